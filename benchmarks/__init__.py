@@ -1,0 +1,6 @@
+"""Benchmarks: latency, size and accuracy of model files on this board, and the report about them.
+
+Imports: edge_runtime, train.data. Needs the `bench` extra.
+Imported by: nobody but the commands.
+Flow: *.tflite on this board -> results/<board>.json -> report.html
+"""

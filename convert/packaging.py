@@ -1,0 +1,92 @@
+"""Making a self-describing model file: FlatBuffer, manifest, labels and golden images in one (docs/model-file.md)."""
+
+import hashlib
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convert.recipes import Recipe
+from convert.runtimes import minimum_runtime
+from edge_runtime.archive import pack
+from edge_runtime.graph import read_graph
+from edge_runtime.manifest import FORMAT_VERSION, Comparison, FlatBufferSpec, Manifest, Origin, PixelContract, Verdict
+from edge_runtime.model_file import Golden, labels_text, operator_specs, tensor_spec
+from edge_runtime.records import to_json
+from train.data import Split
+
+GOLDEN_IMAGES = 16
+_MARGIN_STEPS, _MARGIN_LOGITS = 3, 0.1
+
+
+def package(flatbuffer: bytes, manifest: Manifest, golden: Golden) -> bytes:
+    """The content of a model file. The same arguments give the same bytes."""
+    entries = {
+        "manifest.json": to_json(manifest).encode(),
+        "labels.txt": labels_text(manifest.labels),
+        "golden.npz": _golden_bytes(golden),
+    }
+    return flatbuffer + pack(len(flatbuffer), entries)
+
+
+def make_manifest(
+    name: str,
+    recipe: Recipe,
+    labels: tuple[str, ...],
+    flatbuffer: bytes,
+    accuracy: tuple[Comparison, ...],
+    verdict: Verdict,
+    origin: Origin,
+    attribution: str,
+) -> Manifest:
+    """What a converted model says about itself; what can be read from the FlatBuffer is read from there."""
+    graph = read_graph(flatbuffer)
+    return Manifest(
+        format_version=FORMAT_VERSION,
+        name=name,
+        recipe=recipe.name,
+        labels=labels,
+        pixels=PixelContract(),
+        input=tensor_spec(graph.inputs[0]),
+        output=tensor_spec(graph.outputs[0]),
+        flatbuffer=FlatBufferSpec(len(flatbuffer), hashlib.sha256(flatbuffer).hexdigest()),
+        minimum_runtime=minimum_runtime(graph),
+        operators=operator_specs(graph),
+        tolerance=recipe.tolerance,
+        accuracy=accuracy,
+        verdict=verdict,
+        origin=origin,
+        attribution=attribution,
+    )
+
+
+def choose_golden(test: Split, float_logits: NDArray[np.float32], outputs: NDArray[np.generic]) -> Golden:
+    """Pick test images whose answer cannot flip by a rounding: the top two outputs are well apart. Taken from all classes in turn.
+
+    Args:
+        test: the test images.
+        float_logits: float32 [N, classes], the Keras model's.
+        outputs: [N, classes], the converted model's as its graph gives them.
+    """
+    top = np.sort(outputs.astype(np.float64), axis=1)[:, ::-1]
+    margin = top[:, 0] - top[:, 1]
+    enough = _MARGIN_LOGITS if outputs.dtype == np.float32 else _MARGIN_STEPS
+    # Where too few are far enough apart (a model that learned nothing), the clearest of the others follow.
+    order = np.lexsort((np.where(margin >= enough, _turn(test.labels), len(test) - margin), margin < enough))
+    chosen = np.sort(order[:GOLDEN_IMAGES])
+    return Golden(test.images[chosen], test.labels[chosen], float_logits[chosen], outputs[chosen])
+
+
+def _turn(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """For each image, how many images of its class come before it: sorting by that takes all classes in turn."""
+    turn = np.empty(len(labels), np.int64)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        turn[members] = np.arange(len(members))
+    return turn
+
+
+def _golden_bytes(golden: Golden) -> bytes:
+    stream = io.BytesIO()  # not compressed here: the archive around it does that for all arrays at once
+    np.savez(stream, images=golden.images, labels=golden.labels, float_logits=golden.float_logits, outputs=golden.outputs)
+    return stream.getvalue()

@@ -1,0 +1,194 @@
+"""The command `digits`, and its commands for a device: classify, inspect, verify.
+
+A composition root: it may import any package, and nobody imports it. Other commands live in the `cli.py` of their package; a static table
+says where, and a module is loaded only when its command runs. The only module of this package that imports click.
+"""
+
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_runtime.errors import DigitsError, InputError, MissingPackage, VerificationFailed
+from edge_runtime.version import __version__
+
+COMMANDS = {
+    "data": ("train.cli", "Look at a data set: shapes, class counts, samples."),
+    "train": ("train.cli", "Train one model."),
+    "convert": ("convert.cli", "Convert a Keras model to checked TFLite files."),
+    "compare": ("convert.cli", "Compare two models on real images."),
+    "classify": ("edge_runtime.cli", "Classify image files."),
+    "inspect": ("edge_runtime.cli", "Show what a model file says about itself."),
+    "verify": ("edge_runtime.cli", "Check a model on this device with its golden images."),
+    "bench": ("benchmarks.cli", "Measure latency, size and accuracy on this board."),
+    "pipeline": ("benchmarks.cli", "Do all of it, from data to report."),
+}
+
+EXTRAS = {
+    "PIL": "litert",
+    "tensorflow": "train",
+    "keras": "train",
+    "scipy": "train",
+    "matplotlib": "train",
+    "psutil": "bench",
+    "jinja2": "bench",
+}
+
+
+class Commands(click.Group):
+    """Sub-commands of the table above, each loaded when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the work, not of the alphabet."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load the module that holds the command; None for an unknown name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without loading any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an error of ours becomes one line and its exit code."""
+        try:
+            return super().invoke(ctx)
+        except DigitsError as error:
+            click.echo(f"digits: {' '.join(str(error).split())}", err=True)
+            ctx.exit(error.exit_code)
+        except ModuleNotFoundError as error:
+            extra = EXTRAS.get((error.name or "").partition(".")[0])
+            if extra is None:
+                raise
+            click.echo(f"digits: this command needs {error.name}; install it with: pip install '.[{extra}]'", err=True)
+            ctx.exit(MissingPackage.exit_code)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="digits")
+@click.option("-v", "--verbose", is_flag=True, help="Let through what the interpreters print themselves.")
+def main(verbose: bool) -> None:
+    """Digit classifiers from Keras training to a Raspberry Pi or any other CPU device.
+
+    \b
+    Example: digits classify photo.png
+    Start:   digits pipeline
+    """
+    if verbose:
+        os.environ["EDGE_DIGITS_VERBOSE"] = "1"
+
+
+def model_option(command: Any) -> Any:
+    """The options that say which model runs and how, shared by the commands here."""
+    for option in (
+        click.option("--backend", metavar="NAME", help="litert, tflite or tensorflow; the first installed one if not given."),
+        click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads of the interpreter."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command("classify", epilog="Example: digits classify seven.png scans/ --json")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE_OR_FOLDER...")
+@click.option("--model", type=click.Path(path_type=Path), help="A model file; the shipped one if not given.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@model_option
+def classify_command(paths: tuple[Path, ...], model: Path | None, as_json: bool, threads: int, backend: str | None) -> None:
+    """Classify image files: PNG, JPEG or BMP, or all of those in a folder.
+
+    A picture of 28x28 pixels is taken as it is, light ink on dark ground. Others are turned to that and resized.
+    """
+    from edge_runtime.classifier import Classifier
+    from edge_runtime.images import find_images, read_picture
+
+    classifier = Classifier.load(model, threads, backend)
+    for warning in classifier.warnings:
+        click.echo(f"digits: {warning}", err=True)
+    failed = 0
+    for path in find_images(paths):
+        try:
+            picture = read_picture(path)
+        except InputError as error:
+            click.echo(f"digits: {error}", err=True)
+            failed += 1
+            continue
+        _print_answer(path, classifier.classify(picture.image), picture.warnings, as_json)
+    if failed:
+        raise InputError(f"{failed} of the images could not be used")
+
+
+def _print_answer(path: Path, result: Any, warnings: tuple[str, ...], as_json: bool) -> None:
+    if not as_json:
+        notes = f"  ({'; '.join(warnings)})" if warnings else ""
+        click.echo(f"{path}: {result.label}  {100 * result.confidence:.1f} %{notes}")
+        return
+    answer = {
+        "source": str(path),
+        "label": result.label,
+        "index": result.index,
+        "confidence": result.confidence,
+        "scores": result.scores.tolist(),
+        "warnings": warnings,
+    }
+    click.echo(json.dumps(answer))
+
+
+@click.command("inspect", epilog="Example: digits inspect runs/cnn/cnn-int8.tflite")
+@click.argument("model", type=click.Path(path_type=Path), required=False)
+@click.option("--json", "as_json", is_flag=True, help="The manifest, with sizes, as one JSON object.")
+def inspect_command(model: Path | None, as_json: bool) -> None:
+    """Show what a model file says about itself, after checking all of it. Needs no interpreter.
+
+    Without MODEL, the one that the package ships.
+    """
+    from edge_runtime.inspection import describe, facts
+    from edge_runtime.model_file import read_model_file
+
+    checked = read_model_file(model)
+    click.echo(json.dumps(facts(checked)) if as_json else describe(checked))
+
+
+@click.command("verify", epilog="Example: digits verify cnn-int8.tflite --receipt receipt.json")
+@click.argument("model", type=click.Path(path_type=Path), required=False)
+@click.option("--json", "as_json", is_flag=True, help="The receipt as one JSON object on stdout.")
+@click.option("--receipt", type=click.Path(path_type=Path), help="Write the receipt to this file too.")
+@click.option("--force", is_flag=True, help="Replace the receipt file if it exists.")
+@model_option
+def verify_command(model: Path | None, as_json: bool, receipt: Path | None, force: bool, threads: int, backend: str | None) -> None:
+    """Check that a model does on this device what it did where it was made, with the golden images inside it.
+
+    Without MODEL, the one that the package ships. Exits 1 if a label or an output differs by more than its recipe allows.
+    """
+    from edge_runtime.classifier import Classifier
+    from edge_runtime.files import refuse_to_overwrite, write_file
+    from edge_runtime.records import to_json
+    from edge_runtime.verification import verify
+
+    if receipt:
+        refuse_to_overwrite(receipt, force)
+    found = verify(Classifier.load(model, threads, backend))
+    if receipt:
+        write_file(receipt, to_json(found, indent=2) + "\n", force)
+    summary = (
+        f"{found.model} on {found.runtime}, {found.machine}: {found.labels_equal} of {found.images} labels equal, "
+        f"largest difference {found.largest_difference:g} {found.tolerance.unit} (allowed: {found.tolerance.amount:g})"
+    )
+    click.echo(to_json(found) if as_json else f"{'passed' if found.passed else 'FAILED'}: {summary}")
+    if not found.passed:
+        raise VerificationFailed(summary)
+
+
+if __name__ == "__main__":
+    # Run as a module this file is __main__; the table above must find the same commands under their own name.
+    importlib.import_module("edge_runtime.cli").main(prog_name="digits")
+    sys.exit()

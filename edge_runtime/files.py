@@ -1,0 +1,43 @@
+"""Writing files whole: a killed command leaves the old file or the new one, and nothing is overwritten unasked."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from edge_runtime.errors import DigitsError, WouldOverwrite
+
+
+def refuse_to_overwrite(path: Path, force: bool) -> None:
+    """Ask before the work is done whether `path` may be written.
+
+    Raises:
+        WouldOverwrite: it exists and `force` is false.
+    """
+    if path.exists() and not force:
+        raise WouldOverwrite(f"{path} exists already; give --force to replace it, or another name")
+
+
+def write_file(path: Path, content: bytes | str, force: bool = False) -> None:
+    """Write `content` (text as UTF-8) under a temporary name in the same folder, then rename it to `path`.
+
+    Folders on the way are made.
+
+    Raises:
+        WouldOverwrite: `path` exists and `force` is false.
+        DigitsError: the system refuses to write there.
+    """
+    refuse_to_overwrite(path, force)
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+            Path(temporary).chmod(0o644)  # mkstemp makes files that only their owner may read
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink()
+            raise
+    except OSError as error:
+        raise DigitsError(f"{path}: cannot be written ({error.strerror or error})") from error

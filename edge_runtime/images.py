@@ -1,0 +1,97 @@
+"""Image files to the pixel contract. The only module of this package that imports Pillow."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+from PIL import UnidentifiedImageError
+
+from edge_runtime.errors import ImageError
+from edge_runtime.pixels import SIDE, Image
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+_FORMATS = ("PNG", "JPEG", "BMP")
+_MOST_PIXELS = 64_000_000
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image in the pixel contract, uint8 [28, 28], and what was done to it that its owner may not expect."""
+
+    image: Image
+    warnings: tuple[str, ...]
+
+
+def read_picture(path: Path) -> Picture:
+    """Read a PNG, JPEG or BMP file.
+
+    A file of 28x28 pixels is taken as it is: 0 = background, 255 = ink. A larger or smaller one is turned to light ink on dark ground
+    by the grey level of its border, padded to a square and resized.
+
+    Raises:
+        ImageError: the file cannot be read as an image, or has more than 64 million pixels.
+    """
+    grey = _read_grey(path)
+    if grey.shape == (SIDE, SIDE):
+        return Picture(grey, ())
+    warnings = [f"resized from {grey.shape[1]}x{grey.shape[0]}"]
+    border = int(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
+    if border > 127:
+        grey, border = 255 - grey, 255 - border
+        warnings.append("inverted: the border is light, so the ink is dark")
+    return Picture(_resize(_pad_to_square(grey, border)), tuple(warnings))
+
+
+def find_images(paths: tuple[Path, ...]) -> Iterator[Path]:
+    """The paths themselves, and for a folder the image files directly in it, by name.
+
+    Raises:
+        ImageError: a folder holds no image file.
+    """
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        found = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in SUFFIXES)
+        if not found:
+            raise ImageError(f"{path}: holds no image file ({', '.join(SUFFIXES)})")
+        yield from found
+
+
+def _read_grey(path: Path) -> NDArray[np.uint8]:
+    try:
+        with PIL.Image.open(path, formats=_FORMATS) as opened:
+            if opened.width * opened.height > _MOST_PIXELS:
+                raise ImageError(f"{path}: {opened.width}x{opened.height} is more than {_MOST_PIXELS:,} pixels")
+            return _to_grey(opened)
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{path}: is no PNG, JPEG or BMP image") from error
+    except PIL.Image.DecompressionBombError as error:
+        raise ImageError(f"{path}: is far more than {_MOST_PIXELS:,} pixels") from error
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (SyntaxError, ValueError, MemoryError, EOFError) as error:  # what Pillow's decoders raise on damaged files
+        raise ImageError(f"{path}: is damaged ({error})") from error
+
+
+def _to_grey(opened: PIL.Image.Image) -> NDArray[np.uint8]:
+    if opened.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip at 255
+        return (np.asarray(opened, np.int64) >> 8).clip(0, 255).astype(np.uint8)
+    if opened.has_transparency_data:
+        paper = PIL.Image.new("RGBA", opened.size, "white")
+        opened = PIL.Image.alpha_composite(paper, opened.convert("RGBA"))
+    return np.asarray(opened.convert("L"), np.uint8)
+
+
+def _pad_to_square(grey: NDArray[np.uint8], level: int) -> NDArray[np.uint8]:
+    side = max(grey.shape)
+    before = [(side - length) // 2 for length in grey.shape]
+    margins = [(first, side - length - first) for first, length in zip(before, grey.shape, strict=True)]
+    return np.pad(grey, margins, constant_values=level)
+
+
+def _resize(grey: NDArray[np.uint8]) -> Image:
+    return np.asarray(PIL.Image.fromarray(grey).resize((SIDE, SIDE), PIL.Image.Resampling.BOX), np.uint8)

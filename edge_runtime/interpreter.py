@@ -1,0 +1,122 @@
+"""The TFLite interpreters that may be installed, behind one way to make them. The only module of this package that imports one."""
+
+import importlib
+import importlib.util
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from edge_runtime.errors import BadArgument, MissingPackage, ModelFileError
+
+INSTALL_LINES = "install one in a venv: pip install '.[litert]' on a 64-bit system, or pip install '.[tflite]' (Python 3.11) where LiteRT has no wheel"
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A package that brings an interpreter: `module` holds the class `Interpreter`."""
+
+    name: str
+    package: str
+    module: str
+
+
+BACKENDS = {
+    backend.name: backend
+    for backend in (
+        Backend("litert", "ai-edge-litert", "ai_edge_litert.interpreter"),
+        Backend("tflite", "tflite-runtime", "tflite_runtime.interpreter"),
+        Backend("tensorflow", "tensorflow", "tensorflow.lite.python.interpreter"),
+    )
+}
+
+
+def find_backend(name: str | None = None) -> Backend:
+    """The backend of that name, or the first of `BACKENDS` that is installed.
+
+    Raises:
+        BadArgument: no such backend exists.
+        MissingPackage: it is not installed, or none is; the message says the line to run.
+    """
+    if name is not None and name not in BACKENDS:
+        raise BadArgument(f"unknown backend {name!r}; known are {', '.join(BACKENDS)}")
+    wanted = [BACKENDS[name]] if name else list(BACKENDS.values())
+    for backend in wanted:
+        if importlib.util.find_spec(backend.module.partition(".")[0]):
+            return backend
+    missing = f"{wanted[0].package} is not installed" if name else "no TFLite interpreter is installed"
+    raise MissingPackage(f"{missing}; {INSTALL_LINES}")
+
+
+def backend_version(backend: Backend) -> str:
+    """The installed version of a backend's package."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(backend.package)
+    except PackageNotFoundError:  # tensorflow-cpu and its like bring the same module
+        return str(getattr(importlib.import_module(backend.module.partition(".")[0]), "__version__", "unknown"))
+
+
+def make_interpreter(flatbuffer: bytes, backend: Backend, threads: int = 1, batch: int = 1) -> Any:
+    """An interpreter of the model with its tensors allocated, for `batch` images at once.
+
+    Raises:
+        BadArgument: `threads` is no positive number.
+        MissingPackage: the backend is installed but cannot be imported here.
+        ModelFileError: the interpreter refuses the model.
+    """
+    if threads < 1:
+        raise BadArgument(f"threads is {threads}, expected 1 or more")
+    interpreter_class = _import_interpreter(backend)
+    with quiet_stderr():
+        try:
+            interpreter = interpreter_class(model_content=flatbuffer, num_threads=threads)
+            if batch != 1:
+                details = interpreter.get_input_details()[0]
+                interpreter.resize_tensor_input(details["index"], [batch, *details["shape"][1:]])
+            interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise ModelFileError(f"{backend.package} {backend_version(backend)} cannot run it ({one_line(error)})") from error
+    return interpreter
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error without its line breaks."""
+    return " ".join(str(error).split())
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Keep what the interpreters' C++ code prints off stderr (such as "Created TensorFlow Lite XNNPACK delegate for CPU").
+
+    The file descriptor itself is turned away, so other threads' stderr is silent for that moment too. EDGE_DIGITS_VERBOSE=1 lets it through.
+    """
+    if os.environ.get("EDGE_DIGITS_VERBOSE") == "1":
+        yield
+        return
+    with _stderr_lock:
+        sys.stderr.flush()
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
+
+
+_stderr_lock = threading.RLock()
+
+
+def _import_interpreter(backend: Backend) -> Callable[..., Any]:
+    try:
+        return importlib.import_module(backend.module).Interpreter  # type: ignore[no-any-return]
+    except Exception as error:  # a runtime built for another numpy fails in several ways: ImportError, AttributeError, SystemError
+        raise MissingPackage(
+            f"{backend.package} is installed but cannot be imported ({one_line(error)}); {INSTALL_LINES}"
+        ) from error

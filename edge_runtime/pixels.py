@@ -1,0 +1,54 @@
+"""The pixel contract: an image is uint8 [28, 28], 0 = background, 255 = ink, as MNIST stores it; a batch is uint8 [N, 28, 28]."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import ImageError
+
+SIDE = 28
+BACKGROUND = 0
+INK = 255
+
+Image = NDArray[np.uint8]
+"""uint8 [28, 28], 0 = background, 255 = ink."""
+Batch = NDArray[np.uint8]
+"""uint8 [N, 28, 28], 0 = background, 255 = ink."""
+
+_SHADES = " ░▒▓█"
+
+
+def check_image(image: Any) -> Image:
+    """Return `image` if it keeps the pixel contract: uint8 [28, 28].
+
+    Raises:
+        ImageError: it is no such array; the message names its shape and dtype.
+    """
+    if not isinstance(image, np.ndarray) or image.shape != (SIDE, SIDE) or image.dtype != np.uint8:
+        raise ImageError(f"expected an image as uint8 [28, 28] (0 = background, 255 = ink), got {_describe(image)}")
+    return image
+
+
+def check_batch(images: Any) -> Batch:
+    """Return `images` if it keeps the pixel contract: uint8 [N, 28, 28], where N may be 0.
+
+    Raises:
+        ImageError: it is no such array; the message names its shape and dtype.
+    """
+    if not isinstance(images, np.ndarray) or images.shape[1:] != (SIDE, SIDE) or images.dtype != np.uint8 or images.ndim != 3:
+        raise ImageError(f"expected a batch as uint8 [N, 28, 28] (0 = background, 255 = ink), got {_describe(images)}")
+    return images
+
+
+def as_text(image: Image) -> str:
+    """Draw an image with five shades: 14 lines of 28 characters, two rows of pixels a line."""
+    rows = check_image(image).reshape(SIDE // 2, 2, SIDE).mean(axis=1)
+    levels = np.minimum(rows / 255 * len(_SHADES), len(_SHADES) - 1).astype(int)
+    return "\n".join("".join(_SHADES[level] for level in row) for row in levels)
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {list(value.shape)}"
+    return type(value).__name__

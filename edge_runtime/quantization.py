@@ -1,0 +1,31 @@
+"""The affine quantisation of the TFLite specification: real = (quantised - zero_point) * scale. One pair of functions for the whole project."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+
+def quantize(values: ArrayLike, scale: float, zero_point: int, dtype: DTypeLike) -> NDArray[Any]:
+    """Quantise real values: divide, add, round half to even, clip, then cast.
+
+    Args:
+        values: real numbers of any shape.
+        scale: real size of one step; positive.
+        zero_point: the integer that stands for 0.
+        dtype: an integer type, whose range is clipped to.
+    """
+    limits = np.iinfo(np.dtype(dtype))
+    steps = np.asarray(values, np.float64) / scale + zero_point
+    return np.clip(np.rint(steps), limits.min, limits.max).astype(dtype)
+
+
+def dequantize(values: NDArray[Any], scale: float, zero_point: int) -> NDArray[np.float32]:
+    """Real numbers (float32) of quantised integers; widened before the zero point is taken off."""
+    return ((values.astype(np.int32) - zero_point) * np.float64(scale)).astype(np.float32)
+
+
+def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Probabilities over the last axis, float64; the largest logit is taken off first, so that nothing overflows."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True, initial=-np.inf), dtype=np.float64)
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))

@@ -1,0 +1,113 @@
+"""Frozen dataclasses to JSON and back, with every JSON type checked on the way in.
+
+One checker serves the manifest of a model file, `training.json` and results files: a field of the wrong type, a missing one and an
+unknown one are errors that name the field. Values may be bool, int, float, str, None, dataclasses, tuples and string-keyed dicts of them.
+"""
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from typing import Any, TypeVar
+
+from edge_runtime.errors import InputError
+
+T = TypeVar("T")
+
+
+def to_json(record: Any, *, indent: int | None = None) -> str:
+    """Write a dataclass as JSON with sorted keys: the same record gives the same text.
+
+    Raises:
+        ValueError: a number in it is NaN or infinite.
+    """
+    separators = (",", ":") if indent is None else None
+    return json.dumps(dataclasses.asdict(record), sort_keys=True, indent=indent, separators=separators, allow_nan=False)
+
+
+def from_json(kind: type[T], text: str | bytes) -> T:
+    """Read a dataclass from JSON text.
+
+    Raises:
+        InputError: no valid JSON, or a field is missing, unknown or of the wrong type; the message names it.
+    """
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"is no valid JSON ({error})") from error
+    return typing.cast(T, checked(kind, value, ""))
+
+
+def checked(kind: Any, value: Any, where: str) -> Any:
+    """Return JSON `value` as `kind` (a dataclass, a built-in type, or a tuple, dict or union of them).
+
+    Raises:
+        InputError: it is of another type; the message begins with `where`, the dotted path of the field.
+    """
+    if dataclasses.is_dataclass(kind):
+        return _checked_dataclass(typing.cast(type, kind), value, where)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:
+        return _checked_union(arguments, value, where)
+    if origin is tuple:
+        items = _expect(list, value, where)
+        return tuple(checked(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(items))
+    if origin is dict:
+        pairs = _expect(dict, value, where)
+        return {key: checked(arguments[1], item, f"{where}.{key}") for key, item in pairs.items()}
+    if kind is Any:
+        return value
+    return _expect(kind, value, where)
+
+
+def _checked_dataclass(kind: type, value: Any, where: str) -> Any:
+    pairs = _expect(dict, value, where or kind.__name__)
+    types_of = typing.get_type_hints(kind)
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    unknown = sorted(pairs.keys() - fields.keys())
+    missing = sorted(name for name in fields.keys() - pairs.keys() if fields[name].default is dataclasses.MISSING)
+    if unknown or missing:
+        problem, name = ("unknown field", unknown[0]) if unknown else ("missing field", missing[0])
+        raise InputError(f"{problem} {_join(where, name)!r}")
+    return kind(**{name: checked(types_of[name], item, _join(where, name)) for name, item in pairs.items()})
+
+
+def _checked_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
+    if value is None and types.NoneType in kinds:
+        return None
+    (kind,) = (kind for kind in kinds if kind is not types.NoneType)
+    return checked(kind, value, where)
+
+
+def _expect(kind: Any, value: Any, where: str) -> Any:
+    if kind is float and type(value) is int and abs(value) < 2**1023:
+        value = float(value)
+    if type(value) is not kind or (kind is float and not math.isfinite(value)):
+        raise InputError(f"field {where!r} is {_shorten(value)}, expected {_NAMES.get(kind, kind.__name__)}")
+    if kind is str and not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise InputError(f"field {where!r} holds half a character (a lone surrogate)")
+    return value
+
+
+_NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", list: "a list", dict: "an object"}
+
+
+def _join(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
+
+
+def _shorten(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) != len(keys):
+        raise ValueError("a key occurs twice")
+    return dict(pairs)

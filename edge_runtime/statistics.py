@@ -1,0 +1,46 @@
+"""Accuracies with their intervals, for every report of the project."""
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Z95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """`correct` of `total` images, with the 95 % Wilson interval in percent."""
+
+    correct: int
+    total: int
+    interval: tuple[float, ...]
+
+    @property
+    def percent(self) -> float:
+        """Correct answers in percent."""
+        return 100 * self.correct / self.total
+
+
+def accuracy_of(predicted: NDArray[np.integer], labels: NDArray[np.integer]) -> Accuracy:
+    """Accuracy of predicted classes, [N], against the labels, [N].
+
+    Raises:
+        ValueError: there are none, or not as many of one as of the other.
+    """
+    if predicted.shape != labels.shape or len(labels) == 0:
+        raise ValueError(f"{predicted.shape} predictions for {labels.shape} labels")
+    correct = int(np.sum(predicted == labels))
+    return Accuracy(correct, len(labels), wilson_interval(correct, len(labels)))
+
+
+def wilson_interval(correct: int, total: int) -> tuple[float, float]:
+    """95 % score interval of a proportion, in percent.
+
+    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
+    """
+    share, z2 = correct / total, _Z95**2
+    centre = (share + z2 / (2 * total)) / (1 + z2 / total)
+    half = _Z95 * sqrt(share * (1 - share) / total + z2 / (4 * total**2)) / (1 + z2 / total)
+    return 100 * max(0.0, centre - half), 100 * min(1.0, centre + half)

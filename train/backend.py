@@ -1,0 +1,17 @@
+"""The one place that imports TensorFlow and Keras, without the pages that they print on stderr while they look for GPUs."""
+
+import os
+
+from edge_runtime.interpreter import quiet_stderr
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+with quiet_stderr():
+    import keras
+    import tensorflow as tf
+    from keras import layers
+
+    tf.config.list_physical_devices()  # looks for GPUs now, while stderr is quiet
+
+__all__ = ["keras", "layers", "tf"]

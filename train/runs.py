@@ -1,0 +1,91 @@
+"""The folder of a training run: runs/<name>/{model.keras, training.json, curves.png}."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_runtime.errors import DataError, DigitsError
+from edge_runtime.files import refuse_to_overwrite, write_file
+from edge_runtime.records import from_json, to_json
+from edge_runtime.statistics import Accuracy
+from train.config import TrainingConfig
+
+if TYPE_CHECKING:
+    import keras
+
+MODEL, RECORD, CURVES = "model.keras", "training.json", "curves.png"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Figures of one epoch, counted from 1. Those of training are means while the weights still changed."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """How a model came about. `calibration_indices` point into the `train` split; `test` is None unless it was asked for."""
+
+    config: TrainingConfig
+    parameters: int
+    classes: int
+    data_source: str
+    data_sha256: str
+    train_images: int
+    calibration_indices: tuple[int, ...]
+    versions: dict[str, str]
+    history: tuple[Epoch, ...]
+    seconds: float
+    validation: Accuracy
+    test: Accuracy | None
+
+
+def refuse_taken_run(folder: Path, force: bool) -> None:
+    """Ask before training whether a run may be saved there.
+
+    Raises:
+        WouldOverwrite: it holds one already and `force` is false.
+    """
+    for name in (MODEL, RECORD, CURVES):
+        refuse_to_overwrite(folder / name, force)
+
+
+def save_run(folder: Path, model: "keras.Model", record: TrainingRecord, curves: bytes, force: bool = False) -> None:
+    """Write a run's three files, the record last: where it is, the run is whole.
+
+    Raises:
+        WouldOverwrite: there is a run already and `force` is false.
+    """
+    refuse_taken_run(folder, force)
+    (folder / RECORD).unlink(missing_ok=True)
+    write_file(folder / MODEL, keras_bytes(model), force)
+    write_file(folder / CURVES, curves, force)
+    write_file(folder / RECORD, to_json(record, indent=2) + "\n", force)
+
+
+def keras_bytes(model: "keras.Model") -> bytes:
+    """A model as the content of a .keras file, without the state of its optimiser."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / MODEL
+        model.save(path, include_optimizer=False)
+        return path.read_bytes()
+
+
+def read_record(path: Path) -> TrainingRecord:
+    """Read a training.json.
+
+    Raises:
+        DataError: it cannot be read, or a field is wrong; the message names it.
+    """
+    try:
+        return from_json(TrainingRecord, path.read_text())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (DigitsError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: {error}") from error
