@@ -12,7 +12,6 @@ import click
 
 from convert.recipes import RECIPES, find_recipe
 from edge_runtime.errors import GateFailed
-from edge_runtime.files import refuse_to_overwrite, write_file
 from train.data import load_dataset
 
 data_option = click.option(
@@ -54,23 +53,23 @@ def convert_command(
     chosen = list(RECIPES.values()) if "all" in recipes else [find_recipe(recipe) for recipe in dict.fromkeys(recipes)]
     data = load_dataset(data_path)
 
-    from convert.conversion import convert, load_source  # loads TensorFlow: seconds, so after all that can be wrong without it
-    from convert.report import as_json, as_table
+    from convert.export import export, report_path  # loads TensorFlow: seconds, so after all that can be wrong without it
+    from convert.report import as_table
 
-    source = load_source(model, data, name)
     folder = out or model.parent
-    report = folder / f"{source.name}-conversion.json"
-    for path in [report, *(folder / f"{source.name}-{recipe.short}.tflite" for recipe in chosen)]:
-        refuse_to_overwrite(path, force)
-    conversions = []
-    for recipe in chosen:
-        click.echo(f"{source.name}: {recipe.short} ...", err=True)
-        conversion = convert(source, recipe, max_drop)
-        conversions.append(conversion)
-        if conversion.manifest.verdict.passed or keep_failed:
-            write_file(folder / conversion.file_name, conversion.content, force)
-    write_file(report, as_json(conversions), force)
+    conversions = export(
+        model,
+        data,
+        chosen,
+        folder,
+        name=name,
+        max_drop=max_drop,
+        keep_failed=keep_failed,
+        force=force,
+        step=lambda what: click.echo(f"{what} ...", err=True),
+    )
     click.echo(as_table(conversions))
+    report = report_path(folder, conversions[0].manifest.name)
     click.echo(f"written: {report}, and beside it the .tflite files that {'were made' if keep_failed else 'passed'}")
     failed = [conversion for conversion in conversions if not conversion.manifest.verdict.passed]
     if failed:

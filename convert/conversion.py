@@ -1,7 +1,6 @@
 """One conversion: a Keras model to one recipe's self-describing file, proven against the float model on real images."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -58,11 +57,6 @@ class Conversion:
     content: bytes
     manifest: Manifest
     model: ModelFile
-
-    @property
-    def file_name(self) -> str:
-        """Such as cnn-int8.tflite."""
-        return f"{self.manifest.name}-{self.recipe.short}.tflite"
 
 
 def load_source(path: Path, data: Dataset, name: str | None = None) -> Source:
@@ -127,12 +121,6 @@ def convert(source: Source, recipe: Recipe, max_drop: float = DEFAULT_MAX_DROP) 
     return Conversion(recipe, content, manifest, parse_model_file(content))
 
 
-def convert_all(source: Source, recipes: Sequence[Recipe], max_drop: float = DEFAULT_MAX_DROP) -> Iterator[Conversion]:
-    """Convert to several recipes, one after the other; each is there as soon as it is done."""
-    for recipe in recipes:
-        yield convert(source, recipe, max_drop)
-
-
 def load_keras(path: Path) -> tuple[bytes, keras.Model]:
     """The content of a .keras file, and the model in it.
 
@@ -154,6 +142,11 @@ def _predictions(split: Split, logits: NDArray[np.float32], found: Classificatio
 
 
 def check_contract(path: Path, model: keras.Model, data: Dataset) -> None:
+    """Refuse a Keras model that does not take 784 pixel values and give one output for each class of the data.
+
+    Raises:
+        ModelFileError: it does not; the message names its shapes.
+    """
     shapes = ((None, SIDE * SIDE), (None, SIDE, SIDE), (None, SIDE, SIDE, 1))
     if len(model.inputs or ()) != 1 or tuple(model.input_shape) not in shapes:
         raise ModelFileError(f"{path}: takes input {model.input_shape}, expected 784 numbers, 28x28 or 28x28x1 of each image")

@@ -52,7 +52,8 @@ def judge(comparison: Comparison, max_drop: float) -> Verdict:
     """Pass if the upper bound of the drop is within `max_drop` percentage points."""
     upper = comparison.drop_interval[1]
     passed = upper <= max_drop
-    reason = f"the drop on {comparison.split} is at most {upper:.2f} points (95 % interval), {max_drop:g} {'are' if passed else 'were'} allowed"
+    allowed = f"{max_drop:g} {'are' if passed else 'were'} allowed"
+    reason = f"the drop on {comparison.split} is at most {upper:.2f} points (95 % interval), {allowed}"
     return Verdict(max_drop, passed, reason)
 
 

@@ -43,6 +43,10 @@ class Recipe:
         match = _NAME.fullmatch(self.name)
         return int(match["activations"]) if match and match["activations"] else 32
 
+    def file_name(self, model: str) -> str:
+        """Such as cnn-int8.tflite."""
+        return f"{model}-{self.short}.tflite"
+
 
 RECIPES = {
     recipe.short: recipe

@@ -17,10 +17,9 @@ def as_table(conversions: Sequence[Conversion]) -> str:
 
 
 def as_json(conversions: Sequence[Conversion]) -> str:
-    """One object: for each recipe its file, sizes in bytes and manifest."""
+    """One object: for each recipe the sizes in bytes and the manifest."""
     models = [
         {
-            "file": conversion.file_name,
             "file_bytes": conversion.model.file_bytes,
             "payload_bytes": conversion.model.graph.payload_bytes,
             "scale_bytes": conversion.model.graph.scale_bytes,

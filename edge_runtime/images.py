@@ -1,5 +1,6 @@
 """Image files to the pixel contract. The only module of this package that imports Pillow."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,13 @@ def read_picture(path: Path) -> Picture:
         grey, border = 255 - grey, 255 - border
         warnings.append("inverted: the border is light, so the ink is dark")
     return Picture(_resize(_pad_to_square(grey, border)), tuple(warnings))
+
+
+def png_bytes(image: Image) -> bytes:
+    """An image, uint8 [28, 28], as the content of a PNG file."""
+    stream = io.BytesIO()
+    PIL.Image.fromarray(image).save(stream, "PNG")
+    return stream.getvalue()
 
 
 def find_images(paths: tuple[Path, ...]) -> Iterator[Path]:

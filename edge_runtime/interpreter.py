@@ -12,7 +12,10 @@ from typing import Any
 
 from edge_runtime.errors import BadArgument, MissingPackage, ModelFileError
 
-INSTALL_LINES = "install one in a venv: pip install '.[litert]' on a 64-bit system, or pip install '.[tflite]' (Python 3.11) where LiteRT has no wheel"
+INSTALL_LINES = (
+    "install one in a venv: pip install '.[litert]' on a 64-bit system, "
+    "or pip install '.[tflite]' (Python 3.11) where LiteRT has no wheel"
+)
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,8 @@ def one_line(error: BaseException) -> str:
 def quiet_stderr() -> Iterator[None]:
     """Keep what the interpreters' C++ code prints off stderr (such as "Created TensorFlow Lite XNNPACK delegate for CPU").
 
-    The file descriptor itself is turned away, so other threads' stderr is silent for that moment too. EDGE_DIGITS_VERBOSE=1 lets it through.
+    The file descriptor itself is turned away, so other threads' stderr is silent for that moment too.
+    EDGE_DIGITS_VERBOSE=1 lets it through.
     """
     if os.environ.get("EDGE_DIGITS_VERBOSE") == "1":
         yield

@@ -1,4 +1,7 @@
-"""The affine quantisation of the TFLite specification: real = (quantised - zero_point) * scale. One pair of functions for the whole project."""
+"""Affine quantisation as TFLite specifies it: real = (quantised - zero_point) * scale.
+
+One pair of functions for the whole project.
+"""
 
 from typing import Any
 

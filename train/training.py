@@ -133,7 +133,7 @@ def _record(
         config=config,
         parameters=model.count_params(),
         classes=data.classes,
-        data_source=data.source,
+        data_source=Path(data.source).name,  # no paths: they say nothing on another machine
         data_sha256=data.sha256,
         train_images=len(data.train),
         calibration_indices=tuple(calibration_indices(data.train.labels).tolist()),

@@ -108,15 +108,15 @@ def load_dataset(path: Path | None = None) -> Dataset:
         DataError: the file cannot be used; the message names the file and the cause.
     """
     if path is None:
-        return load_dataset(EMBEDDED_MNIST) if EMBEDDED_MNIST.exists() else _from_keras()
+        return _from_npz(EMBEDDED_MNIST, "MNIST") if EMBEDDED_MNIST.exists() else _from_keras()
     if path.is_dir():
         return _from_idx_folder(path)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; give an .npz file or a folder of IDX files")
-    return _from_npz(path)
+    return _from_npz(path, str(path))
 
 
-def _from_npz(path: Path) -> Dataset:
+def _from_npz(path: Path, source: str) -> Dataset:
     try:
         if not zipfile.is_zipfile(path):
             raise DataError(f"{path}: is no .npz file, or a truncated one")
@@ -124,7 +124,7 @@ def _from_npz(path: Path) -> Dataset:
             missing = [name for name in _ARRAYS if name not in archive]
             if missing:
                 raise DataError(f"{path}: lacks {', '.join(missing)}; it holds {', '.join(archive) or 'nothing'}")
-            return Dataset(str(path), **{name: archive[name] for name in _ARRAYS})
+            return Dataset(source, **{name: archive[name] for name in _ARRAYS})
     except ValueError as error:
         cause = "holds pickled objects, which are never loaded" if "allow_pickle" in str(error) else f"damaged .npz file ({error})"
         raise DataError(f"{path}: {cause}") from error

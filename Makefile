@@ -1,0 +1,51 @@
+# Everything that a checkout needs, from a fresh clone. Targets make .venv themselves and are quick when it is there.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check format test-venvs test-arm64 test-boards wheelhouse readme clean help
+
+help:           ## say what the targets do
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(READY)  ## train, convert, check, benchmark, report: all of it on the embedded MNIST, into demo/
+	$(BIN)/digits pipeline --out demo
+
+test: $(READY)  ## the test suite that has to pass before every commit
+	$(BIN)/python -m pytest -n 2
+
+check: $(READY) ## format, lint, types (the import rules are a test, run here too)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_imports.py
+
+format: $(READY) ## put the code into its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test-venvs: $(READY) ## the wheel in environments without TensorFlow: LiteRT old and new, tflite-runtime, Python 3.11 to 3.13
+	$(BIN)/python -m pytest -m venvs tests/venvs
+
+test-arm64: $(READY) ## the device tests in an emulated 64-bit Raspberry Pi 4 and 3 (needs root once, for Debian's qemu)
+	$(BIN)/python -m pytest -m arm64 tests/emulation
+
+test-boards: $(READY) ## installing by the README's lines on emulated boards; slow
+	$(BIN)/python -m pytest -m boards tests/emulation
+
+wheelhouse: $(READY) ## gather the wheels for a board without network: make wheelhouse BOARD=...
+	$(BIN)/python -m tools.wheelhouse $(BOARD)
+
+readme: $(READY) ## write the README's tables from committed results
+	$(BIN)/python -m tools.readme
+
+clean:          ## remove what can be made again
+	rm -rf $(VENV) .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis demo wheelhouse
+
+# Written last, so that an interrupted installation is done again.
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,bench,dev]'
+	touch $(READY)

@@ -1,0 +1,258 @@
+"""Commands of measuring: `digits bench`, and `digits pipeline`, which runs the whole chain.
+
+A composition root: it may import any package, and nobody imports it.
+"""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Never
+
+import click
+from tqdm import tqdm
+
+from benchmarks.bench import Settings, run, total_steps
+from benchmarks.machine import default_board_name
+from benchmarks.pipeline import Stage, run_stage
+from benchmarks.plots import accuracy_against_latency, accuracy_against_size
+from benchmarks.report import render
+from benchmarks.results import BenchResult, read_results
+from benchmarks.summary import bench_section, conversion_section, data_section, training_section
+from benchmarks.tables import HEADER, as_text, machine_line, rows, warnings
+from convert.recipes import RECIPES
+from edge_runtime.errors import DataError, GateFailed
+from edge_runtime.files import refuse_to_overwrite, write_file
+from edge_runtime.model_file import ModelFile, read_model_file
+from edge_runtime.records import to_json
+from edge_runtime.version import __version__
+from train.config import TrainingConfig
+from train.data import Dataset, load_dataset
+
+# Short runs: enough for the figures that the report is about, within minutes on two cores.
+_PIPELINE_EPOCHS = {"linear": 4, "mlp": 8, "cnn": 4}
+
+data_option = click.option(
+    "--data",
+    "data_path",
+    type=click.Path(path_type=Path),
+    help="An .npz like Keras' mnist.npz, or a folder of IDX files; the embedded MNIST if not given.",
+)
+
+
+@click.command("bench", epilog="Example: digits bench runs/cnn/*.tflite --threads 1 --out results/")
+@click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL.tflite...")
+@data_option
+@click.option("--no-accuracy", is_flag=True, help="Measure times and sizes alone; needs no data.")
+@click.option("--samples", type=int, default=2_000, show_default=True, help="Timed calls of each model; p99 needs 1,000.")
+@click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads of the interpreter.")
+@click.option("--backend", metavar="NAME", help="litert, tflite or tensorflow; the first installed one if not given.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the order in which models take turns.")
+@click.option("--board", help="Name of this board in the results; what the system calls it if not given.")
+@click.option("--out", type=click.Path(path_type=Path), default="results", show_default=True, help="Folder for results and plots.")
+@click.option("--force", is_flag=True, help="Replace results of that board.")
+def bench_command(
+    models: Sequence[Path],
+    data_path: Path | None,
+    no_accuracy: bool,
+    samples: int,
+    threads: int,
+    backend: str | None,
+    seed: int,
+    board: str | None,
+    out: Path,
+    force: bool,
+) -> None:
+    """Measure models on this board: load, first answer, batch-1 latency, accuracy, bytes.
+
+    Writes OUT/BOARD.json with the raw samples, and two plots beside it. Models take turns in random order.
+    """
+    settings = Settings(board or default_board_name(), samples, threads, backend, seed)
+    stem = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in settings.board)
+    targets = [out / f"{stem}.json", out / f"{stem}-latency.png", out / f"{stem}-size.png"]
+    for target in targets:
+        refuse_to_overwrite(target, force)
+    result = run_bench(models, settings, None if no_accuracy else _data_or_advice(data_path))
+    write_bench(result, targets, force)
+    print_bench(result)
+    click.echo(f"written: {targets[0]} and its plots")
+
+
+def _data_or_advice(path: Path | None) -> Dataset:
+    try:
+        return load_dataset(path)
+    except DataError as error:
+        raise DataError(f"{error}; or --no-accuracy") from error
+
+
+def run_bench(models: Sequence[Path], settings: Settings, data: Dataset | None) -> BenchResult:
+    """Run a benchmark with its progress on stderr."""
+    with tqdm(total=total_steps(len(models), settings), disable=None, leave=False, dynamic_ncols=True) as bar:
+        return run(models, settings, data, lambda what: _advance(bar, what))
+
+
+def _advance(bar: "tqdm[Never]", what: str) -> None:
+    bar.set_description(what)
+    bar.update()
+
+
+def write_bench(result: BenchResult, targets: Sequence[Path], force: bool) -> None:
+    """Write results and the two plots to the three files of `targets`."""
+    results, latency, size = targets
+    write_file(results, to_json(result) + "\n", force)
+    if all(model.accuracy is None for model in result.models):
+        return  # nothing to plot against
+    write_file(latency, accuracy_against_latency(result), force)
+    write_file(size, accuracy_against_size(result), force)
+
+
+def print_bench(result: BenchResult) -> None:
+    """The table and its warnings."""
+    click.echo(machine_line(result))
+    click.echo(as_text(HEADER, rows(result)))
+    for line in warnings(result):
+        click.echo(f"note: {line}")
+
+
+@click.command("pipeline", epilog="Example: digits pipeline --out demo --epochs 2")
+@click.option("--out", type=click.Path(path_type=Path), default="demo", show_default=True, help="Folder for everything.")
+@data_option
+@click.option("--epochs", type=click.IntRange(1, 10_000), help="Of every model; a few of each if not given.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@click.option("--samples", type=int, default=2_000, show_default=True, help="Timed calls of each file in the benchmark.")
+@click.option(
+    "--max-drop", type=click.FloatRange(0, 100), default=0.5, show_default=True, help="Points of accuracy that may be lost."
+)
+@click.option("--force", is_flag=True, help="Redo what is up to date.")
+def pipeline_command(
+    out: Path, data_path: Path | None, epochs: int | None, seed: int, samples: int, max_drop: float, force: bool
+) -> None:
+    """Do all of it: data, training of three models, every recipe, gate, benchmark, report.
+
+    What is up to date is not done again. Exits 3 if the gate refused a file; the report is written before that.
+    """
+    settings = Settings(default_board_name(), samples)
+    pipeline = _Pipeline(out, load_dataset(data_path), epochs, seed, max_drop, settings)
+    stages = pipeline.stages()
+    for number, stage in enumerate(stages, 1):
+        click.secho(f"[{number}/{len(stages)}] {stage.name}", bold=True, err=True)
+        if not run_stage(stage, out, force):
+            click.echo("      up to date", err=True)
+    print_bench(read_results(pipeline.results))
+    pipeline.say_where_things_lie()
+    pipeline.refuse_failed()
+
+
+class _Pipeline:
+    """Where the chain's files lie, and its stages, each with what goes in and what comes out."""
+
+    def __init__(self, out: Path, data: Dataset, epochs: int | None, seed: int, max_drop: float, settings: Settings) -> None:
+        self.data, self.max_drop, self.settings = data, max_drop, settings
+        self.configs = [
+            TrainingConfig(name, epochs=epochs or count, seed=seed, batch_size=64 if name == "cnn" else 128)
+            for name, count in _PIPELINE_EPOCHS.items()
+        ]
+        self.runs, self.models, self.report = out / "runs", out / "models", out / "report.html"
+        self.samples, self.digit = out / "samples.png", out / "digit.png"
+        self.results, self.plots = out / "results.json", [out / "latency.png", out / "size.png"]
+
+    def stages(self) -> list[Stage]:
+        """All stages, in order."""
+        names = [config.model for config in self.configs]
+        return [
+            Stage("look at the data", self._common(), [], [self.samples, self.digit], self._look),
+            *(self._training_stage(config) for config in self.configs),
+            *(self._conversion_stage(name) for name in names),
+            Stage(
+                "benchmark",
+                {**self._common(), "samples": self.settings.samples, "board": self.settings.board},
+                self._files(),
+                [self.results, *self.plots],
+                self._bench,
+            ),
+            Stage("report", self._common(), [*self._files(), self.results], [self.report], self._write_report),
+        ]
+
+    def say_where_things_lie(self) -> None:
+        """The last lines on the screen."""
+        click.echo(f"\nreport:  {self.report}\nmodels:  {self.models}{os.sep}\nnumbers: {self.results}")
+        click.echo(f"next:    digits classify {self.digit} --model {self.models / 'cnn-int8.tflite'}")
+
+    def refuse_failed(self) -> None:
+        """Raise if the gate refused a file; everything has been published."""
+        manifests = [model.manifest for model in self._checked_files() if model.manifest]
+        failed = [
+            f"{manifest.name} {manifest.recipe}: {manifest.verdict.reason}" for manifest in manifests if not manifest.verdict.passed
+        ]
+        if failed:
+            raise GateFailed(f"the gate refused {len(failed)} of {len(manifests)} files: {'; '.join(failed)}")
+
+    def _common(self) -> dict[str, str]:
+        return {"data": self.data.sha256, "edge-digits": __version__}
+
+    def _files(self) -> list[Path]:
+        return [self.models / recipe.file_name(config.model) for config in self.configs for recipe in RECIPES.values()]
+
+    def _checked_files(self) -> list[ModelFile]:
+        return [read_model_file(path) for path in self._files()]
+
+    def _run_file(self, name: str, file: str) -> Path:
+        return self.runs / name / file
+
+    def _look(self) -> None:
+        from edge_runtime.images import png_bytes
+        from train.plots import sample_grid
+
+        write_file(self.samples, sample_grid(self.data.train), force=True)
+        write_file(self.digit, png_bytes(self.data.test.images[0]), force=True)
+
+    def _training_stage(self, config: TrainingConfig) -> Stage:
+        def work() -> None:
+            from train.training import train_run
+
+            train_run(config, self.data, self.runs / config.model, force=True)
+
+        outputs = [self._run_file(config.model, file) for file in ("model.keras", "training.json", "curves.png")]
+        return Stage(f"train {config.model}", {**self._common(), **dataclasses.asdict(config)}, [], outputs, work)
+
+    def _conversion_stage(self, name: str) -> Stage:
+        model = self._run_file(name, "model.keras")
+
+        def work() -> None:
+            from convert.export import export
+            from convert.report import as_table
+
+            recipes = list(RECIPES.values())
+            with tqdm(total=len(recipes), disable=None, leave=False) as bar:
+                conversions = export(
+                    model,
+                    self.data,
+                    recipes,
+                    self.models,
+                    max_drop=self.max_drop,
+                    keep_failed=True,  # so that the report can say why
+                    force=True,
+                    step=lambda what: _advance(bar, what),
+                )
+            click.echo(as_table(conversions), err=True)
+
+        outputs = [self.models / recipe.file_name(name) for recipe in RECIPES.values()]
+        inputs = [model, self._run_file(name, "training.json")]
+        return Stage(f"convert {name}", {**self._common(), "max_drop": self.max_drop}, inputs, outputs, work)
+
+    def _bench(self) -> None:
+        write_bench(run_bench(self._files(), self.settings, self.data), [self.results, *self.plots], force=True)
+
+    def _write_report(self) -> None:
+        models = self._checked_files()
+        splits = (self.data.train, self.data.validation, self.data.test)
+        counts = {split.name: [int((split.labels == label).sum()) for label in range(self.data.classes)] for split in splits}
+        floats = [model.manifest for model in models if model.manifest and model.manifest.recipe == "float32"]
+        curves = {config.model: self._run_file(config.model, "curves.png") for config in self.configs}
+        sections = [
+            data_section(self.data.source, counts, self.samples),
+            training_section(floats, curves),
+            conversion_section(models),
+            bench_section(read_results(self.results), *self.plots),
+        ]
+        write_file(self.report, render("edge-digits: from Keras training to this board", sections), force=True)

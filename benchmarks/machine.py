@@ -1,0 +1,67 @@
+"""What machine a measurement is from, as far as the system tells."""
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from edge_runtime.interpreter import Backend, backend_version
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The board and the software that a measurement was made with. `busy_percent` is the load of all cores just before it."""
+
+    board: str
+    system: str
+    architecture: str
+    cpu: str
+    cores: int
+    memory_bytes: int
+    governor: str
+    busy_percent: float
+    python: str
+    numpy: str
+    runtime: str
+
+
+def this_machine(board: str, backend: Backend) -> Machine:
+    """Facts of the machine that this runs on; half a second goes into looking how busy it is."""
+    return Machine(
+        board=board,
+        system=f"{platform.system()} {platform.release()}",
+        architecture=platform.machine(),
+        cpu=_cpu_name(),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        memory_bytes=psutil.virtual_memory().total,
+        governor=_first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")) or "not told",
+        busy_percent=psutil.cpu_percent(0.5),
+        python=platform.python_version(),
+        numpy=np.__version__,
+        runtime=f"{backend.package} {backend_version(backend)}",
+    )
+
+
+def default_board_name() -> str:
+    """The board's own name where it has one (a Raspberry Pi does), else its architecture."""
+    return _first_line(Path("/proc/device-tree/model")).strip("\0") or platform.machine()
+
+
+def _cpu_name() -> str:
+    """The processor as Linux names it: `model name` on x86-64, `Model` on a Raspberry Pi."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "not told"
+    named = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    return named.get("model name") or named.get("Model") or platform.machine()
+
+
+def _first_line(path: Path) -> str:
+    try:
+        return path.read_text().partition("\n")[0].strip()
+    except OSError:
+        return ""

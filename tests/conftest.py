@@ -1,0 +1,79 @@
+"""Fixtures of all tests: invented digits for what must be quick, real MNIST and a really trained network for what must be true."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from train.data import Dataset, load_dataset
+
+ROOT = Path(__file__).parents[1]
+TRAINED_CNN = ROOT / "train" / "releases" / "cnn-seed0" / "model.keras"
+
+# Five by seven dots a digit, as on old displays.
+_GLYPHS = (
+    "01110 10001 10011 10101 11001 10001 01110",
+    "00100 01100 00100 00100 00100 00100 01110",
+    "01110 10001 00001 00110 01000 10000 11111",
+    "11111 00010 00100 00010 00001 10001 01110",
+    "00010 00110 01010 10010 11111 00010 00010",
+    "11111 10000 11110 00001 00001 10001 01110",
+    "00110 01000 10000 11110 10001 10001 01110",
+    "11111 00001 00010 00100 01000 01000 01000",
+    "01110 10001 10001 01110 10001 10001 01110",
+    "01110 10001 10001 01111 00001 00010 01100",
+)
+
+
+def draw_digit(label: int, row: int = 3, column: int = 6, ink: int = 255) -> NDArray[np.uint8]:
+    """An invented digit, uint8 [28, 28]: dots of 3x3 pixels with the upper left corner at (row, column)."""
+    dots = np.array([[int(dot) for dot in line] for line in _GLYPHS[label].split()], np.uint8)
+    image = np.zeros((28, 28), np.uint8)
+    image[row : row + 21, column : column + 15] = np.kron(dots, np.full((3, 3), ink, np.uint8))
+    return image
+
+
+def invent_digits(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Digits at random places in random greys: uint8 [count, 28, 28] and uint8 [count], all classes equally often, in random order."""
+    generator = np.random.RandomState(seed)
+    labels = generator.permutation(np.arange(count) % 10).astype(np.uint8)
+    places = zip(labels, generator.randint(0, 7, count), generator.randint(0, 13, count), generator.randint(150, 256, count), strict=True)
+    return np.stack([draw_digit(int(label), row, column, ink) for label, row, column, ink in places]), labels
+
+
+@pytest.fixture(scope="session")
+def invented() -> Dataset:
+    """600 invented training digits (50 of them validation) and 200 test digits."""
+    return Dataset("invented", *invent_digits(600, seed=1), *invent_digits(200, seed=2))
+
+
+@pytest.fixture(scope="session")
+def mnist() -> Dataset:
+    """The embedded MNIST."""
+    return load_dataset()
+
+
+@pytest.fixture(scope="session")
+def mnist_slice(mnist: Dataset) -> Dataset:
+    """6,000 training images of real MNIST (500 of them validation) and 1,000 test images."""
+    return Dataset("MNIST slice", mnist.x_train[-6000:], mnist.y_train[-6000:], mnist.x_test[:1000], mnist.y_test[:1000])
+
+
+@pytest.fixture(scope="session")
+def trained_cnn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A really trained network as a stranger would bring it: a .keras file with no training.json beside it."""
+    path = tmp_path_factory.mktemp("keras") / "cnn.keras"
+    path.write_bytes(TRAINED_CNN.read_bytes())
+    return path
+
+
+@pytest.fixture(scope="session")
+def cnn_files(trained_cnn: Path, mnist_slice: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The trained network converted by every recipe: short recipe name to file."""
+    from convert.export import export
+    from convert.recipes import RECIPES
+
+    folder = tmp_path_factory.mktemp("models")
+    export(trained_cnn, mnist_slice, list(RECIPES.values()), folder)
+    return {recipe.short: folder / recipe.file_name("cnn") for recipe in RECIPES.values()}
