@@ -78,8 +78,8 @@ def bench_section(result: BenchResult, latency: Path, size: Path) -> Section:
         paragraphs=(
             machine_line(result),
             f"p50, p90 and p99 are of {len(result.models[0].steady_ns):,} calls of Classifier.classify for each model, "
-            "from a uint8 image to a label; models took turns in random order, warm-up calls are not counted. Load and first answer are medians of three "
-            "processes of their own.",
+            "from a uint8 image to a label; models took turns in random order, warm-up calls are not counted. "
+            "Load and first answer are medians of three processes of their own.",
         ),
         warnings=warnings(result),
         tables=(Table(HEADER, rows(result)),),

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,12 +39,20 @@ def to_flatbuffer(model: keras.Model, recipe: Recipe, calibration: NDArray[np.ui
     if recipe.static:
         converter.representative_dataset = lambda: _calibration_batches(model, calibration)
     try:
-        with contextlib.redirect_stdout(io.StringIO()), quiet_stderr():  # both Keras' export and the converter print pages
+        with _quiet():
             flatbuffer: bytes = converter.convert()
     except Exception as error:  # the converter raises its own ConverterError, and others from TensorFlow and Keras
         raise DigitsError(f"TensorFlow cannot convert the model to {recipe.name} ({one_line(error)[:300]})") from error
     _refuse_custom_operators(flatbuffer)
     return flatbuffer
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep off the screen what Keras' export and the converter print and warn of: pages, none of them about the model."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), quiet_stderr():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _set_precision(converter: Any, recipe: Recipe) -> None:

@@ -2,13 +2,13 @@
 
 ZIP readers differ in what they tolerate (gaps, doubled names, stray bytes, comments). This codec tolerates nothing: `unpack` takes the
 entries out, builds the archive again, and compares. What is accepted is what `pack` writes, so that a flipped bit cannot hide anywhere.
+Entries are stored, not deflated: one content has many deflated forms, and a flipped bit can turn one into another.
 Any ZIP tool reads the result. Format: PKWARE APPNOTE.TXT 6.3, sections 4.3.7, 4.3.12, 4.3.16.
 """
 
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from edge_runtime.errors import ModelFileError
 
@@ -19,15 +19,7 @@ _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
 _LOCAL_MARK, _CENTRAL_MARK, _END_MARK = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
-_VERSION, _DEFLATED, _MIDNIGHT_1980 = 20, 8, 0x0021
-
-
-@dataclass(frozen=True)
-class _Member:
-    name: bytes
-    deflated: bytes
-    crc: int
-    size: int
+_VERSION, _STORED, _MIDNIGHT_1980 = 20, 0, 0x0021
 
 
 def pack(offset: int, entries: Mapping[str, bytes]) -> bytes:
@@ -38,7 +30,7 @@ def pack(offset: int, entries: Mapping[str, bytes]) -> bytes:
     """
     if set(entries) != set(ENTRY_NAMES) or any(len(content) > MOST_ENTRY_BYTES for content in entries.values()):
         raise ValueError(f"expected the entries {ENTRY_NAMES}, each of at most {MOST_ENTRY_BYTES:,} bytes")
-    return _assemble(offset, [_member(name, entries[name]) for name in ENTRY_NAMES])
+    return _assemble(offset, {name: entries[name] for name in ENTRY_NAMES})
 
 
 def unpack(data: bytes) -> tuple[int, dict[str, bytes]]:
@@ -50,9 +42,8 @@ def unpack(data: bytes) -> tuple[int, dict[str, bytes]]:
     Raises:
         ModelFileError: it is not bit for bit what `pack` writes.
     """
-    offset, members = _read_directory(data)
-    entries = {member.name.decode(): _content(member) for member in members}
-    if _assemble(offset, members) != data[offset:]:
+    offset, entries = _read_directory(data)
+    if _assemble(offset, entries) != data[offset:]:
         raise ModelFileError("damaged archive: its bytes are not those that its entries give")
     return offset, entries
 
@@ -68,40 +59,35 @@ def has_archive_trace(data: bytes) -> bool:
     return names or _LOCAL_MARK in data[-(_LOCAL.size + len(ENTRY_NAMES[0])) :]
 
 
-def _member(name: str, content: bytes) -> _Member:
-    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    deflated = compressor.compress(content) + compressor.flush()
-    return _Member(name.encode(), deflated, zlib.crc32(content), len(content))
-
-
-def _assemble(offset: int, members: list[_Member]) -> bytes:
+def _assemble(offset: int, entries: Mapping[str, bytes]) -> bytes:
     bodies, directory = b"", b""
-    for member in members:
+    for name, content in entries.items():
         position = offset + len(bodies)
-        common = (_VERSION, 0, _DEFLATED, 0, _MIDNIGHT_1980, member.crc, len(member.deflated), member.size, len(member.name), 0)
-        bodies += _LOCAL.pack(_LOCAL_MARK, *common) + member.name + member.deflated
-        directory += _CENTRAL.pack(_CENTRAL_MARK, _VERSION, *common, 0, 0, 0, 0, position) + member.name
+        common = (_VERSION, 0, _STORED, 0, _MIDNIGHT_1980, zlib.crc32(content), len(content), len(content), len(name), 0)
+        bodies += _LOCAL.pack(_LOCAL_MARK, *common) + name.encode() + content
+        directory += _CENTRAL.pack(_CENTRAL_MARK, _VERSION, *common, 0, 0, 0, 0, position) + name.encode()
     start = offset + len(bodies)
-    return bodies + directory + _END.pack(_END_MARK, 0, 0, len(members), len(members), len(directory), start, 0)
+    return bodies + directory + _END.pack(_END_MARK, 0, 0, len(entries), len(entries), len(directory), start, 0)
 
 
-def _read_directory(data: bytes) -> tuple[int, list[_Member]]:
-    """The offset of the first entry, and the entries in the order of the directory."""
+def _read_directory(data: bytes) -> tuple[int, dict[str, bytes]]:
+    """The offset of the first entry, and the entries in order."""
     _, _, _, _, count, size, start, _ = _END.unpack(data[-_END.size :])
     if count != len(ENTRY_NAMES) or start + size + _END.size != len(data):
         raise ModelFileError(
             f"damaged archive: {count} entries, expected {', '.join(ENTRY_NAMES)}, with nothing between or behind them"
         )
-    found = list(_read_members(data, start))
-    return found[0][0], [member for _, member in found]
+    found = list(_read_entries(data, start))
+    return found[0][0], {name: content for _, name, content in found}
 
 
-def _read_members(data: bytes, position: int) -> Iterator[tuple[int, _Member]]:
+def _read_entries(data: bytes, position: int) -> Iterator[tuple[int, str, bytes]]:
+    """Offset, name and content of each entry of the directory at `position`."""
     for expected in ENTRY_NAMES:
         header = data[position : position + _CENTRAL.size]
         if len(header) < _CENTRAL.size or not header.startswith(_CENTRAL_MARK):
             raise ModelFileError("damaged archive: its directory cannot be read")
-        crc, deflated_size, size, name_length = _CENTRAL.unpack(header)[7:11]
+        size, name_length = _CENTRAL.unpack(header)[9:11]
         offset = _CENTRAL.unpack(header)[-1]
         position += _CENTRAL.size + name_length
         name = data[position - name_length : position]
@@ -110,15 +96,4 @@ def _read_members(data: bytes, position: int) -> Iterator[tuple[int, _Member]]:
         if size > MOST_ENTRY_BYTES:
             raise ModelFileError(f"entry {expected!r} of the archive has {size:,} bytes, at most {MOST_ENTRY_BYTES:,} are accepted")
         body = offset + _LOCAL.size + name_length
-        yield offset, _Member(name, data[body : body + deflated_size], crc, size)
-
-
-def _content(member: _Member) -> bytes:
-    decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        content = decompressor.decompress(member.deflated, member.size + 1)
-    except zlib.error as error:
-        raise ModelFileError(f"damaged archive: entry {member.name.decode()!r} cannot be unpacked ({error})") from error
-    if not decompressor.eof or decompressor.unused_data or len(content) != member.size or zlib.crc32(content) != member.crc:
-        raise ModelFileError(f"damaged archive: entry {member.name.decode()!r} does not match its checksum")
-    return content
+        yield offset, expected, data[body : body + size]

@@ -1,9 +1,11 @@
 """Fixtures of all tests: invented digits for what must be quick, real MNIST and a really trained network for what must be true."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from train.data import Dataset, load_dataset
@@ -38,7 +40,9 @@ def invent_digits(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.
     """Digits at random places in random greys: uint8 [count, 28, 28] and uint8 [count], all classes equally often, in random order."""
     generator = np.random.RandomState(seed)
     labels = generator.permutation(np.arange(count) % 10).astype(np.uint8)
-    places = zip(labels, generator.randint(0, 7, count), generator.randint(0, 13, count), generator.randint(150, 256, count), strict=True)
+    places = zip(
+        labels, generator.randint(0, 7, count), generator.randint(0, 13, count), generator.randint(150, 256, count), strict=True
+    )
     return np.stack([draw_digit(int(label), row, column, ink) for label, row, column, ink in places]), labels
 
 
@@ -74,6 +78,10 @@ def cnn_files(trained_cnn: Path, mnist_slice: Dataset, tmp_path_factory: pytest.
     from convert.export import export
     from convert.recipes import RECIPES
 
-    folder = tmp_path_factory.mktemp("models")
-    export(trained_cnn, mnist_slice, list(RECIPES.values()), folder)
+    # All workers of pytest-xdist share one folder: the first makes the files, the others wait for it.
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "models"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            export(trained_cnn, mnist_slice, list(RECIPES.values()), folder)
     return {recipe.short: folder / recipe.file_name("cnn") for recipe in RECIPES.values()}

@@ -1,0 +1,125 @@
+"""Who may import whom, by reading every import and by importing every package in a process of its own."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("train", "convert", "edge_runtime", "benchmarks")
+ALLOWED = {
+    "edge_runtime": set(),
+    "train": {"edge_runtime", "train.data"},
+    "train.data": {"edge_runtime"},
+    "convert": {"edge_runtime", "train", "train.data"},
+    "benchmarks": {"edge_runtime", "train.data"},
+}
+ONE_MODULE = {
+    "click": {"edge_runtime.cli"},
+    "PIL": {"edge_runtime.images"},
+    "ai_edge_litert": set(),  # named in edge_runtime.interpreter and imported by that name alone
+    "tflite_runtime": set(),
+    "tensorflow": {"train.backend"},
+    "keras": {"train.backend", "train.data.dataset", "train.runs"},  # a fallback; types alone
+}
+
+
+def _modules() -> dict[str, Path]:
+    found = {}
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            found[name.removesuffix(".__init__")] = path
+    return found
+
+
+MODULES = _modules()
+
+
+def _imports(path: Path) -> set[str]:
+    """Every module that a file imports, wherever the import stands."""
+    tree = ast.parse(path.read_text())
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names |= {node.module or ""} | {
+                f"{node.module}.{alias.name}" for alias in node.names if f"{node.module}.{alias.name}" in MODULES
+            }
+    return names
+
+
+def _home(module: str) -> str:
+    """The entry of ALLOWED that a module of ours belongs to."""
+    return "train.data" if f"{module}.".startswith("train.data.") else module.partition(".")[0]
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if not name.endswith(".cli")])
+def test_a_module_imports_only_packages_that_its_own_may(module: str) -> None:
+    """Outside the composition roots, an import of ours is in the table, and none is of a cli module."""
+    for imported in _imports(MODULES[module]):
+        if imported.partition(".")[0] in PACKAGES and _home(imported) != _home(module):
+            assert _home(imported) in ALLOWED[_home(module)], imported
+        assert not imported.endswith(".cli"), imported
+
+
+@pytest.mark.parametrize("package", ONE_MODULE)
+def test_a_heavy_package_is_imported_in_its_own_modules_only(package: str) -> None:
+    """Of edge_runtime and train, only the named modules import it."""
+    importers = {
+        name
+        for name, path in MODULES.items()
+        if name.partition(".")[0] in ("edge_runtime", "train")
+        and not (package == "click" and name == "train.cli")
+        and any(imported.partition(".")[0] == package for imported in _imports(path))
+    }
+    assert importers == ONE_MODULE[package]
+
+
+def _loaded_by(statement: str) -> set[str]:
+    """Top-level packages that a fresh interpreter has loaded after a statement, beyond those it starts with."""
+    code = f"import json, sys; before = set(sys.modules); {statement}; print(json.dumps(sorted(set(sys.modules) - before)))"
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/", check=True)
+    return set(json.loads(child.stdout))
+
+
+@pytest.mark.parametrize(
+    ("statement", "ours"),
+    [
+        ("import edge_runtime", {"edge_runtime"}),
+        ("import train.data", {"edge_runtime", "train"}),
+        ("import train.config", {"edge_runtime", "train"}),
+        ("import edge_runtime.cli", {"edge_runtime", "click"}),
+        ("import benchmarks", {"benchmarks"}),
+        ("import convert", {"convert"}),
+    ],
+)
+def test_importing_loads_numpy_and_the_named_packages_at_most(statement: str, ours: set[str]) -> None:
+    """A fresh process has nothing else that is installed: no TensorFlow, Pillow, click or interpreter."""
+    loaded = {name.partition(".")[0] for name in _loaded_by(statement)}
+    foreign = {name for name in loaded if name not in sys.stdlib_module_names and not name.startswith("_")}
+    assert foreign - {"numpy"} == ours
+
+
+def test_importing_train_data_leaves_the_rest_of_train_alone() -> None:
+    """train.data needs nothing of train but itself."""
+    ours = {name for name in _loaded_by("import train.data") if name.startswith("train")}
+    assert ours == {"train", "train.data", "train.data.dataset", "train.data.idx", "train.data.splits"}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_ours_are_the_packages_that_are_imported(package: str) -> None:
+    """A stray `benchmarks` or `train` folder elsewhere has not won over this checkout."""
+    code = f"import {package}; print({package}.__file__)"
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/", check=True)
+    assert Path(child.stdout.strip()) == ROOT / package / "__init__.py"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_states_its_own_line(package: str) -> None:
+    """The docstring says what the package imports, who imports it, and what flows through it."""
+    docstring = ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text())) or ""
+    assert all(f"\n{word}:" in docstring for word in ("Imports", "Imported by", "Flow"))
