@@ -86,7 +86,7 @@ def tango_interval(lost: int, gained: int, total: int, level: float = 0.95) -> t
             return limit
         return float(brentq(lambda delta: _tango_score(delta, lost, gained, total) - target, min(drop, limit), max(drop, limit)))
 
-    return bound(z, -edge), bound(-z, edge)
+    return min(drop, bound(z, -edge)), max(drop, bound(-z, edge))
 
 
 def _tango_score(delta: float, lost: int, gained: int, total: int) -> float:

@@ -88,5 +88,7 @@ def _turn(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 def _golden_bytes(golden: Golden) -> bytes:
     stream = io.BytesIO()  # compressed here, since the archive around it stores its entries as they are
-    np.savez_compressed(stream, images=golden.images, labels=golden.labels, float_logits=golden.float_logits, outputs=golden.outputs)
+    np.savez_compressed(
+        stream, images=golden.images, labels=golden.labels, float_logits=golden.float_logits, outputs=golden.outputs
+    )
     return stream.getvalue()

@@ -1,0 +1,253 @@
+"""Conversion of real and of invented models: proven, the same bytes each time, readable by everybody, and refusing what it must."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convert.conversion import convert, load_source
+from convert.export import export
+from convert.recipes import RECIPES
+from edge_runtime.errors import InputError, ModelFileError, WouldOverwrite
+from edge_runtime.model_file import DEFAULT_MODEL, read_model_file
+from tests.conftest import ROOT, TRAINED_CNN
+from train.backend import keras
+from train.config import TrainingConfig
+from train.data import Dataset
+from train.training import fit, train_run
+
+
+def _predict(flatbuffer: bytes, images: np.ndarray) -> list[int]:
+    """Classes by plain ai-edge-litert, image by image: an evaluation that shares no code with ours."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=flatbuffer)
+    interpreter.allocate_tensors()
+    source, sink = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    scale, zero_point = source["quantization"] if source["quantization"][0] else (1.0, 0)
+    answers = []
+    for image in images:
+        values = np.rint(image.reshape(source["shape"]) / scale + zero_point)
+        interpreter.set_tensor(source["index"], values.astype(source["dtype"]))
+        interpreter.invoke()
+        answers.append(int(interpreter.get_tensor(sink["index"])[0].argmax()))
+    return answers
+
+
+@pytest.mark.parametrize("recipe", list(RECIPES))
+def test_the_stated_accuracy_is_what_plain_litert_finds(recipe: str, cnn_files: dict[str, Path], mnist_slice: Dataset) -> None:
+    """Counts on the test images equal an independent evaluation, and agreement with the float model is nearly complete."""
+    model = read_model_file(cnn_files[recipe])
+    assert model.manifest is not None
+    stated = model.manifest.accuracy[1]
+    answers = np.array(_predict(model.flatbuffer, mnist_slice.x_test))
+    assert stated.candidate.correct == int((answers == mnist_slice.y_test).sum())
+    assert stated.candidate.total == 1_000
+    assert stated.agreeing >= 998
+
+
+OPERATORS = {
+    "fp32": ["CONV_2D", "MEAN", "FULLY_CONNECTED"],
+    "fp16": ["DEQUANTIZE", "CONV_2D", "MEAN", "FULLY_CONNECTED"],
+    "dynamic": ["CONV_2D", "MEAN", "FULLY_CONNECTED"],
+    "int8": ["CONV_2D", "MEAN", "FULLY_CONNECTED"],
+    "int16x8": ["CONV_2D", "MEAN", "FULLY_CONNECTED"],
+}
+
+
+@pytest.mark.parametrize("recipe", list(RECIPES))
+def test_no_operation_is_wasted(recipe: str, cnn_files: dict[str, Path]) -> None:
+    """Normalisation, batch normalisation and activations are folded into the convolutions; nothing is reshaped."""
+    model = read_model_file(cnn_files[recipe])
+    assert [operator.name for operator, _ in model.graph.operator_counts] == OPERATORS[recipe]
+    assert model.input.dtype == {"int8": "int8", "int16x8": "int16"}.get(recipe, "float32")
+
+
+def test_the_int8_file_is_small(cnn_files: dict[str, Path]) -> None:
+    """Under 60 KB with its archive, which is under 8 KB; input steps are grey levels."""
+    model = read_model_file(cnn_files["int8"])
+    assert model.file_bytes < 60_000
+    assert model.file_bytes - len(model.flatbuffer) < 8_000
+    assert (model.input.scale, model.input.zero_point) == (1.0, -128)
+
+
+def test_two_processes_write_the_same_bytes(
+    trained_cnn: Path, mnist_slice: Dataset, cnn_files: dict[str, Path], tmp_path: Path
+) -> None:
+    """Every recipe, converted again in another process with another hash seed, is the same file to the last byte."""
+    arrays = {name: getattr(mnist_slice, name) for name in ("x_train", "y_train", "x_test", "y_test")}
+    np.savez(tmp_path / "slice.npz", **arrays)
+    command = ["convert", str(trained_cnn), "--data", str(tmp_path / "slice.npz"), "--out", str(tmp_path)]
+    subprocess.run(
+        [sys.executable, "-m", "edge_runtime.cli", *command],
+        check=True,
+        capture_output=True,
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "12345"},
+    )
+    for recipe, path in cnn_files.items():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), recipe
+
+
+def test_the_shipped_model_is_what_the_released_weights_give(mnist: Dataset) -> None:
+    """Converting train/releases/cnn-seed0 again gives the FlatBuffer that the package ships."""
+    from convert.converter import to_flatbuffer
+
+    source = load_source(TRAINED_CNN, mnist)
+    assert source.record is not None
+    flatbuffer = to_flatbuffer(source.model, RECIPES["int8"], mnist.train.images[list(source.calibration)])
+    assert flatbuffer == read_model_file(DEFAULT_MODEL).flatbuffer
+
+
+def test_others_read_our_files(cnn_files: dict[str, Path]) -> None:
+    """Unzip lists and tests the archive, Python's zipfile too; tf.lite loads the whole file from its path and from its bytes."""
+    from train.backend import tf
+
+    path = cnn_files["int8"]
+    listing = subprocess.run(["unzip", "-t", str(path)], capture_output=True, text=True, check=False)
+    assert all(name in listing.stdout for name in ("manifest.json", "labels.txt", "golden.npz", "No errors detected"))
+    with pytest.warns(UserWarning, match=r"tf\.lite\.Interpreter is deprecated"):
+        interpreters = [tf.lite.Interpreter(model_path=str(path)), tf.lite.Interpreter(model_content=path.read_bytes())]
+    for interpreter in interpreters:
+        interpreter.allocate_tensors()
+        assert interpreter.get_output_details()[0]["shape"].tolist() == [1, 10]
+
+
+def test_litert_s_own_benchmark_reads_our_file(cnn_files: dict[str, Path]) -> None:
+    """ai-edge-litert's benchmark tool runs it from its path."""
+    tool = [sys.executable, "-m", "ai_edge_litert.tools.benchmark_litert_model", f"--model={cnn_files['int8']}"]
+    child = subprocess.run(tool, capture_output=True, text=True, check=False)
+    assert child.returncode == 0, child.stderr[-400:]
+
+
+def test_calibration_images_are_the_recorded_ones(invented: Dataset, tmp_path: Path) -> None:
+    """training.json's list is used, its length and hash are in the manifest, and other data than the trained on is refused."""
+    train_run(TrainingConfig("linear", epochs=1), invented, tmp_path / "mine", quiet=True)
+    record = tmp_path / "mine" / "training.json"
+    written = json.loads(record.read_text())
+    written["calibration_indices"] = [5, 6, 7]
+    record.write_text(json.dumps(written))
+    source = load_source(tmp_path / "mine" / "model.keras", invented)
+    manifest = convert(source, RECIPES["int8"]).manifest
+    assert source.name == manifest.name == "mine"
+    assert manifest.origin.calibration["images"] == 3
+    assert manifest.origin.training["config"]["epochs"] == 1
+    other = Dataset("other", invented.x_train[::-1], invented.y_train[::-1], invented.x_test, invented.y_test)
+    with pytest.raises(InputError, match="was trained on invented .* not on other"):
+        load_source(tmp_path / "mine" / "model.keras", other)
+
+
+def test_the_manifest_has_no_paths_and_names_its_origin(cnn_files: dict[str, Path], mnist_slice: Dataset) -> None:
+    """Command without folders, versions, hashes; the slice is not MNIST's own hash, so it claims no attribution."""
+    manifest = read_model_file(cnn_files["int8"]).manifest
+    assert manifest is not None
+    assert manifest.origin.command == "digits convert cnn.keras --recipe int8 --max-drop 0.5"
+    assert manifest.origin.data_sha256 == mnist_slice.sha256
+    assert set(manifest.origin.versions) == {"edge-digits", "tensorflow", "keras", "ai-edge-litert"}
+    assert manifest.attribution == ""
+    shipped = read_model_file().manifest
+    assert shipped is not None
+    assert "CC BY-SA 3.0" in shipped.attribution
+    assert str(ROOT) not in json.dumps(str(shipped))
+
+
+def test_files_are_not_overwritten_unasked(trained_cnn: Path, mnist_slice: Dataset, cnn_files: dict[str, Path]) -> None:
+    """The refusal comes before the first conversion, and nothing changes."""
+    path = cnn_files["fp32"]
+    before = path.stat()
+    with pytest.raises(WouldOverwrite, match="--force"):
+        export(trained_cnn, mnist_slice, [RECIPES["fp32"]], path.parent)
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def _save(model: keras.Model, path: Path) -> Path:
+    model.save(path)
+    return path
+
+
+def _model(shape: tuple[int | None, ...], outputs: int, activation: str | None = None) -> keras.Model:
+    inputs = keras.Input(shape)
+    return keras.Model(inputs, keras.layers.Dense(outputs, activation=activation)(keras.layers.Flatten()(inputs)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "outputs", "activation", "cause"),
+    [
+        ((32, 32, 1), 10, None, "takes input"),
+        ((28, 28, 3), 10, None, "takes input"),
+        ((28, 28, 1), 7, None, "one logit for each of 10 classes"),
+        ((784,), 10, "softmax", "ends in softmax"),
+    ],
+)
+def test_models_outside_the_contract_are_refused(
+    shape: tuple[int, ...], outputs: int, activation: str | None, cause: str, invented: Dataset, tmp_path: Path
+) -> None:
+    """Other sizes, colours, class counts, and probabilities instead of logits: each is named."""
+    path = _save(_model(shape, outputs, activation), tmp_path / "other.keras")
+    with pytest.raises(ModelFileError, match=cause):
+        load_source(path, invented)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip", b"hello", TRAINED_CNN.read_bytes()[:5_000]])
+def test_what_is_no_keras_file_is_refused(content: bytes, invented: Dataset, tmp_path: Path) -> None:
+    """Empty, damaged and foreign files, and one that is not there."""
+    path = tmp_path / "broken.keras"
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match="no Keras model"):
+        load_source(path, invented)
+    with pytest.raises(ModelFileError, match="cannot be read"):
+        load_source(tmp_path / "none.keras", invented)
+
+
+def test_two_inputs_are_refused(invented: Dataset, tmp_path: Path) -> None:
+    """One image in, one answer out."""
+    one, two = keras.Input((784,)), keras.Input((784,))
+    path = _save(keras.Model([one, two], keras.layers.Dense(10)(keras.layers.Add()([one, two]))), tmp_path / "two.keras")
+    with pytest.raises(ModelFileError, match="takes input"):
+        load_source(path, invented)
+
+
+def test_a_model_that_answers_nan_is_refused(invented: Dataset, tmp_path: Path) -> None:
+    """Weights that are no numbers are told, not quantised."""
+    model = _model((784,), 10)
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    with pytest.raises(ModelFileError, match="no numbers"):
+        load_source(_save(model, tmp_path / "nan.keras"), invented)
+
+
+@pytest.mark.parametrize("shape", [(784,), (28, 28), (28, 28, 1)])
+def test_each_input_shape_of_the_contract_is_converted(shape: tuple[int, ...], invented: Dataset, tmp_path: Path) -> None:
+    """784 numbers, 28x28 and 28x28x1 give a file that answers like its Keras model."""
+    inputs = keras.Input(shape)
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs))
+    path = _save(keras.Model(inputs, keras.layers.Dense(10)(x)), tmp_path / "shaped.keras")
+    conversion = convert(load_source(path, invented), RECIPES["fp32"])
+    assert conversion.manifest.accuracy[1].agreeing == len(invented.test)
+
+
+def test_a_model_that_loses_too_much_is_refused_with_its_numbers(invented: Dataset, tmp_path: Path) -> None:
+    """One huge weight costs all others their precision at 8 bits: the gate says no, the report has the numbers, no file is written."""
+    trained = fit(TrainingConfig("linear", epochs=8, learning_rate=0.01), invented).model
+    inputs = keras.Input((784,))
+    x = keras.layers.Rescaling(1 / 255)(inputs)
+    x = keras.layers.Dense(10)(x)
+    outlier = keras.layers.Dense(10, use_bias=False)
+    model = keras.Model(inputs, outlier(x))
+    kernel, bias = trained.get_weights()
+    model.layers[2].set_weights([kernel, bias])
+    spread = np.eye(10, dtype=np.float32)
+    spread[:, 0] = 0
+    spread[0, 0] = 1
+    spread[1, 1:] = 3000.0
+    spread[0, 1:] = -3000.0
+    outlier.set_weights([spread])
+    path = _save(model, tmp_path / "outlier.keras")
+    conversions = export(path, invented, [RECIPES["int8"]], tmp_path, max_drop=0.5)
+    assert conversions[0].manifest.verdict.passed is False
+    assert not (tmp_path / "outlier-int8.tflite").exists()
+    report = json.loads((tmp_path / "outlier-conversion.json").read_text())
+    assert report["models"][0]["manifest"]["verdict"]["passed"] is False
+    assert report["models"][0]["manifest"]["accuracy"][1]["candidate"]["total"] == 200
