@@ -73,9 +73,9 @@ def bench_command(
     for target in targets:
         refuse_to_overwrite(target, force)
     result = run_bench(models, settings, None if no_accuracy else _data_or_advice(data_path))
-    write_bench(result, targets, force)
+    written = write_bench(result, targets, force)
     print_bench(result)
-    click.echo(f"written: {targets[0]} and its plots")
+    click.echo(f"written: {', '.join(str(path) for path in written)}")
 
 
 def _data_or_advice(path: Path | None) -> Dataset:
@@ -96,14 +96,19 @@ def _advance(bar: "tqdm[Never]", what: str) -> None:
     bar.update()
 
 
-def write_bench(result: BenchResult, targets: Sequence[Path], force: bool) -> None:
-    """Write results and the two plots to the three files of `targets`."""
+def write_bench(result: BenchResult, targets: Sequence[Path], force: bool) -> list[Path]:
+    """Write results and the two plots to the three files of `targets`; without accuracies there is nothing to plot against.
+
+    Returns:
+        The files that were written.
+    """
     results, latency, size = targets
     write_file(results, to_json(result) + "\n", force)
     if all(model.accuracy is None for model in result.models):
-        return  # nothing to plot against
+        return [results]
     write_file(latency, accuracy_against_latency(result), force)
     write_file(size, accuracy_against_size(result), force)
+    return [results, latency, size]
 
 
 def print_bench(result: BenchResult) -> None:

@@ -40,7 +40,7 @@ def run_stage(stage: Stage, folder: Path, force: bool = False) -> bool:
         Whether it was run.
     """
     stamp = folder / STAMPS / f"{stage.name.replace(' ', '-')}.json"
-    if not force and _read(stamp) == _state(stage):
+    if not force and _is_up_to_date(stage, stamp):
         return False
     stamp.unlink(missing_ok=True)
     stage.run()
@@ -48,12 +48,18 @@ def run_stage(stage: Stage, folder: Path, force: bool = False) -> bool:
     return True
 
 
+def _is_up_to_date(stage: Stage, stamp: Path) -> bool:
+    state = _state(stage)
+    return _read(stamp) == state and all(digest for _, digest in state["outputs"])
+
+
 def _state(stage: Stage) -> dict[str, Any]:
     """Settings, inputs and outputs as hashes; a file that is not there has none."""
     return {
         "settings": json.loads(json.dumps(stage.settings)),
-        "inputs": {path.name: _hash(path) for path in stage.inputs},
-        "outputs": {path.name: _hash(path) for path in stage.outputs},
+        # Lists, not dicts: files of different folders may have the same name.
+        "inputs": [[path.name, _hash(path)] for path in stage.inputs],
+        "outputs": [[path.name, _hash(path)] for path in stage.outputs],
     }
 
 

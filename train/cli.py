@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import click
+import numpy as np
 
 from edge_runtime.files import refuse_to_overwrite, write_file
 from edge_runtime.pixels import as_text
@@ -26,9 +27,10 @@ data_option = click.option(
 @click.command("data", epilog="Example: digits data --samples samples.png")
 @data_option
 @click.option("--samples", type=click.Path(path_type=Path), help="Write a picture (PNG) of the first images of each class.")
+@click.option("--export", type=click.Path(path_type=Path), help="Write a test image of each class (LABEL.png) into this folder.")
 @click.option("--text/--no-text", "text", default=None, help="Draw samples as text; done in a terminal if not said.")
-@click.option("--force", is_flag=True, help="Replace the picture if it exists.")
-def data_command(data_path: Path | None, samples: Path | None, text: bool | None, force: bool) -> None:
+@click.option("--force", is_flag=True, help="Replace pictures that exist.")
+def data_command(data_path: Path | None, samples: Path | None, export: Path | None, text: bool | None, force: bool) -> None:
     """Look at a data set: shapes, dtypes, class counts of each split, samples."""
     if samples:
         refuse_to_overwrite(samples, force)
@@ -41,6 +43,9 @@ def data_command(data_path: Path | None, samples: Path | None, text: bool | None
 
         write_file(samples, sample_grid(data.train), force)
         click.echo(f"samples: {samples}")
+    if export:
+        _export(data.test, export, force)
+        click.echo(f"images: {export}{os.sep}")
 
 
 def _describe(data: Dataset) -> str:
@@ -54,6 +59,17 @@ def _describe(data: Dataset) -> str:
         counts = [int((split.labels == label).sum()) for label in range(data.classes)]
         lines.append(f"{split.name:<10} {len(split):>7,}  " + " ".join(f"{count:>6,}" for count in counts))
     return "\n".join(lines)
+
+
+def _export(split: Split, folder: Path, force: bool) -> None:
+    """Write the first image of each class, as files that `digits classify` takes."""
+    from edge_runtime.images import png_bytes
+
+    first = {int(label): int((split.labels == label).argmax()) for label in np.unique(split.labels)}
+    for label in first:
+        refuse_to_overwrite(folder / f"{label}.png", force)
+    for label, index in first.items():
+        write_file(folder / f"{label}.png", png_bytes(split.images[index]), force)
 
 
 def _samples_as_text(split: Split) -> str:

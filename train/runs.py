@@ -51,7 +51,11 @@ def refuse_taken_run(folder: Path, force: bool) -> None:
 
     Raises:
         WouldOverwrite: it holds one already and `force` is false.
+        DigitsError: a file is where a folder should be.
     """
+    for place in (folder, *folder.parents):
+        if place.is_file():
+            raise DigitsError(f"{place}: is a file, so no run can be saved in {folder}; give another --name or --runs")
     for name in (MODEL, RECORD, CURVES):
         refuse_to_overwrite(folder / name, force)
 

@@ -110,17 +110,21 @@ class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         self._progress = progress
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        if logs and not np.isfinite(logs["loss"]):
-            raise DigitsError(f"the loss became {logs['loss']} in epoch {len(self.history) + 1}; try a lower learning rate")
+        self._refuse_infinite("loss", logs)
         if self._progress:
             self._progress.step()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         assert logs is not None
+        self._refuse_infinite("val_loss", logs)  # the last step of a run can be the one that goes astray
         figures = {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
         self.history.append(Epoch(epoch + 1, **figures))
         if self._progress:
             self._progress.epoch(self.history[-1])
+
+    def _refuse_infinite(self, name: str, logs: dict[str, float] | None) -> None:
+        if logs and not np.isfinite(logs[name]):
+            raise DigitsError(f"the {name} became {logs[name]} in epoch {len(self.history) + 1}; try a lower learning rate")
 
 
 def _record(

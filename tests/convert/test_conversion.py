@@ -136,7 +136,7 @@ def test_calibration_images_are_the_recorded_ones(invented: Dataset, tmp_path: P
     assert manifest.origin.calibration["images"] == 3
     assert manifest.origin.training["config"]["epochs"] == 1
     other = Dataset("other", invented.x_train[::-1], invented.y_train[::-1], invented.x_test, invented.y_test)
-    with pytest.raises(InputError, match="was trained on invented .* not on other"):
+    with pytest.raises(InputError, match=r"was trained on invented .* not on other"):
         load_source(tmp_path / "mine" / "model.keras", other)
 
 

@@ -5,6 +5,7 @@ Source: "File formats for the MNIST database" on the page that published MNIST (
 """
 
 import gzip
+import math
 import struct
 import zlib
 from pathlib import Path
@@ -44,7 +45,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
 
 def _read_stream(stream: BinaryIO, path: Path) -> NDArray[np.uint8]:
     shape = _read_header(stream, path)
-    count = int(np.prod(shape, dtype=np.int64))
+    count = math.prod(shape)
     try:
         payload = stream.read(count + 1)
     except (MemoryError, OverflowError) as error:
@@ -52,7 +53,10 @@ def _read_stream(stream: BinaryIO, path: Path) -> NDArray[np.uint8]:
     if len(payload) != count:
         found = "more" if len(payload) > count else f"{len(payload):,}"
         raise DataError(f"{path}: the header states {count:,} values {list(shape)}, the file holds {found}; is it truncated?")
-    return np.frombuffer(payload, dtype=np.uint8).reshape(shape)
+    try:
+        return np.frombuffer(payload, dtype=np.uint8).reshape(shape)
+    except ValueError as error:  # such as 0 x 4294967295 x 4294967295
+        raise DataError(f"{path}: the header states {list(shape)}, a shape that no array can have") from error
 
 
 def _read_header(stream: BinaryIO, path: Path) -> tuple[int, ...]:

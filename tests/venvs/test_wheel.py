@@ -1,0 +1,177 @@
+"""The wheel in environments of its own, as on a device: no TensorFlow, one interpreter, Python 3.11 to 3.13 (`make test-venvs`)."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.images import png_bytes
+from tests.conftest import ROOT
+from train.data import Dataset
+
+pytestmark = pytest.mark.venvs
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A Python version and what is installed beside the wheel."""
+
+    python: str
+    extra: str
+    pinned: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """For the names of tests."""
+        return "-".join((self.python, self.extra, *self.pinned))
+
+
+# The oldest and the newest LiteRT that is supported, each Python, and tflite-runtime, which wants numpy 1.
+ENVIRONMENTS = (
+    Environment("3.11", "litert"),
+    Environment("3.11", "litert", ("ai-edge-litert==1.4.0",)),
+    Environment("3.11", "tflite", ("numpy==1.26.4",)),
+    Environment("3.12", "litert"),
+    Environment("3.13", "litert"),
+)
+
+
+def _find_python(version: str) -> str:
+    """An interpreter of that version: on the path, or among pyenv's."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    candidates = [shutil.which(f"python{version}"), *map(str, sorted(pyenv.glob(f"{version}.*/bin/python")))]
+    for candidate in filter(None, candidates):
+        found = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=False)
+        if found.returncode == 0 and found.stdout.startswith(f"Python {version}."):
+            return candidate
+    if os.environ.get("CI"):
+        pytest.fail(f"no Python {version} on this machine")
+    pytest.skip(f"no Python {version} on this machine")
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's wheel, built from a clean copy of what git tracks."""
+    folder = tmp_path_factory.mktemp("wheel")
+    tracked = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in tracked.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / "source" / name)
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(folder / "source")]
+    subprocess.run(build, check=True, capture_output=True)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="session", params=ENVIRONMENTS, ids=lambda environment: environment.name)
+def device(request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of an environment with the wheel and nothing else."""
+    environment: Environment = request.param
+    folder = tmp_path_factory.mktemp("venv")
+    subprocess.run([_find_python(environment.python), "-m", "venv", str(folder)], check=True)
+    install = [
+        str(folder / "bin" / "python"),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        f"{wheel}[{environment.extra}]",
+        *environment.pinned,
+    ]
+    done = subprocess.run(install, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2_000:]
+    return folder / "bin"
+
+
+def _run(device: Path, *words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [str(device / "digits"), *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd or device, check=False)
+
+
+def test_the_wheel_is_small_and_holds_what_it_should(wheel: Path) -> None:
+    """Under 1 MB: the four packages, the shipped model and the report's template, but no data set, no tests, no docs."""
+    assert wheel.stat().st_size < 1_000_000
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"train", "convert", "edge_runtime", "benchmarks"}
+    assert {"edge_runtime/models/cnn-int8.tflite", "benchmarks/templates/report.html.j2", "edge_runtime/py.typed"} <= set(names)
+    assert not [name for name in names if name.endswith((".npz", ".keras"))]
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_next_to_nothing_is_installed(device: Path) -> None:
+    """No TensorFlow, no matplotlib, no scipy."""
+    listed = subprocess.run([device / "python", "-m", "pip", "list", "--format=json"], capture_output=True, text=True, check=True)
+    names = {entry["name"].lower() for entry in json.loads(listed.stdout)}
+    assert {"edge-digits", "numpy", "click", "pillow"} <= names
+    assert not names & {"tensorflow", "keras", "matplotlib", "scipy", "psutil", "jinja2"}
+
+
+def test_real_digits_are_classified(device: Path, mnist: Dataset, tmp_path: Path) -> None:
+    """The shipped model answers rightly for twenty test digits saved as PNG."""
+    for number in range(20):
+        (tmp_path / f"{number:02}.png").write_bytes(png_bytes(mnist.x_test[number]))
+    done = _run(device, "classify", tmp_path, "--json")
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line)["index"] for line in done.stdout.splitlines()]
+    assert sum(answer == label for answer, label in zip(answers, mnist.y_test[:20], strict=True)) >= 19
+
+
+@pytest.mark.parametrize("recipe", ["fp32", "fp16", "dynamic", "int8", "int16x8"])
+def test_every_recipe_verifies(device: Path, recipe: str, cnn_files: dict[str, Path]) -> None:
+    """Golden images come out within the tolerance, on this runtime; the manifest names one as old as this."""
+    done = _run(device, "verify", cnn_files[recipe], "--json")
+    receipt = json.loads(done.stdout)
+    assert done.returncode == 0, receipt
+    assert receipt["labels_equal"] == receipt["images"] == 16
+
+
+def test_the_shipped_model_verifies_and_is_inspected(device: Path) -> None:
+    """Without naming a model."""
+    assert _run(device, "verify").returncode == 0
+    assert "static_wi8_ai8" in _run(device, "inspect").stdout
+
+
+def test_importing_loads_neither_pillow_nor_click_nor_an_interpreter(device: Path) -> None:
+    """`import edge_runtime` is numpy and ours."""
+    code = "import edge_runtime, sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([device / "python", "-c", code], capture_output=True, text=True, check=True, cwd="/").stdout.split()
+    assert not set(loaded) & {"PIL", "click", "ai_edge_litert", "tflite_runtime", "tensorflow"}
+    assert "numpy" in loaded
+
+
+@pytest.mark.parametrize("words", [["train", "linear", "--data", "."], ["convert", "x.keras"], ["bench", "x.tflite"], ["pipeline"]])
+def test_commands_that_need_more_say_what_to_install(device: Path, words: list[str], tmp_path: Path, mnist: Dataset) -> None:
+    """One line, exit 1 (or 4, where the data is missing first), and no traceback."""
+    done = _run(device, *words, cwd=tmp_path)
+    assert done.returncode in (1, 4)
+    assert len(done.stderr.splitlines()) == 1
+    assert "pip install" in done.stderr or "give --data" in done.stderr or "expected one" in done.stderr
+
+
+def test_a_hostile_plain_model_does_not_end_the_process(device: Path, cnn_files: dict[str, Path], tmp_path: Path) -> None:
+    """Sixty damaged plain files: each is answered or refused, tflite-runtime's crashes included, and never by a signal."""
+    code = (
+        "import random, sys\n"
+        "from edge_runtime import Classifier, ModelFileError, read_model_file\n"
+        "data = read_model_file(__import__('pathlib').Path(sys.argv[1])).flatbuffer\n"
+        "generator, refused = random.Random(4), 0\n"
+        "for _ in range(60):\n"
+        "    mutated = bytearray(data)\n"
+        "    for _ in range(6): mutated[generator.randrange(len(data) - 8000, len(data))] = generator.randrange(256)\n"
+        "    open('x.tflite', 'wb').write(mutated)\n"
+        "    try: Classifier.load('x.tflite')\n"
+        "    except ModelFileError: refused += 1\n"
+        "print(refused)\n"
+    )
+    done = subprocess.run(
+        [device / "python", "-c", code, cnn_files["int8"]], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 0, done.stderr[-500:]
+    assert int(done.stdout) > 10

@@ -1,0 +1,1 @@
+"""Tools for those who have the checkout; nothing here is installed."""

@@ -1,0 +1,78 @@
+"""Writes the README's tables from committed results, between `<!-- NAME -->` and `<!-- /NAME -->`: `make readme`; `--check` only compares."""
+
+import re
+import sys
+from pathlib import Path
+from statistics import mean
+
+from benchmarks.percentiles import percentile
+from benchmarks.results import ModelResult, read_results
+from benchmarks.tables import accuracy_text, as_markdown, kilobytes, machine_line, microseconds
+from edge_runtime.statistics import Accuracy
+from train.runs import read_record
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+REFERENCE = ROOT / "benchmarks" / "reference" / "demo-x86_64.json"
+RELEASES = ROOT / "train" / "releases"
+
+
+def main() -> None:
+    """Write the README, or with `--check` exit 1 if it is not what would be written."""
+    old = README.read_text()
+    new = _fill(old, {"demo": _demo_table(), "seeds": _seeds_line()})
+    if "--check" in sys.argv[1:]:
+        sys.exit(0 if new == old else "README.md is not what its results say; run 'make readme'")
+    README.write_text(new)
+
+
+def _fill(text: str, parts: dict[str, str]) -> str:
+    for name, part in parts.items():
+        text, count = re.subn(
+            f"(<!-- {name} -->\n).*?(<!-- /{name} -->)",
+            lambda match, part=part: match[1] + part + "\n" + match[2],
+            text,
+            flags=re.S,
+        )
+        if count != 1:
+            sys.exit(f"README.md has {count} places for {name!r}, expected one")
+    return text
+
+
+def _demo_table() -> str:
+    result = read_results(REFERENCE)
+    header = ("model", "recipe", "file", "payload", "test accuracy (95 % interval)", "p50", "p99")
+    table = as_markdown(header, [_row(model) for model in result.models])
+    return f"{table}\n\n{machine_line(result)}. From `{REFERENCE.relative_to(ROOT)}`."
+
+
+def _row(model: ModelResult) -> tuple[str, ...]:
+    times = (microseconds(percentile(model.steady_ns, percent)) for percent in (50, 99))
+    return (
+        model.name,
+        model.recipe,
+        kilobytes(model.file_bytes),
+        kilobytes(model.payload_bytes),
+        accuracy_text(model.accuracy),
+        *times,
+    )
+
+
+def _seeds_line() -> str:
+    records = [read_record(path) for path in sorted(RELEASES.glob("cnn-seed*/training.json"))]
+    figures = [f"{split} {_spread([_given(getattr(record, split)) for record in records])}" for split in ("validation", "test")]
+    return f"The network behind the shipped model, {records[0].parameters:,} parameters, over {len(records)} seeds: {', '.join(figures)} (mean, least to most)."
+
+
+def _given(accuracy: Accuracy | None) -> float:
+    if accuracy is None:
+        sys.exit("a released run was not judged on the test images; train it with --test")
+    return accuracy.percent
+
+
+def _spread(percents: list[float]) -> str:
+    return f"{mean(percents):.2f} % ({min(percents):.2f} to {max(percents):.2f})"
+
+
+if __name__ == "__main__":
+    main()
