@@ -32,7 +32,7 @@ test-venvs: $(READY) ## the wheel in environments without TensorFlow: LiteRT old
 test-guide: $(READY) ## every command of docs/guide.md
 	$(BIN)/python -m pytest -m guide tests/test_guide.py
 
-test-arm64: $(READY) ## the device tests in an emulated 64-bit Raspberry Pi 4 and 3 (needs root once, for Debian's qemu)
+test-arm64: $(READY) ## the device tests in an emulated 64-bit Raspberry Pi 4 and 3 (needs root)
 	$(BIN)/python -m pytest -m arm64 tests/emulation
 
 test-boards: $(READY) ## installing by the README's lines on emulated boards; slow

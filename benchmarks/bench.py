@@ -55,7 +55,7 @@ def run(paths: Sequence[Path], settings: Settings, data: Dataset | None, step: S
     Raises:
         InputError: a model cannot be used, or does not fit the data.
     """
-    classifiers = [Classifier.load(path, settings.threads, settings.backend) for path in paths]
+    classifiers = [Classifier.load(path, settings.threads, settings.backend, trusted=True) for path in paths]
     split = data.test if data else None
     for path, classifier in zip(paths, classifiers, strict=True):
         if data and len(classifier.labels) != data.classes:

@@ -18,7 +18,7 @@ from benchmarks.pipeline import Stage, run_stage
 from benchmarks.plots import accuracy_against_latency, accuracy_against_size
 from benchmarks.report import render
 from benchmarks.results import BenchResult, read_results
-from benchmarks.summary import bench_section, conversion_section, data_section, training_section
+from benchmarks.summary import bench_section, conversion_section, data_section, summary_section, training_section
 from benchmarks.tables import HEADER, as_text, machine_line, rows, warnings
 from convert.recipes import RECIPES
 from edge_runtime.errors import DataError, GateFailed
@@ -65,7 +65,8 @@ def bench_command(
 ) -> None:
     """Measure models on this board: load, first answer, batch-1 latency, accuracy, bytes.
 
-    Writes OUT/BOARD.json with the raw samples, and two plots beside it. Models take turns in random order.
+    Writes OUT/BOARD.json with the raw samples, and two plots beside it. Models take turns in random order. A plain .tflite runs in
+    this very process, as it would in your program: measure only what you trust.
     """
     settings = Settings(board or default_board_name(), samples, threads, backend, seed)
     stem = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in settings.board)
@@ -105,6 +106,8 @@ def write_bench(result: BenchResult, targets: Sequence[Path], force: bool) -> li
     results, latency, size = targets
     write_file(results, to_json(result) + "\n", force)
     if all(model.accuracy is None for model in result.models):
+        for plot in (latency, size):
+            plot.unlink(missing_ok=True)  # of an earlier run, which said something else
         return [results]
     write_file(latency, accuracy_against_latency(result), force)
     write_file(size, accuracy_against_size(result), force)
@@ -254,10 +257,12 @@ class _Pipeline:
         counts = {split.name: [int((split.labels == label).sum()) for label in range(self.data.classes)] for split in splits}
         floats = [model.manifest for model in models if model.manifest and model.manifest.recipe == "float32"]
         curves = {config.model: self._run_file(config.model, "curves.png") for config in self.configs}
+        result = read_results(self.results)
         sections = [
+            summary_section(result),
             data_section(self.data.source, counts, self.samples),
             training_section(floats, curves),
             conversion_section(models),
-            bench_section(read_results(self.results), *self.plots),
+            bench_section(result, *self.plots),
         ]
         write_file(self.report, render("edge-digits: from Keras training to this board", sections), force=True)

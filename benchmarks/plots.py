@@ -39,7 +39,7 @@ def _scatter(result: BenchResult, position: Callable[[ModelResult], float], name
             position(model),
             model.accuracy.percent,
             # 10 of 10 gives an interval that ends a rounding error below 100 %, and bars of negative length are refused.
-            yerr=[[max(0.0, model.accuracy.percent - low)], [max(0.0, high - model.accuracy.percent)]],
+            yerr=[[model.accuracy.percent - low], [high - model.accuracy.percent]],
             color=f"C{names.index(model.name) % 10}",
             marker=_MARKERS[recipes.index(model.recipe) % len(_MARKERS)],
             markersize=7,

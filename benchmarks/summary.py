@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.percentiles import percentile
 from benchmarks.report import Picture, Section, Table
 from benchmarks.results import BenchResult
-from benchmarks.tables import HEADER, Row, accuracy_text, kilobytes, machine_line, rows, warnings
+from benchmarks.tables import HEADER, Row, accuracy_text, kilobytes, machine_line, microseconds, rows, warnings
 from edge_runtime.manifest import Manifest
 from edge_runtime.model_file import ModelFile, operator_specs
 
+_SUMMARY_HEADER = ("model", "test accuracy, float32 to int8 (95 % intervals)", "file", "median latency")
 CONVERSION_HEADER = (
     "model",
     "recipe",
@@ -22,6 +24,11 @@ CONVERSION_HEADER = (
     "McNemar p",
     "gate",
 )
+
+
+def summary_section(result: BenchResult) -> Section:
+    """What a reader in a hurry should know: each model's float and int8 file, side by side."""
+    return Section("In short", paragraphs=[machine_line(result)], tables=(Table(_SUMMARY_HEADER, _summary_rows(result)),))
 
 
 def data_section(source: str, counts: Mapping[str, Sequence[int]], samples: Path) -> Section:
@@ -88,6 +95,21 @@ def bench_section(result: BenchResult, latency: Path, size: Path) -> Section:
             Picture(size.read_bytes(), "Accuracy against file size: up and to the left is better"),
         ),
     )
+
+
+def _summary_rows(result: BenchResult) -> list[Row]:
+    found = {(model.name, model.recipe): model for model in result.models}
+    names = dict.fromkeys(model.name for model in result.models)
+    pairs = [(found[name, "float32"], found[name, "static_wi8_ai8"]) for name in names]
+    return [
+        (
+            plain.name,
+            f"{accuracy_text(plain.accuracy)} to {accuracy_text(small.accuracy)}",
+            f"{kilobytes(plain.file_bytes)} to {kilobytes(small.file_bytes)}",
+            f"{microseconds(percentile(plain.steady_ns, 50))} to {microseconds(percentile(small.steady_ns, 50))}",
+        )
+        for plain, small in pairs
+    ]
 
 
 def _training_row(manifest: Manifest) -> Row:

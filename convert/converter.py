@@ -60,6 +60,9 @@ def _set_precision(converter: Any, recipe: Recipe) -> None:
     if recipe.name == "float32":
         return
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if recipe.name == "dynamic_wi8":
+        # One scale for a whole dense layer: with one for each unit it is FULLY_CONNECTED version 12, which tflite-runtime 2.14 lacks.
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     if recipe.name == "float16":
         converter.target_spec.supported_types = [tf.float16]
     elif recipe.static:

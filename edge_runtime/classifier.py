@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from edge_runtime.errors import ModelFileError
 from edge_runtime.graph import Tensor
 from edge_runtime.interpreter import Backend, find_backend
+from edge_runtime.isolation import IsolatedRunner
 from edge_runtime.model_file import ModelFile, read_model_file
 from edge_runtime.pixels import Batch, Image, check_batch, check_image
-from edge_runtime.probe import probe
 from edge_runtime.quantization import dequantize, softmax
 from edge_runtime.runner import Runner
 
@@ -107,29 +107,33 @@ class Classifier:
     """
 
     def __init__(self, model: ModelFile, threads: int = 1, backend: str | None = None, *, trusted: bool = False) -> None:
-        """Load a checked model file; `Classifier.load` does both steps. Arguments and errors are those of `load`.
-
-        `trusted` leaves out the trial of a plain .tflite in a child process: for bytes that the caller has just made.
-        """
+        """Load a checked model file; `Classifier.load` does both steps. Arguments and errors are those of `load`."""
         self.model = model
         self.backend: Backend = find_backend(backend)
         self.warnings: tuple[str, ...] = ()
         self._threads = threads
         self._trusted = trusted or model.manifest is not None
-        if not self._trusted:
-            probe(model.flatbuffer, self.backend)
+        if model.manifest is None:
             self.warnings = (f"{model.name} is a plain .tflite: nothing states its labels or proves its accuracy",)
-        self._single = self._runner(threads, batch=1)
+        self._single: Runner | IsolatedRunner
+        if self._trusted:
+            self._single = self._runner(threads, batch=1)
+        else:
+            self._single = IsolatedRunner(model.flatbuffer, model.graph, self.backend, threads)
         self._batch_runners: list[Runner] = []
 
     @classmethod
-    def load(cls, path: str | Path | None = None, threads: int = 1, backend: str | None = None) -> "Classifier":
+    def load(
+        cls, path: str | Path | None = None, threads: int = 1, backend: str | None = None, *, trusted: bool = False
+    ) -> "Classifier":
         """Load a model.
 
         Args:
             path: a model file; None for the one that the package ships.
             threads: how many threads one image, or a batch of them, may use.
             backend: "litert", "tflite" or "tensorflow"; None for the first of them that is installed.
+            trusted: run a plain .tflite, which nothing vouches for, in this very process and not in a child. It is faster, and a damaged
+                file may end the process.
 
         Raises:
             ModelFileError: the file is damaged, or the interpreter refuses it.
@@ -138,7 +142,7 @@ class Classifier:
         """
         model = read_model_file(Path(path) if path is not None else None)
         try:
-            return cls(model, threads, backend)
+            return cls(model, threads, backend, trusted=trusted)
         except ModelFileError as error:
             raise ModelFileError(f"{path or model.name}: {error}") from error
 
@@ -170,7 +174,7 @@ class Classifier:
         """
         check_batch(images)
         outputs = np.empty((len(images), len(self.labels)), self.model.output.dtype)
-        if not self._trusted:  # such a model was tried with one image only
+        if not self._trusted:
             for position, image in enumerate(images):
                 outputs[position] = self._single.run(image)[0]
         elif len(images):

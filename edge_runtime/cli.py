@@ -16,26 +16,17 @@ import click
 from edge_runtime.errors import DigitsError, InputError, MissingPackage, VerificationFailed
 from edge_runtime.version import __version__
 
+# Where a command lives, the extra that brings what it needs, and its line in the help.
 COMMANDS = {
-    "data": ("train.cli", "Look at a data set: shapes, class counts, samples."),
-    "train": ("train.cli", "Train one model."),
-    "convert": ("convert.cli", "Convert a Keras model to checked TFLite files."),
-    "compare": ("convert.cli", "Compare two models on real images."),
-    "classify": ("edge_runtime.cli", "Classify image files."),
-    "inspect": ("edge_runtime.cli", "Show what a model file says about itself."),
-    "verify": ("edge_runtime.cli", "Check a model on this device with its golden images."),
-    "bench": ("benchmarks.cli", "Measure latency, size and accuracy on this board."),
-    "pipeline": ("benchmarks.cli", "Do all of it, from data to report."),
-}
-
-EXTRAS = {
-    "PIL": "litert",
-    "tensorflow": "train",
-    "keras": "train",
-    "scipy": "train",
-    "matplotlib": "train",
-    "psutil": "bench",
-    "jinja2": "bench",
+    "data": ("train.cli", "train", "Look at a data set: shapes, class counts, samples."),
+    "train": ("train.cli", "train", "Train one model."),
+    "convert": ("convert.cli", "train", "Convert a Keras model to checked TFLite files."),
+    "compare": ("convert.cli", "train", "Compare two models on real images."),
+    "classify": ("edge_runtime.cli", "litert", "Classify image files."),
+    "inspect": ("edge_runtime.cli", "litert", "Show what a model file says about itself."),
+    "verify": ("edge_runtime.cli", "litert", "Check a model on this device with its golden images."),
+    "bench": ("benchmarks.cli", "bench", "Measure latency, size and accuracy on this board."),
+    "pipeline": ("benchmarks.cli", "train,bench", "Do all of it, from data to report."),
 }
 
 
@@ -50,6 +41,7 @@ class Commands(click.Group):
         """Load the module that holds the command; None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
+        ctx.obj = cmd_name
         module = importlib.import_module(COMMANDS[cmd_name][0])
         command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
@@ -57,7 +49,7 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without loading any of them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an error of ours becomes one line and its exit code."""
@@ -67,10 +59,10 @@ class Commands(click.Group):
             click.echo(f"digits: {' '.join(str(error).split())}", err=True)
             ctx.exit(error.exit_code)
         except ModuleNotFoundError as error:
-            extra = EXTRAS.get((error.name or "").partition(".")[0])
-            if extra is None:
-                raise
-            click.echo(f"digits: this command needs {error.name}; install it with: pip install '.[{extra}]'", err=True)
+            if (error.name or "").partition(".")[0] in ("train", "convert", "edge_runtime", "benchmarks"):
+                raise  # a module of ours is missing: a broken installation, not a missing extra
+            extra = COMMANDS[ctx.obj][1]
+            click.echo(f"digits: {ctx.obj} needs {error.name}; install it with: pip install '.[{extra}]'", err=True)
             ctx.exit(MissingPackage.exit_code)
 
 

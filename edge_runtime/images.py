@@ -16,6 +16,7 @@ from edge_runtime.pixels import SIDE, Image
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 _FORMATS = ("PNG", "JPEG", "BMP")
 _MOST_PIXELS = 64_000_000
+_LEAST_CONTRAST = 40
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ def read_picture(path: Path) -> Picture:
     """Read a PNG, JPEG or BMP file.
 
     A file of 28x28 pixels is taken as it is: 0 = background, 255 = ink. A larger or smaller one is turned to light ink on dark ground
-    by the grey level of its border, padded to a square and resized.
+    by the grey level of its border, stretched so that the border becomes 0 and the ink 255, padded to a square and resized.
 
     Raises:
         ImageError: the file cannot be read as an image, or has more than 64 million pixels.
@@ -39,11 +40,14 @@ def read_picture(path: Path) -> Picture:
     if grey.shape == (SIDE, SIDE):
         return Picture(grey, ())
     warnings = [f"resized from {grey.shape[1]}x{grey.shape[0]}"]
-    border = int(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
-    if border > 127:
-        grey, border = 255 - grey, 255 - border
+    if _border_level(grey) > 127:
+        grey = 255 - grey
         warnings.append("inverted: the border is light, so the ink is dark")
-    return Picture(_resize(_pad_to_square(grey, border)), tuple(warnings))
+    ink = grey.astype(np.int64).clip(_border_level(grey)) - _border_level(grey)
+    if ink.max() < _LEAST_CONTRAST:
+        warnings.append(f"faint: the ink differs from the border by {ink.max()} of 255 grey levels")
+    stretched = ink * 255 // max(int(ink.max()), _LEAST_CONTRAST)  # a blank sheet's noise stays noise
+    return Picture(_resize(_pad_to_square(stretched.astype(np.uint8))), tuple(warnings))
 
 
 def png_bytes(image: Image) -> bytes:
@@ -88,17 +92,21 @@ def _read_grey(path: Path) -> NDArray[np.uint8]:
 def _to_grey(opened: PIL.Image.Image) -> NDArray[np.uint8]:
     if opened.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip at 255
         return (np.asarray(opened, np.int64) >> 8).clip(0, 255).astype(np.uint8)
-    if opened.has_transparency_data:
+    if "A" in opened.getbands() or "transparency" in opened.info:
         paper = PIL.Image.new("RGBA", opened.size, "white")
         opened = PIL.Image.alpha_composite(paper, opened.convert("RGBA"))
     return np.asarray(opened.convert("L"), np.uint8)
 
 
-def _pad_to_square(grey: NDArray[np.uint8], level: int) -> NDArray[np.uint8]:
+def _border_level(grey: NDArray[np.uint8]) -> int:
+    return int(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
+
+
+def _pad_to_square(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     side = max(grey.shape)
     before = [(side - length) // 2 for length in grey.shape]
     margins = [(first, side - length - first) for first, length in zip(before, grey.shape, strict=True)]
-    return np.pad(grey, margins, constant_values=level)
+    return np.pad(grey, margins)
 
 
 def _resize(grey: NDArray[np.uint8]) -> Image:

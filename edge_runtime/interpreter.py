@@ -84,6 +84,8 @@ def make_interpreter(flatbuffer: bytes, backend: Backend, threads: int = 1, batc
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise ModelFileError(f"{backend.package} {backend_version(backend)} cannot run it ({one_line(error)})") from error
+        except (SystemError, ImportError, AttributeError) as error:  # its C++ half was built for another numpy
+            raise MissingPackage(_does_not_work(backend, error)) from error
     return interpreter
 
 
@@ -121,6 +123,9 @@ def _import_interpreter(backend: Backend) -> Callable[..., Any]:
     try:
         return importlib.import_module(backend.module).Interpreter  # type: ignore[no-any-return]
     except Exception as error:  # a runtime built for another numpy fails in several ways: ImportError, AttributeError, SystemError
-        raise MissingPackage(
-            f"{backend.package} is installed but cannot be imported ({one_line(error)}); {INSTALL_LINES}"
-        ) from error
+        raise MissingPackage(_does_not_work(backend, error)) from error
+
+
+def _does_not_work(backend: Backend, error: BaseException) -> str:
+    advice = "tflite-runtime needs pip install 'numpy<2'" if backend.name == "tflite" else INSTALL_LINES
+    return f"{backend.package} is installed but does not work here ({one_line(error)}); {advice}"

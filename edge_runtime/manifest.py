@@ -69,7 +69,7 @@ class Comparison:
     gained: int
     mcnemar_p: float
     drop: float
-    drop_interval: tuple[float, ...]
+    drop_interval: tuple[float, float]
     class_drops: tuple[float, ...]
 
 

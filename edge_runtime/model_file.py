@@ -138,7 +138,7 @@ def _plain_file(data: bytes, name: str) -> ModelFile:
 def _self_describing_file(data: bytes) -> ModelFile:
     offset, entries = unpack(data)
     try:
-        manifest = from_json(Manifest, entries["manifest.json"])
+        manifest = from_json(Manifest, entries["manifest.json"], ("format_version", FORMAT_VERSION))
     except InputError as error:
         raise ModelFileError(f"manifest.json {error}") from error
     flatbuffer = data[:offset]
@@ -167,10 +167,6 @@ def operator_specs(graph: Graph) -> tuple[OperatorSpec, ...]:
 
 
 def _check_flatbuffer(manifest: Manifest, flatbuffer: bytes) -> None:
-    if manifest.format_version != FORMAT_VERSION:
-        raise ModelFileError(
-            f"has format version {manifest.format_version}, this reader knows {FORMAT_VERSION}; update edge-digits"
-        )
     if manifest.flatbuffer.bytes != len(flatbuffer):
         raise ModelFileError(
             f"the manifest states a FlatBuffer of {manifest.flatbuffer.bytes:,} bytes, there are {len(flatbuffer):,}"

@@ -26,8 +26,13 @@ def to_json(record: Any, *, indent: int | None = None) -> str:
     return json.dumps(dataclasses.asdict(record), sort_keys=True, indent=indent, separators=separators, allow_nan=False)
 
 
-def from_json(kind: type[T], text: str | bytes) -> T:
+def from_json(kind: type[T], text: str | bytes, version: tuple[str, int] | None = None) -> T:
     """Read a dataclass from JSON text.
+
+    Args:
+        kind: the dataclass.
+        text: the JSON.
+        version: a field and the value that it must have, looked at first: another version may have other fields.
 
     Raises:
         InputError: no valid JSON, or a field is missing, unknown or of the wrong type; the message names it.
@@ -36,6 +41,11 @@ def from_json(kind: type[T], text: str | bytes) -> T:
         value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError) as error:
         raise InputError(f"is no valid JSON ({error})") from error
+    if version and isinstance(value, dict):
+        name, known = version
+        found = _expect(int, value.get(name), name)
+        if found != known:
+            raise InputError(f"has {name.replace('_', ' ')} {found}, this program reads {known}; update edge-digits")
     return typing.cast(T, checked(kind, value, ""))
 
 
@@ -52,7 +62,13 @@ def checked(kind: Any, value: Any, where: str) -> Any:
         return _checked_union(arguments, value, where)
     if origin is tuple:
         items = _expect(list, value, where)
-        return tuple(checked(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(items))
+        if arguments[-1] is Ellipsis:
+            arguments = arguments[:1] * len(items)
+        if len(items) != len(arguments):
+            raise InputError(f"field {where!r} has {len(items)} entries, expected {len(arguments)}")
+        return tuple(
+            checked(kind, item, f"{where}[{index}]") for index, (kind, item) in enumerate(zip(arguments, items, strict=True))
+        )
     if origin is dict:
         pairs = _expect(dict, value, where)
         return {key: checked(arguments[1], item, f"{where}.{key}") for key, item in pairs.items()}
@@ -70,7 +86,11 @@ def _checked_dataclass(kind: type, value: Any, where: str) -> Any:
     if unknown or missing:
         problem, name = ("unknown field", unknown[0]) if unknown else ("missing field", missing[0])
         raise InputError(f"{problem} {_join(where, name)!r}")
-    return kind(**{name: checked(types_of[name], item, _join(where, name)) for name, item in pairs.items()})
+    values = {name: checked(types_of[name], item, _join(where, name)) for name, item in pairs.items()}
+    try:
+        return kind(**values)
+    except ValueError as error:  # values that the dataclass itself refuses
+        raise InputError(f"field {where!r} is impossible: {error}") from error
 
 
 def _checked_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:

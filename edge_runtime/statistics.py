@@ -15,7 +15,12 @@ class Accuracy:
 
     correct: int
     total: int
-    interval: tuple[float, ...]
+    interval: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        low, high = self.interval
+        if not (0 <= self.correct <= self.total and self.total > 0 and 0 <= low <= self.percent <= high <= 100):
+            raise ValueError(f"{self.correct} of {self.total} with interval {self.interval}")
 
     @property
     def percent(self) -> float:
@@ -43,4 +48,6 @@ def wilson_interval(correct: int, total: int) -> tuple[float, float]:
     share, z2 = correct / total, _Z95**2
     centre = (share + z2 / (2 * total)) / (1 + z2 / total)
     half = _Z95 * sqrt(share * (1 - share) / total + z2 / (4 * total**2)) / (1 + z2 / total)
-    return 100 * max(0.0, centre - half), 100 * min(1.0, centre + half)
+    # At 0 and at 100 % the bound is the share itself, but for the last bit of a sum in floating point.
+    percent = 100 * correct / total
+    return max(0.0, min(percent, 100 * (centre - half))), min(100.0, max(percent, 100 * (centre + half)))

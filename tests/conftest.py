@@ -6,9 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 from numpy.typing import NDArray
 
+from tests.samples import arrays_of, write_npz
 from train.data import Dataset, load_dataset
+
+# No test asserts times.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 ROOT = Path(__file__).parents[1]
 TRAINED_CNN = ROOT / "train" / "releases" / "cnn-seed0" / "model.keras"
@@ -53,6 +59,12 @@ def invented() -> Dataset:
 
 
 @pytest.fixture(scope="session")
+def data_file(invented: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The invented digits as an .npz."""
+    return write_npz(tmp_path_factory.mktemp("data") / "invented.npz", arrays_of(invented))
+
+
+@pytest.fixture(scope="session")
 def mnist() -> Dataset:
     """The embedded MNIST."""
     return load_dataset()
@@ -85,3 +97,17 @@ def cnn_files(trained_cnn: Path, mnist_slice: Dataset, tmp_path_factory: pytest.
         if not folder.exists():
             export(trained_cnn, mnist_slice, list(RECIPES.values()), folder)
     return {recipe.short: folder / recipe.file_name("cnn") for recipe in RECIPES.values()}
+
+
+@pytest.fixture(scope="session")
+def mlp_files(mnist_slice: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A dense network by every recipe: its layers are large enough to be quantised in ways that the small last one of cnn is not."""
+    from convert.export import export
+    from convert.recipes import RECIPES
+    from train.config import TrainingConfig
+    from train.training import train_run
+
+    folder = tmp_path_factory.mktemp("mlp")
+    train_run(TrainingConfig("mlp", hidden=(64,), epochs=2), mnist_slice, folder / "mlp", quiet=True)
+    export(folder / "mlp" / "model.keras", mnist_slice, list(RECIPES.values()), folder, max_drop=5)
+    return {recipe.short: folder / recipe.file_name("mlp") for recipe in RECIPES.values()}

@@ -4,31 +4,24 @@ import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from benchmarks.results import read_results
-from edge_runtime.cli import main
 from edge_runtime.model_file import read_model_file
+from tests.commands import digits
+from tests.samples import arrays_of, write_npz
 from train.data import Dataset
 
 RECIPES = ("fp32", "fp16", "dynamic", "int8", "int16x8")
-
-
-def _run(*words: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(main, [str(word) for word in words])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, result.stdout, result.stderr
 
 
 @pytest.fixture(scope="module")
 def chain(mnist_slice: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[object], str]:
     """The folder that the pipeline filled, the words of the call, and what it printed."""
     folder = tmp_path_factory.mktemp("chain")
-    np.savez(folder / "slice.npz", **{name: getattr(mnist_slice, name) for name in ("x_train", "y_train", "x_test", "y_test")})
+    write_npz(folder / "slice.npz", arrays_of(mnist_slice))
     words = ["pipeline", "--data", folder / "slice.npz", "--out", folder / "out", "--epochs", 2, "--samples", 100, "--max-drop", 2]
-    code, text, error = _run(*words)
+    code, text, error = digits(*words)
     assert code == 0, error
     return folder / "out", words, text
 
@@ -39,12 +32,20 @@ def test_every_model_is_trained_converted_and_measured(chain: tuple[Path, list[o
     for name in ("linear", "mlp", "cnn"):
         assert json.loads((folder / "runs" / name / "training.json").read_text())["test"] is None
         for recipe in RECIPES:
-            assert _run("verify", folder / "models" / f"{name}-{recipe}.tflite")[0] == 0
+            assert digits("verify", folder / "models" / f"{name}-{recipe}.tflite")[0] == 0
     models = {(model.name, model.recipe): model for model in read_results(folder / "results.json").models}
     assert len(models) == 15
     accuracy = {key: model.accuracy.percent for key, model in models.items() if model.accuracy}
     assert accuracy["cnn", "static_wi8_ai8"] > accuracy["linear", "static_wi8_ai8"] > 70
     assert len(text.splitlines()) > 15
+
+
+def test_every_file_runs_on_both_runtimes(chain: tuple[Path, list[object], str]) -> None:
+    """No recipe of any model needs an operator that tflite-runtime 2.14 or ai-edge-litert 1.4 lacks."""
+    for path in (chain[0] / "models").glob("*.tflite"):
+        manifest = read_model_file(path).manifest
+        assert manifest is not None
+        assert manifest.minimum_runtime == {"ai-edge-litert": "1.4.0", "tflite-runtime": "2.14.0"}, path.name
 
 
 def test_bench_and_conversion_agree(chain: tuple[Path, list[object], str]) -> None:
@@ -59,17 +60,17 @@ def test_bench_and_conversion_agree(chain: tuple[Path, list[object], str]) -> No
 def test_the_report_is_one_page_with_all_of_it(chain: tuple[Path, list[object], str]) -> None:
     """Tables of data, training, conversion and benchmark, six pictures inside, and no address outside."""
     page = (chain[0] / "report.html").read_text()
-    assert re.findall("<h2>(.*?)</h2>", page) == ["Data", "Training", "Conversion", "Benchmark"]
+    assert re.findall("<h2>(.*?)</h2>", page) == ["In short", "Data", "Training", "Conversion", "Benchmark"]
     assert page.count("data:image/png;base64,") == 6
     assert "http" not in page
-    assert page.count("<tr>") == 4 + 4 + 32 + 16
+    assert page.count("<tr>") == 4 + 4 + 4 + 32 + 16
 
 
 def test_the_last_line_is_a_command_that_works(chain: tuple[Path, list[object], str]) -> None:
     """What is shown to type next classifies a digit, rightly."""
     last = chain[2].splitlines()[-1]
     assert last.startswith("next:    digits classify ")
-    code, text, _ = _run(*last.split()[2:])
+    code, text, _ = digits(*last.split()[2:])
     assert (code, ": 7 " in text) == (0, True)
 
 
@@ -77,7 +78,7 @@ def test_a_second_run_redoes_nothing(chain: tuple[Path, list[object], str]) -> N
     """Every stage says that it is up to date, and no file is touched."""
     folder, words, _ = chain
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
-    code, _, error = _run(*words)
+    code, _, error = digits(*words)
     assert code == 0
     assert error.count("up to date") == 9
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == before
@@ -87,7 +88,7 @@ def test_a_damaged_file_is_made_again(chain: tuple[Path, list[object], str]) -> 
     """Only the report is missing, so only the report is made."""
     folder, words, _ = chain
     (folder / "report.html").unlink()
-    code, _, error = _run(*words)
+    code, _, error = digits(*words)
     assert (code, error.count("up to date")) == (0, 8)
     assert (folder / "report.html").exists()
 
@@ -95,7 +96,7 @@ def test_a_damaged_file_is_made_again(chain: tuple[Path, list[object], str]) -> 
 def test_a_gate_that_says_no_is_exit_3_after_the_report(chain: tuple[Path, list[object], str]) -> None:
     """1,000 images cannot prove a drop below 0.1 points; the report is there and warns."""
     folder, words, _ = chain
-    code, text, error = _run(*words[:-1], 0.1)
+    code, text, error = digits(*words[:-1], 0.1)
     assert code == 3
     assert "the gate refused" in error
     assert "report:" in text

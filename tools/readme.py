@@ -1,6 +1,5 @@
-"""Writes the README's tables from committed results, between `<!-- NAME -->` and `<!-- /NAME -->`: `make readme`; `--check` only compares."""
+"""Writes the tables of README.md from committed results, between `<!-- NAME -->` marks: `make readme`; `--check` only compares."""
 
-import re
 import sys
 from pathlib import Path
 from statistics import mean
@@ -28,14 +27,11 @@ def main() -> None:
 
 def _fill(text: str, parts: dict[str, str]) -> str:
     for name, part in parts.items():
-        text, count = re.subn(
-            f"(<!-- {name} -->\n).*?(<!-- /{name} -->)",
-            lambda match, part=part: match[1] + part + "\n" + match[2],
-            text,
-            flags=re.S,
-        )
-        if count != 1:
-            sys.exit(f"README.md has {count} places for {name!r}, expected one")
+        before, start, rest = text.partition(f"<!-- {name} -->")
+        _, end, after = rest.partition(f"<!-- /{name} -->")
+        if not start or not end:
+            sys.exit(f"README.md has no place for {name!r}")
+        text = f"{before}{start}\n{part}\n{end}{after}"
     return text
 
 
@@ -61,7 +57,8 @@ def _row(model: ModelResult) -> tuple[str, ...]:
 def _seeds_line() -> str:
     records = [read_record(path) for path in sorted(RELEASES.glob("cnn-seed*/training.json"))]
     figures = [f"{split} {_spread([_given(getattr(record, split)) for record in records])}" for split in ("validation", "test")]
-    return f"The network behind the shipped model, {records[0].parameters:,} parameters, over {len(records)} seeds: {', '.join(figures)} (mean, least to most)."
+    network = f"The float network behind the shipped model, {records[0].parameters:,} parameters, over {len(records)} seeds"
+    return f"{network}: {', '.join(figures)} (mean, least to most)."
 
 
 def _given(accuracy: Accuracy | None) -> float:

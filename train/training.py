@@ -98,7 +98,7 @@ def _batches(split: Split, input_shape: tuple[int | None, ...], config: Training
 
     images = tf.data.Dataset.from_tensor_slices((split.images, split.labels))
     shuffled = images.shuffle(len(split), seed=config.seed, reshuffle_each_iteration=True)
-    return shuffled.batch(config.batch_size).map(as_input, num_parallel_calls=2, deterministic=True).prefetch(4)
+    return shuffled.batch(config.batch_size).map(as_input).prefetch(4)
 
 
 class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types

@@ -5,21 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from edge_runtime.cli import main
 from edge_runtime.model_file import read_model_file
+from tests.commands import digits
 from train.config import TrainingConfig
 from train.data import Dataset
-from train.training import train_run
-
-
-@pytest.fixture(scope="module")
-def data_file(invented: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The invented digits as an .npz."""
-    path = tmp_path_factory.mktemp("data") / "invented.npz"
-    np.savez(path, **{name: getattr(invented, name) for name in ("x_train", "y_train", "x_test", "y_test")})
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +20,10 @@ def run_folder(invented: Dataset, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
-def _run(*words: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(main, [str(word) for word in words])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, result.stdout, result.stderr
-
-
 def test_convert_writes_files_a_report_and_a_table(run_folder: Path, data_file: Path, tmp_path: Path) -> None:
     """The named recipes alone; the table's figures are the manifest's; the loose gate lets them pass."""
     words = ["convert", run_folder / "model.keras", "--recipe", "int8", "--recipe", "fp32", "--data", data_file, "--out", tmp_path]
-    code, text, _ = _run(*words, "--max-drop", 5)
+    code, text, _ = digits(*words, "--max-drop", 5)
     assert code == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny-conversion.json", "tiny-fp32.tflite", "tiny-int8.tflite"]
     manifest = read_model_file(tmp_path / "tiny-int8.tflite").manifest
@@ -48,19 +32,19 @@ def test_convert_writes_files_a_report_and_a_table(run_folder: Path, data_file: 
     test = manifest.accuracy[1]
     assert f"{test.candidate.percent:.2f} ({test.candidate.correct:,}/200)" in row
     assert row.endswith("passed")
-    again = _run(*words)
+    again = digits(*words)
     assert (again[0], "--force" in again[2]) == (1, True)
 
 
 def test_the_gate_says_no_after_the_numbers(run_folder: Path, data_file: Path, tmp_path: Path) -> None:
     """200 images cannot prove a drop below 0.1 points: the table is printed, the report written, the file is not, exit 3."""
     words = ["convert", run_folder / "model.keras", "--recipe", "int8", "--data", data_file, "--out", tmp_path, "--max-drop", 0.1]
-    code, text, error = _run(*words)
+    code, text, error = digits(*words)
     assert code == 3
     assert "FAILED" in text
     assert "the gate refused 1 of 1: int8: the drop on test is at most" in error
     assert [path.name for path in tmp_path.iterdir()] == ["tiny-conversion.json"]
-    assert _run(*words, "--keep-failed", "--force")[0] == 3
+    assert digits(*words, "--keep-failed", "--force")[0] == 3
     kept = read_model_file(tmp_path / "tiny-int8.tflite").manifest
     assert kept is not None
     assert kept.verdict.passed is False
@@ -75,7 +59,7 @@ def test_the_gate_says_no_after_the_numbers(run_folder: Path, data_file: Path, t
 )
 def test_a_model_that_cannot_be_used_is_exit_4(words: list[str], said: str, data_file: Path) -> None:
     """One line that names the file."""
-    code, text, error = _run("convert", *words, "--data", data_file)
+    code, text, error = digits("convert", *words, "--data", data_file)
     assert (code, text) == (4, "")
     assert said in error
     assert error.count("\n") == 1
@@ -84,15 +68,15 @@ def test_a_model_that_cannot_be_used_is_exit_4(words: list[str], said: str, data
 def test_compare_two_models(run_folder: Path, data_file: Path, tmp_path: Path) -> None:
     """A Keras model against its file, on validation images unless told; JSON and text have the same counts."""
     model = run_folder / "model.keras"
-    _run("convert", model, "--recipe", "fp16", "--data", data_file, "--out", tmp_path, "--max-drop", 5)
+    digits("convert", model, "--recipe", "fp16", "--data", data_file, "--out", tmp_path, "--max-drop", 5)
     other = tmp_path / "tiny-fp16.tflite"
-    code, text, _ = _run("compare", model, other, "--data", data_file)
+    code, text, _ = digits("compare", model, other, "--data", data_file)
     assert code == 0
-    found = json.loads(_run("compare", model, other, "--data", data_file, "--json")[1])
+    found = json.loads(digits("compare", model, other, "--data", data_file, "--json")[1])
     assert (found["split"], found["reference"]["total"]) == ("validation", 50)
     assert f"({found['candidate']['correct']}/50 validation images" in text
     assert [line.split()[0] for line in text.splitlines()] == ["reference", "candidate", "agree", "drop", "McNemar", "by"]
-    on_test = json.loads(_run("compare", other, other, "--data", data_file, "--split", "test", "--json")[1])
+    on_test = json.loads(digits("compare", other, other, "--data", data_file, "--split", "test", "--json")[1])
     assert (on_test["reference"]["total"], on_test["agreeing"], on_test["mcnemar_p"]) == (200, 200, 1.0)
 
 
@@ -101,6 +85,6 @@ def test_compare_refuses_other_classes(run_folder: Path, invented: Dataset, tmp_
     few = {part: getattr(invented, f"y_{part}") < 5 for part in ("train", "test")}
     path = tmp_path / "few.npz"
     np.savez(path, **{f"{kind}_{part}": getattr(invented, f"{kind}_{part}")[few[part]] for kind in "xy" for part in few})
-    code, _, error = _run("compare", run_folder / "model.keras", run_folder / "model.keras", "--data", path)
+    code, _, error = digits("compare", run_folder / "model.keras", run_folder / "model.keras", "--data", path)
     assert code == 4
     assert "5 classes" in error

@@ -14,6 +14,7 @@ from convert.recipes import RECIPES
 from edge_runtime.errors import InputError, ModelFileError, WouldOverwrite
 from edge_runtime.model_file import DEFAULT_MODEL, read_model_file
 from tests.conftest import ROOT, TRAINED_CNN
+from tests.samples import arrays_of, write_npz
 from train.backend import keras
 from train.config import TrainingConfig
 from train.data import Dataset
@@ -78,9 +79,8 @@ def test_two_processes_write_the_same_bytes(
     trained_cnn: Path, mnist_slice: Dataset, cnn_files: dict[str, Path], tmp_path: Path
 ) -> None:
     """Every recipe, converted again in another process with another hash seed, is the same file to the last byte."""
-    arrays = {name: getattr(mnist_slice, name) for name in ("x_train", "y_train", "x_test", "y_test")}
-    np.savez(tmp_path / "slice.npz", **arrays)
-    command = ["convert", str(trained_cnn), "--data", str(tmp_path / "slice.npz"), "--out", str(tmp_path)]
+    data = write_npz(tmp_path / "slice.npz", arrays_of(mnist_slice))
+    command = ["convert", str(trained_cnn), "--data", str(data), "--out", str(tmp_path)]
     subprocess.run(
         [sys.executable, "-m", "edge_runtime.cli", *command],
         check=True,

@@ -6,33 +6,27 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from edge_runtime.cli import COMMANDS, main
+from edge_runtime.cli import COMMANDS
 from edge_runtime.images import png_bytes
 from edge_runtime.version import __version__
+from tests.commands import digits
 from train.data import Dataset
 
 
 @pytest.fixture
-def digits(tmp_path: Path, mnist: Dataset) -> Path:
+def images(tmp_path: Path, mnist: Dataset) -> Path:
     """A folder with the first three test digits: 7, 2, 1."""
     for number in range(3):
         (tmp_path / f"{number}.png").write_bytes(png_bytes(mnist.x_test[number]))
     return tmp_path
 
 
-def _run(*words: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(main, [str(word) for word in words])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, result.stdout, result.stderr
-
-
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command: str) -> None:
     """`--help` and `-h` describe it, exit 0, and show a call that one can type."""
-    code, text, _ = _run(command, "--help")
-    assert (code, text) == _run(command, "-h")[:2]
+    code, text, _ = digits(command, "--help")
+    assert (code, text) == digits(command, "-h")[:2]
     assert code == 0
     assert f"Example: digits {command} " in text
     assert text.count("\n") > 6
@@ -40,7 +34,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
 
 def test_the_first_help_lists_every_command() -> None:
     """In the order of the work, each with a line."""
-    code, text, _ = _run("--help")
+    code, text, _ = digits("--help")
     assert code == 0
     assert [line.split()[0] for line in text.splitlines() if line.startswith("  ") and line.split()[0] in COMMANDS] == list(
         COMMANDS
@@ -50,7 +44,7 @@ def test_the_first_help_lists_every_command() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_unknown_option_is_exit_2(command: str) -> None:
     """The option is named."""
-    code, text, error = _run(command, "--colour")
+    code, text, error = digits(command, "--colour")
     assert (code, text) == (2, "")
     assert "--colour" in error
 
@@ -77,61 +71,61 @@ def test_an_unknown_option_is_exit_2(command: str) -> None:
 )
 def test_a_wrong_call_is_exit_2_and_says_what_is_right(words: list[str], said: str) -> None:
     """Before anything is loaded or written."""
-    code, text, error = _run(*words)
+    code, text, error = digits(*words)
     assert (code, text) == (2, "")
     assert said in error
 
 
 def test_version() -> None:
     """The version is the package's."""
-    assert _run("--version")[1] == f"digits, version {__version__}\n"
+    assert digits("--version")[1] == f"digits, version {__version__}\n"
 
 
-def test_files_are_classified(digits: Path) -> None:
+def test_files_are_classified(images: Path) -> None:
     """A line for each, in the order given, with label and confidence."""
-    code, text, error = _run("classify", digits / "2.png", digits / "0.png")
+    code, text, error = digits("classify", images / "2.png", images / "0.png")
     assert (code, error) == (0, "")
     first, second = text.splitlines()
-    assert first.startswith(f"{digits / '2.png'}: 1  ")
-    assert second.startswith(f"{digits / '0.png'}: 7  ")
+    assert first.startswith(f"{images / '2.png'}: 1  ")
+    assert second.startswith(f"{images / '0.png'}: 7  ")
     assert first.endswith(" %")
 
 
-def test_a_folder_is_classified_as_json_lines(digits: Path) -> None:
+def test_a_folder_is_classified_as_json_lines(images: Path) -> None:
     """One object a line with exactly the promised keys."""
-    code, text, _ = _run("classify", digits, "--json")
+    code, text, _ = digits("classify", images, "--json")
     answers = [json.loads(line) for line in text.splitlines()]
     assert code == 0
     assert [answer["label"] for answer in answers] == ["7", "2", "1"]
     assert [answer["index"] for answer in answers] == [7, 2, 1]
     for number, answer in enumerate(answers):
         assert sorted(answer) == ["confidence", "index", "label", "scores", "source", "warnings"]
-        assert answer["source"] == str(digits / f"{number}.png")
+        assert answer["source"] == str(images / f"{number}.png")
         assert answer["confidence"] == max(answer["scores"]) > 0.9
         assert len(answer["scores"]) == 10
         assert answer["warnings"] == []
 
 
-def test_a_broken_file_does_not_end_the_run(digits: Path) -> None:
+def test_a_broken_file_does_not_end_thedigits(images: Path) -> None:
     """It is a line on stderr; the others are answered; exit 4 at the end."""
-    (digits / "1.png").write_bytes(b"broken")
-    code, text, error = _run("classify", digits)
+    (images / "1.png").write_bytes(b"broken")
+    code, text, error = digits("classify", images)
     assert code == 4
     assert len(text.splitlines()) == 2
-    assert f"{digits / '1.png'}: is no PNG" in error
+    assert f"{images / '1.png'}: is no PNG" in error
     assert "1 of the images could not be used" in error
 
 
 @pytest.mark.parametrize("recipe", ["fp32", "int16x8"])
-def test_another_model_and_threads_may_be_chosen(recipe: str, digits: Path, cnn_files: dict[str, Path]) -> None:
+def test_another_model_and_threads_may_be_chosen(recipe: str, images: Path, cnn_files: dict[str, Path]) -> None:
     """--model and --threads are used."""
-    code, text, _ = _run("classify", digits / "0.png", "--model", cnn_files[recipe], "--threads", 2)
+    code, text, _ = digits("classify", images / "0.png", "--model", cnn_files[recipe], "--threads", 2)
     assert (code, ": 7 " in text) == (0, True)
 
 
 def test_inspect_tells_people(cnn_files: dict[str, Path]) -> None:
     """Name, recipe, sizes, quantisation, operators, proofs and origin."""
-    code, text, _ = _run("inspect", cnn_files["int8"])
+    code, text, _ = digits("inspect", cnn_files["int8"])
     assert code == 0
     for expected in (
         "cnn, recipe static_wi8_ai8",
@@ -149,7 +143,7 @@ def test_inspect_tells_people(cnn_files: dict[str, Path]) -> None:
 
 def test_inspect_tells_programs(cnn_files: dict[str, Path]) -> None:
     """One JSON object with manifest, sizes and operators."""
-    code, text, _ = _run("inspect", cnn_files["fp16"], "--json")
+    code, text, _ = digits("inspect", cnn_files["fp16"], "--json")
     found = json.loads(text)
     assert code == 0
     assert found["manifest"]["recipe"] == "float16"
@@ -157,29 +151,30 @@ def test_inspect_tells_programs(cnn_files: dict[str, Path]) -> None:
     assert found["operators"][0] == {"name": "DEQUANTIZE", "version": 3, "count": 10}
 
 
-def test_a_failure_of_the_whole_process_is_its_exit_code(digits: Path) -> None:
+def test_a_failure_of_the_whole_process_is_its_exit_code(images: Path) -> None:
     """As a real process: `python -m edge_runtime.cli` ends with the code, one line and no traceback."""
     child = subprocess.run(
-        [sys.executable, "-m", "edge_runtime.cli", "classify", str(digits / "none.png")],
+        [sys.executable, "-m", "edge_runtime.cli", "classify", str(images / "none.png")],
         capture_output=True,
         text=True,
         check=False,
     )
     assert child.returncode == 4
     assert "Traceback" not in child.stderr
-    assert child.stderr.splitlines()[0].startswith(f"digits: {digits / 'none.png'}: cannot be read")
+    assert child.stderr.splitlines()[0].startswith(f"digits: {images / 'none.png'}: cannot be read")
 
 
-def test_nothing_is_printed_by_the_interpreter(digits: Path) -> None:
+def test_nothing_is_printed_by_the_interpreter(images: Path) -> None:
     """Stderr of a good run is empty: the C++ code's chatter is kept off."""
     child = subprocess.run(
-        [sys.executable, "-m", "edge_runtime.cli", "classify", str(digits / "0.png")], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "edge_runtime.cli", "classify", str(images / "0.png")], capture_output=True, text=True, check=True
     )
     assert child.stderr == ""
 
 
 @pytest.mark.parametrize(
-    ("module", "words", "extra"), [("keras", ["train", "linear"], "train"), ("psutil", ["bench", "x"], "bench")]
+    ("module", "words", "extra"),
+    [("keras", ["train", "linear"], "train"), ("tqdm", ["bench", "x"], "bench"), ("jinja2", ["pipeline"], "train,bench")],
 )
 def test_a_missing_extra_is_one_line_with_what_to_install(module: str, words: list[str], extra: str, tmp_path: Path) -> None:
     """As on a device: without the package the command says which extra brings it."""
@@ -188,4 +183,4 @@ def test_a_missing_extra_is_one_line_with_what_to_install(module: str, words: li
     )
     child = subprocess.run([sys.executable, "-c", hide], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert child.returncode == 1
-    assert child.stderr.splitlines()[-1] == f"digits: this command needs {module}; install it with: pip install '.[{extra}]'"
+    assert child.stderr.splitlines()[-1] == f"digits: {words[0]} needs {module}; install it with: pip install '.[{extra}]'"

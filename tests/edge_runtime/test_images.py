@@ -48,6 +48,21 @@ def test_an_oblong_picture_keeps_its_proportions(tmp_path: Path) -> None:
     assert np.ptp(rows) / np.ptp(columns) == pytest.approx(21 / 15, rel=0.2)
 
 
+@pytest.mark.parametrize(("paper", "ink"), [(230, 30), (180, 60), (20, 200)])
+def test_grey_paper_becomes_background(paper: int, ink: int, tmp_path: Path) -> None:
+    """Whatever the greys of paper and ink, the border becomes 0 and the ink 255."""
+    large = np.kron(np.where(SEVEN > 0, ink, paper).astype(np.uint8), np.ones((10, 10), np.uint8))
+    assert np.array_equal(read_picture(_save(tmp_path / "grey.png", large)).image, SEVEN)
+
+
+def test_a_nearly_blank_sheet_is_not_stretched(tmp_path: Path) -> None:
+    """Paper whose grains differ by six levels stays nearly blank, and is called faint."""
+    sheet = np.random.RandomState(0).randint(240, 247, (300, 300)).astype(np.uint8)
+    picture = read_picture(_save(tmp_path / "sheet.png", sheet))
+    assert picture.image.max() < 40
+    assert any("faint" in warning for warning in picture.warnings)
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "1", "LA", "CMYK"])
 def test_every_colour_mode_is_read_as_grey(mode: str, tmp_path: Path) -> None:
     """The same digit in another mode is the same image."""
@@ -98,14 +113,14 @@ def test_a_missing_picture_and_a_huge_one_are_errors(tmp_path: Path) -> None:
 
 
 def test_mutated_pictures_are_pictures_or_errors_of_ours(tmp_path: Path) -> None:
-    """Of 600 damaged files none ends in anything else."""
+    """Of 300 damaged files none ends in anything else."""
     generator = random.Random(5)
     large = PIL.Image.fromarray(np.kron(SEVEN, np.ones((3, 3), np.uint8)))
     path, refused = tmp_path / "x", 0
     for kind in ("PNG", "JPEG", "BMP"):
         stream = io.BytesIO()
         large.save(stream, kind)
-        for _ in range(200):
+        for _ in range(100):
             content = bytearray(stream.getvalue())
             for _ in range(generator.randint(1, 8)):
                 content[generator.randrange(len(content))] = generator.randrange(256)
@@ -114,7 +129,7 @@ def test_mutated_pictures_are_pictures_or_errors_of_ours(tmp_path: Path) -> None
                 assert read_picture(path).image.shape == (28, 28)
             except ImageError:
                 refused += 1
-    assert 100 < refused < 600
+    assert 50 < refused < 300
 
 
 def test_a_folder_stands_for_its_pictures(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 from edge_runtime.images import png_bytes
+from edge_runtime.model_file import read_model_file
 from tests.conftest import ROOT
 from train.data import Dataset
 
@@ -123,13 +125,32 @@ def test_real_digits_are_classified(device: Path, mnist: Dataset, tmp_path: Path
     assert sum(answer == label for answer, label in zip(answers, mnist.y_test[:20], strict=True)) >= 19
 
 
+@pytest.mark.parametrize("model", ["cnn_files", "mlp_files"])
 @pytest.mark.parametrize("recipe", ["fp32", "fp16", "dynamic", "int8", "int16x8"])
-def test_every_recipe_verifies(device: Path, recipe: str, cnn_files: dict[str, Path]) -> None:
-    """Golden images come out within the tolerance, on this runtime; the manifest names one as old as this."""
-    done = _run(device, "verify", cnn_files[recipe], "--json")
+def test_every_recipe_verifies(device: Path, recipe: str, model: str, request: pytest.FixtureRequest) -> None:
+    """Golden images come out within the tolerance on this runtime, and the manifest names it, or an older one."""
+    path = request.getfixturevalue(model)[recipe]
+    done = _run(device, "verify", path, "--json")
+    assert done.returncode == 0, done.stderr
     receipt = json.loads(done.stdout)
-    assert done.returncode == 0, receipt
     assert receipt["labels_equal"] == receipt["images"] == 16
+    manifest = read_model_file(path).manifest
+    assert manifest is not None
+    package, version = receipt["runtime"].split()
+    assert Version(manifest.minimum_runtime[package]) <= Version(version)
+
+
+def test_a_runtime_built_for_another_numpy_is_told(wheel: Path, tmp_path: Path) -> None:
+    """tflite-runtime beside numpy 2: one line with what mends it, exit 1, no traceback."""
+    folder = tmp_path / "venv"
+    subprocess.run([_find_python("3.11"), "-m", "venv", str(folder)], check=True)
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, f"{wheel}[tflite]"], check=True)
+    subprocess.run([*pip, "--no-deps", "numpy>=2"], check=True)
+    done = _run(folder / "bin", "verify")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "pip install 'numpy<2'" in done.stderr.splitlines()[-1]
 
 
 def test_the_shipped_model_verifies_and_is_inspected(device: Path) -> None:
@@ -146,19 +167,38 @@ def test_importing_loads_neither_pillow_nor_click_nor_an_interpreter(device: Pat
     assert "numpy" in loaded
 
 
-@pytest.mark.parametrize("words", [["train", "linear", "--data", "."], ["convert", "x.keras"], ["bench", "x.tflite"], ["pipeline"]])
-def test_commands_that_need_more_say_what_to_install(device: Path, words: list[str], tmp_path: Path, mnist: Dataset) -> None:
-    """One line, exit 1 (or 4, where the data is missing first), and no traceback."""
-    done = _run(device, *words, cwd=tmp_path)
-    assert done.returncode in (1, 4)
+@pytest.mark.parametrize(
+    ("command", "extra"),
+    [
+        ("train linear", "train"),
+        ("convert x.keras", "train"),
+        ("data --samples x.png", "train"),
+        ("bench x", "bench"),
+        ("pipeline", "train,bench"),
+    ],
+)
+def test_commands_that_need_more_say_what_to_install(device: Path, command: str, extra: str, tmp_path: Path) -> None:
+    """One line that names the extra, exit 1, no traceback; the data is a file, as on a device that has some."""
+    shutil.copy(ROOT / "train" / "data" / "mnist.npz", tmp_path / "mnist.npz")
+    done = _run(device, *command.split(), "--data", "mnist.npz", cwd=tmp_path)
+    assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
-    assert "pip install" in done.stderr or "give --data" in done.stderr or "expected one" in done.stderr
+    assert done.stderr.endswith(f"pip install '.[{extra}]'\n")
+
+
+def test_data_is_looked_at_without_more(device: Path, tmp_path: Path) -> None:
+    """Shapes and counts need numpy alone; without the embedded MNIST, which the wheel leaves out, the command says to give data."""
+    found = _run(device, "data", "--data", ROOT / "train" / "data" / "mnist.npz")
+    assert found.returncode == 0
+    assert "x_test     uint8 [10000, 28, 28]" in found.stdout
+    missing = _run(device, "data")
+    assert (missing.returncode, "give --data" in missing.stderr) == (4, True)
 
 
 def test_a_hostile_plain_model_does_not_end_the_process(device: Path, cnn_files: dict[str, Path], tmp_path: Path) -> None:
     """Sixty damaged plain files: each is answered or refused, tflite-runtime's crashes included, and never by a signal."""
     code = (
-        "import random, sys\n"
+        "import random, sys, numpy as np\n"
         "from edge_runtime import Classifier, ModelFileError, read_model_file\n"
         "data = read_model_file(__import__('pathlib').Path(sys.argv[1])).flatbuffer\n"
         "generator, refused = random.Random(4), 0\n"
@@ -166,7 +206,7 @@ def test_a_hostile_plain_model_does_not_end_the_process(device: Path, cnn_files:
         "    mutated = bytearray(data)\n"
         "    for _ in range(6): mutated[generator.randrange(len(data) - 8000, len(data))] = generator.randrange(256)\n"
         "    open('x.tflite', 'wb').write(mutated)\n"
-        "    try: Classifier.load('x.tflite')\n"
+        "    try: Classifier.load('x.tflite').classify_batch(np.zeros((5, 28, 28), np.uint8))\n"
         "    except ModelFileError: refused += 1\n"
         "print(refused)\n"
     )

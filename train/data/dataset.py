@@ -61,7 +61,7 @@ class Dataset:
     def __post_init__(self) -> None:
         for part in ("train", "test"):
             _check_part(self.source, part, getattr(self, f"x_{part}"), getattr(self, f"y_{part}"))
-        _check_labels(self.source, self.y_train, self.y_test)
+        _check_labels(self.source, self.train.labels, self.y_train, self.y_test)
 
     @property
     def classes(self) -> int:
@@ -195,16 +195,17 @@ def _check_part(source: str, part: str, images: Any, labels: Any) -> None:
         raise DataError(f"{source}: no {part} images")
 
 
-def _check_labels(source: str, train: NDArray[np.uint8], test: NDArray[np.uint8]) -> None:
-    classes = np.unique(train)
-    if len(train) < 2 or len(classes) < 2:
-        raise DataError(f"{source}: needs training images of at least two classes")
-    if len(classes) != classes[-1] + 1:
-        missing = sorted(set(range(classes[-1])) - set(classes.tolist()))
-        raise DataError(f"{source}: labels run to {classes[-1]}, but no training image has label {missing[0]}")
-    if test.max() > classes[-1]:
-        raise DataError(f"{source}: test label {test.max()} is outside the classes 0 to {classes[-1]} of the training labels")
-    if np.all(train[:-1] <= train[1:]):
+def _check_labels(source: str, fitted: NDArray[np.uint8], train: NDArray[np.uint8], test: NDArray[np.uint8]) -> None:
+    """`fitted` are the labels of all training images but the validation ones: every class has to be among them."""
+    classes = np.unique(fitted)
+    if len(np.unique(train)) > 1 and np.all(train[:-1] <= train[1:]):
         raise DataError(
             f"{source}: training labels are in ascending order, so the last images (validation) hold one class; shuffle them"
         )
+    if len(classes) < 2:
+        raise DataError(f"{source}: needs training images of at least two classes, besides the last ones, which are for validation")
+    missing = sorted(set(range(int(train.max()) + 1)) - set(classes.tolist()))
+    if missing:
+        raise DataError(f"{source}: labels run to {train.max()}, but no image to fit on has label {missing[0]}")
+    if test.max() > classes[-1]:
+        raise DataError(f"{source}: test label {test.max()} is outside the classes 0 to {classes[-1]} of the training labels")

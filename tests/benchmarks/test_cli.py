@@ -1,0 +1,199 @@
+"""`digits bench` on really converted files: what it writes and prints, and how each mistake of a user ends."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.results import ModelResult, read_results
+from benchmarks.tables import HEADER, machine_line
+from edge_runtime.classifier import Classifier
+from edge_runtime.statistics import accuracy_of
+from tests.benchmarks.conftest import Bench
+from tests.commands import digits, one_line
+from tests.samples import arrays_of, write_npz
+from tests.train.test_plots import decode
+from train.data import Dataset
+
+
+def _models(bench: Bench) -> list[ModelResult]:
+    return list(read_results(bench.out / "Pi-4-B.json").models)
+
+
+def _refuse_to_load(*_: object, **__: object) -> Any:
+    pytest.fail("this should have been told before the work began")
+
+
+def test_bench_writes_results_and_two_plots(bench: Bench) -> None:
+    """Under the board's name, without the letters that a file name cannot have; the record keeps the name itself."""
+    assert bench.answer.code == 0, bench.answer.err
+    names = ["Pi-4-B-latency.png", "Pi-4-B-size.png", "Pi-4-B.json"]
+    assert sorted(path.name for path in bench.out.iterdir()) == names
+    assert read_results(bench.out / "Pi-4-B.json").machine.board == "Pi 4/B"
+
+
+def test_bench_keeps_raw_samples_and_where_they_are_from(bench: Bench, mnist_slice: Dataset) -> None:
+    """30 integer nanoseconds of each model, three cold starts, the settings, the data by its hash."""
+    content = json.loads((bench.out / "Pi-4-B.json").read_text())
+    assert {name: content[name] for name in ("schema_version", "threads", "seed", "split", "data_sha256")} == {
+        "schema_version": 1,
+        "threads": 1,
+        "seed": 0,
+        "split": "test",
+        "data_sha256": mnist_slice.sha256,
+    }
+    for model in content["models"]:
+        assert [len(model[name]) for name in ("steady_ns", "load_ns", "first_ns")] == [30, 3, 3]
+        assert all(type(time) is int and time > 0 for name in ("steady_ns", "load_ns", "first_ns") for time in model[name])
+        assert model["warmup"] == 100
+
+
+def test_bench_measures_the_files_that_it_was_given(bench: Bench, cnn_files: dict[str, Path]) -> None:
+    """Name, recipe, sizes and hash are those of each file, in the order of the command line."""
+    for model, short, recipe in zip(_models(bench), ("int8", "fp32"), ("static_wi8_ai8", "float32"), strict=True):
+        path = cnn_files[short]
+        loaded = Classifier.load(path).model
+        assert (model.name, model.recipe, model.file, model.file_bytes) == ("cnn", recipe, path.name, path.stat().st_size)
+        assert model.sha256 == hashlib.sha256(path.read_bytes()[: len(loaded.flatbuffer)]).hexdigest()
+        assert 0 < model.payload_bytes < model.file_bytes
+    int8, fp32 = _models(bench)
+    assert 3.5 < fp32.payload_bytes / int8.payload_bytes < 4.5
+
+
+def test_bench_judges_on_the_test_images(bench: Bench, cnn_files: dict[str, Path], mnist_slice: Dataset) -> None:
+    """As many right answers as one counts image by image; a really trained network knows its digits."""
+    for model, short in zip(_models(bench), ("int8", "fp32"), strict=True):
+        answers = Classifier.load(cnn_files[short]).classify_batch(mnist_slice.x_test)
+        assert model.accuracy is not None
+        assert asdict(model.accuracy) == asdict(accuracy_of(answers.indices, mnist_slice.y_test))
+        assert model.accuracy.percent > 97
+
+
+def test_bench_prints_no_percentile_that_30_samples_cannot_support(bench: Bench) -> None:
+    """The machine, the table with a median but a dash for p90 and p99, and where the files are."""
+    lines = bench.answer.out.splitlines()
+    result = read_results(bench.out / "Pi-4-B.json")
+    assert lines[0] == machine_line(result)
+    columns = [line.split("  ") for line in lines[1:4]]
+    cells = [[cell.strip() for cell in row if cell.strip()] for row in columns]
+    assert cells[0] == list(HEADER)
+    assert [row[6:8] for row in cells[1:]] == [["-", "-"]] * 2
+    assert [row[5] for row in cells[1:]] == [f"{sorted(model.steady_ns)[15] / 1_000:,.1f} us" for model in result.models]
+    written = [bench.out / name for name in ("Pi-4-B.json", "Pi-4-B-latency.png", "Pi-4-B-size.png")]
+    assert lines[-1] == f"written: {', '.join(map(str, written))}"
+
+
+def test_bench_draws_plots_with_content(bench: Bench) -> None:
+    """Pictures with axes, points and a legend, and not the same one twice."""
+    pages = [decode((bench.out / f"Pi-4-B-{name}.png").read_bytes()) for name in ("latency", "size")]
+    assert all(0.005 < np.mean(page < 200) < 0.3 for page in pages)
+    assert not np.array_equal(*pages)
+
+
+@pytest.mark.parametrize("name", ["Pi-4-B.json", "Pi-4-B-latency.png", "Pi-4-B-size.png"])
+def test_bench_refuses_to_replace_any_of_its_files(
+    monkeypatch: pytest.MonkeyPatch, bench: Bench, tmp_path: Path, name: str
+) -> None:
+    """Before it measures; the file stays."""
+    monkeypatch.setattr("benchmarks.cli.load_dataset", _refuse_to_load)
+    (tmp_path / name).write_text("mine")
+    message = one_line(digits(*bench.words, "--out", tmp_path), 1)
+    assert message == f"digits: {tmp_path / name} exists already; give --force to replace it, or another name\n"
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_bench_without_accuracy_needs_no_data(monkeypatch: pytest.MonkeyPatch, cnn_files: dict[str, Path], tmp_path: Path) -> None:
+    """Times and sizes alone, no plots; with --force old results are replaced."""
+    monkeypatch.setattr("benchmarks.cli.load_dataset", _refuse_to_load)
+    (tmp_path / "desk.json").write_text("old")
+    words = ("bench", cnn_files["int8"], "--no-accuracy", "--samples", 5, "--board", "desk", "--out", tmp_path, "--force")
+    answer = digits(*words, "--threads", 2, "--seed", 9)
+    result = read_results(tmp_path / "desk.json")
+    assert answer.code == 0
+    assert (result.threads, result.seed, result.models[0].accuracy, len(result.models[0].steady_ns)) == (2, 9, None, 5)
+    assert [path.name for path in tmp_path.iterdir()] == ["desk.json"]
+    assert answer.out.splitlines()[-1] == f"written: {tmp_path / 'desk.json'}"
+    assert answer.out.splitlines()[2].split()[6:10] == ["-", "-", "-", "-"]  # accuracy, p50, p90, p99
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "text", "gone", "empty"])
+def test_a_damaged_model_exits_4(cnn_files: dict[str, Path], tmp_path: Path, damage: str) -> None:
+    """One line that begins with the path; nothing is written."""
+    content = cnn_files["int8"].read_bytes()
+    path = tmp_path / "bad.tflite"
+    flipped = content[:9_000] + bytes([content[9_000] ^ 1]) + content[9_001:]
+    contents = {"cut": content[:-10], "flipped": flipped, "text": b"hello", "empty": b""}
+    if damage != "gone":
+        path.write_bytes(contents[damage])
+    answer = digits("bench", cnn_files["fp32"], path, "--no-accuracy", "--samples", 1, "--out", tmp_path / "out")
+    assert one_line(answer, 4).startswith(f"digits: {path}: ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_data_exits_4(cnn_files: dict[str, Path], tmp_path: Path, invented: Dataset) -> None:
+    """Damaged or missing data says that one can do without; data of other classes names both counts."""
+    cut = tmp_path / "cut.npz"
+    cut.write_bytes(write_npz(tmp_path / "whole.npz", arrays_of(invented)).read_bytes()[:500])
+    few = invented.y_train < 4
+    four = write_npz(
+        tmp_path / "four.npz",
+        {**arrays_of(invented), "x_train": invented.x_train[few], "y_train": invented.y_train[few], "y_test": invented.y_test % 4},
+    )
+    causes = {cut: "truncated", tmp_path / "gone": "no such file", four: "knows 10 classes"}
+    for path, cause in causes.items():
+        message = one_line(digits("bench", cnn_files["int8"], "--data", path, "--out", tmp_path / "out"), 4)
+        assert str(path) in message
+        assert cause in message
+        assert message.endswith("; or --no-accuracy\n") == (path != four)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "Missing argument 'MODEL.tflite...'"),
+        (("m.tflite", "--samples", 0), "samples is 0, expected 1 to 1,000,000"),
+        (("m.tflite", "--threads", 0), "0 is not in the range 1<=x<=64"),
+        (("m.tflite", "--seed", "x"), "'x' is not a valid integer"),
+        (("m.tflite", "--fast"), "No such option"),
+    ],
+)
+def test_wrong_usage_of_bench_exits_2(monkeypatch: pytest.MonkeyPatch, words: tuple[object, ...], message: str) -> None:
+    """Before data or models are loaded."""
+    monkeypatch.setattr("benchmarks.cli.load_dataset", _refuse_to_load)
+    answer = digits("bench", *words)
+    assert answer.code == 2
+    assert message in answer.err
+
+
+def test_an_unknown_backend_exits_2(cnn_files: dict[str, Path], tmp_path: Path) -> None:
+    """The message lists the known ones."""
+    answer = digits("bench", cnn_files["int8"], "--no-accuracy", "--backend", "magic", "--out", tmp_path)
+    assert one_line(answer, 2) == "digits: unknown backend 'magic'; known are litert, tflite, tensorflow\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--samples", 0), "samples is 0, expected 1 to 1,000,000"),
+        (("--epochs", 0), "0 is not in the range 1<=x<=10000"),
+        (("--max-drop", 101), "101.0 is not in the range 0<=x<=100"),
+        (("--seed", -1), "-1 is not in the range"),
+    ],
+)
+def test_wrong_usage_of_pipeline_exits_2(monkeypatch: pytest.MonkeyPatch, words: tuple[object, ...], message: str) -> None:
+    """Before the data is loaded."""
+    monkeypatch.setattr("benchmarks.cli.load_dataset", _refuse_to_load)
+    answer = digits("pipeline", *words)
+    assert answer.code == 2
+    assert message in answer.err
+
+
+def test_pipeline_on_data_that_cannot_be_used_exits_4(tmp_path: Path) -> None:
+    """Before any stage runs."""
+    message = one_line(digits("pipeline", "--data", tmp_path / "gone", "--out", tmp_path / "out"), 4)
+    assert "no such file or folder" in message
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,54 @@
+"""The two plots of a benchmark: pictures with content, drawn from the figures."""
+
+import pytest
+
+from benchmarks.plots import accuracy_against_latency, accuracy_against_size
+from edge_runtime.statistics import Accuracy, wilson_interval
+from tests.benchmarks.samples import bench_result, model_result
+from tests.train.test_plots import decode
+
+PLOTS = pytest.mark.parametrize("plot", [accuracy_against_latency, accuracy_against_size])
+
+
+def _accuracy(correct: int, total: int) -> Accuracy:
+    return Accuracy(correct, total, wilson_interval(correct, total))
+
+
+def _ink(png: bytes) -> float:
+    page = decode(png)
+    assert page.shape == (540, 900)
+    return float((page < 200).mean())
+
+
+@PLOTS
+def test_every_model_with_an_accuracy_is_a_point(plot: object) -> None:
+    """More models, more ink; one without an accuracy stands in the legend alone."""
+    second = model_result(name="mlp", file_bytes=200_000, steady_ns=(9_000,) * 50, accuracy=_accuracy(97, 100))
+    pictures = [plot(bench_result(model_result(), *more)) for more in ((), (second,))]
+    assert 0.005 < _ink(pictures[0]) < _ink(pictures[1]) < 0.3
+
+
+@PLOTS
+def test_the_same_results_give_the_same_picture(plot: object) -> None:
+    """Bit for bit; another accuracy gives another one."""
+    assert plot(bench_result()) == plot(bench_result())
+    assert plot(bench_result()) != plot(bench_result(model_result(accuracy=_accuracy(9_000, 10_000))))
+
+
+@PLOTS
+@pytest.mark.parametrize("total", [10, 13, 25, 1_000])
+@pytest.mark.parametrize("share", [0, 1])
+def test_a_model_that_is_always_or_never_right_is_drawn(plot: object, total: int, share: int) -> None:
+    """Its interval ends at the point itself, up to rounding."""
+    assert _ink(plot(bench_result(model_result(accuracy=_accuracy(share * total, total))))) > 0.005
+
+
+def test_few_samples_are_drawn_at_their_middle() -> None:
+    """With fewer samples than a printed median needs there is a picture all the same."""
+    assert _ink(accuracy_against_latency(bench_result(model_result(steady_ns=(5_000, 6_000, 7_000))))) > 0.005
+
+
+def test_more_models_than_colours_and_markers_are_drawn() -> None:
+    """Both begin again after ten."""
+    models = [model_result(name=f"m{number}", recipe=f"r{number}", file_bytes=1_000 * (number + 1)) for number in range(12)]
+    assert _ink(accuracy_against_size(bench_result(*models))) > 0.01

@@ -1,0 +1,118 @@
+"""Results files: they come back as they were written, and every bad one is an input error that names the file and the cause."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.results import BenchResult, read_results
+from edge_runtime.errors import InputError
+from edge_runtime.records import from_json, to_json
+from edge_runtime.statistics import Accuracy
+from tests.benchmarks.samples import MACHINE, bench_result, model_result
+
+TIMES = st.lists(st.integers(0, 2**62), min_size=1, max_size=20).map(tuple)
+TEXT = to_json(bench_result(model_result(), model_result(name="plain", accuracy=None)))
+
+
+@given(st.text(), TIMES, TIMES, st.floats(0, 100), st.none() | st.just(Accuracy(1, 2, (9.5, 90.5))))
+def test_results_come_back_as_they_were_written(
+    name: str, steady: tuple[int, ...], load: tuple[int, ...], busy: float, accuracy: Accuracy | None
+) -> None:
+    """Any name, any nanoseconds to the last digit, any share of business."""
+    model = model_result(name=name, steady_ns=steady, load_ns=load, accuracy=accuracy)
+    result = bench_result(model, machine=replace(MACHINE, busy_percent=busy))
+    assert from_json(BenchResult, to_json(result)) == result
+
+
+def test_results_are_read_from_their_file(tmp_path: Path) -> None:
+    """The same record, and the same text when it is written again."""
+    path = tmp_path / "board.json"
+    path.write_text(TEXT)
+    assert to_json(read_results(path)) == TEXT
+
+
+def _changed(**changes: Any) -> str:
+    return json.dumps({**json.loads(TEXT), **changes})
+
+
+def _changed_model(**changes: Any) -> str:
+    content = json.loads(TEXT)
+    content["models"][0].update(changes)
+    return json.dumps(content)
+
+
+def _without(name: str) -> str:
+    return json.dumps({key: value for key, value in json.loads(TEXT).items() if key != name})
+
+
+BAD = {
+    "other version": (_changed(schema_version=2), "has schema version 2, this program reads 1"),
+    "other version with other fields": (_changed(schema_version=3, boards=[]), "has schema version 3, this program reads 1"),
+    "version as text": (_changed(schema_version="1"), "field 'schema_version' is \"1\", expected a whole number"),
+    "version as truth": (_changed(schema_version=True), "field 'schema_version' is true, expected a whole number"),
+    "no version": (_without("schema_version"), "field 'schema_version' is null, expected a whole number"),
+    "missing field": (_without("machine"), "missing field 'machine'"),
+    "unknown field": (_changed(speed=1), "unknown field 'speed'"),
+    "text for a number": (_changed(threads="one"), "field 'threads' is \"one\", expected a whole number"),
+    "fraction of a nanosecond": (
+        _changed_model(steady_ns=[1, 2.5]),
+        "field 'models[0].steady_ns[1]' is 2.5, expected a whole number",
+    ),
+    "number for a list": (_changed(models=7), "field 'models' is 7, expected a list"),
+    "no model": (_changed(models=[]), "holds no model"),
+    "no times": (_changed_model(steady_ns=[]), "cnn-int8.tflite: times are missing or below 0"),
+    "negative time": (_changed_model(first_ns=[5, -1]), "cnn-int8.tflite: times are missing or below 0"),
+    "more right than asked": (
+        _changed_model(accuracy={"correct": 3, "total": 2, "interval": [0.0, 1.0]}),
+        "field 'models[0].accuracy' is impossible: 3 of 2",
+    ),
+    "of no images": (
+        _changed_model(accuracy={"correct": 0, "total": 0, "interval": [0.0, 1.0]}),
+        "field 'models[0].accuracy' is impossible: 0 of 0",
+    ),
+    "half an interval": (
+        _changed_model(accuracy={"correct": 1, "total": 2, "interval": [0.5]}),
+        "field 'models[0].accuracy.interval' has 1 entries, expected 2",
+    ),
+    "not a number": (TEXT.replace("3.0", "NaN", 1), "is no valid JSON (NaN is no JSON number)"),
+    "a list": ("[]", "expected an object"),
+    "no JSON": ("hello", "is no valid JSON"),
+    "nothing": ("", "is no valid JSON"),
+    "deep": ("[" * 100_000, "is no valid JSON"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_results_file_is_an_input_error(tmp_path: Path, case: str) -> None:
+    """Exit code 4; the message begins with the file and names the field or the cause."""
+    content, message = BAD[case]
+    path = tmp_path / "board.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=f"^{path}: .*{re.escape(message)}") as caught:
+        read_results(path)
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.7, 0.999])
+def test_a_truncated_results_file_is_an_input_error(tmp_path: Path, share: float) -> None:
+    """Wherever it was cut off."""
+    path = tmp_path / "board.json"
+    path.write_text(TEXT[: int(share * len(TEXT))])
+    with pytest.raises(InputError, match="is no valid JSON"):
+        read_results(path)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_a_results_file_that_is_not_there_or_no_text_is_an_input_error(tmp_path: Path, content: bytes | None) -> None:
+    """With the cause."""
+    path = tmp_path / "board.json"
+    if content:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=f"^{path}: cannot be read"):
+        read_results(path)

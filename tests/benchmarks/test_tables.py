@@ -1,0 +1,111 @@
+"""Tables and units, as the exact text that people read."""
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.tables import (
+    HEADER,
+    accuracy_text,
+    as_markdown,
+    as_text,
+    kilobytes,
+    machine_line,
+    microseconds,
+    milliseconds,
+    rows,
+    warnings,
+)
+from edge_runtime.statistics import Accuracy
+from tests.benchmarks.samples import MACHINE, bench_result, model_result
+
+TEXT = """\
+model   recipe          file     payload  test accuracy (95 % interval)  p50       p90       p99       load     first answer
+cnn     static_wi8_ai8  49.4 KB  36.1 KB  99.36 % (99.18 to 99.50)       501.0 us  901.0 us  991.0 us  2.00 ms  0.80 ms
+linear  float32         1.0 KB   36.1 KB  -                              11.0 us   -         -         -        -"""
+
+MARKDOWN = """\
+| model | recipe |
+| --- | --- |
+| cnn | int8 |
+| mlp | fp32 |"""
+
+FEW = model_result(name="linear", recipe="float32", file_bytes=999, steady_ns=tuple(range(1_000, 21_000, 1_000)), accuracy=None)
+
+
+def test_the_table_of_a_benchmark_is_this_text() -> None:
+    """Medians, sizes and accuracies with their units; a dash where samples are too few for a figure, or there is none."""
+    result = bench_result(model_result(), replace(FEW, load_ns=(), first_ns=()))
+    assert as_text(HEADER, rows(result)) == TEXT
+
+
+def test_the_same_table_for_a_readme() -> None:
+    """Markdown with a rule below the header."""
+    assert as_markdown(("model", "recipe"), [("cnn", "int8"), ("mlp", "fp32")]) == MARKDOWN
+
+
+def test_a_table_without_rows_is_its_header() -> None:
+    """Nothing breaks."""
+    assert as_text(("model", "recipe"), []) == "model  recipe"
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "micro", "milli"),
+    [
+        (None, "-", "-"),
+        (0, "0.0 us", "0.00 ms"),
+        (12_345, "12.3 us", "0.01 ms"),
+        (1_234_567, "1,234.6 us", "1.23 ms"),
+        (9_876_543_210, "9,876,543.2 us", "9,876.54 ms"),
+    ],
+)
+def test_nanoseconds_become_other_units(nanoseconds: int | None, micro: str, milli: str) -> None:
+    """One decimal for microseconds, two for milliseconds."""
+    assert (microseconds(nanoseconds), milliseconds(nanoseconds)) == (micro, milli)
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0.0 KB"), (49_449, "49.4 KB"), (1_234_567, "1,234.6 KB")])
+def test_bytes_become_thousands_of_bytes(count: int, text: str) -> None:
+    """KB is 1,000 bytes."""
+    assert kilobytes(count) == text
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "text"),
+    [
+        (None, "-"),
+        (Accuracy(9_936, 10_000, (99.182, 99.5)), "99.36 % (99.18 to 99.50)"),
+        (Accuracy(0, 3, (0.0, 56.15)), "0.00 % (0.00 to 56.15)"),
+    ],
+)
+def test_an_accuracy_comes_with_its_interval(accuracy: Accuracy | None, text: str) -> None:
+    """In percent, two decimals."""
+    assert accuracy_text(accuracy) == text
+
+
+@pytest.mark.parametrize(("threads", "text"), [(1, "1 thread"), (4, "4 threads")])
+def test_where_results_are_from_fits_one_line(threads: int, text: str) -> None:
+    """Board, processor, cores, memory, system, versions, threads, batch."""
+    expected = f"Pi 4: Cortex-A72, 4 cores, 4 GiB, Linux 6.6, Python 3.11.2, ai-edge-litert 2.3.0, {text}, batch 1"
+    assert machine_line(bench_result(threads=threads)) == expected
+
+
+def test_results_that_can_be_believed_have_no_warning() -> None:
+    """A quiet machine, steady times, 8-bit activations."""
+    assert warnings(bench_result(model_result(steady_ns=(1_000,) * 100))) == []
+
+
+def test_every_reason_for_doubt_is_said() -> None:
+    """A busy machine, noisy times, slow kernels: each in one line, with its figure."""
+    noisy = model_result(steady_ns=(1_000,) * 80 + (3_000,) * 20)
+    slow = model_result(recipe="static_wi8_ai16", steady_ns=(1_000,) * 100)
+    assert warnings(bench_result(noisy, slow, machine=replace(MACHINE, busy_percent=61.7))) == [
+        "the machine was 62 % busy with other work when this began",
+        "cnn static_wi8_ai8: p90 is 3.0 times the median, so times are noisy",
+        "16-bit activations run in reference kernels, without XNNPACK: expect them to be some 20 times slower",
+    ]
+
+
+def test_noise_is_not_claimed_from_too_few_samples() -> None:
+    """Without a p90 that the samples support there is nothing to compare."""
+    assert warnings(bench_result(model_result(steady_ns=(1_000,) * 40 + (9_000,) * 40))) == []

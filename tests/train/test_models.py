@@ -1,0 +1,82 @@
+"""The Keras models: pixel values in, normalisation inside, logits out."""
+
+import numpy as np
+import pytest
+
+from train.backend import keras
+from train.config import ACTIVATIONS, TrainingConfig
+from train.data import Dataset
+from train.models import build, model_input, predict_logits
+
+MLP = TrainingConfig("mlp", (20, 10), "tanh")
+CNN_BLOCK = ["Conv2D", "BatchNormalization", "ReLU"]
+
+
+def _layers(model: keras.Model) -> list[str]:
+    return [type(layer).__name__ for layer in model.layers]
+
+
+@pytest.mark.parametrize(
+    ("config", "stack", "parameters"),
+    [
+        (TrainingConfig("linear"), ["Dense"], 784 * 10 + 10),
+        (TrainingConfig("mlp", ()), ["Dense"], 784 * 10 + 10),
+        (MLP, ["Dense"] * 3, 784 * 20 + 20 + 20 * 10 + 10 + 10 * 10 + 10),
+        (TrainingConfig("mlp"), ["Dense"] * 3, 784 * 128 + 128 + 128 * 64 + 64 + 64 * 10 + 10),
+    ],
+)
+def test_dense_models_take_784_numbers(config: TrainingConfig, stack: list[str], parameters: int) -> None:
+    """Rescaling first, then one dense layer after the other, with as many parameters as one counts by hand."""
+    model = build(config)
+    assert _layers(model) == ["InputLayer", "Rescaling", *stack]
+    assert (model.input_shape, model.output_shape, model.count_params()) == ((None, 784), (None, 10), parameters)
+
+
+def test_the_linear_model_has_no_hidden_layer_whatever_the_config_says() -> None:
+    """`hidden` and `activation` are of mlp alone."""
+    assert _layers(build(TrainingConfig("linear", (50,), "tanh"))) == ["InputLayer", "Rescaling", "Dense"]
+
+
+def test_the_cnn_has_four_convolutions_with_batch_normalisation() -> None:
+    """Biases come with the normalisation alone; each of its channels has two trained and two measured numbers."""
+    model = build(TrainingConfig("cnn"))
+    channels, kernels = (16, 24, 48, 48), (25 * 1, 9 * 16, 9 * 24, 9 * 48)
+    convolutions = sum(kernel * count for kernel, count in zip(kernels, channels, strict=True))
+    assert _layers(model) == ["InputLayer", "Rescaling", *CNN_BLOCK * 4, "GlobalAveragePooling2D", "Dense"]
+    assert (model.input_shape, model.output_shape) == ((None, 28, 28, 1), (None, 10))
+    assert model.count_params() == convolutions + 4 * sum(channels) + 48 * 10 + 10
+
+
+@pytest.mark.parametrize("name", ["linear", "mlp", "cnn"])
+def test_every_model_ends_in_logits_and_begins_with_the_scale(name: str) -> None:
+    """No softmax anywhere; pixel values are divided by 255 in the model, once; as many outputs as classes."""
+    model = build(TrainingConfig(name), classes=7)
+    assert (model.layers[1].scale, model.layers[1].offset) == (pytest.approx(1 / 255), 0)
+    assert model.layers[-1].activation is keras.activations.linear
+    assert model.output_shape == (None, 7)
+    assert not [layer for layer in model.layers if getattr(layer, "activation", None) is keras.activations.softmax]
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_is_the_one_of_that_name(activation: str) -> None:
+    """All hidden layers have it, the last layer has none."""
+    found = [layer.activation for layer in build(TrainingConfig("mlp", (3, 2), activation)).layers[2:]]
+    assert found == [keras.activations.get(activation)] * 2 + [keras.activations.linear]
+
+
+def test_the_linear_model_computes_what_its_formula_says(mnist: Dataset) -> None:
+    """Logits are pixels / 255 times weights plus bias."""
+    model = build(TrainingConfig("linear"))
+    weights, bias = model.get_weights()
+    images = mnist.x_test[:20]
+    expected = images.reshape(20, 784) / 255 @ weights + bias
+    np.testing.assert_allclose(predict_logits(model, images), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(784,), (28, 28), (28, 28, 1)])
+def test_images_are_given_in_the_models_shape_with_their_values_as_they_are(mnist: Dataset, shape: tuple[int, ...]) -> None:
+    """float32 from 0 to 255, rows in their order."""
+    images = mnist.x_test[:3]
+    found = model_input(images, (None, *shape))
+    assert (found.dtype, found.shape) == (np.float32, (3, *shape))
+    np.testing.assert_array_equal(found.ravel(), images.ravel())

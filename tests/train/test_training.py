@@ -1,0 +1,112 @@
+"""Training: models learn, the same seed gives the same weights, and a run that goes astray stops with advice."""
+
+import io
+
+import numpy as np
+import pytest
+
+from edge_runtime.errors import DigitsError
+from tests.train.conftest import Run
+from train import training
+from train.backend import keras
+from train.config import TrainingConfig
+from train.data import Dataset
+from train.models import predict_logits
+from train.progress import Progress
+from train.runs import Epoch
+from train.training import fit, steps_of
+
+LINEAR = TrainingConfig("linear", epochs=2, seed=3)  # what the fixture linear_run trains
+
+
+@pytest.mark.parametrize(
+    "config",
+    [TrainingConfig("mlp", (32,), epochs=5, batch_size=16), TrainingConfig("cnn", epochs=4, batch_size=16)],
+    ids=["mlp", "cnn"],
+)
+def test_models_learn_invented_digits(invented: Dataset, config: TrainingConfig) -> None:
+    """Far above the 10 % of chance on images that were not fitted; the recorded figures are those of the final weights."""
+    trained = fit(config, invented, test=True)
+    record = trained.record
+    right = int(np.sum(predict_logits(trained.model, invented.x_test).argmax(axis=1) == invented.y_test))
+    assert record.test is not None
+    assert (record.test.correct, record.test.total, record.validation.total) == (right, 200, 50)
+    assert record.test.percent > 70
+    assert record.validation.percent > 60
+    assert record.history[-1].loss < record.history[0].loss
+    assert record.history[-1].val_accuracy == pytest.approx(record.validation.percent / 100, abs=1e-6)
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(invented: Dataset, linear_run: Run) -> None:
+    """The model that the command saved, and the same config and data once more."""
+    saved = keras.saving.load_model(linear_run.folder / "model.keras").get_weights()
+    again = fit(LINEAR, invented).model.get_weights()
+    assert [weights.tobytes() for weights in saved] == [weights.tobytes() for weights in again]
+
+
+def test_another_seed_gives_other_weights(invented: Dataset, linear_run: Run) -> None:
+    """Otherwise a spread over seeds would say nothing."""
+    saved = keras.saving.load_model(linear_run.folder / "model.keras").get_weights()[0]
+    other = fit(TrainingConfig("linear", epochs=1, seed=4), invented).model.get_weights()[0]
+    assert np.mean(saved != other) > 0.9
+
+
+def _input_then(*layers: keras.layers.Layer) -> keras.Model:
+    return keras.Sequential([keras.Input((784,)), *layers, keras.layers.Dense(10)])
+
+
+def _broken_at_once() -> keras.Model:
+    return _input_then(keras.layers.Rescaling(float("nan")))
+
+
+def _broken_after_training() -> keras.Model:
+    return _input_then(keras.layers.BatchNormalization(moving_variance_initializer=keras.initializers.Constant(float("nan"))))
+
+
+@pytest.mark.parametrize(("make", "name"), [(_broken_at_once, "loss"), (_broken_after_training, "val_loss")])
+def test_a_loss_that_is_no_number_stops_the_run_with_advice(
+    monkeypatch: pytest.MonkeyPatch, invented: Dataset, make: object, name: str
+) -> None:
+    """NaN while fitting, or only once validation images are looked at after the last step: no record is made of it."""
+    monkeypatch.setattr(training, "build", lambda *_: make())
+    with pytest.raises(DigitsError, match=f"^the {name} became nan in epoch 1; try a lower learning rate$"):
+        fit(TrainingConfig("linear", epochs=1), invented)
+
+
+@pytest.mark.parametrize(("images", "batch", "steps"), [(550, 64, 9), (512, 64, 8), (1, 64, 1), (55_000, 64, 860)])
+def test_an_epoch_has_a_batch_for_the_rest_too(images: int, batch: int, steps: int) -> None:
+    """No image is dropped."""
+    assert steps_of(TrainingConfig("linear", batch_size=batch), images) == steps
+
+
+def test_batches_hold_every_image_once_an_epoch_in_changing_order(invented: Dataset) -> None:
+    """Pixels keep their values, labels stay with their images, and the second epoch is shuffled anew."""
+    batches = training._batches(invented.train, (None, 784), TrainingConfig("linear"))
+    epochs = [[(images.numpy(), labels.numpy()) for images, labels in batches] for _ in range(2)]
+    assert [len(labels) for _, labels in epochs[0]] == [64] * 8 + [38]
+    seen = [[(image.tobytes(), int(label)) for pair in epoch for image, label in zip(*pair, strict=True)] for epoch in epochs]
+    stored = [
+        (image.astype(np.float32).tobytes(), int(label))
+        for image, label in zip(invented.train.images, invented.train.labels, strict=True)
+    ]
+    assert sorted(seen[0]) == sorted(seen[1]) == sorted(stored)
+    assert seen[0] != seen[1]
+
+
+def test_progress_is_a_line_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exact text, numbers aligned to the last epoch's."""
+    monkeypatch.setattr("sys.stderr", stream := io.StringIO())
+    with Progress(epochs=10, steps=3) as progress:
+        progress.step()
+        progress.epoch(Epoch(2, 0.51234, 0.8123, 0.4, 0.9))
+    line = "epoch  2/10  loss 0.5123  accuracy 81.23 %  validation loss 0.4000  accuracy 90.00 %"
+    assert stream.getvalue().strip("\r\n ") == line
+
+
+def test_quiet_progress_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For libraries that train many models."""
+    monkeypatch.setattr("sys.stderr", stream := io.StringIO())
+    with Progress(epochs=1, steps=1, quiet=True) as progress:
+        progress.step()
+        progress.epoch(Epoch(1, 0.5, 0.8, 0.4, 0.9))
+    assert stream.getvalue() == ""
