@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format test-venvs test-guide test-arm64 test-boards wheelhouse readme clean help
+.PHONY: demo test check format test-venvs test-guide test-demo test-arm64 test-boards wheelhouse readme clean help
 
 help:           ## say what the targets do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ format: $(READY) ## put the code into its form
 
 test-venvs: $(READY) ## the wheel in environments without TensorFlow: LiteRT old and new, tflite-runtime, Python 3.11 to 3.13
 	$(BIN)/python -m pytest -m venvs tests/venvs
+
+test-demo: demo ## judge what the demo made by plain LiteRT on all test images
+	$(BIN)/python -m pytest -m demo tests/test_demo.py
 
 test-guide: $(READY) ## every command of docs/guide.md
 	$(BIN)/python -m pytest -m guide tests/test_guide.py

@@ -10,6 +10,7 @@ from edge_runtime.model_file import read_model_file
 from tests.commands import digits
 from train.config import TrainingConfig
 from train.data import Dataset
+from train.training import train_run
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,21 @@
+"""The README says what is measured: its tables are those that the committed results give."""
+
+import subprocess
+import sys
+
+from tests.conftest import ROOT
+
+
+def test_the_tables_are_written_by_the_script() -> None:
+    """`make readme` would change nothing."""
+    child = subprocess.run([sys.executable, "-m", "tools.readme", "--check"], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert child.returncode == 0, child.stderr
+
+
+def test_every_link_to_a_file_leads_somewhere() -> None:
+    """In the README and the documents."""
+    import re
+
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
