@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from benchmarks.bench import Settings, run, total_steps
 from benchmarks.machine import default_board_name
+from benchmarks.output import target_files, write_bench
 from benchmarks.pipeline import Stage, run_stage
-from benchmarks.plots import accuracy_against_latency, accuracy_against_size
 from benchmarks.report import render
 from benchmarks.results import BenchResult, read_results
 from benchmarks.summary import bench_section, conversion_section, data_section, summary_section, training_section
@@ -24,20 +24,13 @@ from convert.recipes import RECIPES
 from edge_runtime.errors import DataError, GateFailed
 from edge_runtime.files import refuse_to_overwrite, write_file
 from edge_runtime.model_file import ModelFile, read_model_file
-from edge_runtime.records import to_json
 from edge_runtime.version import __version__
 from train.config import TrainingConfig
 from train.data import Dataset, load_dataset
+from train.options import data_option
 
 # Short runs: enough for the figures that the report is about, within minutes on two cores.
 _PIPELINE_EPOCHS = {"linear": 4, "mlp": 8, "cnn": 4}
-
-data_option = click.option(
-    "--data",
-    "data_path",
-    type=click.Path(path_type=Path),
-    help="An .npz like Keras' mnist.npz, or a folder of IDX files; the embedded MNIST if not given.",
-)
 
 
 @click.command("bench", epilog="Example: digits bench runs/cnn/*.tflite --threads 1 --out results/")
@@ -69,8 +62,7 @@ def bench_command(
     this very process, as it would in your program: measure only what you trust.
     """
     settings = Settings(board or default_board_name(), samples, threads, backend, seed)
-    stem = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in settings.board)
-    targets = [out / f"{stem}.json", out / f"{stem}-latency.png", out / f"{stem}-size.png"]
+    targets = target_files(out, settings.board)
     for target in targets:
         refuse_to_overwrite(target, force)
     result = run_bench(models, settings, None if no_accuracy else _data_or_advice(data_path))
@@ -95,23 +87,6 @@ def run_bench(models: Sequence[Path], settings: Settings, data: Dataset | None) 
 def _advance(bar: "tqdm[Never]", what: str) -> None:
     bar.set_description(what)
     bar.update()
-
-
-def write_bench(result: BenchResult, targets: Sequence[Path], force: bool) -> list[Path]:
-    """Write results and the two plots to the three files of `targets`; without accuracies there is nothing to plot against.
-
-    Returns:
-        The files that were written.
-    """
-    results, latency, size = targets
-    write_file(results, to_json(result) + "\n", force)
-    if all(model.accuracy is None for model in result.models):
-        for plot in (latency, size):
-            plot.unlink(missing_ok=True)  # of an earlier run, which said something else
-        return [results]
-    write_file(latency, accuracy_against_latency(result), force)
-    write_file(size, accuracy_against_size(result), force)
-    return [results, latency, size]
 
 
 def print_bench(result: BenchResult) -> None:

@@ -12,14 +12,9 @@ import click
 
 from convert.recipes import RECIPES, find_recipe
 from edge_runtime.errors import GateFailed
+from edge_runtime.files import check_name
 from train.data import load_dataset
-
-data_option = click.option(
-    "--data",
-    "data_path",
-    type=click.Path(path_type=Path),
-    help="An .npz like Keras' mnist.npz, or a folder of IDX files; the embedded MNIST if not given.",
-)
+from train.options import data_option
 
 
 @click.command("convert", epilog="Example: digits convert runs/cnn/model.keras --recipe int8 --max-drop 0.2")
@@ -51,6 +46,8 @@ def convert_command(
     images reaches beyond --max-drop; all numbers are printed and written before that.
     """
     chosen = list(RECIPES.values()) if "all" in recipes else [find_recipe(recipe) for recipe in dict.fromkeys(recipes)]
+    if name:
+        check_name(name)
     data = load_dataset(data_path)
 
     from convert.export import export, report_path  # loads TensorFlow: seconds, so after all that can be wrong without it

@@ -14,9 +14,9 @@ from convert.gate import compare, judge
 from convert.packaging import choose_golden, make_manifest, package
 from convert.recipes import Recipe
 from edge_runtime.classifier import Classifications, Classifier
-from edge_runtime.errors import InputError, ModelFileError
+from edge_runtime.errors import BadArgument, InputError, ModelFileError
 from edge_runtime.manifest import Manifest, Origin
-from edge_runtime.model_file import ModelFile, parse_model_file
+from edge_runtime.model_file import ModelFile, is_model_text, parse_model_file
 from edge_runtime.pixels import SIDE
 from edge_runtime.version import __version__
 from train.backend import keras
@@ -68,11 +68,15 @@ def load_source(path: Path, data: Dataset, name: str | None = None) -> Source:
         ModelFileError: no Keras model that takes 784 pixel values and gives one logit for each class of the data.
         DataError: training.json is damaged.
         InputError: the model was trained on other data.
+        BadArgument: the file's name cannot be a model's.
     """
-    content, model = load_keras(path)
-    check_contract(path, model, data)
     record_path = path.with_name(RECORD)
     record = read_record(record_path) if record_path.exists() else None
+    name = name or (path.resolve().parent.name if record else path.stem)
+    if not is_model_text(name):
+        raise BadArgument(f"{path}: its name {ascii(name)} is not 1 to 64 printable characters; give another with --name")
+    content, model = load_keras(path)
+    check_contract(path, model, data)
     if record and record.data_sha256 != data.sha256:
         raise InputError(
             f"{path}: was trained on {record.data_source} (sha256 {record.data_sha256[:12]}), not on {data.source} "
@@ -81,7 +85,7 @@ def load_source(path: Path, data: Dataset, name: str | None = None) -> Source:
     validation, test = predict_logits(model, data.validation.images), predict_logits(model, data.test.images)
     _refuse_probabilities(path, validation)
     return Source(
-        name=name or (path.parent.name if record else path.stem),
+        name=name,
         file_name=path.name,
         sha256=hashlib.sha256(content).hexdigest(),
         model=model,

@@ -1,10 +1,24 @@
 """Writing files whole: a killed command leaves the old file or the new one, and nothing is overwritten unasked."""
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
-from edge_runtime.errors import DigitsError, WouldOverwrite
+from edge_runtime.errors import BadArgument, DigitsError, WouldOverwrite
+
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
+
+
+def check_name(name: str) -> str:
+    """Return a name of a run or a model if it is a plain part of a file name.
+
+    Raises:
+        BadArgument: it is empty, too long, hidden, or holds something else than letters, digits, dot, hyphen and underscore.
+    """
+    if not _NAME.fullmatch(name):
+        raise BadArgument(f"name is {name!r}, expected 1 to 64 letters, digits, dots, hyphens or underscores, not a dot first")
+    return name
 
 
 def refuse_to_overwrite(path: Path, force: bool) -> None:

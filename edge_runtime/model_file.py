@@ -156,6 +156,11 @@ def labels_text(labels: tuple[str, ...]) -> bytes:
     return "".join(f"{label}\n" for label in labels).encode()
 
 
+def is_model_text(text: str) -> bool:
+    """Whether a text may be a model's name or a label: 1 to 64 printable characters."""
+    return 0 < len(text) <= 64 and text.isprintable()
+
+
 def tensor_spec(tensor: Tensor) -> TensorSpec:
     """What a manifest says of a tensor."""
     return TensorSpec(tensor.dtype, tensor.shape, tensor.scale, tensor.zero_point)
@@ -200,7 +205,7 @@ def _check_manifest(manifest: Manifest, graph: Graph) -> None:
     if len(manifest.labels) != manifest.output.shape[1]:
         raise ModelFileError(f"has {len(manifest.labels)} labels for {manifest.output.shape[1]} classes")
     for text in (manifest.name, *manifest.labels):
-        if not (0 < len(text) <= 64 and text.isprintable()):
+        if not is_model_text(text):
             raise ModelFileError(f"the name or a label is not 1 to 64 printable characters: {ascii(text)[:80]}")
     if manifest.tolerance.unit not in ("steps", "logits"):
         raise ModelFileError(f"states its tolerance in {manifest.tolerance.unit!r}, known are steps and logits")

@@ -18,7 +18,7 @@ ALLOWED = {
     "benchmarks": {"edge_runtime", "train.data"},
 }
 ONE_MODULE = {
-    "click": {"edge_runtime.cli"},
+    "click": {"edge_runtime.cli", "train.options"},
     "PIL": {"edge_runtime.images"},
     "ai_edge_litert": set(),  # named in edge_runtime.interpreter and imported by that name alone
     "tflite_runtime": set(),

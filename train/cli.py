@@ -10,18 +10,12 @@ from pathlib import Path
 import click
 import numpy as np
 
-from edge_runtime.files import refuse_to_overwrite, write_file
+from edge_runtime.files import check_name, refuse_to_overwrite, write_file
 from edge_runtime.pixels import as_text
 from train.config import ACTIVATIONS, DEFAULT_EPOCHS, DEFAULT_HIDDEN, MODELS, TrainingConfig, parse_hidden
 from train.data import Dataset, Split, load_dataset
+from train.options import data_option
 from train.runs import refuse_taken_run
-
-data_option = click.option(
-    "--data",
-    "data_path",
-    type=click.Path(path_type=Path),
-    help="An .npz like Keras' mnist.npz, or a folder of IDX files; the embedded MNIST if not given.",
-)
 
 
 @click.command("data", epilog="Example: digits data --samples samples.png")
@@ -119,7 +113,7 @@ def train_command(
     """
     epochs = DEFAULT_EPOCHS[model] if epochs is None else epochs
     config = TrainingConfig(model, parse_hidden(hidden), activation, epochs, batch_size, learning_rate, seed)
-    folder = runs / (name or model)
+    folder = runs / check_name(name or model)
     refuse_taken_run(folder, force)
     data = load_dataset(data_path)
 

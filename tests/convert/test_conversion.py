@@ -11,7 +11,7 @@ import pytest
 from convert.conversion import convert, load_source
 from convert.export import export
 from convert.recipes import RECIPES
-from edge_runtime.errors import InputError, ModelFileError, WouldOverwrite
+from edge_runtime.errors import BadArgument, InputError, ModelFileError, WouldOverwrite
 from edge_runtime.model_file import DEFAULT_MODEL, read_model_file
 from tests.conftest import ROOT, TRAINED_CNN
 from tests.samples import arrays_of, write_npz
@@ -161,6 +161,19 @@ def test_files_are_not_overwritten_unasked(trained_cnn: Path, mnist_slice: Datas
     with pytest.raises(WouldOverwrite, match="--force"):
         export(trained_cnn, mnist_slice, [RECIPES["fp32"]], path.parent)
     assert path.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_a_model_is_named_after_its_run_from_wherever_it_is_converted(
+    invented: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inside the run's folder, too; and a name that cannot be one is told before the work."""
+    train_run(TrainingConfig("linear", epochs=1), invented, tmp_path / "mine", quiet=True)
+    monkeypatch.chdir(tmp_path / "mine")
+    assert load_source(Path("model.keras"), invented).name == "mine"
+    long = tmp_path / f"{'x' * 65}.keras"
+    long.write_bytes(b"")
+    with pytest.raises(BadArgument, match="--name"):
+        load_source(long, invented)
 
 
 def _save(model: keras.Model, path: Path) -> Path:

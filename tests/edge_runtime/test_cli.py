@@ -67,6 +67,10 @@ def test_an_unknown_option_is_exit_2(command: str) -> None:
         (["bench", "x.tflite", "--samples", "0"], "expected 1 to 1,000,000"),
         (["pipeline", "--epochs", "0"], "0"),
         (["data", "more"], "more"),
+        (["train", "linear", "--name", "../x"], "name is '../x', expected"),
+        (["convert", "x.keras", "--name", "a/b"], "name is 'a/b', expected"),
+        (["train", "linear", "--learning-rate", "nan"], "learning rate is nan"),
+        (["train", "linear", "--seed", "-1"], "seed is -1"),
     ],
 )
 def test_a_wrong_call_is_exit_2_and_says_what_is_right(words: list[str], said: str) -> None:

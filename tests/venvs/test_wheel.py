@@ -153,6 +153,23 @@ def test_a_runtime_built_for_another_numpy_is_told(wheel: Path, tmp_path: Path) 
     assert "pip install 'numpy<2'" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize("recipe", ["fp32", "fp16", "dynamic", "int8", "int16x8"])
+def test_the_plain_interpreter_reads_the_whole_file(device: Path, recipe: str, cnn_files: dict[str, Path]) -> None:
+    """Archive and all, from its path and from its bytes, without any code of ours: it runs and gives ten numbers."""
+    code = (
+        "import sys, importlib.util\n"
+        "found = importlib.util.find_spec('tflite_runtime')\n"
+        "if found: from tflite_runtime.interpreter import Interpreter\n"
+        "else: from ai_edge_litert.interpreter import Interpreter\n"
+        "for words in ({'model_path': sys.argv[1]}, {'model_content': open(sys.argv[1], 'rb').read()}):\n"
+        "    interpreter = Interpreter(**words)\n"
+        "    interpreter.allocate_tensors(); interpreter.invoke()\n"
+        "    print(interpreter.get_tensor(interpreter.get_output_details()[0]['index']).shape)\n"
+    )
+    done = subprocess.run([device / "python", "-c", code, cnn_files[recipe]], capture_output=True, text=True, check=False, cwd="/")
+    assert done.stdout.splitlines() == ["(1, 10)", "(1, 10)"], done.stderr[-500:]
+
+
 def test_the_shipped_model_verifies_and_is_inspected(device: Path) -> None:
     """Without naming a model."""
     assert _run(device, "verify").returncode == 0
