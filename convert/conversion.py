@@ -74,7 +74,7 @@ def load_source(path: Path, data: Dataset, name: str | None = None) -> Source:
     record = read_record(record_path) if record_path.exists() else None
     name = name or (path.resolve().parent.name if record else path.stem)
     if not is_model_text(name):
-        raise BadArgument(f"{path}: its name {ascii(name)} is not 1 to 64 printable characters; give another with --name")
+        raise BadArgument(f"{path}: its name {name!a} is not 1 to 64 printable characters; give another with --name")
     content, model = load_keras(path)
     check_contract(path, model, data)
     if record and record.data_sha256 != data.sha256:
