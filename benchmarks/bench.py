@@ -13,6 +13,8 @@ from benchmarks.machine import this_machine
 from benchmarks.results import SCHEMA_VERSION, BenchResult, ModelResult
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import BadArgument, InputError
+from edge_runtime.interpreter import find_backend
+from edge_runtime.model_file import read_model_file
 from edge_runtime.statistics import accuracy_of
 from train.data import Dataset, Split
 
@@ -55,13 +57,16 @@ def run(paths: Sequence[Path], settings: Settings, data: Dataset | None, step: S
     Raises:
         InputError: a model cannot be used, or does not fit the data.
     """
+    backend = find_backend(settings.backend)
+    for path in paths:  # all of them are looked at before the first is measured
+        labels = read_model_file(path).labels
+        if data and len(labels) != data.classes:
+            raise InputError(f"{path}: knows {len(labels)} classes, {data.source} has {data.classes}")
+    # Children first: a plain .tflite that ends its interpreter ends a child, not this process.
+    colds = [_cold_starts(path, backend.name, settings.threads, step) for path in paths]
     classifiers = [Classifier.load(path, settings.threads, settings.backend, trusted=True) for path in paths]
     split = data.test if data else None
-    for path, classifier in zip(paths, classifiers, strict=True):
-        if data and len(classifier.labels) != data.classes:
-            raise InputError(f"{path}: knows {len(classifier.labels)} classes, {data.source} has {data.classes}")
-    machine = this_machine(settings.board, classifiers[0].backend)
-    colds = [_cold_starts(path, classifier, settings.threads, step) for path, classifier in zip(paths, classifiers, strict=True)]
+    machine = this_machine(settings.board, backend)
     images = split.images[:_LATENCY_IMAGES] if split else _synthetic_images()
     steady = measure(classifiers, images, settings.samples, settings.seed, lambda: step("latency"))
     return BenchResult(
@@ -78,10 +83,10 @@ def run(paths: Sequence[Path], settings: Settings, data: Dataset | None, step: S
     )
 
 
-def _cold_starts(path: Path, classifier: Classifier, threads: int, step: Step) -> list[tuple[int, int]]:
+def _cold_starts(path: Path, backend: str, threads: int, step: Step) -> list[tuple[int, int]]:
     found = []
     for _ in range(_COLD_STARTS):
-        found.append(cold_start(path, classifier.backend.name, threads))
+        found.append(cold_start(path, backend, threads))
         step("cold start")
     return found
 

@@ -6,19 +6,16 @@ A composition root: it may import any package, and nobody imports it.
 import dataclasses
 import os
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import Never
+from typing import Any
 
 import click
-from tqdm import tqdm
 
 from benchmarks.bench import Settings, run, total_steps
-from benchmarks.machine import default_board_name
-from benchmarks.output import target_files, write_bench
+from benchmarks.machine import cpu_name, default_board_name
 from benchmarks.pipeline import Stage, run_stage
-from benchmarks.report import render
 from benchmarks.results import BenchResult, read_results
-from benchmarks.summary import bench_section, conversion_section, data_section, summary_section, training_section
 from benchmarks.tables import HEADER, as_text, machine_line, rows, warnings
 from convert.recipes import RECIPES
 from edge_runtime.errors import DataError, GateFailed
@@ -27,10 +24,11 @@ from edge_runtime.model_file import ModelFile, read_model_file
 from edge_runtime.version import __version__
 from train.config import TrainingConfig
 from train.data import Dataset, load_dataset
-from train.options import data_option
+from train.options import data_option, max_drop_option
 
 # Short runs: enough for the figures that the report is about, within minutes on two cores.
 _PIPELINE_EPOCHS = {"linear": 4, "mlp": 8, "cnn": 4}
+_PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")  # with another version of one, what was made is out of date
 
 
 @click.command("bench", epilog="Example: digits bench runs/cnn/*.tflite --threads 1 --out results/")
@@ -61,6 +59,8 @@ def bench_command(
     Writes OUT/BOARD.json with the raw samples, and two plots beside it. Models take turns in random order. A plain .tflite runs in
     this very process, as it would in your program: measure only what you trust.
     """
+    from benchmarks.output import target_files, write_bench
+
     settings = Settings(board or default_board_name(), samples, threads, backend, seed)
     targets = target_files(out, settings.board)
     for target in targets:
@@ -80,11 +80,13 @@ def _data_or_advice(path: Path | None) -> Dataset:
 
 def run_bench(models: Sequence[Path], settings: Settings, data: Dataset | None) -> BenchResult:
     """Run a benchmark with its progress on stderr."""
+    from tqdm import tqdm
+
     with tqdm(total=total_steps(len(models), settings), disable=None, leave=False, dynamic_ncols=True) as bar:
         return run(models, settings, data, lambda what: _advance(bar, what))
 
 
-def _advance(bar: "tqdm[Never]", what: str) -> None:
+def _advance(bar: Any, what: str) -> None:
     bar.set_description(what)
     bar.update()
 
@@ -103,9 +105,7 @@ def print_bench(result: BenchResult) -> None:
 @click.option("--epochs", type=click.IntRange(1, 10_000), help="Of every model; a few of each if not given.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 @click.option("--samples", type=int, default=2_000, show_default=True, help="Timed calls of each file in the benchmark.")
-@click.option(
-    "--max-drop", type=click.FloatRange(0, 100), default=0.5, show_default=True, help="Points of accuracy that may be lost."
-)
+@max_drop_option
 @click.option("--force", is_flag=True, help="Redo what is up to date.")
 def pipeline_command(
     out: Path, data_path: Path | None, epochs: int | None, seed: int, samples: int, max_drop: float, force: bool
@@ -114,6 +114,8 @@ def pipeline_command(
 
     What is up to date is not done again. Exits 3 if the gate refused a file; the report is written before that.
     """
+    import jinja2  # noqa: F401 - asked for now, rather than after minutes of training
+
     settings = Settings(default_board_name(), samples)
     pipeline = _Pipeline(out, load_dataset(data_path), epochs, seed, max_drop, settings)
     stages = pipeline.stages()
@@ -137,6 +139,7 @@ class _Pipeline:
         ]
         self.runs, self.models, self.report = out / "runs", out / "models", out / "report.html"
         self.samples, self.digit = out / "samples.png", out / "digit.png"
+        self.command = f"digits pipeline --seed {seed} --max-drop {max_drop:g}" + (f" --epochs {epochs}" if epochs else "")
         self.results, self.plots = out / "results.json", [out / "latency.png", out / "size.png"]
 
     def stages(self) -> list[Stage]:
@@ -148,7 +151,7 @@ class _Pipeline:
             *(self._conversion_stage(name) for name in names),
             Stage(
                 "benchmark",
-                {**self._common(), "samples": self.settings.samples, "board": self.settings.board},
+                {**self._common(), "samples": self.settings.samples, "board": self.settings.board, "cpu": cpu_name()},
                 self._files(),
                 [self.results, *self.plots],
                 self._bench,
@@ -171,7 +174,7 @@ class _Pipeline:
             raise GateFailed(f"the gate refused {len(failed)} of {len(manifests)} files: {'; '.join(failed)}")
 
     def _common(self) -> dict[str, str]:
-        return {"data": self.data.sha256, "edge-digits": __version__}
+        return {"data": self.data.sha256, "edge-digits": __version__, **{name: version(name) for name in _PACKAGES}}
 
     def _files(self) -> list[Path]:
         return [self.models / recipe.file_name(config.model) for config in self.configs for recipe in RECIPES.values()]
@@ -202,6 +205,8 @@ class _Pipeline:
         model = self._run_file(name, "model.keras")
 
         def work() -> None:
+            from tqdm import tqdm
+
             from convert.export import export
             from convert.report import as_table
 
@@ -219,14 +224,19 @@ class _Pipeline:
                 )
             click.echo(as_table(conversions), err=True)
 
-        outputs = [self.models / recipe.file_name(name) for recipe in RECIPES.values()]
+        outputs = [*(self.models / recipe.file_name(name) for recipe in RECIPES.values()), self.models / f"{name}-conversion.json"]
         inputs = [model, self._run_file(name, "training.json")]
         return Stage(f"convert {name}", {**self._common(), "max_drop": self.max_drop}, inputs, outputs, work)
 
     def _bench(self) -> None:
+        from benchmarks.output import write_bench
+
         write_bench(run_bench(self._files(), self.settings, self.data), [self.results, *self.plots], force=True)
 
     def _write_report(self) -> None:
+        from benchmarks.report import render
+        from benchmarks.summary import bench_section, conversion_section, data_section, summary_section, training_section
+
         models = self._checked_files()
         splits = (self.data.train, self.data.validation, self.data.test)
         counts = {split.name: [int((split.labels == label).sum()) for label in range(self.data.classes)] for split in splits}
@@ -234,7 +244,7 @@ class _Pipeline:
         curves = {config.model: self._run_file(config.model, "curves.png") for config in self.configs}
         result = read_results(self.results)
         sections = [
-            summary_section(result),
+            summary_section(result, models, self.command),
             data_section(self.data.source, counts, self.samples),
             training_section(floats, curves),
             conversion_section(models),

@@ -1,7 +1,6 @@
 """Loading and first answer in a process of its own, where nothing is warm yet: `python -m benchmarks.cold MODEL BACKEND THREADS`."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.child import child_environment, module_command
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import DigitsError
 
@@ -19,10 +19,8 @@ def cold_start(model: Path, backend: str, threads: int) -> tuple[int, int]:
     Raises:
         DigitsError: the child failed.
     """
-    here = str(Path(__file__).parents[1])
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])}
-    command = [sys.executable, "-m", __name__, str(model), backend, str(threads)]
-    child = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    command = module_command(__name__, str(model), backend, str(threads))
+    child = subprocess.run(command, capture_output=True, text=True, env=child_environment(), check=False)
     if child.returncode:
         lines = child.stderr.strip().splitlines()
         raise DigitsError(f"{model}: the cold start failed ({lines[-1] if lines else child.returncode})")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from edge_runtime.interpreter import Backend, backend_version
 
@@ -30,11 +29,13 @@ class Machine:
 
 def this_machine(board: str, backend: Backend) -> Machine:
     """Facts of the machine that this runs on; half a second goes into looking how busy it is."""
+    import psutil
+
     return Machine(
         board=board,
         system=f"{platform.system()} {platform.release()}",
         architecture=platform.machine(),
-        cpu=_cpu_name(),
+        cpu=cpu_name(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
         governor=_first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")) or "not told",
@@ -50,7 +51,7 @@ def default_board_name() -> str:
     return _first_line(Path("/proc/device-tree/model")).strip("\0") or platform.machine()
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
     """The processor as Linux names it: `model name` on x86-64, `Model` on a Raspberry Pi."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

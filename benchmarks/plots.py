@@ -1,9 +1,11 @@
 """Accuracy against latency and against size, as the bytes of PNG files."""
 
 import io
+import math
 from collections.abc import Callable
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from benchmarks.percentiles import percentile
 from benchmarks.results import BenchResult, ModelResult
@@ -15,7 +17,7 @@ def accuracy_against_latency(result: BenchResult) -> bytes:
     """Test accuracy against the median of the steady batch-1 latency."""
 
     def latency(model: ModelResult) -> float:
-        return (percentile(model.steady_ns, 50) or sorted(model.steady_ns)[len(model.steady_ns) // 2]) / 1_000
+        return (percentile(model.steady_ns, 50) or math.nan) / 1_000  # too few samples for a median: no point
 
     return _scatter(result, latency, f"median latency of one image in us, {result.machine.board}")
 
@@ -38,7 +40,6 @@ def _scatter(result: BenchResult, position: Callable[[ModelResult], float], name
         axes.errorbar(
             position(model),
             model.accuracy.percent,
-            # 10 of 10 gives an interval that ends a rounding error below 100 %, and bars of negative length are refused.
             yerr=[[model.accuracy.percent - low], [high - model.accuracy.percent]],
             color=f"C{names.index(model.name) % 10}",
             marker=_MARKERS[recipes.index(model.recipe) % len(_MARKERS)],
@@ -52,6 +53,9 @@ def _scatter(result: BenchResult, position: Callable[[ModelResult], float], name
     for number, text in enumerate(recipes):
         axes.plot([], [], color="gray", linestyle="none", marker=_MARKERS[number % len(_MARKERS)], label=text)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(f"{name} (logarithmic)")
     axes.set_ylabel(f"accuracy on {result.split or 'no'} images in %")
     axes.grid(alpha=0.3, which="both")

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from benchmarks.percentiles import percentile
 from benchmarks.report import Picture, Section, Table
-from benchmarks.results import BenchResult
+from benchmarks.results import BenchResult, ModelResult
 from benchmarks.tables import HEADER, Row, accuracy_text, kilobytes, machine_line, microseconds, rows, warnings
 from edge_runtime.manifest import Manifest
 from edge_runtime.model_file import ModelFile, operator_specs
 
-_SUMMARY_HEADER = ("model", "test accuracy, float32 to int8 (95 % intervals)", "file", "median latency")
+_SUMMARY_HEADER = ("model", "float32: test accuracy", "file", "median latency", "int8: test accuracy", "file", "median latency")
 CONVERSION_HEADER = (
     "model",
     "recipe",
@@ -26,9 +26,14 @@ CONVERSION_HEADER = (
 )
 
 
-def summary_section(result: BenchResult) -> Section:
-    """What a reader in a hurry should know: each model's float and int8 file, side by side."""
-    return Section("In short", paragraphs=[machine_line(result)], tables=(Table(_SUMMARY_HEADER, _summary_rows(result)),))
+def summary_section(result: BenchResult, models: Sequence[ModelFile], command: str) -> Section:
+    """What a reader in a hurry should know: the gate's verdict, and each model's float and int8 file, side by side."""
+    passed = sum(model.manifest is not None and model.manifest.verdict.passed for model in models)
+    return Section(
+        "In short",
+        paragraphs=(f"Made by: {command}. {passed} of {len(models)} files passed the accuracy gate.", machine_line(result)),
+        tables=(Table(_SUMMARY_HEADER, _summary_rows(result), "95 % intervals in brackets."),),
+    )
 
 
 def data_section(source: str, counts: Mapping[str, Sequence[int]], samples: Path) -> Section:
@@ -101,15 +106,11 @@ def _summary_rows(result: BenchResult) -> list[Row]:
     found = {(model.name, model.recipe): model for model in result.models}
     names = dict.fromkeys(model.name for model in result.models)
     pairs = [(found[name, "float32"], found[name, "static_wi8_ai8"]) for name in names]
-    return [
-        (
-            plain.name,
-            f"{accuracy_text(plain.accuracy)} to {accuracy_text(small.accuracy)}",
-            f"{kilobytes(plain.file_bytes)} to {kilobytes(small.file_bytes)}",
-            f"{microseconds(percentile(plain.steady_ns, 50))} to {microseconds(percentile(small.steady_ns, 50))}",
-        )
-        for plain, small in pairs
-    ]
+    return [(name, *_summary_cells(plain), *_summary_cells(small)) for name, (plain, small) in zip(names, pairs, strict=True)]
+
+
+def _summary_cells(model: ModelResult) -> Row:
+    return accuracy_text(model.accuracy), kilobytes(model.file_bytes), microseconds(percentile(model.steady_ns, 50))
 
 
 def _training_row(manifest: Manifest) -> Row:

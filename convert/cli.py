@@ -14,7 +14,7 @@ from convert.recipes import RECIPES, find_recipe
 from edge_runtime.errors import GateFailed
 from edge_runtime.files import check_name
 from train.data import load_dataset
-from train.options import data_option
+from train.options import data_option, max_drop_option
 
 
 @click.command("convert", epilog="Example: digits convert runs/cnn/model.keras --recipe int8 --max-drop 0.2")
@@ -24,9 +24,7 @@ from train.options import data_option
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the files; the model's own if not given.")
 @click.option("--name", help="Of the model, in file names; that of its run if not given.")
-@click.option(
-    "--max-drop", type=click.FloatRange(0, 100), default=0.5, show_default=True, help="Points of accuracy that may be lost."
-)
+@max_drop_option
 @click.option("--keep-failed", is_flag=True, help="Write files that fail the gate too; they say so inside.")
 @data_option
 @click.option("--force", is_flag=True, help="Replace files of those names.")
@@ -45,8 +43,9 @@ def convert_command(
     Writes NAME-RECIPE.tflite for each recipe and NAME-conversion.json. Exits 3 if the 95 % interval of the drop in accuracy on the test
     images reaches beyond --max-drop; all numbers are printed and written before that.
     """
-    chosen = list(RECIPES.values()) if "all" in recipes else [find_recipe(recipe) for recipe in dict.fromkeys(recipes)]
-    if name:
+    named = [find_recipe(recipe) for recipe in dict.fromkeys(recipes) if recipe != "all"]
+    chosen = list(RECIPES.values()) if "all" in recipes else named
+    if name is not None:
         check_name(name)
     data = load_dataset(data_path)
 
@@ -66,8 +65,9 @@ def convert_command(
         step=lambda what: click.echo(f"{what} ...", err=True),
     )
     click.echo(as_table(conversions))
-    report = report_path(folder, conversions[0].manifest.name)
-    click.echo(f"written: {report}, and beside it the .tflite files that {'were made' if keep_failed else 'passed'}")
+    written = [conversion for conversion in conversions if keep_failed or conversion.manifest.verdict.passed]
+    for path in [report_path(folder, conversions[0].manifest.name), *(folder / conversion.file_name for conversion in written)]:
+        click.echo(f"written: {path}")
     failed = [conversion for conversion in conversions if not conversion.manifest.verdict.passed]
     if failed:
         reasons = "; ".join(f"{conversion.recipe.short}: {conversion.manifest.verdict.reason}" for conversion in failed)

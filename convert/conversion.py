@@ -15,6 +15,7 @@ from convert.packaging import choose_golden, make_manifest, package
 from convert.recipes import Recipe
 from edge_runtime.classifier import Classifications, Classifier
 from edge_runtime.errors import BadArgument, InputError, ModelFileError
+from edge_runtime.graph import FILE_IDENTIFIER
 from edge_runtime.manifest import Manifest, Origin
 from edge_runtime.model_file import ModelFile, is_model_text, parse_model_file
 from edge_runtime.pixels import SIDE
@@ -57,6 +58,11 @@ class Conversion:
     content: bytes
     manifest: Manifest
     model: ModelFile
+
+    @property
+    def file_name(self) -> str:
+        """Such as cnn-int8.tflite."""
+        return self.recipe.file_name(self.manifest.name)
 
 
 def load_source(path: Path, data: Dataset, name: str | None = None) -> Source:
@@ -133,7 +139,11 @@ def load_keras(path: Path) -> tuple[bytes, keras.Model]:
     """
     try:
         content = path.read_bytes()
+        if content[4:8] == FILE_IDENTIFIER:
+            raise ModelFileError(f"{path}: is a .tflite file already; give the .keras file that it came from")
         return content, keras.saving.load_model(path, compile=False, safe_mode=True)
+    except ModelFileError:
+        raise
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read ({error.strerror or error})") from error
     except Exception as error:  # Keras raises ValueError, TypeError, KeyError and others of a file that is no model

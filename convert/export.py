@@ -5,7 +5,7 @@ from pathlib import Path
 
 from convert.conversion import DEFAULT_MAX_DROP, Conversion, convert, load_source
 from convert.recipes import Recipe
-from convert.report import as_json
+from convert.report import as_entry, as_json, other_recipes
 from edge_runtime.files import refuse_to_overwrite, write_file
 from train.data import Dataset
 
@@ -32,7 +32,7 @@ def export(
         name: of the model; that of its run's folder if None.
         max_drop: percentage points of accuracy that the gate allows to be lost.
         keep_failed: write files that the gate refuses, too.
-        force: replace files.
+        force: replace .tflite files. The report is always renewed; what it says of other recipes of the same model is kept.
         step: called with what is done next.
 
     Raises:
@@ -41,7 +41,8 @@ def export(
     """
     source = load_source(path, data, name)
     report = report_path(folder, source.name)
-    for target in [report, *(folder / recipe.file_name(source.name) for recipe in recipes)]:
+    kept = other_recipes(report, source.sha256, recipes)
+    for target in (folder / recipe.file_name(source.name) for recipe in recipes):
         refuse_to_overwrite(target, force)
     conversions = []
     for recipe in recipes:
@@ -50,7 +51,9 @@ def export(
         conversions.append(conversion)
         if conversion.manifest.verdict.passed or keep_failed:
             write_file(folder / recipe.file_name(source.name), conversion.content, force)
-    write_file(report, as_json(conversions), force)
+        else:
+            (folder / recipe.file_name(source.name)).unlink(missing_ok=True)  # an older file would pass for this one
+    write_file(report, as_json([*kept, *map(as_entry, conversions)]), force=True)
     return conversions
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import binomtest, norm
 
+from edge_runtime.errors import BadArgument
 from edge_runtime.manifest import Comparison, Verdict
 from edge_runtime.statistics import accuracy_of
 
@@ -49,12 +50,18 @@ def compare(split: str, labels: Classes, reference: Classes, candidate: Classes)
 
 
 def judge(comparison: Comparison, max_drop: float) -> Verdict:
-    """Pass if the upper bound of the drop is within `max_drop` percentage points."""
+    """Pass if the upper bound of the drop is within `max_drop` percentage points.
+
+    Raises:
+        BadArgument: `max_drop` is not within 0 to 100.
+    """
+    if not 0 <= max_drop <= 100:
+        raise BadArgument(f"the drop that is allowed is {max_drop} points, expected 0 to 100")
     upper = comparison.drop_interval[1]
     passed = upper <= max_drop
     allowed = f"{max_drop:g} {'are' if passed else 'were'} allowed"
     reason = f"the drop on {comparison.split} is at most {upper:.2f} points (95 % interval), {allowed}"
-    return Verdict(max_drop, passed, reason)
+    return Verdict(float(max_drop), passed, reason)
 
 
 def mcnemar_p(lost: int, gained: int) -> float:

@@ -54,8 +54,8 @@ RECIPES = {
         Recipe("float32", "fp32", Tolerance(0.001, "logits")),
         Recipe("float16", "fp16", Tolerance(0.001, "logits")),
         Recipe("dynamic_wi8", "dynamic", Tolerance(0.05, "logits")),
-        Recipe("static_wi8_ai8", "int8", Tolerance(1, "steps")),
-        Recipe("static_wi8_ai16", "int16x8", Tolerance(1, "steps")),
+        Recipe("static_wi8_ai8", "int8", Tolerance(1.0, "steps")),
+        Recipe("static_wi8_ai16", "int16x8", Tolerance(1.0, "steps")),
     )
 }
 

@@ -2,9 +2,12 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from convert.conversion import Conversion
+from convert.recipes import Recipe
 
 _HEADER = ("recipe", "file B", "payload B", "validation", "test", "agree", "drop (95 % interval)", "p", "gate")
 
@@ -16,18 +19,34 @@ def as_table(conversions: Sequence[Conversion]) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
-def as_json(conversions: Sequence[Conversion]) -> str:
-    """One object: for each recipe the sizes in bytes and the manifest."""
-    models = [
-        {
-            "file_bytes": conversion.model.file_bytes,
-            "payload_bytes": conversion.model.graph.payload_bytes,
-            "scale_bytes": conversion.model.graph.scale_bytes,
-            "manifest": dataclasses.asdict(conversion.manifest),
-        }
-        for conversion in conversions
-    ]
+def as_entry(conversion: Conversion) -> dict[str, Any]:
+    """What a report says of one file: sizes in bytes and the manifest."""
+    return {
+        "file_bytes": conversion.model.file_bytes,
+        "payload_bytes": conversion.model.graph.payload_bytes,
+        "scale_bytes": conversion.model.graph.scale_bytes,
+        "manifest": dataclasses.asdict(conversion.manifest),
+    }
+
+
+def as_json(entries: Sequence[Mapping[str, Any]]) -> str:
+    """One object with the entries, in the order of their recipes' names."""
+    models = sorted(entries, key=lambda entry: str(entry["manifest"]["recipe"]))
     return json.dumps({"models": models}, sort_keys=True, indent=2) + "\n"
+
+
+def other_recipes(path: Path, keras_sha256: str, recipes: Sequence[Recipe]) -> list[dict[str, Any]]:
+    """Entries of a report that is there already, about the same model by other recipes; none if it is not to be understood."""
+    names = {recipe.name for recipe in recipes}
+    try:
+        entries = json.loads(path.read_text())["models"]
+        return [
+            entry
+            for entry in entries
+            if entry["manifest"]["origin"]["keras_sha256"] == keras_sha256 and entry["manifest"]["recipe"] not in names
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _row(conversion: Conversion) -> tuple[str, ...]:

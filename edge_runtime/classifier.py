@@ -90,7 +90,7 @@ class Classification:
 
     @property
     def confidence(self) -> float:
-        """The probability of the label."""
+        """The probability of the label; NaN if the model's outputs are no numbers."""
         return float(self.scores[self.index])
 
     def __repr__(self) -> str:
@@ -174,10 +174,10 @@ class Classifier:
         """
         check_batch(images)
         outputs = np.empty((len(images), len(self.labels)), self.model.output.dtype)
-        if not self._trusted:
+        if not self._trusted or len(images) < BATCH:
             for position, image in enumerate(images):
                 outputs[position] = self._single.run(image)[0]
-        elif len(images):
+        else:
             self._fill(outputs, images)
         return Classifications(outputs.argmax(axis=1), outputs, self.labels, self.model.output)
 

@@ -4,17 +4,23 @@ A composition root: it may import any package, and nobody imports it. Other comm
 says where, and a module is loaded only when its command runs. The only module of this package that imports click.
 """
 
+import errno
 import importlib
 import json
+import math
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_runtime.errors import DigitsError, InputError, MissingPackage, VerificationFailed
+from edge_runtime.errors import DigitsError, InputError, MissingPackage, ModelFileError, VerificationFailed
 from edge_runtime.version import __version__
+
+if TYPE_CHECKING:
+    from edge_runtime.images import Picture
 
 # Where a command lives, the extra that brings what it needs, and its line in the help.
 COMMANDS = {
@@ -58,6 +64,11 @@ class Commands(click.Group):
         except DigitsError as error:
             click.echo(f"digits: {' '.join(str(error).split())}", err=True)
             ctx.exit(error.exit_code)
+        except OSError as error:  # of a place that no check looked at beforehand
+            if error.errno == errno.EPIPE:
+                raise
+            click.echo(f"digits: {error.filename or 'output'}: {error.strerror or error}", err=True)
+            ctx.exit(DigitsError.exit_code)
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] in ("train", "convert", "edge_runtime", "benchmarks"):
                 raise  # a module of ours is missing: a broken installation, not a missing extra
@@ -101,25 +112,41 @@ def classify_command(paths: tuple[Path, ...], model: Path | None, as_json: bool,
     A picture of 28x28 pixels is taken as it is, light ink on dark ground. Others are turned to that and resized.
     """
     from edge_runtime.classifier import Classifier
-    from edge_runtime.images import find_images, read_picture
 
     classifier = Classifier.load(model, threads, backend)
     for warning in classifier.warnings:
         click.echo(f"digits: {warning}", err=True)
-    failed = 0
-    for path in find_images(paths):
-        try:
-            picture = read_picture(path)
-        except InputError as error:
-            click.echo(f"digits: {error}", err=True)
-            failed += 1
-            continue
-        _print_answer(path, classifier.classify(picture.image), picture.warnings, as_json)
+    failed = False
+    for path, picture in _pictures(paths):
+        if isinstance(picture, InputError):
+            click.echo(f"digits: {picture}", err=True)
+            failed = True
+        else:
+            _print_answer(path, classifier.classify(picture.image), picture.warnings, as_json)
     if failed:
-        raise InputError(f"{failed} of the images could not be used")
+        click.get_current_context().exit(InputError.exit_code)
+
+
+def _pictures(paths: tuple[Path, ...]) -> "Iterator[tuple[Path, Picture | InputError]]":
+    """Each picture of files and folders, or why it could not be used."""
+    from edge_runtime.images import find_images, read_picture
+
+    for given in paths:
+        try:
+            found = find_images(given)
+        except InputError as error:
+            yield given, error
+            continue
+        for path in found:
+            try:
+                yield path, read_picture(path)
+            except InputError as error:
+                yield path, error
 
 
 def _print_answer(path: Path, result: Any, warnings: tuple[str, ...], as_json: bool) -> None:
+    if math.isnan(result.confidence):
+        raise ModelFileError("the model answers with values that are no numbers (NaN or infinite)")
     if not as_json:
         notes = f"  ({'; '.join(warnings)})" if warnings else ""
         click.echo(f"{path}: {result.label}  {100 * result.confidence:.1f} %{notes}")
@@ -171,9 +198,10 @@ def verify_command(model: Path | None, as_json: bool, receipt: Path | None, forc
     found = verify(Classifier.load(model, threads, backend))
     if receipt:
         write_file(receipt, to_json(found, indent=2) + "\n", force)
+    difference = "no number of" if found.largest_difference is None else f"{found.largest_difference:g}"
     summary = (
         f"{found.model} on {found.runtime}, {found.machine}: {found.labels_equal} of {found.images} labels equal, "
-        f"largest difference {found.largest_difference:g} {found.tolerance.unit} (allowed: {found.tolerance.amount:g})"
+        f"largest difference {difference} {found.tolerance.unit} (allowed: {found.tolerance.amount:g})"
     )
     click.echo(to_json(found) if as_json else f"{'passed' if found.passed else 'FAILED'}: {summary}")
     if not found.passed:

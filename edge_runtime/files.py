@@ -26,9 +26,16 @@ def refuse_to_overwrite(path: Path, force: bool) -> None:
 
     Raises:
         WouldOverwrite: it exists and `force` is false.
+        DigitsError: nothing can be written there.
     """
-    if path.exists() and not force:
-        raise WouldOverwrite(f"{path} exists already; give --force to replace it, or another name")
+    try:
+        if path.exists() and not force:
+            raise WouldOverwrite(f"{path} exists already; give --force to replace it, or another name")
+        nearest = next(folder for folder in path.absolute().parents if folder.exists())
+    except OSError as error:
+        raise DigitsError(f"{path}: cannot be written ({error.strerror or error})") from error
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise DigitsError(f"{path}: cannot be written ({nearest} is no folder that may be written to)")
 
 
 def write_file(path: Path, content: bytes | str, force: bool = False) -> None:

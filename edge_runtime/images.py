@@ -1,7 +1,6 @@
 """Image files to the pixel contract. The only module of this package that imports Pillow."""
 
 import io
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +37,8 @@ def read_picture(path: Path) -> Picture:
     """
     grey = _read_grey(path)
     if grey.shape == (SIDE, SIDE):
-        return Picture(grey, ())
+        light = _border_level(grey) > 127
+        return Picture(grey, ("the border is light: a 28x28 picture is taken as light ink on dark ground",) if light else ())
     warnings = [f"resized from {grey.shape[1]}x{grey.shape[0]}"]
     if _border_level(grey) > 127:
         grey = 255 - grey
@@ -57,20 +57,22 @@ def png_bytes(image: Image) -> bytes:
     return stream.getvalue()
 
 
-def find_images(paths: tuple[Path, ...]) -> Iterator[Path]:
-    """The paths themselves, and for a folder the image files directly in it, by name.
+def find_images(path: Path) -> list[Path]:
+    """The path itself, or for a folder the image files directly in it, by name; hidden ones are passed over.
 
     Raises:
-        ImageError: a folder holds no image file.
+        ImageError: the folder cannot be read, or holds no image file.
     """
-    for path in paths:
+    try:
         if not path.is_dir():
-            yield path
-            continue
-        found = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in SUFFIXES)
-        if not found:
-            raise ImageError(f"{path}: holds no image file ({', '.join(SUFFIXES)})")
-        yield from found
+            return [path]
+        entries = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in SUFFIXES)
+        found = [entry for entry in entries if entry.is_file() and not entry.name.startswith(".")]
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if not found:
+        raise ImageError(f"{path}: holds no image file ({', '.join(SUFFIXES)})")
+    return found
 
 
 def _read_grey(path: Path) -> NDArray[np.uint8]:

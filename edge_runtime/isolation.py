@@ -14,12 +14,12 @@ import struct
 import subprocess
 import sys
 import weakref
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.child import child_environment, module_command
 from edge_runtime.errors import DigitsError, MissingPackage, ModelFileError
 from edge_runtime.graph import Graph, read_graph
 from edge_runtime.interpreter import BACKENDS, Backend
@@ -88,20 +88,19 @@ class IsolatedRunner:
 
     def _how_it_ended(self) -> str:
         code = self._child.wait()
-        how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-        return f"ended {self._package} {how}; the file is damaged"
+        if code < 0:
+            return f"ended {self._package} by signal {signal.Signals(-code).name}; the file is damaged"
+        return f"cannot be tried: the child process for {self._package} failed with exit code {code}"
 
 
 def _start(backend: Backend, threads: int) -> "subprocess.Popen[bytes]":
-    here = str(Path(__file__).parents[1])
-    path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
     return subprocess.Popen(
-        [sys.executable, "-m", __name__, backend.name, str(threads)],
+        module_command(__name__, backend.name, str(threads)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         bufsize=0,
-        env={**os.environ, "PYTHONPATH": path},
+        env=child_environment(),
     )
 
 

@@ -5,6 +5,7 @@ Only bytes that passed every rule here reach an interpreter.
 
 import hashlib
 import io
+import re
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +19,12 @@ from edge_runtime.errors import InputError, ModelFileError
 from edge_runtime.graph import FILE_IDENTIFIER, Graph, Tensor, read_graph
 from edge_runtime.manifest import FORMAT_VERSION, Manifest, OperatorSpec, PixelContract, TensorSpec
 from edge_runtime.pixels import SIDE
-from edge_runtime.records import from_json
+from edge_runtime.records import from_json, to_json
 
 MODELS = Path(__file__).with_name("models")
 DEFAULT_MODEL = MODELS / "cnn-int8.tflite"
 INPUT_DTYPES = ("float32", "int8", "uint8", "int16")
+_RECIPE = re.compile(r"float(16|32)|dynamic_wi\d+|static_wi\d+_ai\d+")
 _MOST_FILE_BYTES = 256 * 2**20
 
 
@@ -141,6 +143,8 @@ def _self_describing_file(data: bytes) -> ModelFile:
         manifest = from_json(Manifest, entries["manifest.json"], ("format_version", FORMAT_VERSION))
     except InputError as error:
         raise ModelFileError(f"manifest.json {error}") from error
+    if to_json(manifest).encode() != entries["manifest.json"]:
+        raise ModelFileError("manifest.json is not written as the format says (every field, keys sorted, no white space, UTF-8)")
     flatbuffer = data[:offset]
     _check_flatbuffer(manifest, flatbuffer)
     graph = read_graph(flatbuffer)
@@ -207,8 +211,13 @@ def _check_manifest(manifest: Manifest, graph: Graph) -> None:
     for text in (manifest.name, *manifest.labels):
         if not is_model_text(text):
             raise ModelFileError(f"the name or a label is not 1 to 64 printable characters: {ascii(text)[:80]}")
-    if manifest.tolerance.unit not in ("steps", "logits"):
-        raise ModelFileError(f"states its tolerance in {manifest.tolerance.unit!r}, known are steps and logits")
+    if not _RECIPE.fullmatch(manifest.recipe):
+        raise ModelFileError(f"states the recipe {manifest.recipe!r}, which does not decode")
+    unit = "logits" if manifest.output.dtype == "float32" else "steps"
+    if manifest.tolerance.unit != unit or manifest.tolerance.amount < 0:
+        raise ModelFileError(
+            f"states a tolerance of {manifest.tolerance.amount:g} {manifest.tolerance.unit}, expected {unit}, 0 or more"
+        )
 
 
 def _read_golden(model: ModelFile) -> Golden:
@@ -218,7 +227,7 @@ def _read_golden(model: ModelFile) -> Golden:
         with np.load(io.BytesIO(model.golden_npz), allow_pickle=False) as arrays:
             golden = Golden(**{name: arrays[name] for name in arrays})
     except (ValueError, TypeError, KeyError, EOFError, OSError, MemoryError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise ModelFileError(f"golden.npz cannot be read ({error})") from error
+        raise ModelFileError(f"{model.name}: golden.npz does not hold the arrays that docs/model-file.md lists") from error
     count, classes = golden.labels.size, len(model.labels)
     expected = (
         (golden.images, "uint8", (count, SIDE, SIDE)),
@@ -227,5 +236,5 @@ def _read_golden(model: ModelFile) -> Golden:
         (golden.outputs, model.output.dtype, (count, classes)),
     )
     if count == 0 or any(array.dtype != dtype or array.shape != shape for array, dtype, shape in expected):
-        raise ModelFileError("golden.npz does not hold the arrays that docs/model-file.md lists")
+        raise ModelFileError(f"{model.name}: golden.npz does not hold the arrays that docs/model-file.md lists")
     return golden

@@ -16,7 +16,7 @@ Image = NDArray[np.uint8]
 Batch = NDArray[np.uint8]
 """uint8 [N, 28, 28], 0 = background, 255 = ink."""
 
-_SHADES = " ░▒▓█"
+_SHADES, _ASCII_SHADES = " ░▒▓█", " .:*#"
 
 
 def check_image(image: Any) -> Image:
@@ -41,11 +41,20 @@ def check_batch(images: Any) -> Batch:
     return images
 
 
-def as_text(image: Image) -> str:
-    """Draw an image with five shades: 14 lines of 28 characters, two rows of pixels a line."""
+def as_text(image: Image, encoding: str = "utf-8") -> str:
+    """Draw an image with five shades that `encoding` has: 14 lines of 28 characters, two rows of pixels a line."""
+    shades = _SHADES if _has_shades(encoding) else _ASCII_SHADES
     rows = check_image(image).reshape(SIDE // 2, 2, SIDE).mean(axis=1)
-    levels = np.minimum(rows / 255 * len(_SHADES), len(_SHADES) - 1).astype(int)
-    return "\n".join("".join(_SHADES[level] for level in row) for row in levels)
+    levels = np.minimum(rows / 255 * len(shades), len(shades) - 1).astype(int)
+    return "\n".join("".join(shades[level] for level in row) for row in levels)
+
+
+def _has_shades(encoding: str) -> bool:
+    try:
+        _SHADES.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _describe(value: Any) -> str:

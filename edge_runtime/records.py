@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from edge_runtime.errors import InputError
 
 T = TypeVar("T")
+_DEEPEST = 16
 
 
 def to_json(record: Any, *, indent: int | None = None) -> str:
@@ -41,6 +42,7 @@ def from_json(kind: type[T], text: str | bytes, version: tuple[str, int] | None 
         value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError) as error:
         raise InputError(f"is no valid JSON ({error})") from error
+    _check_plain(value, 0)
     if version and isinstance(value, dict):
         name, known = version
         found = _expect(int, value.get(name), name)
@@ -77,6 +79,19 @@ def checked(kind: Any, value: Any, where: str) -> Any:
     return _expect(kind, value, where)
 
 
+def _check_plain(value: Any, depth: int) -> None:
+    """Refuse what no record of ours holds, wherever it stands: control characters, infinite numbers, endless nesting."""
+    if depth > _DEEPEST:
+        raise InputError(f"is nested more than {_DEEPEST} levels deep")
+    if isinstance(value, str) and not value.isprintable():
+        raise InputError(f"holds a text that cannot be printed: {ascii(value)[:60]}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError("holds a number that is not finite")
+    parts = [*value.keys(), *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in parts:
+        _check_plain(part, depth + 1)
+
+
 def _checked_dataclass(kind: type, value: Any, where: str) -> Any:
     pairs = _expect(dict, value, where or kind.__name__)
     types_of = typing.get_type_hints(kind)
@@ -105,8 +120,6 @@ def _expect(kind: Any, value: Any, where: str) -> Any:
         value = float(value)
     if type(value) is not kind or (kind is float and not math.isfinite(value)):
         raise InputError(f"field {where!r} is {_shorten(value)}, expected {_NAMES.get(kind, kind.__name__)}")
-    if kind is str and not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-        raise InputError(f"field {where!r} holds half a character (a lone surrogate)")
     return value
 
 

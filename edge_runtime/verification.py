@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_runtime.classifier import Classifier
-from edge_runtime.errors import ModelFileError
 from edge_runtime.interpreter import backend_version
 from edge_runtime.manifest import Tolerance
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What `digits verify` found. `largest_difference` is in the unit of the tolerance: output steps, or logits."""
+    """What `digits verify` found. `largest_difference` is in the unit of the tolerance (output steps, or logits); None without a number."""
 
     passed: bool
     model: str
@@ -24,7 +23,7 @@ class Receipt:
     numpy: str
     images: int
     labels_equal: int
-    largest_difference: float
+    largest_difference: float | None
     tolerance: Tolerance
 
 
@@ -41,10 +40,8 @@ def verify(classifier: Classifier) -> Receipt:
     singly = np.stack([classifier.classify(image).outputs for image in golden.images])
     batched = classifier.classify_batch(golden.images).outputs
     expected = golden.outputs.astype(np.float64)
-    difference = max(float(np.abs(outputs - expected).max()) for outputs in (singly, batched))
+    difference = float(np.max([np.abs(singly - expected), np.abs(batched - expected)]))  # NaN if there is one anywhere
     equal = np.sum((singly.argmax(1) == expected.argmax(1)) & (batched.argmax(1) == expected.argmax(1)))
-    if not np.isfinite(expected).all():
-        raise ModelFileError("golden.npz holds outputs that are no numbers")
     return Receipt(
         passed=bool(equal == len(expected) and difference <= manifest.tolerance.amount),
         model=manifest.name,
@@ -55,6 +52,6 @@ def verify(classifier: Classifier) -> Receipt:
         numpy=np.__version__,
         images=len(expected),
         labels_equal=int(equal),
-        largest_difference=difference,
+        largest_difference=difference if np.isfinite(difference) else None,
         tolerance=manifest.tolerance,
     )

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from tests.samples import arrays_of, write_npz
 from train.data import Dataset, load_dataset
 
-# No test asserts times.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
+# No test asserts times. The gate tries the same examples each time; a developer's machine goes on looking for new ones.
+settings.register_profile("ours", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("ours")
 
 ROOT = Path(__file__).parents[1]
 TRAINED_CNN = ROOT / "train" / "releases" / "cnn-seed0" / "model.keras"

@@ -4,7 +4,7 @@ import os
 
 from edge_runtime.interpreter import quiet_stderr
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 with quiet_stderr():
@@ -12,6 +12,7 @@ with quiet_stderr():
     import tensorflow as tf
     from keras import layers
 
+    tf.get_logger().setLevel("ERROR")
     tf.config.list_physical_devices()  # looks for GPUs now, while stderr is quiet
 
 __all__ = ["keras", "layers", "tf"]

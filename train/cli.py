@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from edge_runtime.errors import BadArgument
 from edge_runtime.files import check_name, refuse_to_overwrite, write_file
 from edge_runtime.pixels import as_text
 from train.config import ACTIVATIONS, DEFAULT_EPOCHS, DEFAULT_HIDDEN, MODELS, TrainingConfig, parse_hidden
@@ -69,16 +70,14 @@ def _export(split: Split, folder: Path, force: bool) -> None:
 def _samples_as_text(split: Split) -> str:
     """Three images side by side, of the first three classes: 90 columns."""
     shown = [int((split.labels == label).argmax()) for label in range(3) if (split.labels == label).any()]
-    drawings = [as_text(split.images[index]).splitlines() for index in shown]
+    drawings = [as_text(split.images[index], sys.stdout.encoding).splitlines() for index in shown]
     return "\n".join("  ".join(line) for line in zip(*drawings, strict=True))
 
 
 @click.command("train", epilog="Example: digits train mlp --hidden 128,64 --activation tanh --epochs 5")
 @click.argument("model", type=click.Choice(MODELS))
-@click.option(
-    "--hidden", default=",".join(map(str, DEFAULT_HIDDEN)), show_default=True, help="Units of mlp's hidden layers, or none."
-)
-@click.option("--activation", type=click.Choice(ACTIVATIONS), default="relu", show_default=True, help="Of mlp's hidden layers.")
+@click.option("--hidden", help=f"Units of mlp's hidden layers, or none. Default: {','.join(map(str, DEFAULT_HIDDEN))}.")
+@click.option("--activation", type=click.Choice(ACTIVATIONS), help="Of mlp's hidden layers. Default: relu.")
 @click.option("--epochs", type=int, help=f"Default: {', '.join(f'{name} {count}' for name, count in DEFAULT_EPOCHS.items())}.")
 @click.option("--batch-size", type=int, default=64, show_default=True)
 @click.option(
@@ -92,8 +91,8 @@ def _samples_as_text(split: Split) -> str:
 @click.option("--force", is_flag=True, help="Replace a run of that name.")
 def train_command(
     model: str,
-    hidden: str,
-    activation: str,
+    hidden: str | None,
+    activation: str | None,
     epochs: int | None,
     batch_size: int,
     learning_rate: float,
@@ -112,8 +111,11 @@ def train_command(
     cnn     four small convolutions with batch normalisation
     """
     epochs = DEFAULT_EPOCHS[model] if epochs is None else epochs
-    config = TrainingConfig(model, parse_hidden(hidden), activation, epochs, batch_size, learning_rate, seed)
-    folder = runs / check_name(name or model)
+    if model != "mlp" and (hidden is not None or activation is not None):
+        raise BadArgument(f"--hidden and --activation are mlp's, not {model}'s")
+    units = DEFAULT_HIDDEN if hidden is None else parse_hidden(hidden)
+    config = TrainingConfig(model, units, activation or "relu", epochs, batch_size, learning_rate, seed)
+    folder = runs / check_name(model if name is None else name)
     refuse_taken_run(folder, force)
     data = load_dataset(data_path)
 

@@ -30,19 +30,21 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.model in ("linear", "cnn"):  # which have neither: a record must not say otherwise
+            object.__setattr__(self, "hidden", ())
+            object.__setattr__(self, "activation", "relu" if self.model == "cnn" else "linear")
         if self.model not in MODELS:
             raise BadArgument(f"unknown model {self.model!r}; known are {', '.join(MODELS)}")
         if self.activation not in ACTIVATIONS:
             raise BadArgument(f"unknown activation {self.activation!r}; known are {', '.join(ACTIVATIONS)}")
         if len(self.hidden) > 64 or any(not 1 <= units <= 65_536 for units in self.hidden):
             raise BadArgument(f"hidden layers are {list(self.hidden)}; expected at most 64 numbers between 1 and 65,536")
-        for name, value, most in (("epochs", self.epochs, 10_000), ("batch size", self.batch_size, 65_536)):
-            if not 1 <= value <= most:
-                raise BadArgument(f"{name} is {value}, expected 1 to {most:,}")
+        limits = (("epochs", self.epochs, 1, 10_000), ("batch size", self.batch_size, 1, 65_536), ("seed", self.seed, 0, 2**32 - 1))
+        for name, value, least, most in limits:
+            if not least <= value <= most:
+                raise BadArgument(f"{name} is {value}, expected {least} to {most:,}")
         if not 0 < self.learning_rate <= 10:
             raise BadArgument(f"learning rate is {self.learning_rate}, expected a number above 0 and at most 10")
-        if not 0 <= self.seed < 2**32:
-            raise BadArgument(f"seed is {self.seed}, expected 0 to {2**32 - 1:,}")
 
 
 def parse_hidden(text: str) -> tuple[int, ...]:

@@ -51,11 +51,8 @@ def refuse_taken_run(folder: Path, force: bool) -> None:
 
     Raises:
         WouldOverwrite: it holds one already and `force` is false.
-        DigitsError: a file is where a folder should be.
+        DigitsError: nothing can be written there.
     """
-    for place in (folder, *folder.parents):
-        if place.is_file():
-            raise DigitsError(f"{place}: is a file, so no run can be saved in {folder}; give another --name or --runs")
     for name in (MODEL, RECORD, CURVES):
         refuse_to_overwrite(folder / name, force)
 
@@ -67,8 +64,9 @@ def save_run(folder: Path, model: "keras.Model", record: TrainingRecord, curves:
         WouldOverwrite: there is a run already and `force` is false.
     """
     refuse_taken_run(folder, force)
+    content = keras_bytes(model)
     (folder / RECORD).unlink(missing_ok=True)
-    write_file(folder / MODEL, keras_bytes(model), force)
+    write_file(folder / MODEL, content, force)
     write_file(folder / CURVES, curves, force)
     write_file(folder / RECORD, to_json(record, indent=2) + "\n", force)
 

@@ -108,4 +108,4 @@ def test_the_processor_goes_by_what_linux_calls_it(monkeypatch: pytest.MonkeyPat
     """The files of x86-64 and of a Raspberry Pi differ."""
     monkeypatch.setattr(machine.Path, "read_text", lambda _: text)
     monkeypatch.setattr(machine.platform, "machine", lambda: "riscv64")
-    assert machine._cpu_name() == name
+    assert machine.cpu_name() == name

@@ -1,5 +1,9 @@
 """The two plots of a benchmark: pictures with content, drawn from the figures."""
 
+import io
+
+import numpy as np
+import PIL.Image
 import pytest
 
 from benchmarks.plots import accuracy_against_latency, accuracy_against_size
@@ -20,12 +24,19 @@ def _ink(png: bytes) -> float:
     return float((page < 200).mean())
 
 
+def _colour(png: bytes) -> float:
+    """The share of pixels that are coloured, as points and their bars are: neither axes nor text."""
+    channels = np.asarray(PIL.Image.open(io.BytesIO(png)).convert("RGB"), int)
+    return float((np.ptp(channels, axis=2) > 60).mean())
+
+
 @PLOTS
 def test_every_model_with_an_accuracy_is_a_point(plot: object) -> None:
     """More models, more ink; one without an accuracy stands in the legend alone."""
     second = model_result(name="mlp", file_bytes=200_000, steady_ns=(9_000,) * 50, accuracy=_accuracy(97, 100))
     pictures = [plot(bench_result(model_result(), *more)) for more in ((), (second,))]
-    assert 0.005 < _ink(pictures[0]) < _ink(pictures[1]) < 0.3
+    assert all(0.005 < _ink(picture) < 0.3 for picture in pictures)
+    assert 0 < _colour(pictures[0]) < _colour(pictures[1])
 
 
 @PLOTS

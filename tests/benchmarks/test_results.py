@@ -20,7 +20,7 @@ TIMES = st.lists(st.integers(0, 2**62), min_size=1, max_size=20).map(tuple)
 TEXT = to_json(bench_result(model_result(), model_result(name="plain", accuracy=None)))
 
 
-@given(st.text(), TIMES, TIMES, st.floats(0, 100), st.none() | st.just(Accuracy(1, 2, (9.5, 90.5))))
+@given(st.text().filter(str.isprintable), TIMES, TIMES, st.floats(0, 100), st.none() | st.just(Accuracy(1, 2, (9.5, 90.5))))
 def test_results_come_back_as_they_were_written(
     name: str, steady: tuple[int, ...], load: tuple[int, ...], busy: float, accuracy: Accuracy | None
 ) -> None:

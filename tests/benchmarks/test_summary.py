@@ -32,9 +32,10 @@ def test_the_summary_sets_each_models_int8_file_beside_its_float_file() -> None:
     small = model_result()
     plain = model_result(recipe="float32", file_bytes=150_000, steady_ns=(3_000,) * 20)
     other = model_result(recipe="float16")
-    section = summary_section(bench_result(small, other, plain))
+    section = summary_section(bench_result(small, other, plain), [], "digits pipeline --seed 0")
     accuracy = "99.36 % (99.18 to 99.50)"
-    assert section.tables[0].rows == [("cnn", f"{accuracy} to {accuracy}", "150.0 KB to 49.4 KB", "3.0 us to 501.0 us")]
+    assert section.tables[0].rows == [("cnn", accuracy, "150.0 KB", "3.0 us", accuracy, "49.4 KB", "501.0 us")]
+    assert section.paragraphs[0] == "Made by: digits pipeline --seed 0. 0 of 0 files passed the accuracy gate."
 
 
 def test_the_data_section_counts_every_class(picture: Path) -> None:

@@ -102,7 +102,7 @@ def test_every_reason_for_doubt_is_said() -> None:
     assert warnings(bench_result(noisy, slow, machine=replace(MACHINE, busy_percent=61.7))) == [
         "the machine was 62 % busy with other work when this began",
         "cnn static_wi8_ai8: p90 is 3.0 times the median, so times are noisy",
-        "16-bit activations run in reference kernels, without XNNPACK: expect them to be some 20 times slower",
+        "16-bit activations run in reference kernels, without XNNPACK; against 8-bit ones they took: cnn 1.0 times",
     ]
 
 

@@ -51,6 +51,27 @@ def test_the_gate_says_no_after_the_numbers(run_folder: Path, data_file: Path, t
     assert kept.verdict.passed is False
 
 
+def test_a_refused_file_does_not_leave_an_older_one_in_its_place(run_folder: Path, data_file: Path, tmp_path: Path) -> None:
+    """It would pass for the new one; reports keep what they say of other recipes."""
+    words = ["convert", run_folder / "model.keras", "--data", data_file, "--out", tmp_path, "--force"]
+    assert digits(*words, "--recipe", "fp16", "--max-drop", 20)[0] == 0
+    assert digits(*words, "--recipe", "int8", "--max-drop", 20)[0] == 0
+    assert digits(*words, "--recipe", "int8", "--max-drop", 0.1)[0] == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny-conversion.json", "tiny-fp16.tflite"]
+    models = json.loads((tmp_path / "tiny-conversion.json").read_text())["models"]
+    assert [(model["manifest"]["recipe"], model["manifest"]["verdict"]["passed"]) for model in models] == [
+        ("float16", True),
+        ("static_wi8_ai8", False),
+    ]
+
+
+@pytest.mark.parametrize("value", ["nan", "101", "x"])
+def test_a_drop_that_is_no_number_of_points_is_exit_2(value: str) -> None:
+    """Before anything is converted."""
+    assert digits("convert", "x.keras", "--max-drop", value)[0] == 2
+    assert digits("pipeline", "--max-drop", value)[0] == 2
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

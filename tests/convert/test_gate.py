@@ -40,7 +40,7 @@ def _restricted_score(delta: float, lost: int, gained: int, total: int) -> float
     return float((lost - gained - total * delta) / np.sqrt(total * (2 * q + delta * (1 - delta))))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(100, 5_000))
 def test_tangos_bounds_are_where_the_score_is_the_quantile(lost: int, gained: int, rest: int) -> None:
     """At either bound the numerically restricted score statistic is the 97.5 % quantile of the normal distribution."""

@@ -110,14 +110,14 @@ def test_a_folder_is_classified_as_json_lines(images: Path) -> None:
         assert answer["warnings"] == []
 
 
-def test_a_broken_file_does_not_end_thedigits(images: Path) -> None:
+def test_a_broken_file_does_not_end_the_run(images: Path) -> None:
     """It is a line on stderr; the others are answered; exit 4 at the end."""
     (images / "1.png").write_bytes(b"broken")
     code, text, error = digits("classify", images)
     assert code == 4
     assert len(text.splitlines()) == 2
     assert f"{images / '1.png'}: is no PNG" in error
-    assert "1 of the images could not be used" in error
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize("recipe", ["fp32", "int16x8"])

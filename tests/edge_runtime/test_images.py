@@ -133,10 +133,18 @@ def test_mutated_pictures_are_pictures_or_errors_of_ours(tmp_path: Path) -> None
 
 
 def test_a_folder_stands_for_its_pictures(tmp_path: Path) -> None:
-    """Image files directly in it, by name; other files are passed over; an empty folder is an error."""
-    for name in ("b.png", "a.JPG", "notes.txt"):
+    """Image files directly in it, by name; other files, hidden ones and folders are passed over; an empty folder is an error."""
+    for name in ("b.png", "a.JPG", "notes.txt", "._a.png"):
         (tmp_path / name).write_bytes(b"")
-    assert [path.name for path in find_images((tmp_path, Path("c.png")))] == ["a.JPG", "b.png", "c.png"]
-    (tmp_path / "empty").mkdir()
+    (tmp_path / "c.png").mkdir()
+    assert [path.name for path in find_images(tmp_path)] == ["a.JPG", "b.png"]
+    assert find_images(Path("c.png")) == [Path("c.png")]
     with pytest.raises(ImageError, match="holds no image file"):
-        list(find_images((tmp_path / "empty",)))
+        find_images(tmp_path / "c.png")
+
+
+def test_a_light_28x28_picture_is_taken_as_it_is_with_a_warning(tmp_path: Path) -> None:
+    """The contract is kept, and the likely mistake is told."""
+    picture = read_picture(_save(tmp_path / "light.png", 255 - SEVEN))
+    assert np.array_equal(picture.image, 255 - SEVEN)
+    assert "the border is light" in picture.warnings[0]

@@ -96,3 +96,10 @@ def test_damaged_plain_files_are_answered_or_refused(tmp_path: Path, mnist: Data
         except ModelFileError:
             refused += 1
     assert refused > 0
+
+
+def test_nothing_is_imported_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A numpy.py among somebody's downloads is not run by the child."""
+    (tmp_path / "numpy.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    assert _isolated().run(np.zeros((28, 28), np.uint8)).shape == (1, 10)

@@ -18,12 +18,13 @@ from edge_runtime.model_file import DEFAULT_MODEL, parse_model_file, read_model_
 
 DATA = DEFAULT_MODEL.read_bytes()
 OFFSET, ENTRIES = unpack(DATA)
+INFINITE = ENTRIES["manifest.json"].replace(b'"amount":1.0', b'"amount":1e999')
 MANIFEST = json.loads(ENTRIES["manifest.json"])
 
 
 def _repacked(**changes: Any) -> bytes:
     """The shipped model with fields of its manifest changed, in an archive that is otherwise right."""
-    manifest = json.dumps({**MANIFEST, **changes}).encode()
+    manifest = json.dumps({**MANIFEST, **changes}, sort_keys=True, separators=(",", ":")).encode()
     return DATA[:OFFSET] + pack(OFFSET, {**ENTRIES, "manifest.json": manifest})
 
 
@@ -111,9 +112,26 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "other contract": (lambda: _repacked(pixels={**MANIFEST["pixels"], "ink": 1}), "pixel contract"),
     "too few labels": (lambda: _repacked(labels=["0"]), "1 labels for 10 classes"),
     "other labels": (lambda: _repacked(labels=list("abcdefghij")), "labels.txt"),
-    "escape codes in the name": (lambda: _repacked(name="\x1b[2Jcnn"), "printable"),
-    "half a character": (lambda: _repacked(name="\ud800"), "surrogate"),
-    "unknown tolerance": (lambda: _repacked(tolerance={"amount": 1, "unit": "miles"}), "tolerance"),
+    "escape codes in the name": (lambda: _repacked(name="\x1b[2Jcnn"), "cannot be printed"),
+    "half a character": (lambda: _repacked(name="\ud800"), "cannot be printed"),
+    "half a character as a key": (lambda: _repacked(minimum_runtime={"\ud800": "1"}), "cannot be printed"),
+    "endless nesting": (
+        lambda: _repacked(origin={**MANIFEST["origin"], "training": json.loads("[" * 60 + "]" * 60)}),
+        "levels deep",
+    ),
+    "forged lines": (lambda: _repacked(origin={**MANIFEST["origin"], "command": "x\ngate  passed"}), "cannot be printed"),
+    "an infinite number": (
+        lambda: DATA[:OFFSET] + pack(OFFSET, {**ENTRIES, "manifest.json": INFINITE}),
+        "not finite",
+    ),
+    "white space": (
+        lambda: DATA[:OFFSET] + pack(OFFSET, {**ENTRIES, "manifest.json": json.dumps(MANIFEST).encode()}),
+        "no white space",
+    ),
+    "nothing of the contract": (lambda: _repacked(pixels={}), "every field"),
+    "unknown recipe": (lambda: _repacked(recipe="nonsense"), "does not decode"),
+    "tolerance below zero": (lambda: _repacked(tolerance={"amount": -1.0, "unit": "steps"}), "0 or more"),
+    "unknown tolerance": (lambda: _repacked(tolerance={"amount": 1.0, "unit": "miles"}), "tolerance"),
 }
 
 

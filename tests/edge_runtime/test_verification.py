@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from edge_runtime.archive import pack, unpack
 from edge_runtime.classifier import Classifier
 from edge_runtime.cli import main
 from edge_runtime.model_file import DEFAULT_MODEL, parse_model_file
+from edge_runtime.records import to_json
 from edge_runtime.verification import verify
 
 DATA = DEFAULT_MODEL.read_bytes()
@@ -53,6 +55,17 @@ def test_another_label_fails() -> None:
     outputs[3] = np.roll(outputs[3], 1)
     receipt = verify(Classifier(parse_model_file(_with_golden(outputs=outputs))))
     assert (receipt.passed, receipt.labels_equal) == (False, 15)
+
+
+def test_outputs_that_are_no_numbers_fail_with_a_receipt(cnn_files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A runtime that answers NaN does not pass, and the receipt can be written."""
+    classifier = Classifier.load(cnn_files["fp32"])
+    answers = classifier.classify_batch(GOLDEN.images)
+    broken = replace(answers, outputs=np.full_like(answers.outputs, np.nan))
+    monkeypatch.setattr(classifier, "classify_batch", lambda images: broken)
+    receipt = verify(classifier)
+    assert (receipt.passed, receipt.largest_difference) == (False, None)
+    assert '"largest_difference":null' in to_json(receipt)
 
 
 def test_golden_images_are_well_apart_and_of_all_classes() -> None:

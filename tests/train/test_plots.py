@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from train.data import Dataset, Split
-from train.plots import sample_grid, sample_indices, training_curves
+from train.plots import sample_grid, training_curves
 from train.runs import Epoch
 
 HISTORY = [Epoch(number, 1 / number, 0.5 + number / 20, 1.2 / number, 0.5 + number / 25) for number in range(1, 6)]
@@ -53,12 +53,6 @@ def test_a_class_with_few_images_leaves_its_cells_empty(invented: Dataset) -> No
     assert np.abs(found[:28, :28].astype(int) - images[1]).mean() < 6
     assert np.abs(found[29:, :28].astype(int) - images[0]).mean() < 6
     assert set(found[:28, 58:].ravel().tolist()) == {64}
-
-
-def test_sample_indices_go_class_by_class() -> None:
-    """The first ones of each, fewer where there are fewer."""
-    labels = np.array([2, 0, 2, 2, 0, 5], np.uint8)
-    assert sample_indices(Split("x", np.zeros((6, 28, 28), np.uint8), labels), each=2) == [1, 4, 0, 2, 5]
 
 
 def test_the_curves_depend_on_every_figure() -> None:

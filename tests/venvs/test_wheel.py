@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
+from edge_runtime.cli import COMMANDS
 from edge_runtime.images import png_bytes
 from edge_runtime.model_file import read_model_file
 from tests.conftest import ROOT
@@ -201,6 +202,14 @@ def test_commands_that_need_more_say_what_to_install(device: Path, command: str,
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.endswith(f"pip install '.[{extra}]'\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_without_more(device: Path, command: str) -> None:
+    """What a command needs is loaded when it runs, not to describe it."""
+    done = _run(device, command, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"Example: digits {command} " in done.stdout
 
 
 def test_data_is_looked_at_without_more(device: Path, tmp_path: Path) -> None:

@@ -113,10 +113,13 @@ def load_dataset(path: Path | None = None) -> Dataset:
     """
     if path is None:
         return _from_npz(EMBEDDED_MNIST, "MNIST") if EMBEDDED_MNIST.exists() else _from_keras()
-    if path.is_dir():
-        return _from_idx_folder(path)
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder; give an .npz file or a folder of IDX files")
+    try:
+        if path.is_dir():
+            return _from_idx_folder(path)
+        if not path.is_file():
+            raise DataError(f"{path}: no such file or folder; give an .npz file or a folder of IDX files")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     return _from_npz(path, str(path))
 
 
