@@ -16,11 +16,12 @@ from benchmarks.bench import Settings, run, total_steps
 from benchmarks.machine import cpu_name, default_board_name
 from benchmarks.pipeline import Stage, run_stage
 from benchmarks.results import BenchResult, read_results
-from benchmarks.tables import HEADER, as_text, machine_line, rows, warnings
+from benchmarks.tables import HEADER, machine_line, rows, warnings
 from convert.recipes import RECIPES
 from edge_runtime.errors import DataError, GateFailed
 from edge_runtime.files import refuse_to_overwrite, write_file
 from edge_runtime.model_file import ModelFile, read_model_file
+from edge_runtime.text import text_table
 from edge_runtime.version import __version__
 from train.config import TrainingConfig
 from train.data import Dataset, load_dataset
@@ -94,7 +95,7 @@ def _advance(bar: Any, what: str) -> None:
 def print_bench(result: BenchResult) -> None:
     """The table and its warnings."""
     click.echo(machine_line(result))
-    click.echo(as_text(HEADER, rows(result)))
+    click.echo(text_table(HEADER, rows(result)))
     for line in warnings(result):
         click.echo(f"note: {line}")
 

@@ -15,13 +15,6 @@ def rows(result: BenchResult) -> list[Row]:
     return [_row(model) for model in result.models]
 
 
-def as_text(header: Row, body: Sequence[Row]) -> str:
-    """A table for a terminal."""
-    widths = [max(len(row[column]) for row in (header, *body)) for column in range(len(header))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (header, *body)]
-    return "\n".join(lines)
-
-
 def as_markdown(header: Row, body: Sequence[Row]) -> str:
     """A table for a README."""
     rule = tuple("---" for _ in header)

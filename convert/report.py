@@ -8,15 +8,14 @@ from typing import Any
 
 from convert.conversion import Conversion
 from convert.recipes import Recipe
+from edge_runtime.text import text_table
 
 _HEADER = ("recipe", "file B", "payload B", "validation", "test", "agree", "drop (95 % interval)", "p", "gate")
 
 
 def as_table(conversions: Sequence[Conversion]) -> str:
     """One row a recipe. Accuracies in percent; drops in percentage points on the test images, positive where accuracy was lost."""
-    rows = [_HEADER, *(_row(conversion) for conversion in conversions)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return text_table(_HEADER, [_row(conversion) for conversion in conversions])
 
 
 def as_entry(conversion: Conversion) -> dict[str, Any]:

@@ -4,9 +4,8 @@ import sys
 from pathlib import Path
 from statistics import mean
 
-from benchmarks.percentiles import percentile
-from benchmarks.results import ModelResult, read_results
-from benchmarks.tables import accuracy_text, as_markdown, kilobytes, machine_line, microseconds
+from benchmarks.results import read_results
+from benchmarks.tables import HEADER, as_markdown, machine_line, rows
 from edge_runtime.statistics import Accuracy
 from train.runs import read_record
 
@@ -14,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 REFERENCE = ROOT / "benchmarks" / "reference" / "demo-x86_64.json"
 RELEASES = ROOT / "train" / "releases"
+COLUMNS = ("model", "recipe", "file", "payload", "test accuracy (95 % interval)", "p50", "p99")
 
 
 def main() -> None:
@@ -37,21 +37,8 @@ def _fill(text: str, parts: dict[str, str]) -> str:
 
 def _demo_table() -> str:
     result = read_results(REFERENCE)
-    header = ("model", "recipe", "file", "payload", "test accuracy (95 % interval)", "p50", "p99")
-    table = as_markdown(header, [_row(model) for model in result.models])
+    table = as_markdown(COLUMNS, [tuple(row[HEADER.index(name)] for name in COLUMNS) for row in rows(result)])
     return f"{table}\n\n{machine_line(result)}. From `{REFERENCE.relative_to(ROOT)}`."
-
-
-def _row(model: ModelResult) -> tuple[str, ...]:
-    times = (microseconds(percentile(model.steady_ns, percent)) for percent in (50, 99))
-    return (
-        model.name,
-        model.recipe,
-        kilobytes(model.file_bytes),
-        kilobytes(model.payload_bytes),
-        accuracy_text(model.accuracy),
-        *times,
-    )
 
 
 def _seeds_line() -> str:

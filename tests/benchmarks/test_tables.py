@@ -8,7 +8,6 @@ from benchmarks.tables import (
     HEADER,
     accuracy_text,
     as_markdown,
-    as_text,
     kilobytes,
     machine_line,
     microseconds,
@@ -17,6 +16,7 @@ from benchmarks.tables import (
     warnings,
 )
 from edge_runtime.statistics import Accuracy
+from edge_runtime.text import text_table
 from tests.benchmarks.samples import MACHINE, bench_result, model_result
 
 TEXT = """\
@@ -36,7 +36,7 @@ FEW = model_result(name="linear", recipe="float32", file_bytes=999, steady_ns=tu
 def test_the_table_of_a_benchmark_is_this_text() -> None:
     """Medians, sizes and accuracies with their units; a dash where samples are too few for a figure, or there is none."""
     result = bench_result(model_result(), replace(FEW, load_ns=(), first_ns=()))
-    assert as_text(HEADER, rows(result)) == TEXT
+    assert text_table(HEADER, rows(result)) == TEXT
 
 
 def test_the_same_table_for_a_readme() -> None:
@@ -46,7 +46,7 @@ def test_the_same_table_for_a_readme() -> None:
 
 def test_a_table_without_rows_is_its_header() -> None:
     """Nothing breaks."""
-    assert as_text(("model", "recipe"), []) == "model  recipe"
+    assert text_table(("model", "recipe"), []) == "model  recipe"
 
 
 @pytest.mark.parametrize(
