@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format test-venvs test-guide test-demo test-arm64 test-boards wheelhouse readme clean help
+.PHONY: demo test check format test-venvs test-guide test-demo test-arm64 test-boards wheelhouse readme models ablation clean help
 
 help:           ## say what the targets do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,8 +44,15 @@ test-boards: $(READY) ## installing by the README's lines on emulated boards; sl
 wheelhouse: $(READY) ## gather the wheels for a board without network: make wheelhouse BOARD=...
 	$(BIN)/python -m tools.wheelhouse $(BOARD)
 
-readme: $(READY) ## write the README's tables from committed results
+readme: $(READY) ## write the tables of README.md and docs/training.md from committed results
 	$(BIN)/python -m tools.readme
+	$(BIN)/python -m tools.training
+
+models: $(READY) ## write the model cards, docs/models.md, from committed files
+	$(BIN)/python -m tools.models
+
+ablation: $(READY) ## measure what each part of the training recipe is worth; half an hour
+	$(BIN)/python -m tools.ablation
 
 clean:          ## remove what can be made again
 	rm -rf $(VENV) .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis demo wheelhouse
@@ -53,5 +60,5 @@ clean:          ## remove what can be made again
 # Written last, so that an interrupted installation is done again.
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,bench,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,bench,distributed,dev]'
 	touch $(READY)

@@ -105,7 +105,7 @@ def _checked_dataclass(kind: type, value: Any, where: str) -> Any:
     try:
         return kind(**values)
     except ValueError as error:  # values that the dataclass itself refuses
-        raise InputError(f"field {where!r} is impossible: {error}") from error
+        raise InputError(f"field {where!r} is impossible: {error}" if where else str(error)) from error
 
 
 def _checked_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
@@ -131,7 +131,7 @@ def _join(where: str, name: str) -> str:
 
 
 def _shorten(value: Any) -> str:
-    text = json.dumps(value)
+    text = json.dumps(value, default=str)
     return text if len(text) <= 40 else text[:37] + "..."
 
 

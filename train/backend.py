@@ -6,6 +6,7 @@ from edge_runtime.interpreter import quiet_stderr
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # by itself on with AVX-512 only; with AVX2 it saves a third of an epoch of cnn
 
 with quiet_stderr():
     import keras

@@ -6,6 +6,7 @@ A composition root: it may import any package, and nobody imports it.
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -13,10 +14,14 @@ import numpy as np
 from edge_runtime.errors import BadArgument
 from edge_runtime.files import check_name, refuse_to_overwrite, write_file
 from edge_runtime.pixels import as_text
-from train.config import ACTIVATIONS, DEFAULT_EPOCHS, DEFAULT_HIDDEN, MODELS, TrainingConfig, parse_hidden
+from train.config import ACTIVATIONS, DEFAULT_CONVOLUTIONS, DEFAULT_EPOCHS, DEFAULT_HIDDEN, MODELS, TrainingConfig
+from train.config_file import CONFIGS, RELEASED, config_of, read_config, release_config
 from train.data import Dataset, Split, load_dataset
-from train.options import data_option
-from train.runs import refuse_taken_run
+from train.options import data_option, fields_of, recipe_options
+from train.runs import TrainingRecord, finished_run, refuse_taken_run
+from train.threads import limit_threads
+
+_INTERRUPTED = 130  # as a shell says it of a command that Ctrl-C ended, so that what follows in a script does not run
 
 
 @click.command("data", epilog="Example: digits data --samples samples.png")
@@ -75,54 +80,144 @@ def _samples_as_text(split: Split) -> str:
 
 
 @click.command("train", epilog="Example: digits train mlp --hidden 128,64 --activation tanh --epochs 5")
-@click.argument("model", type=click.Choice(MODELS))
+@click.argument("model", type=click.Choice(MODELS), required=False)
+@click.option("--quick", is_flag=True, help="The recipe that takes cnn to 99 % in the fewest seconds.")
+@click.option(
+    "--release",
+    type=click.Choice(CONFIGS),
+    help="Train a released model by its committed config, for a verdict on the test images.",
+)
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="A TOML file with a config; other options go before it."
+)
 @click.option("--hidden", help=f"Units of mlp's hidden layers, or none. Default: {','.join(map(str, DEFAULT_HIDDEN))}.")
 @click.option("--activation", type=click.Choice(ACTIVATIONS), help="Of mlp's hidden layers. Default: relu.")
+@click.option("--convolutions", metavar="LIST", help=f"Of cnn. Default: {','.join(map(str, DEFAULT_CONVOLUTIONS))}.")
 @click.option("--epochs", type=int, help=f"Default: {', '.join(f'{name} {count}' for name, count in DEFAULT_EPOCHS.items())}.")
-@click.option("--batch-size", type=int, default=64, show_default=True)
-@click.option(
-    "--learning-rate", type=float, default=0.003, show_default=True, help="Of Adam at the start; falls to 0 along a cosine."
-)
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--batch-size", type=int, help="Default: 64.")
+@recipe_options
+@click.option("--seed", type=int, help="Default: 0.")
 @data_option
 @click.option("--name", help="Of the run; the model's if not given.")
 @click.option("--runs", type=click.Path(path_type=Path), default="runs", show_default=True, help="Folder of all runs.")
 @click.option("--test", is_flag=True, help="Judge the model on the test images too: for a verdict, never for a choice.")
+@click.option("--threads", type=click.IntRange(1, 256), help="Cores to use; all of them if not given.")
+@click.option(
+    "--tensorboard", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write logs for TensorBoard as well."
+)
+@click.option("--resume", is_flag=True, help="Go on with a run that was stopped or killed.")
 @click.option("--force", is_flag=True, help="Replace a run of that name.")
 def train_command(
-    model: str,
-    hidden: str | None,
-    activation: str | None,
-    epochs: int | None,
-    batch_size: int,
-    learning_rate: float,
-    seed: int,
+    model: str | None,
+    quick: bool,
+    release: str | None,
+    config_file: Path | None,
     data_path: Path | None,
     name: str | None,
     runs: Path,
     test: bool,
+    threads: int | None,
+    tensorboard: Path | None,
+    resume: bool,
     force: bool,
+    **settings: Any,
 ) -> None:
     """Train one model and write runs/NAME/{model.keras, training.json, curves.png}.
 
     \b
-    linear  784 inputs to 10 outputs, no hidden layer
-    mlp     hidden layers of --hidden units with --activation
-    cnn     four small convolutions with batch normalisation
+    linear    784 inputs to 10 outputs, no hidden layer
+    mlp       hidden layers of --hidden units with --activation
+    cnn       small convolutions with batch normalisation
+    tutorial  the network of TensorFlow's quantisation tutorial, to compare with
+
+    Ctrl-C ends training after the batch at hand and keeps what there is; --resume goes on from the last whole epoch.
     """
-    epochs = DEFAULT_EPOCHS[model] if epochs is None else epochs
-    if model != "mlp" and (hidden is not None or activation is not None):
-        raise BadArgument(f"--hidden and --activation are mlp's, not {model}'s")
-    units = DEFAULT_HIDDEN if hidden is None else parse_hidden(hidden)
-    config = TrainingConfig(model, units, activation or "relu", epochs, batch_size, learning_rate, seed)
-    folder = runs / check_name(model if name is None else name)
-    refuse_taken_run(folder, force)
+    config = _config(model, quick, release, config_file, settings)
+    folder = runs / check_name(name or _run_name(config, quick, release, config_file))
+    if force and resume:
+        raise BadArgument("--resume goes on with a run, --force replaces it: give one of them")
+    refuse_taken_run(folder, force or resume)
+    if tensorboard:
+        refuse_to_overwrite(tensorboard / folder.name / "train", force=True)  # asks whether anything can be written there
     data = load_dataset(data_path)
+    if resume and (done := finished_run(folder, config, data.sha256)):
+        _say(done, folder)
+        return
+    if threads:
+        limit_threads(threads)
 
     from train.training import train_run  # loads TensorFlow: seconds, so after all that can be wrong without it
 
-    record = train_run(config, data, folder, test=test, force=force)
-    click.echo(f"{record.parameters:,} parameters, {record.seconds:.1f} s, seed {seed}")
+    record = train_run(
+        config,
+        data,
+        folder,
+        test=test or release in RELEASED,
+        force=force,
+        resume=resume,
+        teacher_logits=_learn_from_teachers(config, data, threads),
+        tensorboard=tensorboard,
+    )
+    _say(record, folder)
+    if not record.complete:
+        sys.exit(_INTERRUPTED)
+
+
+def _config(
+    model: str | None, quick: bool, release: str | None, config_file: Path | None, settings: dict[str, Any]
+) -> TrainingConfig:
+    """The config that the options ask for: a file's or the model's defaults, with what was given in their place."""
+    given = fields_of(settings)
+    if release and (changed := sorted(name for name, value in settings.items() if value is not None and name != "seed")):
+        raise BadArgument(
+            f"a release is trained as its config says, without --{changed[0].replace('_', '-')}; use --config to change it"
+        )
+    if file := _config_file(model, quick, release, config_file):
+        config = read_config(file, **given)
+        if model and config.model != model:
+            raise BadArgument(f"{file.name} is of {config.model}, not of {model}")
+    elif model is None:
+        raise BadArgument(f"say which model to train: {', '.join(MODELS)}, or give --release or --config")
+    else:
+        config = config_of({"model": model, "epochs": DEFAULT_EPOCHS[model]} | given)
+    for field, owner in (("hidden", "mlp"), ("activation", "mlp"), ("convolutions", "cnn")):
+        if field in given and config.model != owner:
+            raise BadArgument(f"--{field} is {owner}'s, not {config.model}'s")
+    return config
+
+
+def _config_file(model: str | None, quick: bool, release: str | None, config_file: Path | None) -> Path | None:
+    if quick + bool(release) + bool(config_file) > 1:
+        raise BadArgument("--quick, --release and --config each name a config: give one of them")
+    if quick and model != "cnn":
+        raise BadArgument(f"--quick is cnn's, not {model}'s: digits train cnn --quick")
+    named = "quick" if quick else release
+    return release_config(named) if named else config_file
+
+
+def _run_name(config: TrainingConfig, quick: bool, release: str | None, config_file: Path | None) -> str:
+    if release:
+        return f"{release}-seed{config.seed}"
+    return config_file.stem if config_file else "quick" if quick else config.model
+
+
+def _learn_from_teachers(config: TrainingConfig, data: Dataset, threads: int | None) -> Any:
+    """Teachers' logits, for a config that has teachers."""
+    if config.distillation is None:
+        return None
+
+    from tqdm import tqdm
+
+    from train.distillation import teacher_logits, views_needed
+
+    with tqdm(total=views_needed(config), unit="view", desc="teachers", file=sys.stderr, disable=None, leave=False) as bar:
+        return teacher_logits(config, data, threads=threads or len(os.sched_getaffinity(0)), done=bar.update)
+
+
+def _say(record: TrainingRecord, folder: Path) -> None:
+    if not record.complete:
+        click.echo(f"stopped after {len(record.history)} of {record.config.epochs} epochs; --resume goes on", err=True)
+    click.echo(f"{record.parameters:,} parameters, {record.seconds:.1f} s, seed {record.config.seed}")
     for split, accuracy in (("validation", record.validation), ("test", record.test)):
         if accuracy:
             low, high = accuracy.interval

@@ -10,10 +10,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.pixels import SIDE
 from train.backend import keras, layers
-from train.config import TrainingConfig
-
-# (filters, kernel size, stride, padding). Strides instead of pooling: fewer multiply-adds, and no operator for it.
-CNN_LAYERS = ((16, 5, 2, "same"), (24, 3, 1, "same"), (48, 3, 2, "same"), (48, 3, 1, "valid"))
+from train.config import Convolution, TrainingConfig
 
 
 def build(config: TrainingConfig, classes: int = 10) -> keras.Model:
@@ -23,7 +20,9 @@ def build(config: TrainingConfig, classes: int = 10) -> keras.Model:
         From float32 [N, 784] or [N, 28, 28, 1] (pixel values 0 to 255) to float32 [N, classes] logits.
     """
     if config.model == "cnn":
-        return _cnn(classes)
+        return _cnn(config.convolutions, classes)
+    if config.model == "tutorial":
+        return _tutorial(classes)
     hidden = config.hidden if config.model == "mlp" else ()
     return _dense(hidden, config.activation, classes, config.model)
 
@@ -54,13 +53,30 @@ def _dense(hidden: tuple[int, ...], activation: str, classes: int, name: str) ->
     return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name=name)
 
 
-def _cnn(classes: int) -> keras.Model:
+def _cnn(convolutions: tuple[Convolution, ...], classes: int) -> keras.Model:
     inputs = keras.Input((SIDE, SIDE, 1), name="pixels")
     x: Any = layers.Rescaling(1 / 255)(inputs)
-    for filters, kernel, stride, padding in CNN_LAYERS:
+    for convolution in convolutions:
         # No bias before batch normalisation, which brings its own; the converter folds both into the convolution.
-        x = layers.Conv2D(filters, kernel, stride, padding, use_bias=False)(x)
+        x = _convolution(convolution)(x)
         x = layers.BatchNormalization(momentum=0.9)(x)
         x = layers.ReLU()(x)
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name="cnn")
+
+
+def _convolution(convolution: Convolution) -> keras.layers.Layer:
+    padding = "valid" if convolution.valid else "same"
+    if convolution.filters:
+        return layers.Conv2D(convolution.filters, convolution.kernel, convolution.stride, padding, use_bias=False)
+    return layers.DepthwiseConv2D(convolution.kernel, convolution.stride, padding, use_bias=False)
+
+
+def _tutorial(classes: int) -> keras.Model:
+    """The network of TensorFlow's tutorial "Post-training integer quantization", with pixels scaled inside."""
+    inputs = keras.Input((SIDE, SIDE), name="pixels")
+    x: Any = layers.Rescaling(1 / 255)(inputs)
+    x = layers.Reshape((SIDE, SIDE, 1))(x)
+    x = layers.Conv2D(12, 3, activation="relu")(x)
+    x = layers.Flatten()(layers.MaxPooling2D(2)(x))
+    return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name="tutorial")

@@ -35,12 +35,12 @@ def training_curves(history: Sequence[Epoch], title: str) -> bytes:
     loss.plot(epochs, [epoch.val_loss for epoch in history], "o-", label="validation", markersize=3)
     accuracy.plot(epochs, [100 * epoch.accuracy for epoch in history], "o-", label="training", markersize=3)
     accuracy.plot(epochs, [100 * epoch.val_accuracy for epoch in history], "o-", label="validation", markersize=3)
-    for axes, name in ((loss, "cross-entropy"), (accuracy, "accuracy in %")):
+    for axes, name, corner in ((loss, "cross-entropy", "upper right"), (accuracy, "accuracy in %", "lower right")):
         axes.set_xlabel("epoch")
         axes.set_ylabel(name)
         axes.grid(alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend()
+        axes.legend(loc=corner)  # said, since looking for the best place can take seconds
     figure.suptitle(title, fontsize=11)
     return png(figure)
 

@@ -14,6 +14,7 @@ class Progress:
     def __init__(self, epochs: int, steps: int, quiet: bool = False) -> None:
         """`steps` is the number of batches of an epoch; `quiet` shows nothing at all."""
         self._epochs = epochs
+        self._steps = steps
         self._quiet = quiet
         # disable=None: no bar where stderr is no terminal.
         self._bar = tqdm(
@@ -25,6 +26,11 @@ class Progress:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bar.close()
+
+    def start_at(self, epochs: int) -> None:
+        """So many epochs were trained before."""
+        self._bar.update(epochs * self._steps)
+        self._bar.unpause()
 
     def step(self) -> None:
         """One batch is done."""

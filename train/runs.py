@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import DataError, DigitsError
+from edge_runtime.errors import BadArgument, DataError, DigitsError, WouldOverwrite
 from edge_runtime.files import refuse_to_overwrite, write_file
 from edge_runtime.records import from_json, to_json
 from edge_runtime.statistics import Accuracy
@@ -15,11 +15,16 @@ if TYPE_CHECKING:
     import keras
 
 MODEL, RECORD, CURVES = "model.keras", "training.json", "curves.png"
+CHECKPOINT = "checkpoint.npz"  # there while a run is not finished
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """Figures of one epoch, counted from 1. Those of training are means while the weights still changed."""
+    """Figures of one epoch, counted from 1.
+
+    Those of training are means while the weights still changed, and `loss` is what was minimised, smoothing, teachers and all; `val_loss`
+    is cross-entropy with the labels.
+    """
 
     epoch: int
     loss: float
@@ -30,7 +35,12 @@ class Epoch:
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """How a model came about. `calibration_indices` point into the `train` split; `test` is None unless it was asked for."""
+    """How a model came about.
+
+    calibration_indices: point into the `train` split.
+    test: None unless it was asked for.
+    stray_batches: of an epoch that was stopped half-way; they changed the weights.
+    """
 
     config: TrainingConfig
     parameters: int
@@ -44,15 +54,25 @@ class TrainingRecord:
     seconds: float
     validation: Accuracy
     test: Accuracy | None
+    stray_batches: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether all epochs were trained; if not, somebody stopped the run."""
+        return len(self.history) == self.config.epochs
 
 
 def refuse_taken_run(folder: Path, force: bool) -> None:
     """Ask before training whether a run may be saved there.
 
     Raises:
-        WouldOverwrite: it holds one already and `force` is false.
+        WouldOverwrite: it holds one already, finished or not, and `force` is false.
         DigitsError: nothing can be written there.
     """
+    if (folder / CHECKPOINT).exists() and not force:
+        raise WouldOverwrite(
+            f"{folder} holds a run that was stopped; give --resume to go on, --force to start anew, or another name"
+        )
     for name in (MODEL, RECORD, CURVES):
         refuse_to_overwrite(folder / name, force)
 
@@ -63,7 +83,8 @@ def save_run(folder: Path, model: "keras.Model", record: TrainingRecord, curves:
     Raises:
         WouldOverwrite: there is a run already and `force` is false.
     """
-    refuse_taken_run(folder, force)
+    for name in (MODEL, RECORD, CURVES):
+        refuse_to_overwrite(folder / name, force)
     content = keras_bytes(model)
     (folder / RECORD).unlink(missing_ok=True)
     write_file(folder / MODEL, content, force)
@@ -93,3 +114,18 @@ def read_record(path: Path) -> TrainingRecord:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (DigitsError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: {error}") from error
+
+
+def finished_run(folder: Path, config: TrainingConfig, data_sha256: str) -> TrainingRecord | None:
+    """The record of the run in a folder, if it is finished.
+
+    Raises:
+        BadArgument: it is of another config or other data, which going on must not replace.
+        DataError: the record cannot be read.
+    """
+    if not (folder / RECORD).exists():
+        return None
+    record = read_record(folder / RECORD)
+    if (record.config, record.data_sha256) != (config, data_sha256):
+        raise BadArgument(f"{folder} is a run with other settings or data; repeat those, or start anew with --force")
+    return record if record.complete else None

@@ -7,17 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edge_runtime.errors import DigitsError
+from edge_runtime.errors import BadArgument, DigitsError
 from edge_runtime.statistics import accuracy_of
 from edge_runtime.version import __version__
 from train.backend import keras, tf
+from train.batches import steps_of, training_batches
+from train.checkpoint import Progressed, restore_checkpoint, save_checkpoint
 from train.config import TrainingConfig
 from train.data import Dataset, Split, calibration_indices
+from train.interrupt import stop_on_interrupt
 from train.models import build, model_input, predict_logits
+from train.objective import accuracy, cross_entropy, objective
+from train.optimization import finish_weights, make_optimizer
 from train.plots import training_curves
 from train.progress import Progress
-from train.runs import Epoch, TrainingRecord, refuse_taken_run, save_run
+from train.runs import CHECKPOINT, Epoch, TrainingRecord, finished_run, refuse_taken_run, save_run
 
 
 @dataclass(frozen=True)
@@ -28,109 +34,172 @@ class TrainedModel:
     record: TrainingRecord
 
 
-def fit(config: TrainingConfig, data: Dataset, *, test: bool = False, progress: Progress | None = None) -> TrainedModel:
-    """Train a model: Adam, sparse categorical cross-entropy from logits, all epochs; nothing is chosen on the way.
+def fit(
+    config: TrainingConfig,
+    data: Dataset,
+    *,
+    test: bool = False,
+    progress: Progress | None = None,
+    teacher_logits: NDArray[np.float16] | None = None,
+    checkpoint: Path | None = None,
+    tensorboard: Path | None = None,
+) -> TrainedModel:
+    """Train a model for all epochs, by default with Adam and sparse categorical cross-entropy; nothing is chosen on the way.
 
-    The same config, data and machine give the same weights.
+    The same config, data, machine and number of threads give the same weights. Ctrl-C ends training after the batch at hand; the second
+    one ends the program.
 
     Args:
         config: what to train and how.
         data: fitted on its `train` split, judged on its `validation` split.
         test: judge the final model on the test images too. For a verdict, never for a choice.
         progress: told of each batch and of each epoch's figures.
+        teacher_logits: float16 [views, N, classes] for a config with distillation.
+        checkpoint: a file to write after every epoch. If it exists, training goes on from there, to the weights it would have had.
+        tensorboard: a folder for TensorBoard's logs.
 
     Raises:
         DigitsError: the loss became NaN or infinite.
+        BadArgument: the checkpoint is of another run, or teachers' logits are missing or not wanted.
     """
+    if (teacher_logits is None) != (config.distillation is None):
+        raise BadArgument("teachers' logits go with a config that has distillation, and with no other")
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
     model = build(config, data.classes)
-    steps = config.epochs * steps_of(config, len(data.train))
-    model.compile(
-        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    recorder = _Recorder(progress)
-    validation = (model_input(data.validation.images, model.input_shape), data.validation.labels)
-    started = time.perf_counter()
-    model.fit(
-        _batches(data.train, model.input_shape, config),
-        epochs=config.epochs,
-        shuffle=False,  # the data set shuffles itself
-        validation_data=validation,
-        validation_batch_size=500,
-        verbose=0,
-        callbacks=[recorder],
-    )
-    seconds = time.perf_counter() - started
-    return TrainedModel(model, _record(model, config, data, recorder.history, seconds, test))
+    steps = steps_of(config, len(data.train))
+    model.compile(make_optimizer(config, steps), objective(config), metrics=[accuracy, cross_entropy])
+    so_far = Progressed(config, data.sha256, (), 0.0)
+    if checkpoint and checkpoint.exists():
+        so_far = restore_checkpoint(checkpoint, config, data.sha256, model)
+    recorder = _Recorder(so_far, progress, checkpoint)
+    callbacks = [recorder, *([keras.callbacks.TensorBoard(tensorboard)] if tensorboard else [])]
+    if len(so_far.history) < config.epochs:
+        with stop_on_interrupt(recorder.stop):
+            model.fit(
+                training_batches(data.train, model.input_shape, config, teacher_logits, len(so_far.history)),
+                initial_epoch=len(so_far.history),
+                epochs=config.epochs,
+                steps_per_epoch=steps,
+                shuffle=False,  # the data set shuffles itself
+                validation_data=(model_input(data.validation.images, model.input_shape), data.validation.labels.astype(np.int32)),
+                validation_batch_size=500,
+                verbose=0,
+                callbacks=callbacks,
+            )
+    else:  # killed after its last epoch: what Keras does when fitting ends is still to be done
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+    finish_weights(model, config, data.train)
+    return TrainedModel(model, _record(model, config, data, recorder, test))
 
 
 def train_run(
-    config: TrainingConfig, data: Dataset, folder: Path, *, test: bool = False, force: bool = False, quiet: bool = False
+    config: TrainingConfig,
+    data: Dataset,
+    folder: Path,
+    *,
+    test: bool = False,
+    force: bool = False,
+    quiet: bool = False,
+    resume: bool = False,
+    teacher_logits: NDArray[np.float16] | None = None,
+    tensorboard: Path | None = None,
 ) -> TrainingRecord:
-    """Train a model with its progress on stderr, and save the run's three files to `folder`.
+    """Train a model with its progress on stderr, and save the run's three files.
+
+    `folder` becomes the run's. `force` replaces a run that is there; `resume` goes on with one of this config that was stopped, or returns
+    the record of one that is finished; `quiet` shows no progress. The other arguments are those of `fit`.
 
     Raises:
-        WouldOverwrite: `folder` holds a run already and `force` is false.
+        WouldOverwrite: `folder` holds a run already and neither `force` nor `resume` is set.
+        BadArgument: `resume` of a run with other settings or data.
         DigitsError: the loss became NaN or infinite.
     """
-    refuse_taken_run(folder, force)
+    checkpoint = folder / CHECKPOINT
+    if resume and (done := finished_run(folder, config, data.sha256)):
+        return done
+    refuse_taken_run(folder, force or resume)
+    if not resume:
+        checkpoint.unlink(missing_ok=True)
     with Progress(config.epochs, steps_of(config, len(data.train)), quiet) as progress:
-        trained = fit(config, data, test=test, progress=progress)
+        trained = fit(
+            config,
+            data,
+            test=test,
+            progress=progress,
+            teacher_logits=teacher_logits,
+            checkpoint=checkpoint,
+            tensorboard=tensorboard / folder.name if tensorboard else None,
+        )
     title = f"{folder.name}: {trained.record.parameters:,} parameters, validation {trained.record.validation.percent:.2f} %"
-    save_run(folder, trained.model, trained.record, training_curves(trained.record.history, title), force)
+    save_run(folder, trained.model, trained.record, training_curves(trained.record.history, title), force or resume)
+    if trained.record.complete:
+        checkpoint.unlink(missing_ok=True)
     return trained.record
 
 
-def steps_of(config: TrainingConfig, images: int) -> int:
-    """How many batches an epoch has; the last one may be smaller."""
-    return -(-images // config.batch_size)
-
-
-def _batches(split: Split, input_shape: tuple[int | None, ...], config: TrainingConfig) -> tf.data.Dataset:
-    """Every image once an epoch, in a new order each time. Pixels stay bytes until they are batched: a quarter of the memory."""
-    shape = (-1, *input_shape[1:])
-
-    def as_input(images: Any, labels: Any) -> tuple[Any, Any]:
-        return tf.cast(tf.reshape(images, shape), tf.float32), labels
-
-    images = tf.data.Dataset.from_tensor_slices((split.images, split.labels))
-    shuffled = images.shuffle(len(split), seed=config.seed, reshuffle_each_iteration=True)
-    return shuffled.batch(config.batch_size).map(as_input).prefetch(4)
-
-
 class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Keeps each epoch's figures, passes them on, and stops a run whose loss is no number any more."""
+    """Keeps each epoch's figures, passes them on, writes the checkpoint, and stops a run whose loss is no number any more."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, so_far: Progressed, progress: Progress | None, checkpoint: Path | None) -> None:
         super().__init__()
-        self.history: list[Epoch] = []
+        self.history: list[Epoch] = list(so_far.history)
+        self.batches_done = 0  # of the epoch at hand
+        self.stopped = False
+        self._so_far = so_far
         self._progress = progress
+        self._checkpoint = checkpoint
+        self._started = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training, those before the run was resumed included."""
+        return self._so_far.seconds + time.perf_counter() - self._started
+
+    def stop(self) -> None:
+        """End training after the batch at hand."""
+        self.stopped = True
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        self._started = time.perf_counter()
+        if self._progress:
+            self._progress.start_at(len(self.history))
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.batches_done = 0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self._refuse_infinite("loss", logs)
+        self.batches_done += 1
         if self._progress:
             self._progress.step()
+        if self.stopped:
+            self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         assert logs is not None
         self._refuse_infinite("val_loss", logs)  # the last step of a run can be the one that goes astray
-        figures = {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
-        self.history.append(Epoch(epoch + 1, **figures))
+        if self.stopped:
+            self.model.stop_training = True  # Ctrl-C may have come after the last batch, while validation images were looked at
+            if self.batches_done < self.params["steps"]:
+                return  # figures of part of an epoch would pass for those of a whole one
+        self.batches_done = 0
+        self.history.append(Epoch(epoch + 1, logs["loss"], logs["accuracy"], logs["val_cross_entropy"], logs["val_accuracy"]))
+        if self._checkpoint:
+            head = Progressed(self._so_far.config, self._so_far.data_sha256, tuple(self.history), self.seconds)
+            save_checkpoint(self._checkpoint, head, self.model)
         if self._progress:
             self._progress.epoch(self.history[-1])
 
     def _refuse_infinite(self, name: str, logs: dict[str, float] | None) -> None:
         if logs and not np.isfinite(logs[name]):
+            if self._checkpoint:
+                self._checkpoint.unlink(missing_ok=True)  # from there it would go astray again
             raise DigitsError(f"the {name} became {logs[name]} in epoch {len(self.history) + 1}; try a lower learning rate")
 
 
-def _record(
-    model: keras.Model, config: TrainingConfig, data: Dataset, history: list[Epoch], seconds: float, test: bool
-) -> TrainingRecord:
-    def accuracy(split: Split) -> Any:
+def _record(model: keras.Model, config: TrainingConfig, data: Dataset, recorder: _Recorder, test: bool) -> TrainingRecord:
+    def judged(split: Split) -> Any:
         return accuracy_of(predict_logits(model, split.images).argmax(axis=1), split.labels)
 
     return TrainingRecord(
@@ -142,8 +211,9 @@ def _record(
         train_images=len(data.train),
         calibration_indices=tuple(calibration_indices(data.train.labels).tolist()),
         versions={"edge-digits": __version__, **{name: version(name) for name in ("tensorflow", "keras", "numpy")}},
-        history=tuple(history),
-        seconds=seconds,
-        validation=accuracy(data.validation),
-        test=accuracy(data.test) if test else None,
+        history=tuple(recorder.history),
+        stray_batches=recorder.batches_done,
+        seconds=recorder.seconds,
+        validation=judged(data.validation),
+        test=judged(data.test) if test else None,
     )

@@ -69,7 +69,7 @@ def test_an_unknown_option_is_exit_2(command: str) -> None:
         (["data", "more"], "more"),
         (["train", "linear", "--name", "../x"], "name is '../x', expected"),
         (["convert", "x.keras", "--name", "a/b"], "name is 'a/b', expected"),
-        (["train", "linear", "--learning-rate", "nan"], "learning rate is nan"),
+        (["train", "linear", "--learning-rate", "nan"], "'learning_rate' is NaN, expected a number"),
         (["train", "linear", "--seed", "-1"], "seed is -1"),
     ],
 )

@@ -1,6 +1,8 @@
 """`digits data` and `digits train`: what they print and write, and how each mistake of a user ends."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +10,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_runtime.errors import DigitsError
 from edge_runtime.pixels import as_text
 from tests.commands import Answer, digits, one_line
+from tests.conftest import draw_digit
 from tests.samples import arrays_of, write_idx_folder, write_npz
 from tests.train.conftest import Run
 from tests.train.test_plots import decode, grid_pixels
-from train.backend import keras
+from train.backend import keras, tf
+from train.config import TrainingConfig
+from train.config_file import read_config, release_config
 from train.data import Dataset
 from train.plots import sample_grid
+from train.runs import read_record
 
 INVENTED_TEXT = """\
 {path}  sha256 {sha}
@@ -117,31 +124,105 @@ def _runs(command: tuple[str, ...], folder: Path) -> tuple[object, ...]:
     return ("--runs", folder / "runs") if command[0] == "train" else ()
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (("data", "--colour"), "No such option"),
-        (("data", "extra"), "unexpected extra argument"),
-        (("train",), "Missing argument"),
-        (("train", "rnn"), "'linear', 'mlp', 'cnn'"),
-        (("train", "mlp", "--activation", "sine"), "'relu', 'tanh', 'sigmoid', 'gelu', 'elu', 'leaky_relu', 'linear'"),
-        (("train", "mlp", "--epochs", "few"), "'few' is not a valid integer"),
-        (("train", "mlp", "--epochs", 0), "epochs is 0, expected 1 to 10,000"),
-        (("train", "mlp", "--batch-size", 0), "batch size is 0, expected 1 to 65,536"),
-        (("train", "mlp", "--learning-rate", 0), "learning rate is 0.0, expected a number above 0 and at most 10"),
-        (("train", "mlp", "--seed", -1), "seed is -1, expected 0 to 4,294,967,295"),
-        (("train", "mlp", "--hidden", "64;32"), "hidden layers are '64;32', expected numbers with commas such as 128,64, or none"),
-        (("train", "mlp", "--hidden", "64,0"), "hidden layers are [64, 0]; expected at most 64 numbers between 1 and 65,536"),
-    ],
-)
-def test_wrong_usage_exits_2_with_the_valid_values(
-    monkeypatch: pytest.MonkeyPatch, words: tuple[object, ...], message: str
-) -> None:
-    """Told at once, before data or TensorFlow are loaded."""
-    monkeypatch.setattr("train.cli.load_dataset", _refuse_to_load)
-    answer = digits(*words)
-    assert (answer.code, answer.out) == (2, "")
+# What a user may get wrong, the exit code, and what the answer says.
+WRONG: list[tuple[tuple[object, ...], int, str]] = [
+    (("data", "--colour"), 2, "No such option"),
+    (("data", "extra"), 2, "unexpected extra argument"),
+    (("train",), 2, "say which model to train: linear, mlp, cnn, tutorial, or give --release or --config"),
+    (("train", "rnn"), 2, "'linear', 'mlp', 'cnn', 'tutorial'"),
+    (("train", "mlp", "--activation", "sine"), 2, "'relu', 'tanh', 'sigmoid', 'gelu', 'elu', 'leaky_relu', 'linear'"),
+    (("train", "mlp", "--optimizer", "lion"), 2, "'adam', 'adamw', 'nadam', 'rmsprop', 'sgd'"),
+    (("train", "mlp", "--schedule", "steps"), 2, "'cosine', 'constant'"),
+    (("train", "mlp", "--epochs", "few"), 2, "'few' is not a valid integer"),
+    (("train", "mlp", "--epochs", 0), 2, "epochs is 0, expected 1 to 10,000"),
+    (("train", "mlp", "--batch-size", 0), 2, "batch size is 0, expected 1 to 65,536"),
+    (("train", "mlp", "--learning-rate", 0), 2, "learning rate is 0.0, expected a number above 0 and at most 10"),
+    (("train", "mlp", "--learning-rate", "nan"), 2, "field 'learning_rate' is NaN, expected a number"),
+    (("train", "mlp", "--learning-rate", "inf"), 2, "field 'learning_rate' is Infinity, expected a number"),
+    (("train", "mlp", "--seed", -1), 2, "seed is -1, expected 0 to 2,147,483,647"),
+    (("train", "mlp", "--warmup", 11), 2, "warm-up epochs is 11.0, expected 0 to 10"),
+    (("train", "mlp", "--warmup", "nan"), 2, "field 'warmup' is NaN, expected a number"),
+    (("train", "mlp", "--weight-decay", 0.1), 2, "weight decay is adamw's, not adam's"),
+    (("train", "mlp", "--label-smoothing", 1), 2, "label smoothing is 1.0, expected 0 to 0.9"),
+    (("train", "mlp", "--averaging", 1), 2, "averaging is 1.0, expected 0 to 0.99999"),
+    (("train", "mlp", "--averaging", "nan"), 2, "field 'averaging' is NaN, expected a number"),
+    (("train", "mlp", "--augment", "nonsense"), 2, "augmentation is 'nonsense', expected standard"),
+    (("train", "mlp", "--augment", "rotation=200"), 2, "rotation is 200.0, expected 0 to 180"),
+    (("train", "mlp", "--augment", "shift=nan"), 2, "field 'augmentation.shift' is NaN, expected a number"),
+    (("train", "mlp", "--hidden", "64;32"), 2, "hidden layers are '64;32', expected numbers with commas such as 128,64, or none"),
+    (("train", "mlp", "--hidden", "64,0"), 2, "hidden layers are [64, 0]; expected at most 64 numbers between 1 and 65,536"),
+    (("train", "cnn", "--convolutions", "16x5"), 2, "convolutions are '16x5', expected a list such as 16k5s2v,32k3v,dk3"),
+    (("train", "cnn", "--convolutions", ""), 2, "convolutions are '', expected a list such as 16k5s2v,32k3v,dk3"),
+    (("train", "cnn", "--convolutions", "8k28v,8k3v"), 2, "convolution 2, 8k3v, is larger than the image that reaches it"),
+    (("train", "linear", "--hidden", "64"), 2, "--hidden is mlp's, not linear's"),
+    (("train", "cnn", "--activation", "tanh"), 2, "--activation is mlp's, not cnn's"),
+    (("train", "mlp", "--convolutions", "8k3"), 2, "--convolutions is cnn's, not mlp's"),
+    (("train", "--quick", "cnn", "--hidden", "64"), 2, "--hidden is mlp's, not cnn's"),
+    (("train", "mlp", "--quick"), 2, "--quick is cnn's, not mlp's: digits train cnn --quick"),
+    (("train", "--quick"), 2, "digits train cnn --quick"),
+    (("train", "cnn", "--quick", "--epochs", 0), 2, "epochs is 0, expected 1 to 10,000"),
+    (("train", "cnn", "--quick", "--release", "small"), 2, "--quick, --release and --config each name a config: give one of them"),
+    (("train", "--release", "huge"), 2, "'nano', 'small', 'base'"),
+    (("train", "--release", "teacher", "--epochs", 3), 2, "a release is trained as its config says, without --epochs"),
+    (("train", "--release", "teacher", "--augment", "none"), 2, "a release is trained as its config says, without --augment;"),
+    (("train", "mlp", "--release", "teacher"), 2, "teacher.toml is of cnn, not of mlp"),
+    (("train", "mlp", "--threads", 0), 2, "0 is not in the range 1<=x<=256"),
+    (("train", "mlp", "--name", "../mine"), 2, "name is '../mine', expected 1 to 64 letters"),
+    (("train", "mlp", "--force", "--resume"), 2, "--resume goes on with a run, --force replaces it: give one of them"),
+    (("train", "--config", "gone.toml"), 4, "gone.toml: cannot be read (No such file or directory)"),
+    (("train", "--config", "nan.toml"), 4, "nan.toml: field 'learning_rate' is NaN, expected a number"),
+    (("train", "--config", "wrong.toml"), 4, "wrong.toml: field 'epochs' is \"many\", expected a whole number"),
+    (("train", "--config", "good.toml", "--epochs", 0), 2, "epochs is 0, expected 1 to 10,000"),
+    (("train", "cnn", "--config", "good.toml"), 2, "good.toml is of mlp, not of cnn"),
+    (("train", "--config", "good.toml", "--convolutions", "8k3"), 2, "--convolutions is cnn's, not mlp's"),
+    (("train", "mlp", "--tensorboard", "good.toml"), 2, "is a file"),
+    (("train", "mlp", "--tensorboard", "good.toml/logs"), 1, "good.toml is no folder that may be written to"),
+]
+
+# Runs commands where TensorFlow cannot be imported: what it says came before that was tried.
+_WITHOUT_TENSORFLOW = """
+import json, sys
+from click.testing import CliRunner
+from edge_runtime.cli import main
+
+sys.modules["tensorflow"] = sys.modules["keras"] = None
+answers = [CliRunner().invoke(main, words) for words in json.load(sys.stdin)]
+print(json.dumps([[answer.exit_code, answer.stdout, answer.stderr, repr(answer.exception)] for answer in answers]))
+"""
+
+
+@pytest.fixture(scope="module")
+def wrong_answers(tmp_path_factory: pytest.TempPathFactory) -> list[Answer]:
+    """The answers to `WRONG`, of a process without TensorFlow."""
+    folder = tmp_path_factory.mktemp("wrong")
+    (folder / "good.toml").write_text('model = "mlp"')
+    (folder / "wrong.toml").write_text('model = "mlp"\nepochs = "many"')
+    (folder / "nan.toml").write_text('model = "mlp"\nlearning_rate = nan')
+    commands = json.dumps([list(map(str, words)) for words, _, _ in WRONG])
+    child = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_TENSORFLOW], input=commands, capture_output=True, text=True, cwd=folder, check=True
+    )
+    assert sorted(path.name for path in folder.iterdir()) == ["good.toml", "nan.toml", "wrong.toml"]
+    return [Answer(code, out, err) for code, out, err, _ in json.loads(child.stdout)]
+
+
+@pytest.mark.parametrize("number", range(len(WRONG)), ids=[" ".join(map(str, words)) for words, _, _ in WRONG])
+def test_wrong_usage_is_told_with_the_valid_values(wrong_answers: list[Answer], number: int) -> None:
+    """Before TensorFlow is loaded, with nothing on stdout; in one line, but for click's own errors, which show the usage first."""
+    _, code, message = WRONG[number]
+    answer = wrong_answers[number]
+    assert (answer.code, answer.out) == (code, "")
     assert message in answer.err
+    if not answer.err.startswith("Usage: "):
+        assert one_line(answer, code)
+
+
+def test_what_is_right_does_load_tensorflow(data_file: Path, tmp_path: Path) -> None:
+    """Where it is missing, the command says what to install: so the test above would see it being loaded."""
+    words = json.dumps([["train", "linear", "--data", str(data_file), "--runs", str(tmp_path)]])
+    child = subprocess.run([sys.executable, "-c", _WITHOUT_TENSORFLOW], input=words, capture_output=True, text=True, check=True)
+    ((code, _, err, _),) = json.loads(child.stdout)
+    assert (code, err) == (1, "digits: train needs keras; install it with: pip install '.[train]'\n")
 
 
 def test_train_prints_figures_on_stdout_and_progress_on_stderr(linear_run: Run) -> None:
@@ -201,3 +282,76 @@ def test_a_run_that_goes_astray_leaves_no_files(monkeypatch: pytest.MonkeyPatch,
     message = one_line(digits("train", "linear", "--epochs", 1, "--data", data_file, "--runs", tmp_path), 1)
     assert message == "digits: the loss became nan in epoch 1; try a lower learning rate\n"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("classes", [3, 26])
+def test_data_of_any_number_of_classes_is_trained_on(tmp_path: Path, classes: int) -> None:
+    """As many outputs as there are labels, and a model that tells them apart."""
+    labels = np.random.RandomState(0).permutation(np.arange(260) % classes).astype(np.uint8)
+    images = np.stack([draw_digit(label % 10, 1 + label // 10 * 3) for label in labels])
+    data = write_npz(tmp_path / "data.npz", {"x_train": images, "y_train": labels, "x_test": images[:60], "y_test": labels[:60]})
+    answer = digits("train", "mlp", "--hidden", 32, "--batch-size", 8, "--epochs", 4, "--data", data, "--runs", tmp_path, "--test")
+    record = read_record(tmp_path / "mlp" / "training.json")
+    assert (answer.code, record.classes) == (0, classes)
+    assert keras.saving.load_model(tmp_path / "mlp" / "model.keras").output_shape == (None, classes)
+    assert record.test is not None
+    assert record.test.percent > 80
+
+
+def test_tensorboard_gets_the_figures_and_changes_nothing(linear_run: Run, tmp_path: Path) -> None:
+    """Logs of training and validation in a folder of the run's name; the weights are those of a run without them."""
+    words = [str(tmp_path) if word == str(linear_run.folder.parent) else word for word in linear_run.words]
+    assert digits(*words, "--tensorboard", tmp_path / "logs").code == 0
+    found, expected = (
+        keras.saving.load_model(folder / "model.keras").get_weights() for folder in (tmp_path / "first", linear_run.folder)
+    )
+    assert [weights.tobytes() for weights in found] == [weights.tobytes() for weights in expected]
+    history = read_record(tmp_path / "first" / "training.json").history
+    for part, name in (("train", "accuracy"), ("validation", "val_accuracy")):
+        (path,) = (tmp_path / "logs" / "first" / part).iterdir()
+        values = [
+            float(tf.make_ndarray(value.tensor))
+            for event in tf.compat.v1.train.summary_iterator(str(path))
+            for value in event.summary.value
+            if value.tag == "epoch_accuracy"
+        ]
+        assert values == pytest.approx([getattr(epoch, name) for epoch in history])
+
+
+def test_a_config_file_is_trained_with_options_in_its_place(data_file: Path, tmp_path: Path) -> None:
+    """Its seed counts unless one is given; the run has the file's name; the record has what was trained."""
+    path = tmp_path / "mine.toml"
+    path.write_text('model = "linear"\nepochs = 5\nseed = 7\nbatch_size = 100\nlabel_smoothing = 0.1\n')
+    assert digits("train", "--config", path, "--epochs", 1, "--data", data_file, "--runs", tmp_path).code == 0
+    expected = TrainingConfig("linear", epochs=1, seed=7, batch_size=100, label_smoothing=0.1)
+    assert read_record(tmp_path / "mine" / "training.json").config == expected
+
+
+def test_a_release_is_judged_on_the_test_images(monkeypatch: pytest.MonkeyPatch, data_file: Path, tmp_path: Path) -> None:
+    """By its committed config, under its name and seed; a teacher is not, since choices hang on it."""
+    asked: list[tuple[Any, ...]] = []
+
+    def look(config: TrainingConfig, _: Dataset, folder: Path, *, test: bool, **__: object) -> None:
+        asked.append((config, folder, test))
+        raise DigitsError("seen")
+
+    (tmp_path / "nano.toml").write_text('model = "linear"\nepochs = 1\n')
+    monkeypatch.setattr("train.cli.release_config", lambda name: tmp_path / "nano.toml")
+    monkeypatch.setattr("train.training.train_run", look)
+    for name in ("nano", "teacher"):
+        one_line(digits("train", "--release", name, "--seed", 2, "--data", data_file, "--runs", tmp_path), 1)
+    config = TrainingConfig("linear", epochs=1, seed=2)
+    assert asked == [(config, tmp_path / "nano-seed2", True), (config, tmp_path / "teacher-seed2", False)]
+
+
+def test_quick_is_a_committed_recipe_for_the_cnn(monkeypatch: pytest.MonkeyPatch, data_file: Path, tmp_path: Path) -> None:
+    """With the seed that is asked for, and a name of its own."""
+    asked: list[tuple[Any, ...]] = []
+
+    def look(config: TrainingConfig, _: Dataset, folder: Path, **__: object) -> None:
+        asked.append((config, folder))
+        raise DigitsError("seen")
+
+    monkeypatch.setattr("train.training.train_run", look)
+    one_line(digits("train", "cnn", "--quick", "--seed", 4, "--data", data_file, "--runs", tmp_path), 1)
+    assert asked == [(read_config(release_config("quick"), seed=4), tmp_path / "quick")]

@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 
+from convert.converter import to_flatbuffer
+from convert.recipes import find_recipe
+from edge_runtime.classifier import Classifier
+from edge_runtime.model_file import parse_model_file
 from train.backend import keras
-from train.config import ACTIVATIONS, TrainingConfig
+from train.config import ACTIVATIONS, TrainingConfig, parse_convolutions
 from train.data import Dataset
 from train.models import build, model_input, predict_logits
 
@@ -47,7 +51,44 @@ def test_the_cnn_has_four_convolutions_with_batch_normalisation() -> None:
     assert model.count_params() == convolutions + 4 * sum(channels) + 48 * 10 + 10
 
 
-@pytest.mark.parametrize("name", ["linear", "mlp", "cnn"])
+@pytest.mark.parametrize("text", ["6k5s2v,dk3,8k3s3,9k1v", "dk28v", "4k3s8,dk2s2v"])
+def test_convolutions_are_the_ones_that_are_written(text: str) -> None:
+    """Kernels, channels and sides of the images in between, as one counts them by hand; d has one kernel a channel."""
+    config = TrainingConfig("cnn", convolutions=parse_convolutions(text))
+    model = build(config)
+    found = [layer for layer in model.layers if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D))]
+    side, channels = 28, 1
+    for layer, convolution in zip(found, config.convolutions, strict=True):
+        kernel = (convolution.kernel, convolution.kernel, channels, convolution.filters or 1)
+        side, channels = convolution.side(side), convolution.filters or channels
+        assert layer.kernel.shape == kernel
+        assert layer.output.shape == (None, side, side, channels)
+        assert not layer.use_bias
+
+
+def test_a_cnn_may_have_no_convolution() -> None:
+    """Then the average grey is all that it knows."""
+    assert build(TrainingConfig("cnn", convolutions=())).count_params() == 1 * 10 + 10
+
+
+def test_the_tutorial_model_is_the_published_network() -> None:
+    """12 filters of 3x3 with ReLU, pooling by 2, one dense layer: 20,410 parameters, of 28x28 numbers."""
+    model = build(TrainingConfig("tutorial"))
+    stack = ["InputLayer", "Rescaling", "Reshape", "Conv2D", "MaxPooling2D", "Flatten", "Dense"]
+    assert (_layers(model), model.input_shape) == (stack, (None, 28, 28))
+    assert model.count_params() == 12 * 9 + 12 + 13 * 13 * 12 * 10 + 10 == 20_410
+    assert model.layers[3].activation is keras.activations.relu
+
+
+def test_the_tutorial_model_can_be_quantised(invented: Dataset) -> None:
+    """Its int8 file says what the Keras model says."""
+    model = build(TrainingConfig("tutorial"))
+    flatbuffer = to_flatbuffer(model, find_recipe("int8"), invented.train.images[:100])
+    found = Classifier(parse_model_file(flatbuffer), trusted=True).classify_batch(invented.x_test)
+    assert np.mean(found.indices == predict_logits(model, invented.x_test).argmax(axis=1)) > 0.95
+
+
+@pytest.mark.parametrize("name", ["linear", "mlp", "cnn", "tutorial"])
 def test_every_model_ends_in_logits_and_begins_with_the_scale(name: str) -> None:
     """No softmax anywhere; pixel values are divided by 255 in the model, once; as many outputs as classes."""
     model = build(TrainingConfig(name), classes=7)

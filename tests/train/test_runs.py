@@ -12,7 +12,7 @@ import pytest
 from edge_runtime.errors import DataError, DigitsError, WouldOverwrite
 from edge_runtime.records import to_json
 from edge_runtime.version import __version__
-from tests.train.conftest import Run
+from tests.train.conftest import RECIPE, Run
 from train.backend import keras
 from train.config import TrainingConfig
 from train.data import Dataset, calibration_indices
@@ -28,12 +28,14 @@ def _json(run: Run) -> dict[str, Any]:
 def test_the_record_says_how_the_model_came_about(linear_run: Run, invented: Dataset) -> None:
     """Config, size, data by hash, versions, one entry an epoch, the time it took."""
     record = _json(linear_run)
-    assert record["config"] == {**dataclasses.asdict(TrainingConfig("linear", epochs=2, seed=3)), "hidden": []}
+    assert record["config"] == {**dataclasses.asdict(TrainingConfig("linear", epochs=2, seed=3)), "hidden": [], "convolutions": []}
     assert (record["parameters"], record["classes"], record["train_images"]) == (7_850, 10, 550)
     assert (record["data_source"], record["data_sha256"]) == ("invented.npz", invented.sha256)
     packages = {name: version(name) for name in ("tensorflow", "keras", "numpy")}
     assert record["versions"] == {"edge-digits": __version__, **packages}
     assert [epoch["epoch"] for epoch in record["history"]] == [1, 2]
+    assert record["stray_batches"] == 0
+    assert read_record(linear_run.folder / "training.json").complete
     assert record["seconds"] > 0
 
 
@@ -66,6 +68,11 @@ def test_the_record_reads_back_as_it_was_written(linear_run: Run) -> None:
     assert to_json(read_record(path), indent=2) + "\n" == path.read_text()
 
 
+def test_a_record_with_every_switch_on_reads_back(whole_run: Run) -> None:
+    """Convolutions and augmentation are what was asked for."""
+    assert read_record(whole_run.folder / "training.json").config == RECIPE
+
+
 def _without(name: str) -> Any:
     return lambda record: {key: value for key, value in record.items() if key != name}
 
@@ -79,7 +86,7 @@ def _without(name: str) -> Any:
         (lambda record: {**record, "history": [{"epoch": 1}]}, r"missing field 'history\[0\]\.accuracy'"),
         (
             lambda record: {**record, "config": {**record["config"], "model": "rnn"}},
-            "unknown model 'rnn'; known are linear, mlp, cnn",
+            "unknown model 'rnn'; known are linear, mlp, cnn, tutorial",
         ),
         (lambda _: [], "expected an object"),
     ],

@@ -14,7 +14,7 @@ from train.data import Dataset
 from train.models import predict_logits
 from train.progress import Progress
 from train.runs import Epoch
-from train.training import fit, steps_of
+from train.training import fit
 
 LINEAR = TrainingConfig("linear", epochs=2, seed=3)  # what the fixture linear_run trains
 
@@ -71,26 +71,6 @@ def test_a_loss_that_is_no_number_stops_the_run_with_advice(
     monkeypatch.setattr(training, "build", lambda *_: make())
     with pytest.raises(DigitsError, match=f"^the {name} became nan in epoch 1; try a lower learning rate$"):
         fit(TrainingConfig("linear", epochs=1), invented)
-
-
-@pytest.mark.parametrize(("images", "batch", "steps"), [(550, 64, 9), (512, 64, 8), (1, 64, 1), (55_000, 64, 860)])
-def test_an_epoch_has_a_batch_for_the_rest_too(images: int, batch: int, steps: int) -> None:
-    """No image is dropped."""
-    assert steps_of(TrainingConfig("linear", batch_size=batch), images) == steps
-
-
-def test_batches_hold_every_image_once_an_epoch_in_changing_order(invented: Dataset) -> None:
-    """Pixels keep their values, labels stay with their images, and the second epoch is shuffled anew."""
-    batches = training._batches(invented.train, (None, 784), TrainingConfig("linear"))
-    epochs = [[(images.numpy(), labels.numpy()) for images, labels in batches] for _ in range(2)]
-    assert [len(labels) for _, labels in epochs[0]] == [64] * 8 + [38]
-    seen = [[(image.tobytes(), int(label)) for pair in epoch for image, label in zip(*pair, strict=True)] for epoch in epochs]
-    stored = [
-        (image.astype(np.float32).tobytes(), int(label))
-        for image, label in zip(invented.train.images, invented.train.labels, strict=True)
-    ]
-    assert sorted(seen[0]) == sorted(seen[1]) == sorted(stored)
-    assert seen[0] != seen[1]
 
 
 def test_progress_is_a_line_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,34 @@
+"""The model files that others learn from, named by their sha256. Needs no TensorFlow."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge_runtime.errors import DataError
+
+TEACHERS = Path(__file__).parent / "releases" / "teachers"
+
+
+def committed_teachers(folder: Path = TEACHERS) -> dict[str, Path]:
+    """Model files of a folder by their sha256, in the order of their names.
+
+    Raises:
+        DataError: there is none.
+    """
+    found = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in sorted(folder.glob("*.tflite"))}
+    if not found:
+        raise DataError(f"no teachers (*.tflite) in {folder}; they come with the repository, not with the wheel")
+    return found
+
+
+def find_teachers(hashes: Sequence[str], folder: Path = TEACHERS) -> list[Path]:
+    """The model files of a config's teachers, in its order.
+
+    Raises:
+        DataError: the folder lacks one.
+    """
+    known = committed_teachers(folder)
+    for wanted in hashes:
+        if wanted not in known:
+            raise DataError(f"no teacher with sha256 {wanted[:16]}... among {len(known)} model files in {folder}")
+    return [known[wanted] for wanted in hashes]
