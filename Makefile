@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format test-venvs test-guide test-demo test-arm64 test-boards wheelhouse readme models ablation clean help
+.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-arm64 test-boards wheelhouse readme models ablation clean help
 
 help:           ## say what the targets do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ check: $(READY) ## format, lint, types (the import rules are a test, run here to
 format: $(READY) ## put the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+test-slow: $(READY) ## whole experiments, searches and releases on worker processes, some of them killed
+	$(BIN)/python -m pytest -n 2 -m slow
 
 test-venvs: $(READY) ## the wheel in environments without TensorFlow: LiteRT old and new, tflite-runtime, Python 3.11 to 3.13
 	$(BIN)/python -m pytest -m venvs tests/venvs

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 COMMANDS = {
     "data": ("train.cli", "train", "Look at a data set: shapes, class counts, samples."),
     "train": ("train.cli", "train", "Train one model."),
+    "experiment": ("train.experiments.cli", "train,distributed", "Train a grid of models; table, plots, what follows from them."),
+    "search": ("train.search.cli", "train,distributed", "Search architectures by accuracy, bytes and measured latency."),
     "convert": ("convert.cli", "train", "Convert a Keras model to checked TFLite files."),
     "compare": ("convert.cli", "train", "Compare two models on real images."),
     "classify": ("edge_runtime.cli", "litert", "Classify image files."),

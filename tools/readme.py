@@ -7,6 +7,7 @@ from statistics import mean
 from benchmarks.results import read_results
 from benchmarks.tables import HEADER, as_markdown, machine_line, rows
 from edge_runtime.statistics import Accuracy
+from tools.marked import write_parts
 from train.runs import read_record
 
 ROOT = Path(__file__).parents[1]
@@ -17,22 +18,8 @@ COLUMNS = ("model", "recipe", "file", "payload", "test accuracy (95 % interval)"
 
 
 def main() -> None:
-    """Write the README, or with `--check` exit 1 if it is not what would be written."""
-    old = README.read_text()
-    new = _fill(old, {"demo": _demo_table(), "seeds": _seeds_line()})
-    if "--check" in sys.argv[1:]:
-        sys.exit(0 if new == old else "README.md is not what its results say; run 'make readme'")
-    README.write_text(new)
-
-
-def _fill(text: str, parts: dict[str, str]) -> str:
-    for name, part in parts.items():
-        before, start, rest = text.partition(f"<!-- {name} -->")
-        _, end, after = rest.partition(f"<!-- /{name} -->")
-        if not start or not end:
-            sys.exit(f"README.md has no place for {name!r}")
-        text = f"{before}{start}\n{part}\n{end}{after}"
-    return text
+    """Write the README's tables."""
+    write_parts(README, {"demo": _demo_table(), "seeds": _seeds_line()}, "make readme")
 
 
 def _demo_table() -> str:

@@ -3,6 +3,7 @@
 Inputs are shaped so that no operation is wasted once a model is converted: dense models take 784 numbers, the convolutional one 28x28x1.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,23 @@ from edge_runtime.pixels import SIDE
 from train.backend import keras, layers
 from train.config import Convolution, TrainingConfig
 
+Initializers = Iterator[keras.initializers.Initializer]
+_MOST_LAYERS = 65  # what a config allows, and the last one
+
 
 def build(config: TrainingConfig, classes: int = 10) -> keras.Model:
-    """Build the model that `config` describes, with fresh weights.
+    """Build the model that `config` describes, with fresh weights, which its seed decides.
 
     Returns:
         From float32 [N, 784] or [N, 28, 28, 1] (pixel values 0 to 255) to float32 [N, classes] logits.
     """
+    weights = _initializers(config.seed)
     if config.model == "cnn":
-        return _cnn(config.convolutions, classes)
+        return _cnn(config.convolutions, classes, weights)
     if config.model == "tutorial":
-        return _tutorial(classes)
+        return _tutorial(classes, weights)
     hidden = config.hidden if config.model == "mlp" else ()
-    return _dense(hidden, config.activation, classes, config.model)
+    return _dense(hidden, config.activation, classes, config.model, weights)
 
 
 def model_input(images: NDArray[np.uint8], input_shape: tuple[int | None, ...]) -> NDArray[np.float32]:
@@ -45,38 +50,51 @@ def predict_logits(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.
     return logits
 
 
-def _dense(hidden: tuple[int, ...], activation: str, classes: int, name: str) -> keras.Model:
+def _initializers(seed: int) -> Initializers:
+    """Keras' default initialiser, for one layer after the other.
+
+    Each has a seed of its own. Without one, Keras would draw it from Python's global generator, from which other threads of a worker draw
+    too.
+    """
+    return (keras.initializers.GlorotUniform(int(word)) for word in np.random.SeedSequence(seed).generate_state(_MOST_LAYERS))
+
+
+def _dense(hidden: tuple[int, ...], activation: str, classes: int, name: str, weights: Initializers) -> keras.Model:
     inputs = keras.Input((SIDE * SIDE,), name="pixels")
     x = layers.Rescaling(1 / 255)(inputs)
     for units in hidden:
-        x = layers.Dense(units, activation=activation)(x)
-    return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name=name)
+        x = layers.Dense(units, activation=activation, kernel_initializer=next(weights))(x)
+    return keras.Model(inputs, _logits(classes, weights)(x), name=name)
 
 
-def _cnn(convolutions: tuple[Convolution, ...], classes: int) -> keras.Model:
+def _logits(classes: int, weights: Initializers) -> keras.layers.Layer:
+    return layers.Dense(classes, kernel_initializer=next(weights), name="logits")
+
+
+def _cnn(convolutions: tuple[Convolution, ...], classes: int, weights: Initializers) -> keras.Model:
     inputs = keras.Input((SIDE, SIDE, 1), name="pixels")
     x: Any = layers.Rescaling(1 / 255)(inputs)
     for convolution in convolutions:
         # No bias before batch normalisation, which brings its own; the converter folds both into the convolution.
-        x = _convolution(convolution)(x)
+        x = _convolution(convolution, next(weights))(x)
         x = layers.BatchNormalization(momentum=0.9)(x)
         x = layers.ReLU()(x)
     x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name="cnn")
+    return keras.Model(inputs, _logits(classes, weights)(x), name="cnn")
 
 
-def _convolution(convolution: Convolution) -> keras.layers.Layer:
-    padding = "valid" if convolution.valid else "same"
+def _convolution(convolution: Convolution, weights: keras.initializers.Initializer) -> keras.layers.Layer:
+    shape = (convolution.kernel, convolution.stride, "valid" if convolution.valid else "same")
     if convolution.filters:
-        return layers.Conv2D(convolution.filters, convolution.kernel, convolution.stride, padding, use_bias=False)
-    return layers.DepthwiseConv2D(convolution.kernel, convolution.stride, padding, use_bias=False)
+        return layers.Conv2D(convolution.filters, *shape, kernel_initializer=weights, use_bias=False)
+    return layers.DepthwiseConv2D(*shape, depthwise_initializer=weights, use_bias=False)
 
 
-def _tutorial(classes: int) -> keras.Model:
+def _tutorial(classes: int, weights: Initializers) -> keras.Model:
     """The network of TensorFlow's tutorial "Post-training integer quantization", with pixels scaled inside."""
     inputs = keras.Input((SIDE, SIDE), name="pixels")
     x: Any = layers.Rescaling(1 / 255)(inputs)
     x = layers.Reshape((SIDE, SIDE, 1))(x)
-    x = layers.Conv2D(12, 3, activation="relu")(x)
+    x = layers.Conv2D(12, 3, activation="relu", kernel_initializer=next(weights))(x)
     x = layers.Flatten()(layers.MaxPooling2D(2)(x))
-    return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name="tutorial")
+    return keras.Model(inputs, _logits(classes, weights)(x), name="tutorial")

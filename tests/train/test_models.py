@@ -1,5 +1,7 @@
 """The Keras models: pixel values in, normalisation inside, logits out."""
 
+import random
+
 import numpy as np
 import pytest
 
@@ -121,3 +123,17 @@ def test_images_are_given_in_the_models_shape_with_their_values_as_they_are(mnis
     found = model_input(images, (None, *shape))
     assert (found.dtype, found.shape) == (np.float32, (3, *shape))
     np.testing.assert_array_equal(found.ravel(), images.ravel())
+
+
+@pytest.mark.parametrize(
+    "config", [TrainingConfig("cnn", seed=5), TrainingConfig("mlp", (4, 4), seed=5), TrainingConfig("tutorial", seed=5)]
+)
+def test_weights_are_of_the_seed_alone(config: TrainingConfig) -> None:
+    """Whatever other threads have drawn from Python's and numpy's own generators meanwhile; and no two layers begin alike."""
+    built = []
+    for disturbance in (1, 2):
+        random.seed(disturbance)
+        np.random.seed(disturbance)  # noqa: NPY002  # the one that Keras draws from
+        built.append([weights for weights in build(config).get_weights() if weights.ndim > 1])
+    assert [weights.tobytes() for weights in built[0]] == [weights.tobytes() for weights in built[1]]
+    assert len({weights.flat[0] for weights in built[0]}) == len(built[0])

@@ -1,0 +1,82 @@
+"""Fixtures of the tests of `tools`: a released model in small, trained, evaluated, measured and described by the scripts themselves."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from tests.conftest import invent_digits
+from tests.samples import arrays_of, write_npz
+from tools.layout import Layout
+from train.data import Dataset
+from train.release_results import SEEDS, seed_folder
+
+CONFIG = '# Tiny.\nmodel = "cnn"\nconvolutions = "8k5s2v,16k3s2,24k3"\nepochs = 8\nbatch_size = 32\nlearning_rate = 0.01\n'
+
+
+@pytest.fixture(scope="session")
+def many() -> Dataset:
+    """600 invented training digits, and 2,000 test digits: enough for the gate to let a good model pass."""
+    return Dataset("invented", *invent_digits(600, seed=1), *invent_digits(2_000, seed=2))
+
+
+@pytest.fixture(scope="session")
+def many_file(many: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as an .npz."""
+    return write_npz(tmp_path_factory.mktemp("data") / "many.npz", arrays_of(many))
+
+
+def _once(layout: Layout, stage: str, work: Callable[[], None]) -> Layout:
+    """Do a stage's work unless another worker of pytest-xdist, all of which share the checkout, has done it."""
+    done = layout.root / stage
+    with FileLock(f"{done}.lock"):
+        if not done.exists():
+            work()
+            done.touch()
+    return layout
+
+
+@pytest.fixture(scope="session")
+def trained(many: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """A checkout with the runs of nano, three seeds of it."""
+    from train.config_file import read_config
+    from train.training import train_run
+
+    base = tmp_path_factory.getbasetemp()
+    layout = Layout((base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "checkout")
+    layout.releases.mkdir(parents=True, exist_ok=True)
+
+    def work() -> None:
+        config = layout.releases / "nano.toml"
+        config.write_text(CONFIG)
+        for seed in SEEDS:
+            train_run(read_config(config, seed=seed), many, seed_folder(layout.releases, "nano", seed), quiet=True)
+
+    return _once(layout, "trained", work)
+
+
+@pytest.fixture(scope="session")
+def evaluated(trained: Layout, many_file: Path) -> Layout:
+    """The same with evaluations and shipped files, by the script."""
+    from tools.evaluate_release import main
+
+    def work() -> None:
+        for seed in SEEDS:
+            main(["nano", str(seed), "--data", str(many_file)], trained)
+
+    return _once(trained, "evaluated", work)
+
+
+@pytest.fixture(scope="session")
+def described(evaluated: Layout, many_file: Path) -> Layout:
+    """The same with a measurement and the page, by the scripts."""
+    from tools.measure_models import main as measure
+    from tools.models.__main__ import main as describe
+
+    def work() -> None:
+        measure(["nano", "--board", "Pi 4", "--samples", "200", "--data", str(many_file)], evaluated)
+        describe(["nano", "--data", str(many_file)], evaluated)
+
+    return _once(evaluated, "described", work)

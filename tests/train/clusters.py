@@ -1,0 +1,46 @@
+"""What real workers are asked to do in tests, and which of them do something."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+
+def running(client: Any) -> dict[str, list[Any]]:
+    """Names of the workers that have a task at this moment, with its keys."""
+    names = {address: worker["name"] for address, worker in client.scheduler_info(n_workers=-1)["workers"].items()}
+    return {names[address]: list(keys) for address, keys in client.processing().items() if keys and address in names}
+
+
+# Tasks.
+
+
+def nap(number: int, seconds: float) -> tuple[int, int]:
+    """The number, and the process that slept."""
+    time.sleep(seconds)
+    return number, os.getpid()
+
+
+def refuse(number: int) -> int:
+    """Fail for odd numbers."""
+    if number % 2:
+        raise ValueError(f"{number} is odd")
+    return number
+
+
+def die(number: int, fatal: int) -> int:
+    """Take the worker with it, each time, if the number is the fatal one."""
+    if number == fatal:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def die_once(number: int, mark: str, shared: bytes) -> tuple[int, int]:
+    """The first call of all takes its worker with it; the others tell the size of what they share."""
+    try:
+        Path(mark).touch(exist_ok=False)
+    except FileExistsError:
+        return number, len(shared)
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError

@@ -1,0 +1,238 @@
+"""The command `digits experiment`, with real trainings on invented digits: stopped, killed, resumed, on workers that die."""
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from dask.distributed import Client
+
+from tests.commands import Answer, digits, one_line
+from tests.train.clusters import running
+from tools.local_cluster import PATIENCE, ROOT, local_cluster, until
+from train.experiments import run
+
+pytestmark = pytest.mark.slow
+
+SMALL = (
+    "--hidden-layers",
+    "0,1",
+    "--units",
+    "8",
+    "--activations",
+    "relu,tanh",
+    "--epochs",
+    "3",
+    "--seeds",
+    "2",
+    "--batch-size",
+    "32",
+    "--learning-rate",
+    "0.01",
+)
+KEYS = {f"{setting}-e3-adam-s{seed}" for setting in ("linear", "relu-1x8", "tanh-1x8") for seed in (0, 1)}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A finished experiment, and what the command printed."""
+
+    folder: Path
+    answer: Answer
+    words: tuple[object, ...]
+
+
+@pytest.fixture(scope="module")
+def finished(data_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    """The small grid, trained by two workers without a break."""
+    experiments = tmp_path_factory.mktemp("experiments")
+    words = ("experiment", *SMALL, "--data", data_file, "--workers", 2, "--experiments", experiments, "--name", "small")
+    return Experiment(experiments / "small", digits(*words), words)
+
+
+def _table(folder: Path) -> list[dict[str, str]]:
+    """The table without its seconds, the one thing that differs from run to run."""
+    rows = list(csv.DictReader((folder / "table.csv").read_text().splitlines()))
+    return [{name: value for name, value in row.items() if name != "seconds_mean"} for row in rows]
+
+
+def _cells(folder: Path) -> dict[str, bytes]:
+    return {path.stem: path.read_bytes() for path in (folder / "cells").glob("*.json")}
+
+
+def test_an_experiment_is_a_table_findings_pictures_and_a_file_for_each_cell(finished: Experiment) -> None:
+    """On disk and, but for the pictures, on the screen."""
+    assert finished.answer.code == 0
+    assert set(_cells(finished.folder)) == KEYS
+    assert [(row["hidden_layers"], row["activation"], row["seeds"], row["seeds_missing"]) for row in _table(finished.folder)] == [
+        ("0", "", "2", ""),
+        ("1", "relu", "2", ""),
+        ("1", "tanh", "2", ""),
+    ]
+    report = (finished.folder / "report.md").read_text()
+    pictures = {path.name for path in finished.folder.glob("*.png")}
+    assert pictures == set(re.findall(r"\]\((.*\.png)\)", report))
+    assert len(pictures) == 3
+    for text in (finished.answer.out, report):
+        assert "ore hidden layers help" in text
+        assert "6,370" in text
+
+
+def test_progress_is_a_line_for_each_cell_on_stderr(finished: Experiment) -> None:
+    """And one before them."""
+    first, *lines = finished.answer.err.splitlines()
+    assert first == "6 cells; 2 workers, time left not known yet"
+    assert {line.split()[1] for line in lines} == KEYS
+    assert all("time left" in line for line in lines)
+
+
+def test_a_finished_experiment_asked_again_trains_nothing(finished: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It writes its table again, from the cells."""
+    monkeypatch.setattr(run, "connect", lambda *_: pytest.fail("asked for workers"))
+    before = {path.name: path.read_bytes() for path in finished.folder.iterdir() if path.is_file()}
+    for name in before.keys() - {"experiment.json"}:
+        (finished.folder / name).unlink()
+    answer = digits(*finished.words)
+    assert (answer.code, answer.out, answer.err) == (0, finished.answer.out, "")
+    assert {path.name: path.read_bytes() for path in finished.folder.iterdir() if path.is_file()} == before
+
+
+def test_another_grid_of_that_name_is_refused(finished: Experiment) -> None:
+    """One line, and what is there stays."""
+    before = _cells(finished.folder)
+    assert "holds another experiment (learning rate 0.01, not 0.02)" in one_line(
+        digits(*finished.words, "--learning-rate", 0.02), 2
+    )
+    assert _cells(finished.folder) == before
+
+
+def _start(*words: object) -> "subprocess.Popen[str]":
+    """The command as a process of its own, leader of its group as in a terminal."""
+    command = [sys.executable, "-m", "edge_runtime.cli", *map(str, words)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    )
+
+
+def _nobody_left(session: int) -> bool:
+    """Whether all processes of a session have ended."""
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = status.read_text().rpartition(")")[2].split()
+            if fields[3] == str(session) and fields[0] != "Z":
+                return False
+    return True
+
+
+def test_stopped_then_killed_then_resumed_it_ends_with_the_same_table(finished: Experiment, tmp_path: Path) -> None:
+    """Ctrl-C ends it cleanly, kill -9 loses what was being trained; nothing that was finished is trained again."""
+    words = (*finished.words[: finished.words.index("--experiments")], "--experiments", tmp_path, "--name", "again")
+    folder = tmp_path / "again"
+
+    stopped = _start(*words)
+    until(lambda: len(_cells(folder)) >= 1)
+    os.killpg(stopped.pid, signal.SIGINT)  # as a terminal sends it: to the workers too
+    _, errors = stopped.communicate(timeout=PATIENCE)
+    first = _cells(folder)
+    assert stopped.returncode == 130
+    assert errors.splitlines()[-1] == f"digits: stopped with {len(first)} of 6 cells finished; the same command goes on from there"
+    assert "Traceback" not in errors
+    until(lambda: _nobody_left(stopped.pid))
+
+    killed = _start(*words)
+    until(lambda: len(_cells(folder)) > len(first))
+    killed.kill()
+    killed.communicate(timeout=PATIENCE)
+    until(lambda: _nobody_left(killed.pid))
+    second = _cells(folder)
+    assert first.items() <= second.items()
+    assert set(second) < KEYS
+    assert not (folder / "table.csv").exists()
+
+    answer = digits(*words)
+    assert answer.code == 0
+    assert answer.err.startswith(f"6 cells, {len(second)} of them finished before; 2 workers, time left ")
+    assert second.items() <= _cells(folder).items()
+    assert _table(folder) == _table(finished.folder)
+
+
+def test_a_damaged_cell_is_told_and_trained_again(finished: Experiment) -> None:
+    """That one alone, with the same result."""
+    key = "relu-1x8-e3-adam-s1"
+    path = finished.folder / "cells" / f"{key}.json"
+    before, table = _cells(finished.folder), _table(finished.folder)
+    path.write_bytes(path.read_bytes()[:-100])
+    answer = digits(*finished.words)
+    assert answer.code == 0
+    assert answer.err.startswith(f"digits: cell {key} is no valid JSON")
+    assert "it is trained again\n6 cells, 5 of them finished before" in answer.err
+    assert {name: content for name, content in _cells(finished.folder).items() if name != key} == {
+        name: content for name, content in before.items() if name != key
+    }
+    assert _table(finished.folder) == table
+
+
+def test_cells_that_fail_are_named_and_the_others_done(data_file: Path, tmp_path: Path) -> None:
+    """A learning rate at which deep networks blow up; exit code 1, and the same command tries those again."""
+    grid = (
+        "--hidden-layers",
+        "0,3",
+        "--units",
+        "32",
+        "--activations",
+        "linear",
+        "--optimizers",
+        "sgd",
+        "--learning-rate",
+        "10",
+        "--epochs",
+        "1",
+        "--seeds",
+        "2",
+    )
+    words = ("experiment", *grid, "--data", data_file, "--workers", 1, "--experiments", tmp_path, "--name", "wild")
+    answer = digits(*words)
+    assert answer.code == 1
+    last = answer.err.splitlines()[-1]
+    assert last == ("digits: 2 of 4 cells failed: linear-3x32-e1-sgd-s0, linear-3x32-e1-sgd-s1; the same command tries them again")
+    assert set(_cells(tmp_path / "wild")) == {"linear-e1-sgd-s0", "linear-e1-sgd-s1"}
+    good, bad = _table(tmp_path / "wild")
+    assert (good["seeds"], bad["seeds"], bad["seeds_missing"], bad["validation_mean"]) == ("2", "0", "0 1", "")
+    assert "failed" in answer.out
+    assert "- `linear-3x32-e1-sgd-s1`: the loss became" in (tmp_path / "wild" / "report.md").read_text()
+
+
+def test_a_worker_that_is_killed_leaves_no_cell_empty(data_file: Path, finished: Experiment, tmp_path: Path) -> None:
+    """A real scheduler, two real workers; one is killed while it trains; the table is that of two workers that lived."""
+    words = ("experiment", *SMALL, "--data", data_file, "--experiments", tmp_path, "--name", "cluster")
+    folder = tmp_path / "cluster"
+    with local_cluster(tmp_path, workers=2) as real, Client(real.address) as client:
+        until(lambda: len(client.nthreads()) == 2)
+        command = _start(*words, "--scheduler", real.address)
+        until(lambda: len(running(client)) == 2 and _cells(folder))
+        real.workers["worker1"].kill()
+        out, errors = command.communicate(timeout=PATIENCE)
+        assert real.workers["worker1"].wait(10) == -signal.SIGKILL
+    assert command.returncode == 0, errors
+    assert set(_cells(folder)) == KEYS
+    assert _table(folder) == _table(finished.folder)
+    assert "HOLDS" in out or "UNDECIDED" in out
+    assert "; 2 workers, " in errors.splitlines()[0]
+
+
+def test_the_command_itself_needs_no_tensorflow(finished: Experiment) -> None:
+    """It is the workers' alone, so a wrong value is told at once, and the machine that asks can be a small one."""
+    code = (
+        "import sys; from edge_runtime.cli import main\n"
+        f"try: main({[str(word) for word in finished.words]!r})\n"
+        "finally: print('loaded', 'tensorflow' in sys.modules)"
+    )
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert child.stdout.endswith("loaded False\n")

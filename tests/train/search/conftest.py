@@ -1,0 +1,84 @@
+"""A real study, killed on the way and gone on with, that several tests look at; and plans and outcomes that are made up."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_runtime.statistics import Accuracy, wilson_interval
+from train.data import Dataset
+from train.search.settings import Plan, Settings, make_plan
+from train.search.study import Trial
+from train.search.trial import Latency, MachineKind, Outcome
+
+HERE = MachineKind("riscv64", "Test CPU", "ai-edge-litert 9.9")
+ELSEWHERE = MachineKind("riscv64", "Another CPU", "ai-edge-litert 9.9")
+
+
+def outcome(correct: int = 40, payload_bytes: int = 1_000, *medians_ns: int, busy: float = 0.0) -> Outcome:
+    """What a trial may come to, on 50 images."""
+    accuracy = Accuracy(correct, 50, wilson_interval(correct, 50))
+    return Outcome(accuracy, payload_bytes, Latency(medians_ns or (5_000, 5_100), busy), payload_bytes - 40, 1.25)
+
+
+def ended(number: int, *figures: Any, **named: Any) -> Trial:
+    """A trial of a made-up mlp that has succeeded."""
+    return Trial(number, {"model": "mlp", "hidden": [number + 1]}, outcome(*figures, **named))
+
+
+@pytest.fixture
+def plan(invented: Dataset) -> Plan:
+    """Of small mlps."""
+    return make_plan("mlp", 20_000, epochs=1, seed=3, data=invented)
+
+
+@pytest.fixture
+def settings(plan: Plan) -> Settings:
+    """Of a study of that plan."""
+    return Settings(plan, HERE)
+
+
+@dataclass(frozen=True)
+class KilledStudy:
+    """A study whose process was killed with SIGKILL in the middle, and that a second process finished.
+
+    words: of the command. before: the journal at the time of the kill. printed: by the second process.
+    """
+
+    folder: Path
+    words: tuple[str, ...]
+    before: str
+    printed: str
+
+
+@pytest.fixture(scope="session")
+def killed_study(data_file: Path, tmp_path_factory: pytest.TempPathFactory) -> KilledStudy:
+    """Three trials of one epoch on the invented digits, by one worker process; killed after the first one."""
+    folder = tmp_path_factory.mktemp("searches") / "small"
+    options = {
+        "--name": "small",
+        "--searches": folder.parent,
+        "--trials": 3,
+        "--epochs": 1,
+        "--max-bytes": 1_500,
+        "--data": data_file,
+    }
+    words = ("search", *(str(part) for pair in options.items() for part in pair))
+    command = (sys.executable, "-m", "edge_runtime.cli", *words, "--workers", "1")
+    first = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    journal = folder / "journal.log"
+    while not journal.exists() or journal.read_text().count('"network"') < 2:  # the second is proposed: the first has ended
+        assert first.poll() is None
+        time.sleep(0.05)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    before = journal.read_text()
+    second = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert second.returncode == 0, second.stderr
+    return KilledStudy(folder, words, before, second.stdout + second.stderr)

@@ -1,0 +1,96 @@
+"""The machine's lock, between real processes."""
+
+import fcntl
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.errors import DigitsError
+from train.search.turns import measuring_turn, only_process, training_turn
+
+_TRAINING = """
+import json, sys, time
+from pathlib import Path
+from train.search.turns import training_turn
+
+folder, batches = Path(sys.argv[1]), []
+with training_turn(folder) as give_way:
+    print("training", flush=True)
+    end = time.monotonic() + 60
+    while time.monotonic() < end and not (folder / "stop").exists():
+        begin = time.monotonic()
+        time.sleep(0.02)
+        batches.append((begin, time.monotonic()))
+        give_way()
+print(json.dumps(batches))
+"""
+_MEASURING = """
+import sys, time
+from pathlib import Path
+from train.search.turns import measuring_turn
+
+with measuring_turn(Path(sys.argv[1])):
+    print("measuring", flush=True)
+    time.sleep(600)
+"""
+
+
+def _start(code: str, folder: Path) -> subprocess.Popen[str]:
+    """A process that has taken its turn."""
+    process = subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stdout.readline().strip() in ("training", "measuring")
+    return process
+
+
+def test_no_batch_runs_while_something_is_measured_and_nobody_waits_for_a_training(tmp_path: Path) -> None:
+    """Two processes always train, one or the other: five measurements get in between their batches, and share no moment with any."""
+    trainings = [_start(_TRAINING, tmp_path) for _ in range(2)]
+    measured = []
+    for _ in range(5):
+        with measuring_turn(tmp_path):
+            begin = time.monotonic()
+            time.sleep(0.05)
+            measured.append((begin, time.monotonic()))
+    (tmp_path / "stop").touch()
+    batches = [batch for process in trainings for batch in json.loads(process.communicate()[0])]
+    assert not [(one, batch) for one in measured for batch in batches if one[0] < batch[1] and batch[0] < one[1]]
+    assert measured[-1][1] < min(begin for begin, _ in batches) + 60  # the trainings were still at it
+
+
+def test_trainings_run_side_by_side(tmp_path: Path) -> None:
+    """Several may hold the lock at once."""
+    with training_turn(tmp_path), training_turn(tmp_path) as give_way:
+        give_way()
+
+
+def test_a_process_that_is_killed_leaves_no_lock_behind(tmp_path: Path) -> None:
+    """Its turn ends with it."""
+    process = _start(_MEASURING, tmp_path)
+    (lock,) = tmp_path.glob("*machine*")
+    with lock.open() as held, pytest.raises(BlockingIOError):
+        fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    process.kill()
+    process.communicate()
+    with training_turn(tmp_path):
+        pass
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    """The second one is told so, in the words given; afterwards it may."""
+    lock, message = tmp_path / "lock", "somebody is at it"
+    with only_process(lock, message), pytest.raises(DigitsError, match=f"^{message}$"), only_process(lock, message):
+        pass
+    with only_process(lock, message):
+        pass
+
+
+def test_a_lock_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """A link may lead anywhere, so it is not followed."""
+    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DigitsError, match="lock: cannot be opened as a lock"), only_process(tmp_path / "lock", ""):
+        pass

@@ -1,0 +1,122 @@
+"""What each part of the record recipe buys and costs: a release's recipe with one part changed at a time, over seeds, on validation.
+
+Run by `make ablation`. Runs go to a folder of their own and are resumable; the results are kept in train/releases/ablation.json, from which
+`python -m tools.training` writes the tables of docs/training.md.
+"""
+
+import dataclasses
+import statistics
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.files import write_file
+from edge_runtime.records import from_json, to_json
+from edge_runtime.statistics import Accuracy
+from train.config import Augmentation, TrainingConfig
+from train.config_file import read_config, release_config
+from train.data import load_dataset
+from train.threads import limit_threads
+
+RELEASE, EPOCHS, SEEDS = "small", 8, (0, 1, 2)
+RESULTS = Path("train/releases/ablation.json")
+RUNS = Path("runs/ablation")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One recipe over all seeds. seconds: of training; loss: cross-entropy on validation after the last epoch."""
+
+    name: str
+    validation: tuple[Accuracy, ...]
+    loss: tuple[float, ...]
+    seconds: tuple[float, ...]
+
+    @property
+    def percent(self) -> float:
+        """Mean accuracy in %."""
+        return statistics.fmean(accuracy.percent for accuracy in self.validation)
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """All variants, the recipe that the others change first."""
+
+    release: str
+    epochs: int
+    seeds: tuple[int, ...]
+    machine: str
+    variants: tuple[Variant, ...]
+
+
+def variants_of(released: TrainingConfig) -> dict[str, TrainingConfig]:
+    """The recipe without teachers, its changed forms by what is changed, and the recipe with teachers, as it was released."""
+    change = dataclasses.replace
+    base = change(released, distillation=None)
+    assert base.augmentation is not None
+    return {
+        "the recipe without teachers": base,
+        "with teachers": released,
+        "without augmentation": change(base, augmentation=None),
+        "with elastic augmentation too (0.5 pixels)": change(base, augmentation=change(base.augmentation, elastic=0.5)),
+        "elastic augmentation alone (0.5 pixels)": change(base, augmentation=Augmentation(elastic=0.5)),
+        "constant learning rate, no warm-up": change(base, schedule="constant", warmup=0.0),
+        "Adam in place of AdamW": change(base, optimizer="adam", weight_decay=0.0),
+        "without weight averaging": change(base, averaging=0.0),
+        "without label smoothing": change(base, label_smoothing=0.0),
+    }
+
+
+def train_variant(config: TrainingConfig, folder: str) -> Any:
+    """Train one variant with one seed in a worker process; returns its record."""
+    limit_threads(1)
+
+    from train.distillation import teacher_logits
+    from train.training import train_run
+
+    data = load_dataset()
+    logits = teacher_logits(config, data) if config.distillation else None
+    return train_run(config, data, Path(folder), resume=True, quiet=True, teacher_logits=logits)
+
+
+def main() -> None:
+    """Train what is missing and write the results."""
+    from benchmarks.machine import cpu_name
+    from train.cluster import connect, outcomes
+
+    released = dataclasses.replace(read_config(release_config(RELEASE)), epochs=EPOCHS)
+    calls = {
+        f"{number}-seed{seed}": (dataclasses.replace(config, seed=seed), str((RUNS / f"{number}-seed{seed}").resolve()))
+        for seed in SEEDS
+        for number, config in enumerate(variants_of(released).values())
+    }
+    records = {}
+    with connect() as client:
+        for name, outcome in outcomes(client, train_variant, calls):
+            if isinstance(outcome, Exception):
+                raise outcome
+            records[name] = outcome
+            print(f"{len(records)}/{len(calls)}  {name}  {outcome.validation.percent:.2f} %", file=sys.stderr)
+    variants = []
+    for number, name in enumerate(variants_of(released)):
+        mine = [records[f"{number}-seed{seed}"] for seed in SEEDS]
+        variants.append(
+            Variant(
+                name,
+                tuple(record.validation for record in mine),
+                tuple(record.history[-1].val_loss for record in mine),
+                tuple(record.seconds for record in mine),
+            )
+        )
+    result = Ablation(RELEASE, EPOCHS, SEEDS, cpu_name(), tuple(variants))
+    write_file(RESULTS, to_json(result, indent=1) + "\n", force=True)
+
+
+def read_ablation() -> Ablation:
+    """The committed results."""
+    return from_json(Ablation, RESULTS.read_text())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""A dask scheduler and workers on this machine, each a process of its own, as a cluster has them: for measuring and for tests."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+ROOT = Path(__file__).parents[1]
+PATIENCE = 300  # seconds until something that does not happen is given up, on a machine with much else to do
+Found = TypeVar("Found")
+Process = subprocess.Popen[bytes]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A scheduler's address, its process, and those of its workers by name."""
+
+    address: str
+    scheduler: Process
+    workers: dict[str, Process]
+
+
+@contextmanager
+def local_cluster(folder: Path, workers: int) -> Iterator[Cluster]:
+    """Start a scheduler on a free port, and workers without a guardian process; all are gone at the end. Writes to `folder`."""
+    said = folder / "scheduler.json"
+    options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1", "--local-directory", folder)
+    with ExitStack() as stack:
+        scheduler = stack.enter_context(
+            dask("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", said)
+        )
+        until(said.exists)
+        address = json.loads(until(said.read_text))["address"]
+        names = [f"worker{number}" for number in range(workers)]
+        yield Cluster(
+            address, scheduler, {name: stack.enter_context(dask("worker", address, "--name", name, *options)) for name in names}
+        )
+
+
+@contextmanager
+def dask(*words: object) -> Iterator[Process]:
+    """A `dask` command as a process of its own, which is killed at the end. It finds this checkout wherever it runs."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "dask", *map(str, words)]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
+
+
+def until(condition: Callable[[], Found], seconds: float = PATIENCE) -> Found:
+    """What `condition` returns, once that is anything.
+
+    Raises:
+        TimeoutError: it has not been for so many seconds.
+    """
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    raise TimeoutError(f"nothing after {seconds} s")

@@ -1,0 +1,75 @@
+"""Measures the released models beside the official tutorial's network, once on each kind of machine: `python -m tools.measure_models`.
+
+nano, small and base and the tutorial's CNN, each as fp32 and int8, take turns in one run of the benchmark harness. The raw samples go to
+benchmarks/reference/models-BOARD.json, which the model cards are written from.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.bench import Settings
+from benchmarks.bench import run as bench
+from benchmarks.machine import default_board_name
+from benchmarks.results import BenchResult
+from benchmarks.tables import HEADER, machine_line, rows, warnings
+from edge_runtime.files import check_name, refuse_to_overwrite, write_file
+from edge_runtime.records import to_json
+from edge_runtime.text import text_table
+from tools.evaluate_release import RECIPES
+from tools.layout import NAMES, Layout, run
+from train.config import TrainingConfig
+from train.data import Dataset, load_dataset
+
+TUTORIAL = "tutorial"
+SAMPLES = 5_000  # 100 rounds: what the interval of a ratio is drawn from
+
+
+def main(arguments: Sequence[str] | None = None, layout: Layout | None = None) -> None:
+    """Measure, print the table, write the results file."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.measure_models", description="Measure the released models on this board."
+    )
+    parser.add_argument("names", nargs="*", default=NAMES, help="models; all released ones if not given")
+    parser.add_argument("--board", help="name of this board; what the system calls it if not given")
+    parser.add_argument("--samples", type=int, default=SAMPLES, help=f"timed calls of each file; {SAMPLES} if not given")
+    parser.add_argument("--data", type=Path, help="the data set; the embedded MNIST if not given")
+    parser.add_argument("--force", action="store_true", help="replace results of that board")
+    options = parser.parse_args(arguments)
+    layout = layout or Layout()
+    settings = Settings(options.board or default_board_name(), options.samples)
+    target = layout.results / f"models-{check_name(settings.board.replace(' ', '-'))}.json"
+    refuse_to_overwrite(target, options.force)
+    result = measure_models(options.names, settings, load_dataset(options.data), layout)
+    write_file(target, to_json(result) + "\n", options.force)
+    print(machine_line(result), text_table(HEADER, rows(result)), *warnings(result), f"written: {target}", sep="\n")
+
+
+def measure_models(names: Sequence[str], settings: Settings, data: Dataset, layout: Layout) -> BenchResult:
+    """Train the tutorial's network, then measure it and the released models' files, interleaved.
+
+    Raises:
+        ModelFileError: a released file is missing.
+    """
+    released = [layout.models / f"{name}-{recipe}.tflite" for name in names for recipe in RECIPES]
+    with TemporaryDirectory() as place:
+        return bench([*released, *_tutorial_files(data, Path(place))], settings, data)
+
+
+def _tutorial_files(data: Dataset, place: Path) -> list[Path]:
+    """The tutorial's network, trained as the tutorial does: Adam at its default rate, batches of 32, five epochs."""
+    from convert.export import export  # loads TensorFlow
+    from convert.recipes import find_recipe
+    from train.runs import MODEL
+    from train.training import train_run
+
+    config = TrainingConfig(TUTORIAL, epochs=5, batch_size=32, learning_rate=0.001, schedule="constant")
+    train_run(config, data, place / TUTORIAL)
+    # No gate: it is measured, not released, and its accuracy stands in the results.
+    conversions = export(place / TUTORIAL / MODEL, data, [find_recipe(recipe) for recipe in RECIPES], place, max_drop=100)
+    return [place / conversion.file_name for conversion in conversions]
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,59 @@
+"""What a graph computes: its operators in order, with weights and multiply-adds. Read from the FlatBuffer itself.
+
+Schema: tensorflow/compiler/mlir/lite/schema/schema.fbs. Field numbers below are positions in its tables.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from edge_runtime.flatbuffer import Table
+from edge_runtime.graph import Tensor, read_graph
+
+_MOST_OPERATORS = 10_000
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operator of a graph.
+
+    output: shape of what comes out. weights: shape of its weights, () if it has none. constants: how many numbers it holds, with biases.
+    """
+
+    operator: str
+    output: tuple[int, ...]
+    weights: tuple[int, ...]
+    constants: int
+    multiply_adds: int
+
+
+def read_steps(flatbuffer: bytes) -> list[Step]:
+    """The operators of the first subgraph, in the order of execution.
+
+    Raises:
+        ModelFileError: damaged, or no TFLite model.
+    """
+    graph = read_graph(flatbuffer)
+    subgraph = next(Table.root(flatbuffer).tables(2, at_most=_MOST_OPERATORS))
+    steps = []
+    for operator, table in zip(graph.operators, subgraph.tables(3, _MOST_OPERATORS), strict=True):
+        inputs = [graph.tensors[index] for index in table.vector(1, "<i4").tolist() if index >= 0]  # -1: an input left out
+        output = graph.tensors[table.vector(2, "<i4").tolist()[0]].shape
+        steps.append(_step(operator.name, [tensor for tensor in inputs if tensor.payload_bytes], output))
+    return steps
+
+
+def _step(operator: str, constants: Sequence[Tensor], output: tuple[int, ...]) -> Step:
+    if operator not in _MULTIPLY_ADDS:  # a shape or axes are constants too, but no weights
+        return Step(operator, output, (), 0, 0)
+    weights = constants[0].shape
+    count = sum(prod(tensor.shape) for tensor in constants)
+    return Step(operator, output, weights, count, _MULTIPLY_ADDS[operator](prod(output), weights))
+
+
+# From the number of outputs and the shape of the weights: how many products each output adds up.
+_MULTIPLY_ADDS = {
+    "CONV_2D": lambda outputs, weights: outputs * prod(weights[1:]),  # [filters, height, width, channels]
+    "DEPTHWISE_CONV_2D": lambda outputs, weights: outputs * weights[1] * weights[2],  # [1, height, width, channels]
+    "FULLY_CONNECTED": lambda outputs, weights: outputs * weights[1],  # [units, inputs]
+}

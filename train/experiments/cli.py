@@ -1,0 +1,113 @@
+"""The command of experiments: `digits experiment`.
+
+A composition root: it may import any package, and nobody imports it. Workers load it by its name for `to_int8`, the part of convert that a
+cell needs.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import BadArgument, DigitsError
+from edge_runtime.files import check_name
+from edge_runtime.text import text_table
+from train.config import ACTIVATIONS, OPTIMIZERS
+from train.data import load_dataset
+from train.experiments.grid import Grid, parse_list, read_grid
+from train.options import data_option
+
+_INTERRUPTED = 130  # as a shell says it of a command that Ctrl-C ended, so that what follows in a script does not run
+_LISTS = ("hidden_layers", "units", "activations", "epochs", "optimizers", "seeds")
+
+
+def to_int8(model: Any, images: NDArray[np.uint8]) -> bytes:
+    """The FlatBuffer of a Keras model's int8 version, calibrated on uint8 [N, 28, 28] images."""
+    from convert.converter import to_flatbuffer
+    from convert.recipes import RECIPES
+
+    return to_flatbuffer(model, RECIPES["int8"], images)
+
+
+def _default(name: str) -> str:
+    return ",".join(map(str, getattr(Grid(), name)))
+
+
+@click.command(
+    "experiment", epilog="Example: digits experiment --hidden-layers 1,2 --units 32,128 --activations relu --seeds 5 --name width"
+)
+@click.option(
+    "--grid", "grid_file", type=click.Path(path_type=Path), help="A TOML file with the lists below; options go before it."
+)
+@click.option("--hidden-layers", metavar="LIST", help=f"Default: {_default('hidden_layers')}.")
+@click.option("--units", metavar="LIST", help=f"Of every hidden layer. Default: {_default('units')}.")
+@click.option("--activations", metavar="LIST", help=f"Of {', '.join(ACTIVATIONS)}. Default: {_default('activations')}.")
+@click.option("--epochs", metavar="LIST", help=f"Default: {_default('epochs')}.")
+@click.option("--optimizers", metavar="LIST", help=f"Of {', '.join(OPTIMIZERS)}. Default: {_default('optimizers')}.")
+@click.option("--seeds", metavar="COUNT|LIST", help=f"How many, or which. Default: {_default('seeds')}.")
+@click.option("--batch-size", type=int, help=f"Default: {Grid().batch_size}.")
+@click.option("--learning-rate", type=float, help=f"Constant. Default: {Grid().learning_rate}.")
+@data_option
+@click.option("--name", help="Of the experiment; the grid file's, or default.")
+@click.option(
+    "--experiments", type=click.Path(path_type=Path), default="experiments", show_default=True, help="Folder of all experiments."
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Train on the workers of this dask scheduler, such as tcp://host:8786.")
+@click.option(
+    "--workers", type=click.IntRange(1, 256), help="Processes on this machine, if there is no scheduler; one a core if not given."
+)
+def experiment_command(
+    grid_file: Path | None,
+    data_path: Path | None,
+    name: str | None,
+    experiments: Path,
+    scheduler: str | None,
+    workers: int | None,
+    **settings: Any,
+) -> None:
+    """Train every combination of layers, units, activations, epochs, optimisers and seeds; say what follows.
+
+    Writes experiments/NAME/{table.csv, report.md, *.png}. All figures are of validation images. What is finished is never trained again: a
+    command that was stopped or killed goes on where it was.
+    """
+    given = {key: parse_list(key, value) if key in _LISTS else value for key, value in settings.items() if value is not None}
+    grid = read_grid(grid_file, given)
+    folder = experiments / check_name((grid_file.stem if grid_file else "default") if name is None else name)
+    if scheduler and workers:
+        raise BadArgument("--workers is for this machine alone; with --scheduler, start workers with: dask worker")
+    data = load_dataset(data_path)
+
+    from train.cluster import installed_versions
+    from train.experiments.run import finish, write_outputs
+    from train.experiments.store import Asked, open_store
+
+    asked = Asked(grid, Path(data.source).name, data.sha256, installed_versions())
+    with open_store(folder, asked) as store:
+        for key, cause in store.read()[1].items():
+            click.echo(f"digits: cell {key} {cause}; it is trained again", err=True)
+        try:
+            finished, failures = finish(store, data.sha256 if data_path is None else data, to_int8, scheduler, workers)
+        except KeyboardInterrupt:
+            done = len(store.read()[0])
+            click.echo(
+                f"digits: stopped with {done} of {len(grid.cells)} cells finished; the same command goes on from there", err=True
+            )
+            click.get_current_context().exit(_INTERRUPTED)
+        table, findings = write_outputs(store, finished, failures)
+    _say(table, findings, folder)
+    if failures:
+        raise DigitsError(
+            f"{len(failures)} of {len(grid.cells)} cells failed: {', '.join(failures)}; the same command tries them again"
+        )
+
+
+def _say(table: Any, findings: Any, folder: Path) -> None:
+    from train.experiments.table import HEADER, as_cells, finding_lines
+
+    click.echo(text_table(HEADER, [as_cells(row) for row in table]))
+    for finding in findings:
+        click.echo("\n" + "\n".join(finding_lines(finding)))
+    click.echo(f"\nwritten: {folder}{os.sep}")

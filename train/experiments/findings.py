@@ -1,0 +1,225 @@
+"""What follows from an experiment's numbers: claims, each with its evidence and whether it holds.
+
+Every figure is of validation images. Intervals are over seeds, on the same images: how figures on other images would differ is not in them.
+Weights of a contrast are by setting; settings are matched, so that only what is asked about differs between the two sides.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, pairwise
+from statistics import fmean
+
+from train.experiments.cells import CellResult
+from train.experiments.contrasts import Estimate, Verdict, all_of, any_of, contrast, verdict
+from train.experiments.grid import Setting, setting_of
+
+NEAR = 0.25  # points of accuracy below a training's best that count as having got there
+WORTH = 0.1  # points of accuracy: a gain that is surely smaller is none
+WORTH_EPOCHS = 0.1  # epochs for each layer, likewise
+_INTERVALS = "95 % intervals over seeds (Welch and Satterthwaite)"
+
+Groups = Mapping[Setting, Sequence[float]]
+Weights = Mapping[Setting, float]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim, whether it holds, the numbers that say so, and how they were got."""
+
+    claim: str
+    holds: Verdict
+    evidence: str
+    method: str
+
+
+def find(results: Sequence[CellResult]) -> tuple[Finding, ...]:
+    """What the cells of an experiment say about layers, epochs and activations; their order does not matter."""
+    if not results:
+        return ()
+    accuracy = _grouped(results, lambda result: result.validation.percent)
+    step = 100 / results[0].validation.total
+    late = sum(result.history[-1].val_accuracy == max(epoch.val_accuracy for epoch in result.history) for result in results)
+    return (
+        _layers_help(accuracy, step),
+        _depth_needs_epochs(_grouped(results, epochs_needed), f"{late} of {len(results)}"),
+        _returns_diminish(accuracy, step),
+        _epochs_help(_grouped([result for result in results if result.config.epochs > 1], second_half), step),
+        _activation_matters(accuracy, step),
+    )
+
+
+def epochs_needed(result: CellResult) -> float:
+    """The first epoch with a validation accuracy within `NEAR` points of the training's best."""
+    best = max(epoch.val_accuracy for epoch in result.history)
+    return next(epoch.epoch for epoch in result.history if epoch.val_accuracy >= best - NEAR / 100)
+
+
+def second_half(result: CellResult) -> float:
+    """Points of validation accuracy that the second half of the epochs brought."""
+    half, whole = (result.history[epochs - 1].val_accuracy for epochs in (len(result.history) // 2, len(result.history)))
+    return 100 * (whole - half)
+
+
+def _layers_help(groups: Groups, step: float) -> Finding:
+    steps = _steps(groups)
+    gains = {depths: contrast(groups, weights, step, len(steps)) for depths, weights in steps.items()}
+    hidden = {setting: figures for setting, figures in groups.items() if setting.hidden_layers}
+    slopes = _by_activation({family: _slope(hidden, family) for family in _families(hidden)})
+    each = {name: contrast(hidden, weights, step, len(slopes)) for name, weights in slopes.items()}
+    beyond = f"; beyond the first, by activation, on average {_listed(each)}" if each else ""
+    return Finding(
+        "more hidden layers help",
+        all_of([verdict(gain, WORTH) for gain in gains.values()]),
+        f"gain for each further layer, in points of accuracy: {_listed(gains)}{beyond}" if gains else "one depth alone was tried",
+        f"mean over settings that differ in depth alone; {_INTERVALS}, Bonferroni over {len(gains)}; yes if every step gains,"
+        f" no if one surely gains less than {WORTH} points; by activation the slope against layers, Bonferroni over {len(each)}",
+    )
+
+
+def _returns_diminish(groups: Groups, step: float) -> Finding:
+    steps = _steps(groups)
+    claim = "returns diminish"
+    method = (
+        "gain for each layer of the first step less that of the last one, which is also the sum of all falls from step to step;"
+        f" {_INTERVALS}; no if that is surely less than {WORTH} points"
+    )
+    if len(steps) < 2:
+        return Finding(claim, "undecided", "fewer than three depths were tried", method)
+    names = list(steps)
+    fall = contrast(groups, _sum([(1.0, steps[names[0]]), (-1.0, steps[names[-1]])]), step)
+    gains = {name: contrast(groups, steps[name], step) for name in (names[0], names[-1])}
+    evidence = f"gain for each further layer, in points of accuracy: {_listed(gains)}; it falls by {_shown(fall, sign='')}"
+    return Finding(claim, verdict(fall, WORTH), evidence, method)
+
+
+def _depth_needs_epochs(groups: Groups, late: str) -> Finding:
+    claim = "deeper models need more epochs"
+    method = (
+        f"first epoch within {NEAR} points of the training's own best accuracy; slope of its mean against the number of layers, over"
+        f" settings that differ in depth alone; {_INTERVALS}, by activation with Bonferroni; no if the slope is surely less than"
+        f" {WORTH_EPOCHS} epochs"
+    )
+    slopes = {family: weights for family in _families(groups) if (weights := _slope(groups, family))}
+    if not slopes:
+        return Finding(claim, "undecided", "one depth alone was tried", method)
+    every = contrast(groups, _mean(slopes.values()), 1.0)
+    kinds = _by_activation(slopes)
+    each = {kind: contrast(groups, weights, 1.0, len(kinds)) for kind, weights in kinds.items()}
+    depths = sorted({setting.hidden_layers for setting in groups})
+    needs = ", ".join(f"{depth}: {fmean(fmean(groups[at]) for at in groups if at.hidden_layers == depth):.1f}" for depth in depths)
+    evidence = (
+        f"epochs needed by number of layers {needs}; {_shown(every)} for each layer ({_listed(each)});"
+        f" in {late} trainings the last epoch was the best, and more could have been needed"
+    )
+    return Finding(claim, verdict(every, WORTH_EPOCHS), evidence, method)
+
+
+def _epochs_help(groups: Groups, step: float) -> Finding:
+    claim = "more epochs help"
+    method = (
+        f"accuracy after all epochs less that after half of them, mean over settings; {_INTERVALS}; no if it is surely less than"
+        f" {WORTH} points"
+    )
+    if not groups:
+        return Finding(claim, "undecided", "one epoch alone was trained", method)
+    gain = contrast(groups, {setting: 1 / len(groups) for setting in groups}, step)
+    return Finding(claim, verdict(gain, WORTH), f"the second half of the epochs brought {_shown(gain)} points of accuracy", method)
+
+
+def _activation_matters(groups: Groups, step: float) -> Finding:
+    pairs = {names: weights for names in combinations(_activations(groups), 2) if (weights := _between(groups, *names))}
+    gains = {f"{first} over {second}": contrast(groups, pairs[first, second], step, len(pairs)) for first, second in pairs}
+    return Finding(
+        "the activation matters",
+        any_of([_differs(gain) for gain in gains.values()]),
+        f"differences in points of accuracy: {_listed(gains)}" if gains else "fewer than two activations were tried",
+        f"mean over settings that differ in the activation alone; {_INTERVALS}, Bonferroni over {len(gains)}; yes if two"
+        f" differ, no if surely no two do by {WORTH} points",
+    )
+
+
+def _differs(gain: Estimate) -> Verdict:
+    """Yes if the interval leaves out 0, no if all of it is within `WORTH` of 0."""
+    sides = (verdict(gain, WORTH), verdict(-gain, WORTH))
+    return any_of(sides)
+
+
+def _grouped(results: Sequence[CellResult], figure: Callable[[CellResult], float]) -> dict[Setting, list[float]]:
+    groups = defaultdict(list)
+    for result in results:
+        groups[setting_of(result.config)].append(figure(result))
+    return {setting: sorted(groups[setting]) for setting in sorted(groups)}  # sums in one order, whatever order cells came in
+
+
+def _steps(groups: Groups) -> dict[str, Weights]:
+    """Between neighbouring depths, the gain for each layer."""
+    depths = sorted({setting.hidden_layers for setting in groups})
+    steps = {}
+    for low, high in pairwise(depths):
+        pairs = [(deep, _at_depth(deep, low)) for deep in groups if deep.hidden_layers == high and _at_depth(deep, low) in groups]
+        if pairs:
+            steps[f"{low} to {high} layers"] = _mean(
+                [{deep: 1 / (high - low), shallow: -1 / (high - low)} for deep, shallow in pairs]
+            )
+    return steps
+
+
+def _slope(groups: Groups, family: Setting) -> Weights:
+    """Least squares against the number of layers; empty if the family has one depth alone."""
+    members = [
+        setting for depth in {setting.hidden_layers for setting in groups} if (setting := _at_depth(family, depth)) in groups
+    ]
+    middle = fmean(setting.hidden_layers for setting in members)
+    squares = sum((setting.hidden_layers - middle) ** 2 for setting in members)
+    return {setting: (setting.hidden_layers - middle) / squares for setting in sorted(members)} if squares else {}
+
+
+def _by_activation(slopes: Mapping[Setting, Weights]) -> dict[str, Weights]:
+    """The mean of families of one activation, for each that has any."""
+    kinds = sorted({family.activation for family, weights in slopes.items() if weights})
+    return {kind: _mean([weights for family, weights in slopes.items() if weights and family.activation == kind]) for kind in kinds}
+
+
+def _between(groups: Groups, first: str, second: str) -> Weights:
+    """One activation over another; empty if no two settings differ in nothing else."""
+    pairs = [(setting, replace(setting, activation=second)) for setting in groups if setting.activation == first]
+    return _mean([{left: 1.0, right: -1.0} for left, right in pairs if right in groups])
+
+
+def _at_depth(setting: Setting, depth: int) -> Setting:
+    """The same with so many layers."""
+    return replace(setting, hidden_layers=depth) if depth else replace(setting, hidden_layers=0, units=0, activation="")
+
+
+def _families(groups: Groups) -> list[Setting]:
+    """A representative of each lot of settings that differ in depth alone."""
+    return sorted({replace(setting, hidden_layers=1) for setting in groups if setting.hidden_layers})
+
+
+def _activations(groups: Groups) -> list[str]:
+    return sorted({setting.activation for setting in groups if setting.activation})
+
+
+def _mean(parts: Iterable[Weights]) -> Weights:
+    every = list(parts)
+    return _sum([(1 / len(every), weights) for weights in every]) if every else {}
+
+
+def _sum(terms: Sequence[tuple[float, Weights]]) -> Weights:
+    total: dict[Setting, float] = defaultdict(float)
+    for factor, weights in terms:
+        for setting, weight in weights.items():
+            total[setting] += factor * weight
+    return {setting: total[setting] for setting in sorted(total)}
+
+
+def _listed(estimates: Mapping[str, Estimate]) -> str:
+    return "; ".join(f"{name} {_shown(estimate)}" for name, estimate in estimates.items())
+
+
+def _shown(estimate: Estimate, sign: str = "+") -> str:
+    """Such as "+0.31 (+0.20 to +0.42)"."""
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:{sign}.2f} (a single seed has no interval)"
+    return f"{estimate.value:{sign}.2f} ({estimate.low:{sign}.2f} to {estimate.high:{sign}.2f})"

@@ -1,0 +1,152 @@
+"""The folder of an experiment: what was asked, one file for each finished cell, and what is written from them.
+
+A file appears whole, once its cell is finished, so a process that is killed loses what it is just doing and nothing else.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from edge_runtime.errors import BadArgument, DataError, DigitsError, InputError, WouldOverwrite
+from edge_runtime.files import write_file
+from edge_runtime.records import from_json, to_json
+from train.experiments.cells import CellResult
+from train.experiments.grid import Grid
+
+FORMAT = 1
+ASKED, CELLS = "experiment.json", "cells"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an experiment is: cells of another grid, other data or other versions do not belong into its table."""
+
+    grid: Grid
+    data_source: str
+    data_sha256: str
+    versions: dict[str, str]
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class Store:
+    """An experiment's folder, which this process alone works on."""
+
+    folder: Path
+    asked: Asked
+
+    def read(self) -> tuple[dict[str, CellResult], dict[str, str]]:
+        """Finished cells by key in the order of the grid, and what is wrong with files that cannot be used."""
+        finished, damaged = {}, {}
+        for key in self.asked.grid.by_key:
+            try:
+                finished[key] = self._checked(key, from_json(CellResult, self._path(key).read_bytes()))
+            except FileNotFoundError:
+                continue
+            except (InputError, OSError) as error:
+                damaged[key] = str(error)
+        return finished, damaged
+
+    def add(self, key: str, result: CellResult) -> None:
+        """Keep a finished cell.
+
+        Raises:
+            DataError: it is not what the experiment asks for.
+            DigitsError: the file cannot be written.
+        """
+        write_file(self._path(key), to_json(self._checked(key, result), indent=1) + "\n", force=True)
+
+    def write(self, files: Mapping[str, bytes | str]) -> None:
+        """Write what follows from the cells, in place of what followed from fewer."""
+        for name, content in files.items():
+            write_file(self.folder / name, content, force=True)
+
+    def _checked(self, key: str, result: CellResult) -> CellResult:
+        if result.config != self.asked.grid.by_key.get(key):
+            raise DataError("is of another grid")
+        if result.versions != self.asked.versions:
+            raise DataError(f"was trained with {_spoken(result.versions)}, not {_spoken(self.asked.versions)}")
+        return result
+
+    def _path(self, key: str) -> Path:
+        return self.folder / CELLS / f"{key}.json"
+
+
+@contextmanager
+def open_store(folder: Path, asked: Asked) -> Iterator[Store]:
+    """Open an experiment's folder, or make it.
+
+    Raises:
+        BadArgument: another experiment is there.
+        DataError: what is there cannot be read.
+        WouldOverwrite: the folder holds something else.
+        DigitsError: the folder cannot be written to, or another process works on it.
+    """
+    _make(folder / CELLS)
+    with _locked(folder):
+        # Nobody else writes here: these are of a process that was killed while it wrote.
+        for rest in (*folder.glob(".*.json.*"), *folder.glob(f"{CELLS}/.*.json.*")):
+            rest.unlink()
+        _settle(folder, asked)
+        yield Store(folder, asked)
+
+
+def _make(cells: Path) -> None:
+    try:
+        cells.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DigitsError(f"{cells}: cannot be made ({error.strerror or error})") from error
+
+
+def _settle(folder: Path, asked: Asked) -> None:
+    """Write down what is asked, or see that it is what was asked before."""
+    path = folder / ASKED
+    if not path.exists():
+        foreign = sorted(entry.name for entry in folder.iterdir() if entry.name != CELLS)
+        if foreign or any((folder / CELLS).iterdir()):
+            raise WouldOverwrite(f"{folder} holds {(foreign or [CELLS])[0]} but no {ASKED}; choose another --name")
+        write_file(path, to_json(asked, indent=1) + "\n")
+        return
+    try:
+        before = from_json(Asked, path.read_bytes(), ("format", FORMAT))
+    except (InputError, OSError) as error:
+        raise DataError(f"{path}: {error}; choose another --name, or remove the folder") from error
+    if difference := _difference(before, asked):
+        raise BadArgument(f"{folder} holds another experiment ({difference}); choose another --name")
+
+
+def _difference(before: Asked, asked: Asked) -> str:
+    """The first thing in which two experiments differ; empty if they are one."""
+    for name in (field.name for field in fields(Grid)):
+        old, new = getattr(before.grid, name), getattr(asked.grid, name)
+        if old != new:
+            return f"{name.replace('_', ' ')} {_spoken(old)}, not {_spoken(new)}"
+    if before.data_sha256 != asked.data_sha256:
+        return f"data {before.data_source} {before.data_sha256[:16]}, not {asked.data_source} {asked.data_sha256[:16]}"
+    if before.versions != asked.versions:
+        return f"{_spoken(before.versions)}, not {_spoken(asked.versions)}"
+    return ""
+
+
+def _spoken(value: object) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{name} {version}" for name, version in sorted(value.items()))
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder; the system lets go of it when the process ends, however it ends."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise DigitsError(f"{folder}: another process works on this experiment") from error
+    try:
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,170 @@
+"""The table of an experiment: a row for each setting, over its seeds; as CSV, for a terminal, in a report."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from statistics import fmean, stdev
+
+from train.experiments.cells import CellResult
+from train.experiments.contrasts import Verdict
+from train.experiments.findings import Finding
+from train.experiments.grid import Grid, Setting, setting_of
+from train.experiments.store import Asked
+
+CSV_COLUMNS = (
+    *("hidden_layers", "units", "activation", "epochs", "optimizer", "seeds", "seeds_missing"),
+    *("validation_mean", "validation_sd", "validation_min", "validation_max", "seconds_mean", "parameters", "int8_bytes"),
+)
+HEADER = (
+    *("layers", "units", "activation", "epochs", "optimizer", "seeds"),
+    *("validation", "sd", "least to most", "seconds", "parameters", "int8 bytes"),
+)
+_MARKS: dict[Verdict, str] = {"yes": "holds", "no": "does not hold", "undecided": "undecided"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting: figures of its finished cells, and the seeds that have none."""
+
+    setting: Setting
+    results: tuple[CellResult, ...]
+    missing: tuple[int, ...]
+
+    @property
+    def percents(self) -> list[float]:
+        """Validation accuracy of each seed, ascending."""
+        return sorted(result.validation.percent for result in self.results)
+
+    @property
+    def mean(self) -> float:
+        """Mean validation accuracy in percent."""
+        return fmean(self.percents)
+
+    @property
+    def seconds(self) -> float:
+        """Mean seconds of training."""
+        return fmean(result.seconds for result in self.results)
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation over seeds, in points; None for a single seed."""
+        return stdev(self.percents) if len(self.results) > 1 else None
+
+    @property
+    def parameters(self) -> int:
+        """Of the Keras model."""
+        return self.results[0].parameters
+
+    @property
+    def int8_bytes(self) -> int:
+        """The most that a seed has; they do not differ unless a bias is 0 all over and so left out."""
+        return max(result.int8_bytes for result in self.results)
+
+
+def rows(grid: Grid, finished: Mapping[str, CellResult]) -> list[Row]:
+    """A row for each setting, by layers, units, activation; whatever order the cells came in."""
+    lots: dict[Setting, list[int]] = {}
+    for config in grid.cells:
+        lots.setdefault(setting_of(config), []).append(config.seed)
+    by_cell = {(setting_of(result.config), result.config.seed): result for result in finished.values()}
+    table = []
+    for setting, seeds in sorted(lots.items()):
+        found = tuple(by_cell[setting, seed] for seed in seeds if (setting, seed) in by_cell)
+        table.append(Row(setting, found, tuple(seed for seed in seeds if (setting, seed) not in by_cell)))
+    return table
+
+
+def as_csv(table: Sequence[Row]) -> str:
+    """The table as CSV: accuracies in percent; figures of a setting without any finished cell are empty."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for row in table:
+        named = astuple(row.setting)
+        writer.writerow([*named, len(row.results), " ".join(map(str, row.missing)), *_csv_figures(row)])
+    return stream.getvalue()
+
+
+def _csv_figures(row: Row) -> list[object]:
+    if not row.results:
+        return [""] * 7
+    spread = "" if row.spread is None else f"{row.spread:.4f}"
+    percents = [f"{percent:.4f}" for percent in (row.percents[0], row.percents[-1])]
+    return [f"{row.mean:.4f}", spread, *percents, f"{row.seconds:.2f}", row.parameters, row.int8_bytes]
+
+
+def as_cells(row: Row) -> tuple[str, ...]:
+    """A row as the texts under `HEADER`."""
+    setting, done = row.setting, len(row.results)
+    named = (
+        str(setting.hidden_layers),
+        str(setting.units or "-"),
+        setting.activation or "-",
+        str(setting.epochs),
+        setting.optimizer,
+    )
+    seeds = f"{done} of {done + len(row.missing)}" if row.missing else str(done)
+    if not done:
+        return (*named, seeds, "failed", *["-"] * 5)
+    spread = "-" if row.spread is None else f"{row.spread:.2f}"
+    ends = f"{row.percents[0]:.2f} to {row.percents[-1]:.2f}"
+    return (*named, seeds, f"{row.mean:.2f} %", spread, ends, f"{row.seconds:.1f}", f"{row.parameters:,}", f"{row.int8_bytes:,}")
+
+
+def finding_lines(finding: Finding) -> list[str]:
+    """A finding for a terminal: verdict and claim, and its evidence."""
+    return [f"{_MARKS[finding.holds].upper()}: {finding.claim}", f"  {finding.evidence}"]
+
+
+def report(
+    asked: Asked,
+    table: Sequence[Row],
+    findings: Sequence[Finding],
+    failures: Mapping[str, str],
+    pictures: Sequence[tuple[str, str]],
+) -> str:
+    """The report as Markdown.
+
+    Args:
+        asked: what the experiment is.
+        table: its rows.
+        findings: what follows.
+        failures: cells that failed, with their causes.
+        pictures: caption and file name of each.
+    """
+    multiplicity = (
+        f"Each of the {len(findings)} findings stands at 95 % by itself: of twenty such, chance decides one. Intervals are over seeds, on"
+        " the same validation images."
+    )
+    parts = [
+        "# Experiment",
+        _preface(asked),
+        *(["## Findings", *map(_paragraph, findings), multiplicity] if findings else []),
+        "## Table",
+        _markdown(HEADER, [as_cells(row) for row in table]),
+        *(["## Failed", "\n".join(f"- `{key}`: {cause}" for key, cause in failures.items())] if failures else []),
+        *(["## Pictures", *(f"{caption}\n\n![{caption}]({name})" for caption, name in pictures)] if pictures else []),
+        f"Trained with {', '.join(f'{name} {version}' for name, version in sorted(asked.versions.items()))}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _preface(asked: Asked) -> str:
+    grid = asked.grid
+    return (
+        f"{len(grid.cells)} trainings on {asked.data_source} (sha256 {asked.data_sha256[:16]}), batches of {grid.batch_size}, constant"
+        f" learning rate {grid.learning_rate:g}. Accuracy is that on the validation images after the last epoch; nothing here has seen the"
+        " test images. sd is the standard deviation over seeds, seconds are those of training with one thread, int8 bytes the payload of"
+        " the converted model."
+    )
+
+
+def _paragraph(finding: Finding) -> str:
+    claim, evidence = (text[0].upper() + text[1:] for text in (finding.claim, finding.evidence))
+    return f"**{claim}: {_MARKS[finding.holds]}.** {evidence}.\n\n*How: {finding.method}.*"
+
+
+def _markdown(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *body]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,57 @@
+"""Points of a front as training configs, so that what was found can be trained by name."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge_runtime.errors import BadArgument
+from edge_runtime.files import write_file
+from train.config import TrainingConfig
+from train.config_file import read_config
+from train.search.settings import Plan
+
+if TYPE_CHECKING:
+    from train.search.study import Trial
+
+_FOLDER = "points"
+
+
+def write_points(folder: Path, plan: Plan, front: "Iterable[Trial]") -> None:
+    """Write points/<name>.toml for each point of a study's front, and remove those of points that are on it no more."""
+    files = {point_file(folder, trial.name): trial for trial in front}
+    for path, trial in files.items():
+        head = f"# Trial {trial.name} of the search {folder.name}, with the short training that it was judged by.\n"
+        write_file(path, head + config_text({**trial.network, **plan.recipe}), force=True)
+    for path in set((folder / _FOLDER).glob("t*.toml")) - files.keys():
+        path.unlink()
+
+
+def read_point(folder: Path, name: str, epochs: int | None = None, seed: int | None = None) -> TrainingConfig:
+    """The config of a point, with other epochs or another seed if they are given.
+
+    Raises:
+        BadArgument: the study has no such point; the message lists those that it has.
+        DataError: its file was changed into something that cannot be used.
+    """
+    known = sorted((path.stem for path in (folder / _FOLDER).glob("t*.toml")), key=lambda stem: (len(stem), stem))
+    if name not in known:
+        raise BadArgument(f"{folder} has no point {name!r} on its front; it has {', '.join(known) or 'none yet'}")
+    given = {"epochs": epochs, "seed": seed}
+    return read_config(point_file(folder, name), **{field: value for field, value in given.items() if value is not None})
+
+
+def point_file(folder: Path, name: str) -> Path:
+    """Where the config of a point is."""
+    return folder / _FOLDER / f"{name}.toml"
+
+
+def config_text(fields: Mapping[str, Any]) -> str:
+    """Fields of a TrainingConfig as the text of a TOML file."""
+    return "".join(f"{name} = {_value(value)}\n" for name, value in fields.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{name} = {_value(part)}" for name, part in value.items()) + " }"
+    return json.dumps(value)  # of texts, numbers and lists of them, JSON and TOML are the same

@@ -1,0 +1,185 @@
+"""A study's trials, kept in a journal that a killed study goes on from.
+
+Every proposal, outcome and failure is a line of the journal before anything else is done with it. One process at a time works on a study.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from edge_runtime.errors import DataError
+from edge_runtime.records import checked
+from train.config import TrainingConfig
+from train.search.settings import Plan
+from train.search.space import SPACES, architecture
+from train.search.trial import Outcome
+from train.search.turns import only_process
+
+JOURNAL = "journal.log"
+_DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE, StudyDirection.MINIMIZE)  # of Outcome.objectives
+_MOST_REPEATS = 50  # proposals in a row that were all made before: the space must be all but used up
+_NETWORK, _OUTCOME, _ERROR, _SAME_AS = "network", "outcome", "error", "same_as"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial that has ended.
+
+    network: the fields of its TrainingConfig that the search chose.
+    outcome: None if it failed.
+    error: why it failed, in one line; empty if it did not.
+    """
+
+    number: int
+    network: dict[str, Any]
+    outcome: Outcome | None
+    error: str = ""
+
+    @property
+    def name(self) -> str:
+        """Such as t17."""
+        return f"t{self.number}"
+
+
+@dataclass
+class Study:
+    """Proposals by ask and tell; made by `open_study`.
+
+    They come from Optuna's tree-structured Parzen estimator for several objectives, the first ten at random. It counts what still runs
+    among the bad ones, so that workers do not all try the same.
+    """
+
+    plan: Plan
+    _study: optuna.Study
+    _running: dict[str, optuna.Trial] = field(default_factory=dict)
+
+    def trials(self) -> list[Trial]:
+        """Those that have ended, in the order of their numbers; neither interrupted ones nor repeated proposals, which were not run."""
+        return [_read_trial(trial) for trial in self._all() if trial.state.is_finished() and _has_ended(trial)]
+
+    def proposals(self, total: int) -> Iterator[tuple[str, TrainingConfig]]:
+        """Names and configs of trials to run, each made when it is asked for, until `total` have ended or are running."""
+        while len(self.trials()) + len(self._running) < total and (trial := self._ask()):
+            self._running[name := f"t{trial.number}"] = trial
+            yield name, self.plan.config(trial.user_attrs[_NETWORK])
+
+    def tell(self, name: str, result: Outcome | BaseException) -> Trial:
+        """Record how a trial ended."""
+        trial = self._running.pop(name)
+        network = trial.user_attrs[_NETWORK]
+        if isinstance(result, BaseException):
+            error = f"{type(result).__name__}: {' '.join(str(result).split())[:300]}"
+            trial.set_user_attr(_ERROR, error)
+            self._study.tell(trial, state=TrialState.FAIL)
+            return Trial(trial.number, network, None, error)
+        trial.set_user_attr(_OUTCOME, asdict(result))
+        self._study.tell(trial, result.objectives)
+        return Trial(trial.number, network, result)
+
+    def give_back(self, name: str) -> None:
+        """Propose a trial's network again later: it was not the network that went wrong."""
+        self._propose_again(self._running.pop(name).number)
+
+    def settle(self) -> None:
+        """Finish what a process that was killed left behind: trials that were running are proposed again, under new numbers."""
+        for trial in self._all():
+            if trial.state is not TrialState.RUNNING:
+                continue
+            if _OUTCOME in trial.user_attrs:  # killed between the two lines of `tell`
+                self._study.tell(trial.number, checked(Outcome, trial.user_attrs[_OUTCOME], "").objectives)
+            elif _ERROR in trial.user_attrs or _SAME_AS in trial.user_attrs:
+                self._study.tell(trial.number, state=TrialState.FAIL)
+            else:
+                self._propose_again(trial.number)
+
+    def _all(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False)
+
+    def _ask(self) -> optuna.Trial | None:
+        """A trial of a network that no other has; None if none comes up."""
+        for _ in range(_MOST_REPEATS):
+            known = self._known_networks()
+            trial = self._study.ask()
+            network = SPACES[self.plan.space](trial.suggest_int, self.plan.limits)
+            trial.set_user_attr(_NETWORK, network)
+            if (same := known.get(architecture(network))) is None:
+                return trial
+            trial.set_user_attr(_SAME_AS, same)
+            self._study.tell(trial, state=TrialState.PRUNED)
+        return None
+
+    def _known_networks(self) -> dict[str, int]:
+        """Networks that were run or are running, with the number of their trial."""
+        running = {trial.number for trial in self._running.values()}
+        taken = (trial for trial in self._all() if _has_ended(trial) or trial.number in running)
+        return {architecture(trial.user_attrs[_NETWORK]): trial.number for trial in taken}
+
+    def _propose_again(self, number: int) -> None:
+        params = self._all()[number].params
+        self._study.tell(number, state=TrialState.FAIL)
+        if params:
+            self._study.enqueue_trial(params)
+
+
+def _has_ended(trial: FrozenTrial) -> bool:
+    return _OUTCOME in trial.user_attrs or _ERROR in trial.user_attrs
+
+
+def _read_trial(trial: FrozenTrial) -> Trial:
+    attributes = trial.user_attrs
+    outcome = checked(Outcome, attributes[_OUTCOME], "outcome") if _OUTCOME in attributes else None
+    return Trial(trial.number, attributes[_NETWORK], outcome, attributes.get(_ERROR, ""))
+
+
+@contextmanager
+def open_study(folder: Path, plan: Plan) -> Iterator[Study]:
+    """The study in a folder, for this process alone; begun if there is none. Proposals depend on the plan's seed and on what has ended.
+
+    Raises:
+        DataError: the journal is damaged.
+        DigitsError: another process has the study open.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_process(folder / ".lock", f"another process works on {folder}; wait for its end, or give another --name"):
+        path = folder / JOURNAL
+        try:
+            study = Study(plan, _replay(path, plan.recipe["seed"]))
+            study.settle()
+            for trial in study.trials():
+                plan.config(trial.network)
+        except OSError:
+            raise
+        except Exception as error:  # whatever Optuna raises of lines that it did not write
+            raise DataError(
+                f"{path}: is damaged ({type(error).__name__}: {error}); give another --name, or remove the file"
+            ) from error
+        yield study
+
+
+def _replay(path: Path, seed: int) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # Leftovers of a process that was killed while it wrote. Nobody else writes now, so both can go.
+    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
+    _cut_torn_line(path)
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    study = optuna.create_study(storage=storage, study_name="search", load_if_exists=True, directions=_DIRECTIONS)
+    # Another stream of random numbers each time, or a study that goes on would begin with the proposals that it began with.
+    stream = np.random.SeedSequence([seed, len(study.get_trials(deepcopy=False))])
+    study.sampler = optuna.samplers.TPESampler(seed=int(stream.generate_state(1)[0]), constant_liar=True)
+    return study
+
+
+def _cut_torn_line(path: Path) -> None:
+    content = path.read_bytes() if path.exists() else b""
+    if content and not content.endswith(b"\n"):
+        os.truncate(path, content.rfind(b"\n") + 1)
