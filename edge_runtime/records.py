@@ -9,9 +9,10 @@ import json
 import math
 import types
 import typing
+from pathlib import Path
 from typing import Any, TypeVar
 
-from edge_runtime.errors import InputError
+from edge_runtime.errors import DataError, InputError
 
 T = TypeVar("T")
 _DEEPEST = 16
@@ -49,6 +50,20 @@ def from_json(kind: type[T], text: str | bytes, version: tuple[str, int] | None 
         if found != known:
             raise InputError(f"has {name.replace('_', ' ')} {found}, this program reads {known}; update edge-digits")
     return typing.cast(T, checked(kind, value, ""))
+
+
+def read_json(kind: type[T], path: Path, version: tuple[str, int] | None = None) -> T:
+    """Read a dataclass from a JSON file; `version` as in `from_json`.
+
+    Raises:
+        DataError: the file cannot be read, or a field is wrong; the message names both.
+    """
+    try:
+        return from_json(kind, path.read_text(), version)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (InputError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def checked(kind: Any, value: Any, where: str) -> Any:

@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 
 from tests.samples import arrays_of, write_npz
 from train.data import Dataset, load_dataset
+from train.threads import limit_threads
+
+# Before TensorFlow is loaded. Two processes share the tests, and runs are compared bit for bit: the number of threads must not be what the
+# test before this one left.
+limit_threads(1)
 
 # No test asserts times. The gate tries the same examples each time; a developer's machine goes on looking for new ones.
 settings.register_profile("ours", deadline=None, derandomize=bool(os.environ.get("CI")))

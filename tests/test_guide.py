@@ -1,5 +1,6 @@
 """Every command of docs/guide.md, typed one after the other in an empty folder (`make test-guide`)."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -9,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from train.threads import THREAD_VARIABLES
 
 GUIDE = (ROOT / "docs" / "guide.md").read_text()
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL) for line in block.splitlines()]
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in THREAD_VARIABLES}  # all cores, as for a reader
 
 
 def test_the_guide_goes_the_way_of_the_notebook() -> None:
@@ -38,7 +41,12 @@ def test_every_command_works(tmp_path: Path) -> None:
         program, *words = shlex.split(command)
         assert program == "digits"
         done = subprocess.run(
-            [sys.executable, "-m", "edge_runtime.cli", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "edge_runtime.cli", *words],
+            cwd=tmp_path,
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, f"{command}\n{done.stderr}"
         printed[command] = done.stdout

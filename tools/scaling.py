@@ -22,7 +22,8 @@ from typing import Any
 from benchmarks.machine import cpu_name
 from edge_runtime.statistics import Accuracy, wilson_interval
 from tools.local_cluster import Cluster, dask, local_cluster, until
-from train.cluster import connect, installed_versions, outcomes, share, worker_count
+from tools.marked import filled
+from train.cluster import connect, outcomes, share, worker_count
 from train.config import TrainingConfig
 from train.data import load_dataset
 from train.experiments.cells import CellResult, train_cell
@@ -30,6 +31,7 @@ from train.experiments.cli import to_int8
 from train.experiments.grid import Grid, key_of
 from train.experiments.store import Asked, open_store
 from train.runs import Epoch
+from train.versions import installed_versions
 
 DOC = Path(__file__).parents[1] / "docs" / "scaling.md"
 WORKERS = 1_000  # that the estimate is for
@@ -226,17 +228,6 @@ def estimate(found: Measured) -> str:
     )
 
 
-def fill(text: str, parts: dict[str, str]) -> str:
-    """Put each part between its marks, `<!-- name -->` and `<!-- /name -->`."""
-    for name, part in parts.items():
-        before, start, rest = text.partition(f"<!-- {name} -->")
-        _, end, after = rest.partition(f"<!-- /{name} -->")
-        if not start or not end:
-            sys.exit(f"{DOC.name} has no place for {name!r}")
-        text = f"{before}{start}\n{part}\n{end}{after}"
-    return text
-
-
 def main() -> None:
     """Measure, and write or print."""
     found = measure()
@@ -244,7 +235,7 @@ def main() -> None:
     if "--print" in sys.argv[1:]:
         print("\n\n".join(parts.values()))
     else:
-        DOC.write_text(fill(DOC.read_text(), parts))
+        DOC.write_text(filled(DOC.read_text(), parts, DOC.name))
 
 
 if __name__ == "__main__":

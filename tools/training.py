@@ -4,12 +4,11 @@ import itertools
 import statistics
 from pathlib import Path
 
-from scipy import stats
-
 from benchmarks.tables import as_markdown
 from tools.ablation import Ablation, Variant, read_ablation
 from tools.choices import Trial, read_trials
 from tools.marked import write_parts
+from tools.models.figures import interval_of_mean
 from train.config import TrainingConfig
 from train.config_file import RELEASED
 
@@ -53,9 +52,8 @@ def _row(variant: Variant, base: Variant) -> tuple[str, ...]:
 def _difference(values: list[float], reference: list[float], digits: int) -> str:
     """Mean paired difference with its 95 % t interval."""
     differences = [value - other for value, other in zip(values, reference, strict=True)]
-    mean = statistics.fmean(differences)
-    half = stats.t.ppf(0.975, len(differences) - 1) * statistics.stdev(differences) / len(differences) ** 0.5
-    return f"{mean:+.{digits}f} ({mean - half:+.{digits}f} to {mean + half:+.{digits}f})"
+    low, high = interval_of_mean(differences)
+    return f"{statistics.fmean(differences):+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
 
 
 def _choices(trials: tuple[Trial, ...]) -> str:

@@ -17,11 +17,10 @@ from edge_runtime.pixels import as_text
 from train.config import ACTIVATIONS, DEFAULT_CONVOLUTIONS, DEFAULT_EPOCHS, DEFAULT_HIDDEN, MODELS, TrainingConfig
 from train.config_file import CONFIGS, RELEASED, config_of, read_config, release_config
 from train.data import Dataset, Split, load_dataset
+from train.interrupt import INTERRUPTED
 from train.options import data_option, fields_of, recipe_options
 from train.runs import TrainingRecord, finished_run, refuse_taken_run
 from train.threads import limit_threads
-
-_INTERRUPTED = 130  # as a shell says it of a command that Ctrl-C ended, so that what follows in a script does not run
 
 
 @click.command("data", epilog="Example: digits data --samples samples.png")
@@ -160,7 +159,7 @@ def train_command(
     )
     _say(record, folder)
     if not record.complete:
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
 
 
 def _config(

@@ -10,7 +10,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -19,7 +18,7 @@ from dask.distributed import Client, Future, LocalCluster, as_completed
 from distributed.scheduler import KilledWorker
 
 from edge_runtime.errors import BadArgument, DigitsError
-from edge_runtime.version import __version__
+from train.versions import installed_versions
 
 CONNECT_SECONDS = 20
 # A worker that dies while it runs a task costs that task a retry; a task that has taken more workers than this with it is given up.
@@ -200,11 +199,6 @@ def _client(scheduler: str) -> Iterator[Client]:
             ) from error
         _refuse_other_versions(client)
         yield client
-
-
-def installed_versions() -> dict[str, str]:
-    """Versions of this package and of those that its results depend on; asked on workers too."""
-    return {"edge-digits": __version__, **{name: version(name) for name in ("tensorflow", "keras", "numpy")}}
 
 
 def _refuse_other_versions(client: Client) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import DataError, InputError
-from edge_runtime.records import from_json
+from edge_runtime.errors import DataError
+from edge_runtime.records import read_json
 from edge_runtime.statistics import Accuracy, accuracy_of
 
 EVALUATION = "evaluation.json"
@@ -134,12 +134,7 @@ def read_evaluation(path: Path) -> ReleaseEvaluation:
     Raises:
         DataError: it cannot be read, or a field is wrong; the message names it.
     """
-    try:
-        return from_json(ReleaseEvaluation, path.read_text(), ("schema_version", SCHEMA_VERSION))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (InputError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: {error}") from error
+    return read_json(ReleaseEvaluation, path, ("schema_version", SCHEMA_VERSION))
 
 
 def class_percents(evaluation: SplitEvaluation) -> Sequence[float]:

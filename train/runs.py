@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import BadArgument, DataError, DigitsError, WouldOverwrite
+from edge_runtime.errors import BadArgument, WouldOverwrite
 from edge_runtime.files import refuse_to_overwrite, write_file
-from edge_runtime.records import from_json, to_json
+from edge_runtime.records import read_json, to_json
 from edge_runtime.statistics import Accuracy
 from train.config import TrainingConfig
 
@@ -108,12 +108,7 @@ def read_record(path: Path) -> TrainingRecord:
     Raises:
         DataError: it cannot be read, or a field is wrong; the message names it.
     """
-    try:
-        return from_json(TrainingRecord, path.read_text())
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (DigitsError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: {error}") from error
+    return read_json(TrainingRecord, path)
 
 
 def finished_run(folder: Path, config: TrainingConfig, data_sha256: str) -> TrainingRecord | None:

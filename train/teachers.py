@@ -9,14 +9,18 @@ from edge_runtime.errors import DataError
 TEACHERS = Path(__file__).parent / "releases" / "teachers"
 
 
+def by_hash(folder: Path = TEACHERS) -> dict[str, Path]:
+    """Model files of a folder by their sha256, in the order of their names."""
+    return {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in sorted(folder.glob("*.tflite"))}
+
+
 def committed_teachers(folder: Path = TEACHERS) -> dict[str, Path]:
-    """Model files of a folder by their sha256, in the order of their names.
+    """The same of a folder that must have some.
 
     Raises:
         DataError: there is none.
     """
-    found = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in sorted(folder.glob("*.tflite"))}
-    if not found:
+    if not (found := by_hash(folder)):
         raise DataError(f"no teachers (*.tflite) in {folder}; they come with the repository, not with the wheel")
     return found
 

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from edge_runtime.errors import BadArgument, DigitsError
 from edge_runtime.statistics import accuracy_of
-from edge_runtime.version import __version__
 from train.backend import keras, tf
 from train.batches import steps_of, training_batches
 from train.checkpoint import Progressed, restore_checkpoint, save_checkpoint
@@ -24,6 +22,7 @@ from train.optimization import finish_weights, make_optimizer
 from train.plots import training_curves
 from train.progress import Progress
 from train.runs import CHECKPOINT, Epoch, TrainingRecord, finished_run, refuse_taken_run, save_run
+from train.versions import installed_versions
 
 
 @dataclass(frozen=True)
@@ -210,7 +209,7 @@ def _record(model: keras.Model, config: TrainingConfig, data: Dataset, recorder:
         data_sha256=data.sha256,
         train_images=len(data.train),
         calibration_indices=tuple(calibration_indices(data.train.labels).tolist()),
-        versions={"edge-digits": __version__, **{name: version(name) for name in ("tensorflow", "keras", "numpy")}},
+        versions=installed_versions(),
         history=tuple(recorder.history),
         stray_batches=recorder.batches_done,
         seconds=recorder.seconds,

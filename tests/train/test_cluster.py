@@ -16,7 +16,8 @@ from tests.commands import digits, one_line
 from tests.train.clusters import die, die_once, nap, refuse, running
 from tools.local_cluster import Cluster, local_cluster, until
 from train import cluster
-from train.cluster import connect, installed_versions, outcomes, share, worker_count
+from train.cluster import connect, outcomes, share, worker_count
+from train.versions import installed_versions
 
 pytestmark = pytest.mark.slow
 

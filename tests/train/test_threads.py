@@ -9,7 +9,7 @@ import pytest
 from edge_runtime.errors import DigitsError
 from tests.commands import digits, one_line
 from train import training
-from train.threads import limit_threads
+from train.threads import THREAD_VARIABLES, limit_threads
 
 _COUNTING = """
 from pathlib import Path
@@ -33,7 +33,6 @@ def test_tensorflow_makes_as_many_threads_as_it_may() -> None:
 
 def test_the_command_says_it_before_tensorflow_is_loaded(monkeypatch: pytest.MonkeyPatch, data_file: Path, tmp_path: Path) -> None:
     """The variables stand when the module that trains is asked for, and only if the option was given."""
-    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
     environment: dict[str, str] = {}
     monkeypatch.setattr("os.environ", environment)
     seen: list[dict[str, str]] = []
@@ -45,7 +44,8 @@ def test_the_command_says_it_before_tensorflow_is_loaded(monkeypatch: pytest.Mon
     monkeypatch.setattr(training, "train_run", look)
     for words in ((), ("--threads", 3)):
         one_line(digits("train", "linear", "--data", data_file, "--runs", tmp_path, *words), 1)
-    assert [{name: found.get(name) for name in names} for found in seen] == [dict.fromkeys(names), dict.fromkeys(names, "3")]
+    seen_variables = [{name: found.get(name) for name in THREAD_VARIABLES} for found in seen]
+    assert seen_variables == [dict.fromkeys(THREAD_VARIABLES), dict.fromkeys(THREAD_VARIABLES, "3")]
 
 
 def test_limits_are_for_children_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,10 +31,19 @@ def over_seeds(percents: Sequence[float]) -> OverSeeds:
     Raises:
         StatisticsError: there are fewer.
     """
-    centre, deviation = mean(percents), stdev(percents)
-    half = float(t.ppf(0.975, len(percents) - 1)) * deviation / len(percents) ** 0.5
+    low, high = interval_of_mean(percents)
     # An accuracy cannot leave 0 to 100, so neither does its interval.
-    return OverSeeds(centre, deviation, (max(0.0, centre - half), min(100.0, centre + half)), min(percents), max(percents))
+    return OverSeeds(mean(percents), stdev(percents), (max(0.0, low), min(100.0, high)), min(percents), max(percents))
+
+
+def interval_of_mean(values: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of the mean of at least two values (Student's t).
+
+    Raises:
+        StatisticsError: there are fewer.
+    """
+    half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
+    return mean(values) - half, mean(values) + half
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Released models with everything that is known of them, read from committed files and checked against each other."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from train.config import TrainingConfig
 from train.data import Dataset
 from train.release_results import EVALUATION, SEEDS, SHIPPED_SEED, FileEvaluation, ReleaseEvaluation, read_evaluation, seed_folder
 from train.runs import RECORD, TrainingRecord, read_record
+from train.teachers import by_hash
 
 RELEASED = tuple(RECIPES[short] for short in ("fp32", "int8"))
 
@@ -106,7 +106,7 @@ def find_result(result: BenchResult, name: str, recipe: str) -> ModelResult:
 
 def _teachers(config: TrainingConfig, folder: Path) -> list[tuple[str, Manifest]]:
     wanted = config.distillation.teachers if config.distillation else ()
-    known = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in folder.glob("*.tflite")}
+    known = by_hash(folder)
     if missing := [digest for digest in wanted if digest not in known]:
         raise DataError(f"{folder}: no teacher with sha256 {missing[0]}")
     found = [(known[digest].name, read_model_file(known[digest]).manifest) for digest in wanted]

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,13 +17,12 @@ from edge_runtime.statistics import Accuracy
 from train.config import TrainingConfig
 from train.data import Dataset, calibration_indices, load_dataset
 from train.runs import Epoch
-from train.threads import limit_threads
+from train.threads import limit_threads, one_training
 
 # A Keras model and uint8 [N, 28, 28] images to calibrate with, to the FlatBuffer of its int8 version.
 ToInt8 = Callable[[Any, NDArray[np.uint8]], bytes]
 
 _CALIBRATION_PER_CLASS = 10  # enough for the size, which is all that is asked
-_one_at_a_time = threading.Lock()  # seeds and TensorFlow's settings are those of the whole process
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def train_cell(config: TrainingConfig, data: Dataset | str, to_int8: ToInt8) -> 
         DataError: the worker's MNIST is another one.
         DigitsError: the training or the conversion failed.
     """
-    with _one_at_a_time:
+    with one_training:
         started = time.perf_counter()
         limit_threads(1)
         from train.backend import keras

@@ -18,9 +18,10 @@ from edge_runtime.text import text_table
 from train.config import ACTIVATIONS, OPTIMIZERS
 from train.data import load_dataset
 from train.experiments.grid import Grid, parse_list, read_grid
+from train.interrupt import INTERRUPTED
 from train.options import data_option
+from train.versions import installed_versions
 
-_INTERRUPTED = 130  # as a shell says it of a command that Ctrl-C ended, so that what follows in a script does not run
 _LISTS = ("hidden_layers", "units", "activations", "epochs", "optimizers", "seeds")
 
 
@@ -80,7 +81,6 @@ def experiment_command(
         raise BadArgument("--workers is for this machine alone; with --scheduler, start workers with: dask worker")
     data = load_dataset(data_path)
 
-    from train.cluster import installed_versions
     from train.experiments.run import finish, write_outputs
     from train.experiments.store import Asked, open_store
 
@@ -95,7 +95,7 @@ def experiment_command(
             click.echo(
                 f"digits: stopped with {done} of {len(grid.cells)} cells finished; the same command goes on from there", err=True
             )
-            click.get_current_context().exit(_INTERRUPTED)
+            click.get_current_context().exit(INTERRUPTED)
         table, findings = write_outputs(store, finished, failures)
     _say(table, findings, folder)
     if failures:

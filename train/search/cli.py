@@ -16,6 +16,7 @@ from edge_runtime.errors import BadArgument, DigitsError
 from edge_runtime.files import check_name, refuse_to_overwrite
 from edge_runtime.text import text_table
 from train.data import load_dataset
+from train.interrupt import INTERRUPTED
 from train.options import data_option
 from train.runs import CHECKPOINT, refuse_taken_run
 from train.search.points import point_file, read_point
@@ -25,7 +26,6 @@ from train.search.trial import Latency, MachineKind, Tools
 
 DEFAULT_TRIALS, DEFAULT_TRIAL_EPOCHS, DEFAULT_MAX_BYTES = 40, 3, 40_000
 FULL_EPOCHS = 20  # of --train
-_INTERRUPTED = 130  # as a shell says it of a command that Ctrl-C ended
 _BATCHES, _CALLS = 7, 100  # of a latency
 
 
@@ -120,7 +120,7 @@ def _search(
         report = search(folder, plan, data, trials, TOOLS, Workers(scheduler, workers), lambda line: click.echo(line, err=True))
     except KeyboardInterrupt:
         click.echo("digits: stopped; the same command goes on from there", err=True)
-        click.get_current_context().exit(_INTERRUPTED)
+        click.get_current_context().exit(INTERRUPTED)
     if report is None:
         raise DigitsError(f"no trial has succeeded; {folder / 'trials.csv'} says why")
     best = report.best.name

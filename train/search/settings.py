@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.errors import BadArgument, DataError, DigitsError
+from edge_runtime.errors import BadArgument, DigitsError
 from edge_runtime.files import write_file
-from edge_runtime.records import from_json, to_json
+from edge_runtime.records import read_json, to_json
 from train.config import TrainingConfig
 from train.config_file import config_of
 from train.data import Dataset
@@ -91,12 +91,7 @@ def read_settings(folder: Path) -> Settings | None:
         DataError: they cannot be read; the message names the file and what is wrong.
     """
     path = folder / SETTINGS
-    try:
-        return from_json(Settings, path.read_text(), ("version", _VERSION)) if path.exists() else None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (DigitsError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: {error}") from error
+    return read_json(Settings, path, ("version", _VERSION)) if path.exists() else None
 
 
 def write_settings(folder: Path, settings: Settings) -> None:

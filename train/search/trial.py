@@ -1,6 +1,5 @@
 """One trial, as a worker runs it: train for a few epochs, convert to int8, measure."""
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,9 +15,8 @@ from train.config import TrainingConfig
 from train.data import Dataset, calibration_indices
 from train.progress import Progress
 from train.search.turns import measuring_turn, training_turn
-from train.threads import limit_threads
+from train.threads import limit_threads, one_training
 
-_ONE_AT_A_TIME = threading.Lock()  # TensorFlow's seed and switches belong to the process
 _TIMED_IMAGES = 100
 
 
@@ -100,7 +98,7 @@ def run_trial(config: TrainingConfig, data: Dataset, tools: Tools, kind: Machine
     if (here := tools.machine()) != kind:
         raise ForeignMachine(f"a worker runs on {here}, the study on {kind}: their latencies do not compare")
     started = time.perf_counter()
-    with _ONE_AT_A_TIME:
+    with one_training:
         with training_turn() as give_way:
             flatbuffer, validation, parameters = _train(config, data, tools, give_way)
         with measuring_turn():

@@ -19,17 +19,11 @@ from train.data import Dataset
 from train.experiments import cells
 from train.experiments.cells import CellResult, train_cell
 from train.experiments.cli import to_int8
+from train.threads import THREAD_VARIABLES
 
 CONFIG = TrainingConfig(
     "mlp", hidden=(8, 8), activation="tanh", epochs=2, batch_size=32, learning_rate=0.01, schedule="constant", seed=5
 )
-
-
-@pytest.fixture(autouse=True)
-def threads_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a cell says about threads is for its own process: put it back for the tests that follow."""
-    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
-        monkeypatch.setenv(name, os.environ.get(name, "2"))
 
 
 @pytest.fixture(scope="module")
@@ -130,10 +124,12 @@ def test_a_worker_computes_with_one_thread(data_file: Path) -> None:
             "from train.data import load_dataset",
             "from train.experiments.cells import train_cell",
             "from train.experiments.cli import to_int8",
+            "from train.threads import THREAD_VARIABLES",
             "assert 'tensorflow' not in sys.modules",
             f"train_cell(TrainingConfig('linear', epochs=1), load_dataset(Path({str(data_file)!r})), to_int8)",
-            "print([os.environ[name] for name in ('TF_NUM_INTRAOP_THREADS', 'TF_NUM_INTEROP_THREADS', 'OMP_NUM_THREADS')])",
+            "print([os.environ[name] for name in THREAD_VARIABLES])",
         )
     )
-    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "3")}
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert child.stdout == "['1', '1', '1']\n"

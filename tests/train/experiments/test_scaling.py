@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tools.scaling import DOC, Measured, Task, answer, estimate, fill, table
+from tools.marked import filled
+from tools.scaling import DOC, Measured, Task, answer, estimate, table
 from train.experiments.cells import CellResult
 from train.experiments.grid import Grid
 
@@ -57,14 +58,14 @@ def test_the_document_has_both_between_its_marks() -> None:
         part = text.partition(f"<!-- {name} -->\n")[2].partition(f"<!-- /{name} -->")[0]
         assert part.count("\n") > 4, f"{name}: run python -m tools.scaling"
     assert "- **The scheduler.**" in text
-    assert fill(text, {}) == text
+    assert filled(text, {}, DOC.name) == text
 
 
 def test_what_has_no_place_is_told() -> None:
     """A mark that somebody deleted."""
-    assert fill("a\n<!-- x -->\nold\n<!-- /x -->\nb", {"x": "new"}) == "a\n<!-- x -->\nnew\n<!-- /x -->\nb"
+    assert filled("a\n<!-- x -->\nold\n<!-- /x -->\nb", {"x": "new"}, DOC.name) == "a\n<!-- x -->\nnew\n<!-- /x -->\nb"
     with pytest.raises(SystemExit, match="no place for 'y'"):
-        fill("a", {"y": "new"})
+        filled("a", {"y": "new"}, DOC.name)
 
 
 def test_the_task_that_is_measured_answers_what_a_cell_does() -> None:
