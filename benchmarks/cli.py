@@ -20,7 +20,7 @@ from benchmarks.tables import HEADER, machine_line, rows, warnings
 from convert.recipes import RECIPES
 from edge_runtime.errors import DataError, GateFailed
 from edge_runtime.files import refuse_to_overwrite, write_file
-from edge_runtime.model_file import ModelFile, read_model_file
+from edge_runtime.model_file import ModelFile, find_model, read_model_file
 from edge_runtime.text import text_table
 from edge_runtime.version import __version__
 from train.config import TrainingConfig
@@ -58,7 +58,7 @@ def bench_command(
     """Measure models on this board: load, first answer, batch-1 latency, accuracy, bytes.
 
     Writes OUT/BOARD.json with the raw samples, and two plots beside it. Models take turns in random order. A plain .tflite runs in
-    this very process, as it would in your program: measure only what you trust.
+    this very process, as it would in your program: measure only what you trust. MODEL may be a shipped one's name too: nano, small-fp32...
     """
     from benchmarks.output import target_files, write_bench
 
@@ -66,7 +66,7 @@ def bench_command(
     targets = target_files(out, settings.board)
     for target in targets:
         refuse_to_overwrite(target, force)
-    result = run_bench(models, settings, None if no_accuracy else _data_or_advice(data_path))
+    result = run_bench([find_model(model) for model in models], settings, None if no_accuracy else _data_or_advice(data_path))
     written = write_bench(result, targets, force)
     print_bench(result)
     click.echo(f"written: {', '.join(str(path) for path in written)}")

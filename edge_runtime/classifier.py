@@ -129,7 +129,7 @@ class Classifier:
         """Load a model.
 
         Args:
-            path: a model file; None for the one that the package ships.
+            path: a model file, or a shipped model's name such as "nano"; None for the default one.
             threads: how many threads one image, or a batch of them, may use.
             backend: "litert", "tflite" or "tensorflow"; None for the first of them that is installed.
             trusted: run a plain .tflite, which nothing vouches for, in this very process and not in a child. It is faster, and a damaged

@@ -105,7 +105,11 @@ def model_option(command: Any) -> Any:
 
 @click.command("classify", epilog="Example: digits classify seven.png scans/ --json")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE_OR_FOLDER...")
-@click.option("--model", type=click.Path(path_type=Path), help="A model file; the shipped one if not given.")
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="A model file, or one that the package ships: nano, small, base (int8), nano-fp32... Default: small.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @model_option
 def classify_command(paths: tuple[Path, ...], model: Path | None, as_json: bool, threads: int, backend: str | None) -> None:
@@ -170,7 +174,7 @@ def _print_answer(path: Path, result: Any, warnings: tuple[str, ...], as_json: b
 def inspect_command(model: Path | None, as_json: bool) -> None:
     """Show what a model file says about itself, after checking all of it. Needs no interpreter.
 
-    Without MODEL, the one that the package ships.
+    MODEL is a file, or one that the package ships: nano, small, base (int8), nano-fp32... Without it, small.
     """
     from edge_runtime.inspection import describe, facts
     from edge_runtime.model_file import read_model_file
@@ -188,7 +192,9 @@ def inspect_command(model: Path | None, as_json: bool) -> None:
 def verify_command(model: Path | None, as_json: bool, receipt: Path | None, force: bool, threads: int, backend: str | None) -> None:
     """Check that a model does on this device what it did where it was made, with the golden images inside it.
 
-    Without MODEL, the one that the package ships. Exits 1 if a label or an output differs by more than its recipe allows.
+    MODEL is a file, or one that the package ships: nano, small, base (int8), nano-fp32... Without it, small.
+
+    Exits 1 if a label or an output differs by more than its recipe allows.
     """
     from edge_runtime.classifier import Classifier
     from edge_runtime.files import refuse_to_overwrite, write_file

@@ -22,7 +22,7 @@ from edge_runtime.pixels import SIDE
 from edge_runtime.records import from_json, to_json
 
 MODELS = Path(__file__).with_name("models")
-DEFAULT_MODEL = MODELS / "cnn-int8.tflite"
+DEFAULT_MODEL = MODELS / "small-int8.tflite"
 INPUT_DTYPES = ("float32", "int8", "uint8", "int16")
 _RECIPE = re.compile(r"float(16|32)|dynamic_wi\d+|static_wi\d+_ai\d+")
 _MOST_FILE_BYTES = 256 * 2**20
@@ -78,13 +78,25 @@ class ModelFile:
         return _read_golden(self)
 
 
+def find_model(given: Path | None = None) -> Path:
+    """The file that is meant: `given`, or a shipped one by its name ("nano", its int8 file; "nano-fp32"), or for None the default.
+
+    What lies in the current folder goes before a name.
+    """
+    if given is None:
+        return DEFAULT_MODEL
+    shipped = MODELS / f"{given.name if '-' in given.name else f'{given.name}-int8'}.tflite"
+    is_name = given == Path(given.name) and not given.suffix
+    return shipped if is_name and not given.exists() and shipped.exists() else given
+
+
 def read_model_file(path: Path | None = None) -> ModelFile:
-    """Read and check a model file; None for the one that the package ships.
+    """Read and check a model file: a path, a name or None, as `find_model` takes them.
 
     Raises:
         ModelFileError: it breaks a rule of docs/model-file.md; the message begins with the path and names the cause.
     """
-    path = path or DEFAULT_MODEL
+    path = find_model(path)
     try:
         with path.open("rb") as stream:
             data = stream.read(_MOST_FILE_BYTES + 1)

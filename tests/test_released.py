@@ -122,6 +122,33 @@ def test_a_model_is_as_good_as_promised(name: str) -> None:
     assert sum(counts) / 3 >= {"nano": 9_940, "small": 9_955, "base": 9_970}[name]
 
 
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_small_answers_no_slower_than_the_tutorial_s_network(recipe: str) -> None:
+    """On every board that was measured; both took turns in one run, and the raw samples are committed."""
+    boards = sorted((ROOT / "benchmarks" / "reference").glob("models-*.json"))
+    assert boards
+    for board in boards:
+        models = json.loads(board.read_text())["models"]
+        times = {model["name"]: model["steady_ns"] for model in models if model["recipe"] == RECIPES[recipe]}
+        assert len(times["small"]) == len(times["tutorial"]) >= 5_000
+        assert np.median(times["small"]) <= np.median(times["tutorial"]), board.name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+@every_model
+def test_the_committed_weights_give_what_was_written_down(name: str, seed: int) -> None:
+    """Converted and judged again, each seed's files are those of its evaluation.json: the tool raises where something differs."""
+    from tools.evaluate_release import evaluate_release
+    from tools.layout import Layout
+    from train.data import load_dataset
+
+    found = evaluate_release(name, seed, load_dataset(), Layout())
+    assert [file.test.accuracy.correct for file in found.files] == [
+        _evaluated(name, recipe, seed)["test"]["accuracy"]["correct"] for recipe in RECIPES
+    ]
+
+
 def test_the_page_is_written_by_the_script() -> None:
     """`make models` would change nothing, neither text nor pictures."""
     child = subprocess.run([sys.executable, "-m", "tools.models", "--check"], capture_output=True, text=True, cwd=ROOT, check=False)

@@ -3,22 +3,25 @@
 The result, train/releases/choices.json, is what docs/training.md shows.
 """
 
-import sys
+import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.files import write_file
-from edge_runtime.records import from_json, to_json
+from edge_runtime.records import read_json, to_json
 from edge_runtime.statistics import Accuracy
+from tools.calibrated import loss_of
+from tools.layout import run
 from train.config import TrainingConfig
-from train.runs import RECORD, read_record
+from train.data import Dataset, load_dataset
+from train.runs import MODEL, RECORD, read_record
 
 CHOICES = Path(__file__).parents[1] / "train" / "releases" / "choices.json"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One training that was looked at to choose. loss: cross-entropy on validation after the last epoch."""
+    """One training that was looked at to choose. loss: `calibrated_loss` on validation."""
 
     name: str
     config: TrainingConfig
@@ -37,20 +40,24 @@ class Trials:
 
 def read_trials() -> tuple[Trial, ...]:
     """The committed ones."""
-    return from_json(Trials, CHOICES.read_text()).trials
+    return read_json(Trials, CHOICES).trials
 
 
-def _trial(path: Path) -> Trial:
-    record = read_record(path)
-    return Trial(path.parent.name, record.config, record.parameters, record.validation, record.history[-1].val_loss, record.seconds)
+def _trial(path: Path, data: Dataset) -> Trial:
+    record, loss = read_record(path), loss_of(path.with_name(MODEL), data.validation)
+    return Trial(path.parent.name, record.config, record.parameters, record.validation, loss, record.seconds)
 
 
 def main() -> None:
-    """Add the runs of a folder to the committed ones."""
+    """Add the finished runs of a folder to the committed ones."""
+    parser = argparse.ArgumentParser(prog="python -m tools.choices", description="Keep what matters of trials.")
+    parser.add_argument("folder", type=Path, help="whose folders are runs, called NAME-SOMETHING after the model that they are for")
+    folder = parser.parse_args().folder
     known = {trial.name: trial for trial in (read_trials() if CHOICES.exists() else ())}
-    known |= {path.parent.name: _trial(path) for path in sorted(Path(sys.argv[1]).glob(f"*/{RECORD}"))}
+    data = load_dataset()
+    known |= {path.parent.name: _trial(path, data) for path in sorted(folder.glob(f"*/{RECORD}")) if read_record(path).complete}
     write_file(CHOICES, to_json(Trials(tuple(known[name] for name in sorted(known))), indent=1) + "\n", force=True)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

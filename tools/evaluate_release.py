@@ -20,8 +20,8 @@ from edge_runtime.errors import BadArgument, DigitsError, GateFailed, WouldOverw
 from edge_runtime.files import write_file
 from edge_runtime.interpreter import quiet_stderr
 from edge_runtime.records import to_json
-from tools.layout import NAMES, Layout, run
-from train.config_file import read_config
+from tools.layout import Layout, run
+from train.config_file import RELEASED, read_config
 from train.data import Dataset, Split, load_dataset
 from train.release_results import (
     EVALUATION,
@@ -46,7 +46,7 @@ RECIPES = ("fp32", "int8")
 def main(arguments: Sequence[str] | None = None, layout: Layout | None = None) -> None:
     """Evaluate one seed and say what came out."""
     parser = argparse.ArgumentParser(prog="python -m tools.evaluate_release", description="Judge one seed of a released model.")
-    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("name", choices=RELEASED)
     parser.add_argument("seed", type=int, choices=SEEDS)
     parser.add_argument("--data", type=Path, help="the data set; the embedded MNIST if not given")
     parser.add_argument("--force", action="store_true", help="replace files that say something else")

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from edge_runtime.errors import DigitsError
 
-NAMES = ("nano", "small", "base")
-
 
 @dataclass(frozen=True)
 class Layout:

@@ -18,8 +18,9 @@ from edge_runtime.files import check_name, refuse_to_overwrite, write_file
 from edge_runtime.records import to_json
 from edge_runtime.text import text_table
 from tools.evaluate_release import RECIPES
-from tools.layout import NAMES, Layout, run
+from tools.layout import Layout, run
 from train.config import TrainingConfig
+from train.config_file import RELEASED
 from train.data import Dataset, load_dataset
 
 TUTORIAL = "tutorial"
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None, layout: Layout | None = None) -
     parser = argparse.ArgumentParser(
         prog="python -m tools.measure_models", description="Measure the released models on this board."
     )
-    parser.add_argument("names", nargs="*", default=NAMES, help="models; all released ones if not given")
+    parser.add_argument("names", nargs="*", default=RELEASED, help="models; all released ones if not given")
     parser.add_argument("--board", help="name of this board; what the system calls it if not given")
     parser.add_argument("--samples", type=int, default=SAMPLES, help=f"timed calls of each file; {SAMPLES} if not given")
     parser.add_argument("--data", type=Path, help="the data set; the embedded MNIST if not given")

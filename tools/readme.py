@@ -1,25 +1,25 @@
 """Writes the tables of README.md from committed results, between `<!-- NAME -->` marks: `make readme`; `--check` only compares."""
 
-import sys
 from pathlib import Path
-from statistics import mean
 
 from benchmarks.results import read_results
 from benchmarks.tables import HEADER, as_markdown, machine_line, rows
-from edge_runtime.statistics import Accuracy
+from tools.layout import Layout, run
 from tools.marked import write_parts
-from train.runs import read_record
+from tools.models.page import summary
+from tools.models.releases import read_measurements, read_released
+from train.config_file import RELEASED
+from train.data import load_dataset
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 REFERENCE = ROOT / "benchmarks" / "reference" / "demo-x86_64.json"
-RELEASES = ROOT / "train" / "releases"
 COLUMNS = ("model", "recipe", "file", "payload", "test accuracy (95 % interval)", "p50", "p99")
 
 
 def main() -> None:
     """Write the README's tables."""
-    write_parts(README, {"demo": _demo_table(), "seeds": _seeds_line()}, "make readme")
+    write_parts(README, {"released": _released_table(), "demo": _demo_table()}, "make readme")
 
 
 def _demo_table() -> str:
@@ -28,22 +28,12 @@ def _demo_table() -> str:
     return f"{table}\n\n{machine_line(result)}. From `{REFERENCE.relative_to(ROOT)}`."
 
 
-def _seeds_line() -> str:
-    records = [read_record(path) for path in sorted(RELEASES.glob("cnn-seed*/training.json"))]
-    figures = [f"{split} {_spread([_given(getattr(record, split)) for record in records])}" for split in ("validation", "test")]
-    network = f"The float network behind the shipped model, {records[0].parameters:,} parameters, over {len(records)} seeds"
-    return f"{network}: {', '.join(figures)} (mean, least to most)."
-
-
-def _given(accuracy: Accuracy | None) -> float:
-    if accuracy is None:
-        sys.exit("a released run was not judged on the test images; train it with --test")
-    return accuracy.percent
-
-
-def _spread(percents: list[float]) -> str:
-    return f"{mean(percents):.2f} % ({min(percents):.2f} to {max(percents):.2f})"
+def _released_table() -> str:
+    layout, data = Layout(), load_dataset()
+    releases = [read_released(name, layout, data) for name in RELEASED]
+    address = layout.page.relative_to(layout.root)
+    return "\n\n".join(summary(releases, result, str(address)) for result in read_measurements(layout, releases))
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -4,11 +4,13 @@ import itertools
 import statistics
 from pathlib import Path
 
-from benchmarks.tables import as_markdown
-from tools.ablation import Ablation, Variant, read_ablation
+from benchmarks.tables import accuracy_text, as_markdown
+from tools.ablation import RESULTS, Ablation, Variant, read_ablation
 from tools.choices import Trial, read_trials
+from tools.layout import run
 from tools.marked import write_parts
 from tools.models.figures import interval_of_mean
+from tools.quick import QuickTiming, read_quick
 from train.config import TrainingConfig
 from train.config_file import RELEASED
 
@@ -18,7 +20,14 @@ PAGE = Path(__file__).parents[1] / "docs" / "training.md"
 def main() -> None:
     """Write the page's tables."""
     write_parts(
-        PAGE, {"ablation": _ablation(read_ablation()), "choices": _choices(read_trials()), "commands": _commands()}, "make readme"
+        PAGE,
+        {
+            "ablation": _ablation(read_ablation()) if RESULTS.exists() else "Not measured yet: `make ablation`.",
+            "choices": _choices(read_trials()),
+            "quick": _quick(read_quick()),
+            "commands": _commands(),
+        },
+        "make readme",
     )
 
 
@@ -31,7 +40,8 @@ def _ablation(ablation: Ablation) -> str:
     return (
         f"The network of `{ablation.release}`, {ablation.epochs} epochs, {len(ablation.seeds)} seeds; means, and 95 % t intervals of the "
         f"paired differences to the first row. Accuracy counts few images (0.02 points are one of 5,000), so cross-entropy is the finer "
-        f"measure: lower is better. One thread of {ablation.machine}, two trainings at a time; teachers' logits come on top, once for all "
+        f"measure: lower is better. It is taken at the temperature that makes it least, since smoothing and teachers change how sure a "
+        f"network is. One thread of {ablation.machine}, two trainings at a time; teachers' logits come on top, once for all "
         f"seeds.\n\n{table}"
     )
 
@@ -57,10 +67,10 @@ def _difference(values: list[float], reference: list[float], digits: int) -> str
 
 
 def _choices(trials: tuple[Trial, ...]) -> str:
-    """A table for each released model, of the trials whose names begin with its name."""
+    """A table for each released model, and one for their teachers, of the trials whose names begin with its name."""
     parts = []
     for release, group in itertools.groupby(trials, lambda trial: trial.name.partition("-")[0]):
-        if release in RELEASED:
+        if release in (*RELEASED, "teacher"):
             rows = [_trial_row(trial) for trial in sorted(group, key=lambda trial: trial.loss)]
             header = ("trial", "network", "recipe", "parameters", "validation", "cross-entropy")
             parts.append(f"### {release}\n\n{as_markdown(header, rows)}")
@@ -74,15 +84,49 @@ def _trial_row(trial: Trial) -> tuple[str, ...]:
 
 
 def _recipe(config: TrainingConfig) -> str:
+    moved = vars(config.augmentation) if config.augmentation else {}
     taught = config.distillation
-    teachers = f"T {taught.temperature:g}, weight {taught.weight:g}" if taught else "no teachers"
-    return f"{config.epochs} epochs, rate {config.learning_rate:g}, {teachers}"
+    parts = (
+        f"{config.epochs} epochs",
+        f"rate {config.learning_rate:g}",
+        " ".join(f"{name} {value:g}" for name, value in moved.items() if value) or "no augmentation",
+        f"smoothing {config.label_smoothing:g}",
+        f"averaging {config.averaging:g}" + ", atrous" * config.atrous,
+        f"{len(taught.teachers)} teachers, T {taught.temperature:g}, weight {taught.weight:g}" if taught else "no teachers",
+    )
+    return ", ".join(parts)
 
 
 def _commands() -> str:
-    lines = [f"digits train --release {name} --seed SEED" for name in RELEASED]
-    return "```\n" + "\n".join(("make ablation", *lines)) + "\n```"
+    lines = (
+        "make ablation",
+        "digits train --release teacher --seed 0 --runs train/releases                            # and seed 1",
+        "digits train --release teacher-strong --seed 2 --runs train/releases --name teacher-seed2 # and seed 3",
+        "digits convert train/releases/teacher-seed0/model.keras --recipe fp16 --out train/releases/teachers # and the others",
+        *(f"digits train --release {name} --seed 0 --runs train/releases # and seeds 1, 2" for name in RELEASED),
+        "python -m tools.evaluate_release nano 0 # and the others",
+        "python -m tools.measure_models",
+        "python -m tools.quick",
+        "make models readme",
+    )
+    return "```\n" + "\n".join(lines) + "\n```"
+
+
+def _quick(timing: QuickTiming) -> str:
+    rows = [
+        (
+            str(run.seed),
+            f"{run.training_seconds:.1f} s",
+            f"{run.command_seconds:.1f} s",
+            accuracy_text(run.validation),
+            accuracy_text(run.test),
+        )
+        for run in timing.runs
+    ]
+    table = as_markdown(("seed", "training", "the whole command", "validation", "int8 file, test"), rows)
+    mean = statistics.fmean(run.test.percent for run in timing.runs)
+    return f"{table}\n\nMean on test: {mean:.2f} %. {timing.cores} cores of {timing.machine}, nothing else running."
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

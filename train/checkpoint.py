@@ -15,6 +15,7 @@ from edge_runtime.records import from_json, to_json
 from train.backend import keras
 from train.config import TrainingConfig
 from train.runs import Epoch
+from train.versions import installed_versions
 
 _HEAD = "head"
 
@@ -25,6 +26,7 @@ class Progressed:
 
     config: TrainingConfig
     data_sha256: str
+    versions: dict[str, str]
     history: tuple[Epoch, ...]
     seconds: float
 
@@ -42,13 +44,15 @@ def restore_checkpoint(path: Path, config: TrainingConfig, data_sha256: str, mod
 
     Raises:
         DataError: it is no checkpoint.
-        BadArgument: it is of another config or other data.
+        BadArgument: it is of another config, other data or other versions of what trains.
     """
     try:
         stored = _read(path)
         head = from_json(Progressed, stored.pop(_HEAD).tobytes())
         if (head.config, head.data_sha256) != (config, data_sha256):
             raise BadArgument(f"{path} is of a run with other settings or data; repeat those, or start anew with --force")
+        if head.versions != (here := installed_versions()):
+            raise BadArgument(f"{path} was written by {_listed(head.versions)}, this is {_listed(here)}; start anew with --force")
         model.optimizer.build(model.trainable_variables)
         for variable, array in zip(_state(model), stored.values(), strict=True):
             variable.assign(array)
@@ -57,6 +61,10 @@ def restore_checkpoint(path: Path, config: TrainingConfig, data_sha256: str, mod
     except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds of errors of damaged bytes
         raise DataError(f"{path} is no checkpoint of this program ({error!r}); start anew with --force") from error
     return head
+
+
+def _listed(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:

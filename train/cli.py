@@ -19,7 +19,9 @@ from train.config_file import CONFIGS, RELEASED, config_of, read_config, release
 from train.data import Dataset, Split, load_dataset
 from train.interrupt import INTERRUPTED
 from train.options import data_option, fields_of, recipe_options
-from train.runs import TrainingRecord, finished_run, refuse_taken_run
+from train.run_summary import print_run
+from train.runs import finished_run, refuse_taken_run
+from train.teachers import find_teachers
 from train.threads import limit_threads
 
 
@@ -140,7 +142,9 @@ def train_command(
         refuse_to_overwrite(tensorboard / folder.name / "train", force=True)  # asks whether anything can be written there
     data = load_dataset(data_path)
     if resume and (done := finished_run(folder, config, data.sha256)):
-        _say(done, folder)
+        if test and done.test is None:
+            raise BadArgument(f"{folder} is finished and was not judged on the test images; digits compare --split test does that")
+        print_run(done, folder)
         return
     if threads:
         limit_threads(threads)
@@ -157,9 +161,7 @@ def train_command(
         teacher_logits=_learn_from_teachers(config, data, threads),
         tensorboard=tensorboard,
     )
-    _say(record, folder)
-    if not record.complete:
-        sys.exit(INTERRUPTED)
+    print_run(record, folder)
 
 
 def _config(
@@ -207,20 +209,13 @@ def _learn_from_teachers(config: TrainingConfig, data: Dataset, threads: int | N
 
     from tqdm import tqdm
 
-    from train.distillation import teacher_logits, views_needed
+    from train.distillation import default_cache, teacher_logits, views_needed
 
-    with tqdm(total=views_needed(config), unit="view", desc="teachers", file=sys.stderr, disable=None, leave=False) as bar:
-        return teacher_logits(config, data, threads=threads or len(os.sched_getaffinity(0)), done=bar.update)
-
-
-def _say(record: TrainingRecord, folder: Path) -> None:
-    if not record.complete:
-        click.echo(f"stopped after {len(record.history)} of {record.config.epochs} epochs; --resume goes on", err=True)
-    click.echo(f"{record.parameters:,} parameters, {record.seconds:.1f} s, seed {record.config.seed}")
-    for split, accuracy in (("validation", record.validation), ("test", record.test)):
-        if accuracy:
-            low, high = accuracy.interval
-            click.echo(
-                f"{split} {accuracy.percent:.2f} % ({accuracy.correct:,}/{accuracy.total:,}, 95 % interval {low:.2f} to {high:.2f})"
-            )
-    click.echo(f"written: {folder}{os.sep}\nnext:    digits convert {folder / 'model.keras'}")
+    views, teachers = views_needed(config), find_teachers(config.distillation.teachers)
+    click.echo(f"teachers: {len(teachers)}, to judge {views} views of each image; those in {default_cache()} are done", err=True)
+    try:
+        with tqdm(total=views, unit="view", desc="teachers", file=sys.stderr, disable=None, leave=False) as bar:
+            return teacher_logits(config, data, threads=threads or len(os.sched_getaffinity(0)), done=bar.update)
+    except KeyboardInterrupt:
+        click.echo("stopped while teachers judged; the same command goes on from there", err=True)
+        sys.exit(INTERRUPTED)

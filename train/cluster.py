@@ -139,7 +139,7 @@ def _outcome(future: Future) -> Any:
         raise DigitsError("the scheduler has gone or has dropped the work; what is finished stays")
     error = future.exception()
     if isinstance(error, KilledWorker):
-        return DigitsError(f"took {ALLOWED_DEATHS + 1} workers with it, one after the other; is there enough memory?")
+        return DigitsError(f"took {error.allowed_failures + 1} workers with it, one after the other; is there enough memory?")
     return error if error is not None else future.result()
 
 

@@ -9,7 +9,7 @@ from edge_runtime.records import checked
 from train.config import TrainingConfig, parse_convolutions
 
 RELEASED = ("nano", "small", "base")
-CONFIGS = (*RELEASED, "teacher")
+CONFIGS = (*RELEASED, "teacher", "teacher-strong")
 _FOLDER = Path(__file__).parent / "releases"
 
 

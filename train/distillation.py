@@ -62,9 +62,12 @@ def teacher_logits(
         if (classes := classifier.model.graph.outputs[0].shape[-1]) != data.classes:
             raise BadArgument(f"teacher {path.name} knows {classes} classes, the data has {data.classes}")
     shelf = (cache or default_cache()) / f"teacher-logits-{_key(config, data)}"
-    views = []
+    views: list[NDArray[np.float16]] = []
     for view in range(views_needed(config)):
-        views.append(_view_logits(classifiers, config.augmentation, data, view, shelf / f"{view:04}.npy"))
+        if views and config.augmentation is None:  # then one view is like the other
+            views.append(views[0])
+        else:
+            views.append(_view_logits(classifiers, config.augmentation, data, view, shelf / f"{view:04}.npy"))
         if done:
             done()
     return np.stack(views)
@@ -102,7 +105,7 @@ def _read(path: Path) -> NDArray[np.float16] | None:
 
 
 def _key(config: TrainingConfig, data: Dataset) -> str:
-    """Names everything that logits depend on, except for how many views there are."""
+    """Names what logits depend on, except for how many views there are. Whoever changes how views are drawn gives them another seed."""
     assert config.distillation is not None
     augmentation = "" if config.augmentation is None else to_json(config.augmentation)
     parts = (*config.distillation.teachers, augmentation, data.sha256, str(VIEWS_SEED))

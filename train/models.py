@@ -4,6 +4,7 @@ Inputs are shaped so that no operation is wasted once a model is converted: dens
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,27 @@ def build(config: TrainingConfig, classes: int = 10) -> keras.Model:
     """
     weights = _initializers(config.seed)
     if config.model == "cnn":
-        return _cnn(config.convolutions, classes, weights)
+        return _cnn(config.convolutions, classes, weights, dense=False)
     if config.model == "tutorial":
         return _tutorial(classes, weights)
     hidden = config.hidden if config.model == "mlp" else ()
     return _dense(hidden, config.activation, classes, config.model, weights)
+
+
+def build_atrous(config: TrainingConfig, classes: int, trained: keras.Model) -> keras.Model:
+    """A trained cnn whose strides have become dilation, with the same weights.
+
+    Where a convolution's stride left out places, each later one takes every stride-th of them. What the trained network computed is what
+    this one has at every place that is a multiple of all strides.
+
+    Args:
+        config: one with `atrous`.
+        classes: number of outputs.
+        trained: what `build` gave for it.
+    """
+    model = _cnn(config.convolutions, classes, _initializers(config.seed), dense=True)
+    model.set_weights(trained.get_weights())
+    return model
 
 
 def model_input(images: NDArray[np.uint8], input_shape: tuple[int | None, ...]) -> NDArray[np.float32]:
@@ -71,23 +88,28 @@ def _logits(classes: int, weights: Initializers) -> keras.layers.Layer:
     return layers.Dense(classes, kernel_initializer=next(weights), name="logits")
 
 
-def _cnn(convolutions: tuple[Convolution, ...], classes: int, weights: Initializers) -> keras.Model:
+def _cnn(convolutions: tuple[Convolution, ...], classes: int, weights: Initializers, *, dense: bool) -> keras.Model:
     inputs = keras.Input((SIDE, SIDE, 1), name="pixels")
     x: Any = layers.Rescaling(1 / 255)(inputs)
+    dilation = 1
     for convolution in convolutions:
         # No bias before batch normalisation, which brings its own; the converter folds both into the convolution.
-        x = _convolution(convolution, next(weights))(x)
+        if dense:
+            x = _convolution(replace(convolution, stride=1), next(weights), dilation)(x)
+            dilation *= convolution.stride
+        else:
+            x = _convolution(convolution, next(weights))(x)
         x = layers.BatchNormalization(momentum=0.9)(x)
         x = layers.ReLU()(x)
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, _logits(classes, weights)(x), name="cnn")
 
 
-def _convolution(convolution: Convolution, weights: keras.initializers.Initializer) -> keras.layers.Layer:
+def _convolution(convolution: Convolution, weights: keras.initializers.Initializer, dilation: int = 1) -> keras.layers.Layer:
     shape = (convolution.kernel, convolution.stride, "valid" if convolution.valid else "same")
     if convolution.filters:
-        return layers.Conv2D(convolution.filters, *shape, kernel_initializer=weights, use_bias=False)
-    return layers.DepthwiseConv2D(*shape, depthwise_initializer=weights, use_bias=False)
+        return layers.Conv2D(convolution.filters, *shape, dilation_rate=dilation, kernel_initializer=weights, use_bias=False)
+    return layers.DepthwiseConv2D(*shape, dilation_rate=dilation, depthwise_initializer=weights, use_bias=False)
 
 
 def _tutorial(classes: int, weights: Initializers) -> keras.Model:

@@ -36,7 +36,7 @@ max_drop_option = click.option(
 
 # What `--augment standard` and `--distill standard` mean.
 STANDARD_AUGMENTATION = {"rotation": 10, "shear": 0.1, "zoom": 0.1, "shift": 2, "elastic": 0}
-STANDARD_DISTILLATION = {"views": 24, "temperature": 4, "weight": 0.9}
+STANDARD_DISTILLATION = {"views": 20, "temperature": 1, "weight": 0.9}
 
 
 def _as_text(pairs: dict[str, float]) -> str:
@@ -57,6 +57,12 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option(
                 "--averaging", type=float, metavar="MOMENTUM", help="Keep a moving average of the weights, such as 0.999."
+            ),
+            click.option(
+                "--atrous",
+                is_flag=True,
+                default=None,
+                help="Once a cnn is trained, let its strides become dilation: more exact, slower.",
             ),
             click.option(
                 "--augment",

@@ -23,7 +23,8 @@ class Epoch:
     """Figures of one epoch, counted from 1.
 
     Those of training are means while the weights still changed, and `loss` is what was minimised, smoothing, teachers and all; `val_loss`
-    is cross-entropy with the labels.
+    is cross-entropy with the labels. Those of validation are of the weights as they were after the epoch: with `averaging`, the model that
+    is kept has others, and the record's `validation` is of those.
     """
 
     epoch: int
@@ -77,6 +78,15 @@ def refuse_taken_run(folder: Path, force: bool) -> None:
         refuse_to_overwrite(folder / name, force)
 
 
+def is_stopped(folder: Path) -> bool:
+    """Whether a folder holds a run that can go on: killed or stopped, and be it in its first epoch.
+
+    Raises:
+        DataError: its record cannot be read.
+    """
+    return (folder / CHECKPOINT).exists() or ((folder / RECORD).exists() and not read_record(folder / RECORD).complete)
+
+
 def save_run(folder: Path, model: "keras.Model", record: TrainingRecord, curves: bytes, force: bool = False) -> None:
     """Write a run's three files, the record last: where it is, the run is whole.
 
@@ -114,11 +124,13 @@ def read_record(path: Path) -> TrainingRecord:
 def finished_run(folder: Path, config: TrainingConfig, data_sha256: str) -> TrainingRecord | None:
     """The record of the run in a folder, if it is finished.
 
+    Where a checkpoint lies, the record is that of a run which another one was to replace, or was killed before the checkpoint went.
+
     Raises:
         BadArgument: it is of another config or other data, which going on must not replace.
         DataError: the record cannot be read.
     """
-    if not (folder / RECORD).exists():
+    if not (folder / RECORD).exists() or (folder / CHECKPOINT).exists():
         return None
     record = read_record(folder / RECORD)
     if (record.config, record.data_sha256) != (config, data_sha256):

@@ -1,7 +1,7 @@
 """One training run: data and a config in, a fitted Keras model with its record out."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from train.checkpoint import Progressed, restore_checkpoint, save_checkpoint
 from train.config import TrainingConfig
 from train.data import Dataset, Split, calibration_indices
 from train.interrupt import stop_on_interrupt
-from train.models import build, model_input, predict_logits
+from train.models import build, build_atrous, model_input, predict_logits
 from train.objective import accuracy, cross_entropy, objective
 from train.optimization import finish_weights, make_optimizer
 from train.plots import training_curves
@@ -68,7 +68,7 @@ def fit(
     model = build(config, data.classes)
     steps = steps_of(config, len(data.train))
     model.compile(make_optimizer(config, steps), objective(config), metrics=[accuracy, cross_entropy])
-    so_far = Progressed(config, data.sha256, (), 0.0)
+    so_far = Progressed(config, data.sha256, installed_versions(), (), 0.0)
     if checkpoint and checkpoint.exists():
         so_far = restore_checkpoint(checkpoint, config, data.sha256, model)
     recorder = _Recorder(so_far, progress, checkpoint)
@@ -88,6 +88,8 @@ def fit(
             )
     else:  # killed after its last epoch: what Keras does when fitting ends is still to be done
         model.optimizer.finalize_variable_values(model.trainable_variables)
+    if config.atrous:
+        model = build_atrous(config, data.classes, model)
     finish_weights(model, config, data.train)
     return TrainedModel(model, _record(model, config, data, recorder, test))
 
@@ -185,7 +187,7 @@ class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         self.batches_done = 0
         self.history.append(Epoch(epoch + 1, logs["loss"], logs["accuracy"], logs["val_cross_entropy"], logs["val_accuracy"]))
         if self._checkpoint:
-            head = Progressed(self._so_far.config, self._so_far.data_sha256, tuple(self.history), self.seconds)
+            head = replace(self._so_far, history=tuple(self.history), seconds=self.seconds)
             save_checkpoint(self._checkpoint, head, self.model)
         if self._progress:
             self._progress.epoch(self.history[-1])

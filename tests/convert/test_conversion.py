@@ -93,10 +93,10 @@ def test_two_processes_write_the_same_bytes(
 
 
 def test_the_shipped_model_is_what_the_released_weights_give(mnist: Dataset) -> None:
-    """Converting train/releases/cnn-seed0 again gives the FlatBuffer that the package ships."""
+    """Converting train/releases/small-seed0 again gives the FlatBuffer that the package ships."""
     from convert.converter import to_flatbuffer
 
-    source = load_source(TRAINED_CNN, mnist)
+    source = load_source(ROOT / "train" / "releases" / "small-seed0" / "model.keras", mnist)
     assert source.record is not None
     flatbuffer = to_flatbuffer(source.model, RECIPES["int8"], mnist.train.images[list(source.calibration)])
     assert flatbuffer == read_model_file(DEFAULT_MODEL).flatbuffer
@@ -264,3 +264,27 @@ def test_a_model_that_loses_too_much_is_refused_with_its_numbers(invented: Datas
     report = json.loads((tmp_path / "outlier-conversion.json").read_text())
     assert report["models"][0]["manifest"]["verdict"]["passed"] is False
     assert report["models"][0]["manifest"]["accuracy"][1]["candidate"]["total"] == 200
+
+
+def test_layers_are_called_by_a_few_letters(cnn_files: dict[str, Path]) -> None:
+    """The names of Keras would be 2 KB of a file of 50; inputs and outputs keep theirs, which programs may ask for."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=read_model_file(cnn_files["int8"]).flatbuffer)
+    names = [tensor["name"] for tensor in interpreter.get_tensor_details()]
+    assert not [name for name in names if "conv2d" in name or "batch_normalization" in name]
+    assert sum(map(len, names)) < 1_300
+    (signature,) = interpreter.get_signature_list().values()
+    assert signature == {"inputs": ["pixels"], "outputs": ["output_0"]}
+
+
+def test_a_subclassed_model_is_converted_with_its_own_names() -> None:
+    """Keras cannot copy it layer by layer."""
+    from convert.converter import _for_export
+    from train.backend import keras
+
+    class Own(keras.Model):  # type: ignore[misc]  # Keras has no types
+        pass
+
+    model = Own()
+    assert _for_export(model) is model

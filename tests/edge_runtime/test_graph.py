@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from edge_runtime.errors import ModelFileError
 from edge_runtime.graph import read_graph
-from edge_runtime.model_file import MODELS, read_model_file
+from edge_runtime.model_file import DEFAULT_MODEL, read_model_file
 from edge_runtime.tflite_operators import OPERATOR_NAMES
 
-FLATBUFFER = read_model_file(MODELS / "cnn-int8.tflite").flatbuffer
+FLATBUFFER = read_model_file(DEFAULT_MODEL).flatbuffer
 
 
 def test_operator_names_are_those_of_the_schema() -> None:

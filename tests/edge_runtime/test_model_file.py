@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from edge_runtime.archive import pack, unpack
 from edge_runtime.cli import main
 from edge_runtime.errors import ModelFileError
-from edge_runtime.model_file import DEFAULT_MODEL, parse_model_file, read_model_file
+from edge_runtime.model_file import DEFAULT_MODEL, MODELS, find_model, parse_model_file, read_model_file
 
 DATA = DEFAULT_MODEL.read_bytes()
 OFFSET, ENTRIES = unpack(DATA)
@@ -40,11 +40,34 @@ def _with_zip(names: list[str]) -> bytes:
 def test_the_shipped_model_reads() -> None:
     """Name, labels, sizes and manifest are there, and the FlatBuffer is the part before the archive."""
     model = read_model_file()
-    assert (model.name, model.labels, model.file_bytes) == ("cnn", tuple("0123456789"), len(DATA))
+    assert (model.name, model.labels, model.file_bytes) == ("small", tuple("0123456789"), len(DATA))
     assert model.flatbuffer == DATA[:OFFSET]
     assert model.manifest is not None
     assert model.sha256 == model.manifest.flatbuffer.sha256
     assert model.golden().images.shape == (16, 28, 28)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, MODELS / "small-int8.tflite"),
+        ("nano", MODELS / "nano-int8.tflite"),
+        ("base-fp32", MODELS / "base-fp32.tflite"),
+        ("tiny", "tiny"),  # no such model
+        ("nano.tflite", "nano.tflite"),  # a file, even if it is not there
+        ("./nano", MODELS / "nano-int8.tflite"),  # pathlib drops the dot
+        ("folder/nano", "folder/nano"),
+        ("small", "small"),  # there is a file of that name
+        ("", ""),
+    ],
+)
+def test_shipped_models_have_names(
+    given: str | None, expected: str | Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A name alone means a shipped file, unless something in the current folder is called so."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small").write_bytes(b"mine")
+    assert find_model(None if given is None else Path(given)) == Path(expected)
 
 
 def test_a_plain_tflite_reads_without_a_manifest() -> None:

@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,6 +28,7 @@ from train.objective import objective
 from train.optimization import make_optimizer
 from train.progress import Progress
 from train.runs import Epoch, TrainingRecord, read_record
+from train.versions import installed_versions
 
 SIGNALS = ["SIGINT", "SIGKILL"]
 LINEAR = TrainingConfig("linear", epochs=2, seed=3, averaging=0.9)
@@ -104,6 +106,26 @@ def test_force_starts_anew(broken_runs: dict[str, Run], data_file: Path, tmp_pat
     answer = digits("train", "linear", "--epochs", 1, "--data", data_file, "--runs", tmp_path, "--name", "cnn", "--force")
     assert (answer.code, [line[:9] for line in answer.err.splitlines()]) == (0, ["epoch 1/1"])
     assert (_record(run).config.model, _files(run)) == ("linear", ["curves.png", "model.keras", "training.json"])
+
+
+def test_a_run_killed_while_it_replaced_another_goes_on(broken_runs: dict[str, Run], data_file: Path, tmp_path: Path) -> None:
+    """The old run's files lie beside the checkpoint; they are neither returned nor in the way, whatever they are of."""
+    old = ("train", "linear", "--epochs", 1, "--data", data_file, "--runs", tmp_path / "old", "--name", "cnn")
+    assert digits(*old).code == 0
+    run = broken_runs["SIGKILL"].copy(tmp_path)
+    for name in ("model.keras", "training.json", "curves.png"):
+        shutil.copy(tmp_path / "old" / "cnn" / name, run.folder)
+    assert digits(*run.words, "--resume").code == 0
+    assert (_record(run).config, _record(run).complete) == (RECIPE, True)
+    assert _files(run) == ["curves.png", "model.keras", "training.json"]
+
+
+def test_a_finished_run_is_not_judged_on_test_images_by_resuming(linear_run: Run, data_file: Path, tmp_path: Path) -> None:
+    """What cannot be done is said, where it would look as if it had been done."""
+    words = ("train", "linear", "--epochs", 1, "--data", data_file, "--runs", tmp_path, "--resume")
+    assert digits(*words).code == 0
+    assert "was not judged on the test images" in one_line(digits(*words, "--test"), 2)
+    assert digits(*linear_run.words, "--resume").code == 0
 
 
 def test_a_finished_run_is_not_trained_again(monkeypatch: pytest.MonkeyPatch, whole_run: Run) -> None:
@@ -201,7 +223,7 @@ def test_the_second_ctrl_c_ends_the_program(monkeypatch: pytest.MonkeyPatch, dat
 
 def test_ctrl_c_while_validation_images_are_looked_at(invented: Dataset) -> None:
     """The epoch counts, and no batch of the next one is trained."""
-    recorder = training._Recorder(Progressed(LINEAR, invented.sha256, (), 0.0), None, None)
+    recorder = training._Recorder(Progressed(LINEAR, invented.sha256, installed_versions(), (), 0.0), None, None)
     model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(10)])
     recorder.set_model(model)
     recorder.set_params({"steps": 1})
@@ -243,7 +265,7 @@ def test_a_checkpoint_goes_when_the_loss_becomes_no_number(
 
 # What a file may hold instead of a checkpoint.
 
-HEAD = Progressed(LINEAR, "f00", (Epoch(1, 0.5, 0.8, 0.4, 0.9),), 1.5)
+HEAD = Progressed(LINEAR, "f00", installed_versions(), (Epoch(1, 0.5, 0.8, 0.4, 0.9),), 1.5)
 
 
 def _compiled(config: TrainingConfig = LINEAR) -> keras.Model:
@@ -290,6 +312,13 @@ def test_a_checkpoint_is_of_one_config_and_one_data_set(saved: Path, config: Tra
     """A wrong value of whoever asks, not of the file."""
     with pytest.raises(BadArgument, match="with other settings or data"):
         restore_checkpoint(saved, config, data, _compiled(config))
+
+
+def test_a_checkpoint_is_of_one_version_of_what_trains(monkeypatch: pytest.MonkeyPatch, saved: Path) -> None:
+    """Half a run by one TensorFlow and half by another would pass for a run of either."""
+    monkeypatch.setattr("train.versions.__version__", "9.9.9")
+    with pytest.raises(BadArgument, match=r"was written by edge-digits 0.*this is edge-digits 9\.9\.9"):
+        restore_checkpoint(saved, LINEAR, "f00", _compiled())
 
 
 class _Evil:

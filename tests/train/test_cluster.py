@@ -148,7 +148,7 @@ def test_a_scheduler_without_workers_is_told(tmp_path: Path, monkeypatch: pytest
 def test_a_worker_of_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Here it is this side that is of another version."""
     ours = installed_versions()["edge-digits"]
-    monkeypatch.setattr(cluster, "__version__", "9.9.9")
+    monkeypatch.setattr("train.versions.__version__", "9.9.9")
     with (
         local_cluster(tmp_path, workers=1) as real,
         pytest.raises(DigitsError, match=rf"worker tcp.* has edge-digits {ours}, this is 9\.9\.9"),

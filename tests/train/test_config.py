@@ -30,6 +30,15 @@ LARGEST_SEED = 2**31 - 1
     [
         ({"model": "rnn"}, "unknown model 'rnn'; known are linear, mlp, cnn, tutorial"),
         ({"activation": "sine"}, "unknown activation 'sine'; known are relu, tanh, sigmoid, gelu, elu, leaky_relu, linear"),
+        ({"model": "mlp", "atrous": True}, "atrous is cnn's, not mlp's"),
+        (
+            {"model": "cnn", "atrous": True, "convolutions": parse_convolutions("8k5,8k3v")},
+            "atrous is for convolutions with strides, such as 16k5s2v",
+        ),
+        (
+            {"model": "cnn", "atrous": True, "convolutions": parse_convolutions("8k3,8k5s2v,8k3")},
+            "with atrous, convolutions from the first stride on must be valid, such as 8k3v",
+        ),
         ({"epochs": 0}, "epochs is 0, expected 1 to 10,000"),
         ({"epochs": 10_001}, "epochs is 10,001, expected 1 to 10,000"),
         ({"batch_size": 0}, "batch size is 0, expected 1 to 65,536"),

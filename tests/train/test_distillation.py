@@ -4,6 +4,7 @@ import io
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from train.config import Augmentation, Distillation, TrainingConfig
 from train.data import Dataset
 from train.distillation import teacher_logits, views_needed
 from train.models import predict_logits
-from train.teachers import committed_teachers
+from train.teachers import committed_teachers, find_teachers
 from train.training import fit, train_run
 
 AUGMENTATION = Augmentation(shift=1)
@@ -94,6 +95,17 @@ def test_the_second_time_nothing_is_judged(
     found = teacher_logits(other, invented, folder=teachers, cache=cache, done=lambda: told.append(1))
     np.testing.assert_array_equal(found, logits)
     assert len(told) == views_needed(config) == 2
+
+
+def test_images_that_nothing_moves_are_judged_once(
+    monkeypatch: pytest.MonkeyPatch, config: TrainingConfig, invented: Dataset, teachers: Path, tmp_path: Path
+) -> None:
+    """All views are the images themselves."""
+    judged: list[int] = []
+    monkeypatch.setattr(distillation, "view_of", lambda images, _augmentation, view: judged.append(view) or images)
+    found = teacher_logits(replace(config, augmentation=None), invented, folder=teachers, cache=tmp_path)
+    assert (judged, len(found)) == ([0], 2)
+    np.testing.assert_array_equal(found[0], found[1])
 
 
 @pytest.mark.parametrize(
@@ -196,6 +208,7 @@ def test_a_taught_student_says_what_its_teachers_say(
     """Trained by the command with a config file; the same student that gives its teachers no weight learns the true labels instead."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setitem(teacher_logits.__kwdefaults__, "folder", teachers)
+    monkeypatch.setattr("train.cli.find_teachers", partial(find_teachers, folder=teachers))
     assert config.distillation is not None
     agreement = {}
     for weight in (1.0, 0.0):

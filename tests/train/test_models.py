@@ -12,7 +12,7 @@ from edge_runtime.model_file import parse_model_file
 from train.backend import keras
 from train.config import ACTIVATIONS, TrainingConfig, parse_convolutions
 from train.data import Dataset
-from train.models import build, model_input, predict_logits
+from train.models import build, build_atrous, model_input, predict_logits
 
 MLP = TrainingConfig("mlp", (20, 10), "tanh")
 CNN_BLOCK = ["Conv2D", "BatchNormalization", "ReLU"]
@@ -137,3 +137,43 @@ def test_weights_are_of_the_seed_alone(config: TrainingConfig) -> None:
         built.append([weights for weights in build(config).get_weights() if weights.ndim > 1])
     assert [weights.tobytes() for weights in built[0]] == [weights.tobytes() for weights in built[1]]
     assert len({weights.flat[0] for weights in built[0]}) == len(built[0])
+
+
+def _before_the_average(model: keras.Model) -> keras.Model:
+    (average,) = (layer for layer in model.layers if isinstance(layer, keras.layers.GlobalAveragePooling2D))
+    return keras.Model(model.input, average.input)
+
+
+@pytest.mark.parametrize("text", ["4k5s2v,6k3v,5k3v", "4k3,4k3v,6k5s2v,dk3v,5k3s3v,4k2v", "4k3s2v,4k3s2v,4k3v"])
+def test_atrous_computes_the_same_at_every_place_of_the_trained_network(text: str, invented: Dataset) -> None:
+    """Whose strides left out all others; the weights are the same ones, and an odd size loses nothing."""
+    config = TrainingConfig("cnn", convolutions=parse_convolutions(text), atrous=True)
+    trained = build(config)
+    generator = np.random.RandomState(3)
+    trained.set_weights([generator.uniform(0.2, 1, weights.shape) - 0.4 * (weights.ndim > 1) for weights in trained.get_weights()])
+    dense = build_atrous(config, 10, trained)
+    for ours, theirs in zip(dense.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    images = model_input(invented.x_test[:5], trained.input_shape)
+    expected, found = (np.asarray(_before_the_average(model)(images)) for model in (trained, dense))
+    step = int(np.prod([layer.stride for layer in config.convolutions]))
+    assert found.shape[1] > (expected.shape[1] - 1) * step
+    np.testing.assert_allclose(
+        found[:, ::step, ::step][:, : expected.shape[1], : expected.shape[2]], expected, rtol=2e-4, atol=1e-4
+    )
+    assert np.ptp(expected) > 0.1
+
+
+def test_atrous_becomes_plain_convolutions_on_the_device(invented: Dataset) -> None:
+    """Dilation is in the operator; nothing is moved between space and batch, batch normalisation is folded."""
+    config = TrainingConfig("cnn", convolutions=parse_convolutions("4k5s2v,6k3v,5k3v"), atrous=True)
+    model = build_atrous(config, 10, build(config))
+    file = parse_model_file(to_flatbuffer(model, find_recipe("int8"), invented.x_train[:20]))
+    assert [(operator.name, count) for operator, count in file.graph.operator_counts] == [
+        ("CONV_2D", 3),
+        ("MEAN", 1),
+        ("FULLY_CONNECTED", 1),
+    ]
+    float_file = parse_model_file(to_flatbuffer(model, find_recipe("fp32"), invented.x_train[:20]))
+    logits = Classifier(float_file, trusted=True).classify_batch(invented.x_test[:50]).logits
+    np.testing.assert_allclose(logits, predict_logits(model, invented.x_test[:50]), rtol=1e-3, atol=1e-4)

@@ -1,6 +1,7 @@
 """Training: models learn, the same seed gives the same weights, and a run that goes astray stops with advice."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from edge_runtime.errors import DigitsError
 from tests.train.conftest import Run
 from train import training
 from train.backend import keras
-from train.config import TrainingConfig
+from train.config import TrainingConfig, parse_convolutions
 from train.data import Dataset
 from train.models import predict_logits
 from train.progress import Progress
@@ -90,3 +91,22 @@ def test_quiet_progress_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         progress.step()
         progress.epoch(Epoch(1, 0.5, 0.8, 0.4, 0.9))
     assert stream.getvalue() == ""
+
+
+def test_atrous_is_a_matter_of_what_becomes_of_the_trained_weights(invented: Dataset) -> None:
+    """Training is the same to the last bit; the model that is kept, and judged, has no strides, and statistics of its own."""
+    config = TrainingConfig(
+        "cnn", convolutions=parse_convolutions("6k5s2v,8k3v"), epochs=2, batch_size=32, learning_rate=0.01, averaging=0.9
+    )
+    plain, atrous = fit(config, invented), fit(replace(config, atrous=True), invented)
+    assert atrous.record.history == plain.record.history
+    for ours, theirs in zip(atrous.model.trainable_variables, plain.model.trainable_variables, strict=True):
+        np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
+    assert any(
+        (np.asarray(ours) != np.asarray(theirs)).any()
+        for ours, theirs in zip(atrous.model.non_trainable_variables, plain.model.non_trainable_variables, strict=True)
+    )
+    strides = [layer.strides for layer in atrous.model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert strides == [(1, 1), (1, 1)]
+    right = int(np.sum(predict_logits(atrous.model, invented.validation.images).argmax(axis=1) == invented.validation.labels))
+    assert atrous.record.validation.correct == right

@@ -99,11 +99,13 @@ def _run(device: Path, *words: object, cwd: Path | None = None) -> subprocess.Co
 
 
 def test_the_wheel_is_small_and_holds_what_it_should(wheel: Path) -> None:
-    """Under 1 MB: the four packages, the shipped model and the report's template, but no data set, no tests, no docs."""
+    """Under 1 MB: the four packages, the shipped models and the report's template, but no data set, no tests, no docs."""
     assert wheel.stat().st_size < 1_000_000
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"train", "convert", "edge_runtime", "benchmarks"}
-    assert {"edge_runtime/models/cnn-int8.tflite", "benchmarks/templates/report.html.j2", "edge_runtime/py.typed"} <= set(names)
+    models = {f"edge_runtime/models/{name}-{recipe}.tflite" for name in ("nano", "small", "base") for recipe in ("fp32", "int8")}
+    assert {name for name in names if name.endswith(".tflite")} == models
+    assert {"benchmarks/templates/report.html.j2", "edge_runtime/py.typed"} <= set(names)
     assert not [name for name in names if name.endswith((".npz", ".keras"))]
     assert any(name.endswith("licenses/LICENSE") for name in names)
 

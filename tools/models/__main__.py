@@ -6,11 +6,12 @@ from pathlib import Path
 
 from edge_runtime.errors import DataError
 from edge_runtime.files import write_file
-from tools.layout import NAMES, Layout, run
+from tools.layout import Layout, run
 from tools.models.cards import INT8
 from tools.models.page import page
 from tools.models.pictures import Picture, pictures_of
 from tools.models.releases import read_measurements, read_released
+from train.config_file import RELEASED
 from train.data import Dataset, load_dataset
 
 
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str] | None = None, layout: Layout | None = None) -
         DataError: a source is missing, or with --check, the page or a picture is not what would be written.
     """
     parser = argparse.ArgumentParser(prog="python -m tools.models", description="Write the model cards from committed files.")
-    parser.add_argument("names", nargs="*", default=NAMES, help="models; all of them if not given")
+    parser.add_argument("names", nargs="*", default=RELEASED, help="models; all of them if not given")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 4 if something would change")
     parser.add_argument("--data", type=Path, help="the data set; the embedded MNIST if not given")
     options = parser.parse_args(arguments)

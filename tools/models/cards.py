@@ -15,11 +15,11 @@ from tools.measure_models import TUTORIAL
 from tools.models.costs import Step, read_steps
 from tools.models.figures import Ratio, median_ratio, over_seeds
 from tools.models.pictures import MOST_SHOWN
-from tools.models.releases import RELEASED, Released, find_result
+from tools.models.releases import SHIPPED_RECIPES, Released, find_result
 from train.release_results import SEEDS, SHIPPED_SEED, SplitEvaluation, class_percents
 
-FLOAT, INT8 = (recipe.name for recipe in RELEASED)
-SHORT = {recipe.name: recipe.short for recipe in RELEASED}
+FLOAT, INT8 = (recipe.name for recipe in SHIPPED_RECIPES)
+SHORT = {recipe.name: recipe.short for recipe in SHIPPED_RECIPES}
 PURPOSES = {
     "nano": "For devices where every kilobyte of flash counts: its weights and biases fit into 8,192 bytes.",
     "small": "The default model: accurate and quick, in a file of at most 40,000 bytes.",

@@ -31,7 +31,7 @@ def page(releases: Sequence[Released], results: Sequence[BenchResult], data: Dat
         seeds=len(SEEDS),
         shipped=SHIPPED_SEED,
         runtime=releases[0].evaluations[SHIPPED_SEED].runtime,
-        summary="\n\n".join(_summary(releases, result) for result in results),
+        summary="\n\n".join(summary(releases, result) for result in results),
         calibration=len(releases[0].records[SHIPPED_SEED].calibration_indices),
         samples=f"{len(results[0].models[0].steady_ns):,}",
         machines="\n".join(_machine(result) for result in results),
@@ -41,7 +41,8 @@ def page(releases: Sequence[Released], results: Sequence[BenchResult], data: Dat
     return "\n\n".join((head.rstrip(), *(card(release, results, layout) for release in releases))) + "\n"
 
 
-def _summary(releases: Sequence[Released], result: BenchResult) -> str:
+def summary(releases: Sequence[Released], result: BenchResult, address: str = "") -> str:
+    """All releases in one Markdown table. `address` is where the page lies, as seen from where the table goes."""
     header = (
         "model",
         "multiply-adds",
@@ -52,14 +53,14 @@ def _summary(releases: Sequence[Released], result: BenchResult) -> str:
         f"p50 int8, {result.machine.board}",
         "p50 fp32",
     )
-    return as_markdown(header, [_summary_row(release, result) for release in releases])
+    return as_markdown(header, [_summary_row(release, result, address) for release in releases])
 
 
-def _summary_row(release: Released, result: BenchResult) -> Row:
+def _summary_row(release: Released, result: BenchResult, address: str) -> Row:
     shipped = release.shipped(INT8)
     spread = over_seeds([file.test.accuracy.percent for file in release.evaluated(INT8)])
     return (
-        f"[{release.name}](#{release.name})",
+        f"[{release.name}]({address}#{release.name})",
         f"{sum(step.multiply_adds for step in steps_of(release)):,}",
         f"{shipped.payload_bytes:,} B",
         f"{shipped.file_bytes:,} B",

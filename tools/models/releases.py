@@ -16,7 +16,7 @@ from train.release_results import EVALUATION, SEEDS, SHIPPED_SEED, FileEvaluatio
 from train.runs import RECORD, TrainingRecord, read_record
 from train.teachers import by_hash
 
-RELEASED = tuple(RECIPES[short] for short in ("fp32", "int8"))
+SHIPPED_RECIPES = tuple(RECIPES[short] for short in ("fp32", "int8"))
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def read_released(name: str, layout: Layout, data: Dataset) -> Released:
     folders = [seed_folder(layout.releases, name, seed) for seed in SEEDS]
     records = tuple(read_record(folder / RECORD) for folder in folders)
     evaluations = tuple(read_evaluation(folder / EVALUATION) for folder in folders)
-    files = {recipe.name: read_model_file(layout.models / recipe.file_name(name)) for recipe in RELEASED}
+    files = {recipe.name: read_model_file(layout.models / recipe.file_name(name)) for recipe in SHIPPED_RECIPES}
     for folder, seed, evaluation in zip(folders, SEEDS, evaluations, strict=True):
         if (evaluation.name, evaluation.seed, evaluation.data_sha256) != (name, seed, data.sha256):
             raise DataError(f"{folder / EVALUATION}: is of {evaluation.name} seed {evaluation.seed}, or of other data")

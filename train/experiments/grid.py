@@ -168,7 +168,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return found
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, a number of 5,000 digits, endless nesting
         raise DataError(f"{path}: is no TOML ({error})") from error
 
 

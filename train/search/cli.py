@@ -18,8 +18,9 @@ from edge_runtime.text import text_table
 from train.data import load_dataset
 from train.interrupt import INTERRUPTED
 from train.options import data_option
-from train.runs import CHECKPOINT, refuse_taken_run
-from train.search.points import point_file, read_point
+from train.run_summary import print_run
+from train.runs import is_stopped, refuse_taken_run
+from train.search.points import DEFAULT_SEARCHES, point_file, read_point, training_command
 from train.search.settings import check_options, make_plan, read_settings
 from train.search.space import SPACES
 from train.search.trial import Latency, MachineKind, Tools
@@ -44,8 +45,10 @@ _BATCHES, _CALLS = 7, 100  # of a latency
 @click.option("--seed", type=int, help="Of the proposals and of all trainings. Default: 0. With --train, of that training.")
 @data_option
 @click.option("--scheduler", metavar="ADDRESS", help="A dask scheduler, such as tcp://host:8786; else workers are started here.")
-@click.option("--workers", type=int, help="How many to start here. Default: one for each core.")
-@click.option("--searches", type=click.Path(path_type=Path), default="searches", show_default=True, help="Folder of all studies.")
+@click.option("--workers", type=click.IntRange(1, 256), help="How many to start here. Default: one for each core.")
+@click.option(
+    "--searches", type=click.Path(path_type=Path), default=DEFAULT_SEARCHES, show_default=True, help="Folder of all studies."
+)
 @click.option("--train", "point", metavar="POINT", help="Instead of searching, train a point of the study's front, such as t17.")
 @click.option("--runs", type=click.Path(path_type=Path), default="runs", show_default=True, help="Folder of runs, for --train.")
 @click.option("--force", is_flag=True, help="With --train, replace a run of that name.")
@@ -102,9 +105,8 @@ def _search(
     scheduler: str | None,
     workers: int | None,
 ) -> None:
-    for option, value in (("trials", trials), ("workers", workers)):
-        if value is not None and value < 1:
-            raise BadArgument(f"--{option} is {value}, expected 1 or more")
+    if trials < 1:
+        raise BadArgument(f"--trials is {trials}, expected 1 or more")
     if workers and scheduler:
         raise BadArgument("give --workers or --scheduler, not both: the workers of a scheduler are started apart")
     check_options(*chosen)
@@ -124,10 +126,9 @@ def _search(
     if report is None:
         raise DigitsError(f"no trial has succeeded; {folder / 'trials.csv'} says why")
     best = report.best.name
-    where = "" if folder.parent == Path("searches") else f" --searches {folder.parent}"
     click.echo(text_table(HEADER, front_rows(report.front)))
     click.echo(f"written: {folder}{os.sep}")
-    click.echo(f"next:    digits search --name {folder.name}{where} --train {best}")
+    click.echo(f"next:    {training_command(folder, best)}")
     click.echo(f"or:      digits train --config {point_file(folder, best)}")
 
 
@@ -137,7 +138,7 @@ def _train(folder: Path, point: str, epochs: int | None, seed: int | None, data_
         raise BadArgument(f"{folder} is no study; begin it with: digits search --name {folder.name}")
     config = read_point(folder, point, FULL_EPOCHS if epochs is None else epochs, seed)
     run = runs / check_name(f"{folder.name}-{point}")
-    resume = (run / CHECKPOINT).exists() and not force
+    resume = not force and is_stopped(run)
     refuse_taken_run(run, force or resume)
     data = load_dataset(data_path)
     if data.sha256 != settings.plan.data_sha256:
@@ -146,12 +147,7 @@ def _train(folder: Path, point: str, epochs: int | None, seed: int | None, data_
     from train.training import train_run  # loads TensorFlow
 
     record = train_run(config, data, run, force=force, resume=resume)
-    low, high = record.validation.interval
-    click.echo(f"{record.parameters:,} parameters, {record.seconds:.1f} s, seed {config.seed}")
-    click.echo(f"validation {record.validation.percent:.2f} % (95 % interval {low:.2f} to {high:.2f})")
-    if not record.complete:
-        click.echo(f"stopped after {len(record.history)} of {config.epochs} epochs", err=True)
-    click.echo(f"written: {run}{os.sep}\nnext:    digits convert {run / 'model.keras'}")
+    print_run(record, run, "the same command")
 
 
 def int8_flatbuffer(model: Any, images: NDArray[np.uint8]) -> bytes:

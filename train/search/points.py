@@ -14,6 +14,7 @@ from train.search.settings import Plan
 if TYPE_CHECKING:
     from train.search.study import Trial
 
+DEFAULT_SEARCHES = "searches"  # folder of all studies
 _FOLDER = "points"
 
 
@@ -23,7 +24,7 @@ def write_points(folder: Path, plan: Plan, front: "Iterable[Trial]") -> None:
     for path, trial in files.items():
         head = f"# Trial {trial.name} of the search {folder.name}, with the short training that it was judged by.\n"
         write_file(path, head + config_text({**trial.network, **plan.recipe}), force=True)
-    for path in set((folder / _FOLDER).glob("t*.toml")) - files.keys():
+    for path in set((folder / _FOLDER).glob("t[0-9]*.toml")) - files.keys():
         path.unlink()
 
 
@@ -34,7 +35,7 @@ def read_point(folder: Path, name: str, epochs: int | None = None, seed: int | N
         BadArgument: the study has no such point; the message lists those that it has.
         DataError: its file was changed into something that cannot be used.
     """
-    known = sorted((path.stem for path in (folder / _FOLDER).glob("t*.toml")), key=lambda stem: (len(stem), stem))
+    known = sorted((path.stem for path in (folder / _FOLDER).glob("t[0-9]*.toml")), key=lambda stem: (len(stem), stem))
     if name not in known:
         raise BadArgument(f"{folder} has no point {name!r} on its front; it has {', '.join(known) or 'none yet'}")
     given = {"epochs": epochs, "seed": seed}
@@ -44,6 +45,12 @@ def read_point(folder: Path, name: str, epochs: int | None = None, seed: int | N
 def point_file(folder: Path, name: str) -> Path:
     """Where the config of a point is."""
     return folder / _FOLDER / f"{name}.toml"
+
+
+def training_command(folder: Path, name: str) -> str:
+    """The command that trains a point by its name."""
+    where = "" if folder.parent == Path(DEFAULT_SEARCHES) else f" --searches {folder.parent}"
+    return f"digits search --name {folder.name}{where} --train {name}"
 
 
 def config_text(fields: Mapping[str, Any]) -> str:

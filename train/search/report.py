@@ -4,8 +4,10 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from edge_runtime.statistics import Accuracy
+from train.search.points import point_file, training_command
 from train.search.settings import Settings
 from train.search.space import architecture
 from train.search.study import Trial
@@ -80,9 +82,9 @@ def microseconds(nanoseconds: int) -> str:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that the page says; `name` is the study's."""
+    """Everything that the page says about the study in a folder."""
 
-    name: str
+    folder: Path
     settings: Settings
     trials: Sequence[Trial]
     front: Sequence[Trial]
@@ -94,7 +96,7 @@ class Report:
 
     def markdown(self) -> str:
         """The page."""
-        parts = (f"# Search {self.name}", self._what(), self._front(), self._how_sure(), *self._warnings(), self._next())
+        parts = (f"# Search {self.folder.name}", self._what(), self._front(), self._how_sure(), *self._warnings(), self._next())
         return "\n\n".join(parts) + "\n"
 
     def _what(self) -> str:
@@ -148,8 +150,9 @@ class Report:
         name = self.best.name
         return (
             "## To train a point\n\nIn full, by its name or from its config:\n\n"
-            f"    digits search --name {self.name} --train {name} --epochs 30\n"
-            f"    digits train --config searches/{self.name}/points/{name}.toml --epochs 30"
+            f"    {training_command(self.folder, name)} --epochs 30\n"
+            f"    digits train --config {point_file(self.folder, name)} --epochs 30\n\n"
+            "With `--data` too, if the search had it."
         )
 
 

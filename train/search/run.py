@@ -128,7 +128,7 @@ def publish(folder: Path, settings: Settings, trials: list[Trial]) -> Report | N
     write_file(folder / "trials.csv", trials_csv(trials, front), force=True)
     if not front:
         return None
-    report = Report(folder.name, settings, trials, front)
+    report = Report(folder, settings, trials, front)
     title = f"{folder.name}: {len(trials)} trials, accuracy after short trainings (epochs: {settings.plan.recipe['epochs']})"
     write_file(folder / "pareto.png", pareto_plot(trials, front, title), force=True)
     write_points(folder, settings.plan, front)

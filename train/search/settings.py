@@ -10,6 +10,7 @@ from edge_runtime.records import read_json, to_json
 from train.config import TrainingConfig
 from train.config_file import config_of
 from train.data import Dataset
+from train.options import STANDARD_AUGMENTATION
 from train.search.space import SPACES, Limits, check_limits
 from train.search.trial import ForeignMachine, MachineKind
 
@@ -22,7 +23,7 @@ _RECIPE = {
     "optimizer": "adamw",
     "warmup": 0.2,
     "weight_decay": 0.01,
-    "augmentation": {"rotation": 10.0, "shear": 0.1, "zoom": 0.1, "shift": 2.0, "elastic": 0.7},
+    "augmentation": STANDARD_AUGMENTATION,
 }
 
 

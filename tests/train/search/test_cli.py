@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 
 from tests.commands import digits, one_line
 from tests.train.search.conftest import KilledStudy
+from train import training
 from train.config_file import read_config
 from train.runs import read_record
 from train.search.cli import machine_kind
@@ -74,6 +77,27 @@ def test_a_point_is_trained_by_name(killed_study: KilledStudy, data_file: Path, 
     point = read_config(killed_study.folder / "points" / f"{name}.toml")
     assert (config.convolutions, config.epochs, config.augmentation) == (point.convolutions, 2, point.augmentation)
     assert "give --force" in one_line(digits(*words, "--train", name, "--epochs", 2), 1)
+
+
+def test_a_point_stopped_in_its_first_epoch_goes_on(
+    monkeypatch: pytest.MonkeyPatch, killed_study: KilledStudy, data_file: Path, tmp_path: Path
+) -> None:
+    """By the same command, as it says, though there is no checkpoint yet."""
+
+    class Stopped(training.Progress):
+        def step(self) -> None:
+            super().step()
+            os.kill(os.getpid(), signal.SIGINT)
+
+    name = next(row["name"] for row in _rows(killed_study.folder) if row["on_front"] == "1")
+    words = ("search", "--name", "small", "--searches", killed_study.folder.parent, "--data", data_file, "--runs", tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "Progress", Stopped)
+        answer = digits(*words, "--train", name, "--epochs", 1)
+    assert (answer.code, answer.err) == (130, "stopped after 0 of 1 epochs; the same command goes on\n")
+    assert not (tmp_path / f"small-{name}" / "checkpoint.npz").exists()
+    assert digits(*words, "--train", name, "--epochs", 1).code == 0
+    assert read_record(tmp_path / f"small-{name}" / "training.json").complete
 
 
 def _copy(study: KilledStudy, tmp_path: Path) -> tuple[Path, list[str]]:
@@ -144,7 +168,7 @@ def test_a_study_of_another_machine_is_refused(killed_study: KilledStudy, tmp_pa
     ("words", "complaint"),
     [
         (("--trials", 0), "--trials is 0"),
-        (("--workers", 0), "--workers is 0"),
+        (("--workers", 0), "0 is not in the range 1<=x<=256"),
         (("--epochs", 0), "epochs is 0, expected 1 to 10,000"),
         (("--seed", -1), "seed is -1, expected 0"),
         (("--max-bytes", 100), "payload is limited to 100 bytes"),

@@ -68,7 +68,7 @@ def test_the_table_has_all_trials() -> None:
 
 def test_the_page_says_what_was_done_and_how_sure_it_is(settings: Settings) -> None:
     """Counts, limit, recipe, machine, that it is validation and a short training, the interval, and how to go on."""
-    page = Report("one", settings, TRIALS, FRONT).markdown()
+    page = Report(Path("mine/one"), settings, TRIALS, FRONT).markdown()
     for text in (
         "# Search one\n\n5 trials, 1 of them failed: networks of the space mlp with at most 20,000 bytes of int8 payload",
         "the 550 training images of invented ",
@@ -79,8 +79,8 @@ def test_the_page_says_what_was_done_and_how_sure_it_is(settings: Settings) -> N
         "Chosen on 50 validation images, after a training of 1 epoch with one seed; the test set was not looked at.",
         "90.00 % (78.64 to 95.65) is the best here",
         f"Latency is of {HERE}",
-        "digits search --name one --train t1 ",
-        "digits train --config searches/one/points/t1.toml ",
+        "digits search --name one --searches mine --train t1 ",
+        "digits train --config mine/one/points/t1.toml ",
     ):
         assert text in page
     assert page.index("| t0 |") < page.index("| t4 |") < page.index("| t1 |")
@@ -98,7 +98,7 @@ def test_the_page_says_what_was_done_and_how_sure_it_is(settings: Settings) -> N
 )
 def test_the_page_warns_of_its_latencies(settings: Settings, trial: Trial, warning: str | None) -> None:
     """Of a busy machine and of unsteady medians, and only then."""
-    page = Report("one", settings, [trial, ended(1, 40, 2_000)], [trial]).markdown()
+    page = Report(Path("mine/one"), settings, [trial, ended(1, 40, 2_000)], [trial]).markdown()
     assert ("Warning:" in page) == (warning is not None)
     assert (warning or "") in page
 
