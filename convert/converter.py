@@ -77,10 +77,11 @@ def _for_export(model: keras.Model) -> keras.Model:
         return kind.from_config({**layer.get_config(), "name": f"l{next(numbers)}"})
 
     try:
-        clone = keras.models.clone_model(model, clone_function=copy)
-    except ValueError:  # a subclassed model: nothing is known of its layers
+        graph = keras.Model(model.inputs, model.outputs, name=model.name)  # without loss and metrics, which a clone would want too
+    except (AttributeError, TypeError, ValueError):  # a subclassed model: nothing is known of its layers
         return model
-    clone.set_weights(model.get_weights())
+    clone = keras.models.clone_model(graph, clone_function=copy)
+    clone.set_weights(graph.get_weights())
     return clone
 
 

@@ -23,7 +23,7 @@ from train.data import load_dataset
 from train.runs import MODEL
 from train.threads import limit_threads
 
-RELEASE, EPOCHS, SEEDS = "small", 8, (0, 1, 2)
+RELEASE, EPOCHS, SEEDS = "nano", 8, (0, 1, 2)
 RESULTS = Path(__file__).parents[1] / "train" / "releases" / "ablation.json"
 RUNS = Path("runs/ablation")  # to be removed before the recipe of another release is measured
 
@@ -69,6 +69,7 @@ def variants_of(released: TrainingConfig) -> dict[str, TrainingConfig]:
         "Adam in place of AdamW": change(base, optimizer="adam", weight_decay=0.0),
         "without weight averaging": change(base, averaging=0.0),
         "without label smoothing": change(base, label_smoothing=0.0),
+        "without atrous": change(base, atrous=False),
     }
 
 

@@ -15,6 +15,7 @@ from train.batches import steps_of, training_batches
 from train.checkpoint import Progressed, restore_checkpoint, save_checkpoint
 from train.config import TrainingConfig
 from train.data import Dataset, Split, calibration_indices
+from train.folder_lock import hold
 from train.interrupt import stop_on_interrupt
 from train.models import build, build_atrous, model_input, predict_logits
 from train.objective import accuracy, cross_entropy, objective
@@ -114,29 +115,32 @@ def train_run(
     Raises:
         WouldOverwrite: `folder` holds a run already and neither `force` nor `resume` is set.
         BadArgument: `resume` of a run with other settings or data.
-        DigitsError: the loss became NaN or infinite.
+        DigitsError: the loss became NaN or infinite, or another process works on this run.
     """
     checkpoint = folder / CHECKPOINT
     if resume and (done := finished_run(folder, config, data.sha256)):
         return done
     refuse_taken_run(folder, force or resume)
-    if not resume:
-        checkpoint.unlink(missing_ok=True)
-    with Progress(config.epochs, steps_of(config, len(data.train)), quiet) as progress:
-        trained = fit(
-            config,
-            data,
-            test=test,
-            progress=progress,
-            teacher_logits=teacher_logits,
-            checkpoint=checkpoint,
-            tensorboard=tensorboard / folder.name if tensorboard else None,
-        )
-    title = f"{folder.name}: {trained.record.parameters:,} parameters, validation {trained.record.validation.percent:.2f} %"
-    save_run(folder, trained.model, trained.record, training_curves(trained.record.history, title), force or resume)
-    if trained.record.complete:
-        checkpoint.unlink(missing_ok=True)
-    return trained.record
+    folder.mkdir(parents=True, exist_ok=True)
+    with hold(folder, "run"):
+        if not resume:
+            checkpoint.unlink(missing_ok=True)
+        with Progress(config.epochs, steps_of(config, len(data.train)), quiet) as progress:
+            trained = fit(
+                config,
+                data,
+                test=test,
+                progress=progress,
+                teacher_logits=teacher_logits,
+                checkpoint=checkpoint,
+                tensorboard=tensorboard / folder.name if tensorboard else None,
+            )
+        record = trained.record
+        title = f"{folder.name}: {record.parameters:,} parameters, validation {record.validation.percent:.2f} %"
+        save_run(folder, trained.model, record, training_curves(record.history, title), force or resume)
+        if record.complete:
+            checkpoint.unlink(missing_ok=True)
+    return record
 
 
 class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types

@@ -75,7 +75,7 @@ def test_answers_have_labels_scores_and_confidence(shipped: Classifier, mnist: D
     result = shipped.classify(mnist.x_test[0])
     assert (result.label, result.index) == ("7", 7)
     assert result.scores.sum() == pytest.approx(1)
-    assert result.confidence == result.scores.max() > 0.99
+    assert result.confidence == result.scores.max() > 0.9
     batch = shipped.classify_batch(mnist.x_test[:3])
     assert [entry.label for entry in batch] == batch.labels == ["7", "2", "1"]
     assert np.array_equal(batch.scores[0], result.scores)

@@ -96,8 +96,8 @@ def test_a_failed_verification_is_exit_1(tmp_path: Path) -> None:
     path.write_bytes(_with_golden(outputs=np.zeros_like(GOLDEN.outputs)))
     result = CliRunner().invoke(main, ["verify", str(path)])
     assert result.exit_code == 1
-    assert result.stdout.startswith("FAILED: cnn on ai-edge-litert")
-    assert result.stderr.startswith("digits: cnn on ai-edge-litert")
+    assert result.stdout.startswith("FAILED: small on ai-edge-litert")
+    assert result.stderr.startswith("digits: small on ai-edge-litert")
 
 
 @pytest.mark.parametrize(

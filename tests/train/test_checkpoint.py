@@ -23,6 +23,7 @@ from train.backend import keras
 from train.checkpoint import Progressed, restore_checkpoint, save_checkpoint
 from train.config import TrainingConfig
 from train.data import Dataset
+from train.folder_lock import hold
 from train.models import build
 from train.objective import objective
 from train.optimization import make_optimizer
@@ -118,6 +119,16 @@ def test_a_run_killed_while_it_replaced_another_goes_on(broken_runs: dict[str, R
     assert digits(*run.words, "--resume").code == 0
     assert (_record(run).config, _record(run).complete) == (RECIPE, True)
     assert _files(run) == ["curves.png", "model.keras", "training.json"]
+
+
+def test_two_processes_do_not_train_one_run(data_file: Path, tmp_path: Path) -> None:
+    """The second is told before it trains, and leaves the first one's checkpoint alone."""
+    words = ("train", "linear", "--epochs", 1, "--data", data_file, "--runs", tmp_path)
+    (tmp_path / "linear").mkdir()
+    with hold(tmp_path / "linear", "run"):
+        message = one_line(digits(*words), 1)
+    assert message == f"digits: {tmp_path / 'linear'}: another process works on this run\n"
+    assert digits(*words).code == 0
 
 
 def test_a_finished_run_is_not_judged_on_test_images_by_resuming(linear_run: Run, data_file: Path, tmp_path: Path) -> None:

@@ -3,8 +3,6 @@
 A file appears whole, once its cell is finished, so a process that is killed loses what it is just doing and nothing else.
 """
 
-import fcntl
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -15,6 +13,7 @@ from edge_runtime.files import write_file
 from edge_runtime.records import from_json, to_json
 from train.experiments.cells import CellResult
 from train.experiments.grid import Grid
+from train.folder_lock import hold
 
 FORMAT = 1
 ASKED, CELLS = "experiment.json", "cells"
@@ -86,7 +85,7 @@ def open_store(folder: Path, asked: Asked) -> Iterator[Store]:
         DigitsError: the folder cannot be written to, or another process works on it.
     """
     _make(folder / CELLS)
-    with _locked(folder):
+    with hold(folder, "experiment"):
         # Nobody else writes here: these are of a process that was killed while it wrote.
         for rest in (*folder.glob(".*.json.*"), *folder.glob(f"{CELLS}/.*.json.*")):
             rest.unlink()
@@ -135,18 +134,3 @@ def _spoken(value: object) -> str:
     if isinstance(value, dict):
         return " ".join(f"{name} {version}" for name, version in sorted(value.items()))
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder; the system lets go of it when the process ends, however it ends."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise DigitsError(f"{folder}: another process works on this experiment") from error
-    try:
-        yield
-    finally:
-        os.close(handle)
