@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edge_runtime.errors import DigitsError
@@ -11,7 +11,7 @@ from edge_runtime.errors import DigitsError
 
 @contextmanager
 def hold(folder: Path, what: str) -> Iterator[None]:
-    """Hold a folder that is there; the system lets go of it when the process ends, however it ends.
+    """Hold a folder; the system lets go of it when the process ends, however it ends. Nothing is left of one that stayed empty.
 
     Args:
         folder: which one.
@@ -20,6 +20,7 @@ def hold(folder: Path, what: str) -> Iterator[None]:
     Raises:
         DigitsError: another process holds it.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -30,3 +31,5 @@ def hold(folder: Path, what: str) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+        with suppress(OSError):  # it holds something
+            folder.rmdir()

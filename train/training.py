@@ -121,7 +121,6 @@ def train_run(
     if resume and (done := finished_run(folder, config, data.sha256)):
         return done
     refuse_taken_run(folder, force or resume)
-    folder.mkdir(parents=True, exist_ok=True)
     with hold(folder, "run"):
         if not resume:
             checkpoint.unlink(missing_ok=True)
