@@ -4,6 +4,7 @@ The only module that imports dask. Whatever runs many trainings (experiments, se
 is one way to use many machines, and this machine alone is just the smallest of them.
 """
 
+import gc
 import logging
 import os
 import signal
@@ -42,6 +43,9 @@ def connect(scheduler: str | None = None, workers: int | None = None) -> Iterato
         BadArgument: `scheduler` is no address.
         DigitsError: nobody answers there, it has no workers, or a worker has other versions of this package or TensorFlow.
     """
+    # An earlier client of this process, closed or not, stops its loop when it is collected. Were that while the next loop starts, which
+    # holds the same lock, both would wait for ever.
+    gc.collect()
     with dask.config.set(_SETTINGS), _silence():
         if scheduler:
             with _client(scheduler) as client:

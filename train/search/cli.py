@@ -45,7 +45,7 @@ _BATCHES, _CALLS = 7, 100  # of a latency
 @click.option("--seed", type=int, help="Of the proposals and of all trainings. Default: 0. With --train, of that training.")
 @data_option
 @click.option("--scheduler", metavar="ADDRESS", help="A dask scheduler, such as tcp://host:8786; else workers are started here.")
-@click.option("--workers", type=click.IntRange(1, 256), help="How many to start here. Default: one for each core.")
+@click.option("--workers", type=int, help="How many to start here. Default: one for each core.")
 @click.option(
     "--searches", type=click.Path(path_type=Path), default=DEFAULT_SEARCHES, show_default=True, help="Folder of all studies."
 )
@@ -107,6 +107,8 @@ def _search(
 ) -> None:
     if trials < 1:
         raise BadArgument(f"--trials is {trials}, expected 1 or more")
+    if workers is not None and not 1 <= workers <= 256:
+        raise BadArgument(f"--workers is {workers}, expected 1 to 256")
     if workers and scheduler:
         raise BadArgument("give --workers or --scheduler, not both: the workers of a scheduler are started apart")
     check_options(*chosen)

@@ -112,9 +112,20 @@ def test_another_grid_of_that_name_is_refused(finished: Experiment) -> None:
     assert _cells(finished.folder) == before
 
 
+# SIGINT may be ignored where tests run, in the background of a shell.
+_INTERRUPTIBLE = """
+import signal, sys
+from edge_runtime.cli import main
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    main(sys.argv[1:], prog_name="digits")
+"""
+
+
 def _start(*words: object) -> "subprocess.Popen[str]":
     """The command as a process of its own, leader of its group as in a terminal."""
-    command = [sys.executable, "-m", "edge_runtime.cli", *map(str, words)]
+    command = [sys.executable, "-c", _INTERRUPTIBLE, *map(str, words)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
