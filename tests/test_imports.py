@@ -99,7 +99,7 @@ def _loaded_by(statement: str) -> set[str]:
         ("import train.threads", {"train"}),
         ("import train.cli", {"edge_runtime", "train", "click"}),
         ("import train.experiments.cli", {"edge_runtime", "train", "click"}),
-        ("import train.search.cli", {"edge_runtime", "train", "click", "tqdm"}),
+        ("import train.search.cli", {"edge_runtime", "train", "click"}),
         ("import edge_runtime.cli", {"edge_runtime", "click"}),
         ("import benchmarks", {"benchmarks"}),
         ("import convert", {"convert"}),

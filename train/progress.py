@@ -3,8 +3,6 @@
 import sys
 from types import TracebackType
 
-from tqdm import tqdm
-
 from train.runs import Epoch
 
 
@@ -13,6 +11,8 @@ class Progress:
 
     def __init__(self, epochs: int, steps: int, quiet: bool = False) -> None:
         """`steps` is the number of batches of an epoch; `quiet` shows nothing at all."""
+        from tqdm import tqdm  # here, since --help of commands that train must work where nothing to train with is installed
+
         self._epochs = epochs
         self._steps = steps
         self._quiet = quiet
@@ -44,4 +44,4 @@ class Progress:
                 f"  loss {figures.loss:.4f}  accuracy {100 * figures.accuracy:.2f} %"
                 f"  validation loss {figures.val_loss:.4f}  accuracy {100 * figures.val_accuracy:.2f} %"
             )
-            tqdm.write(line, file=sys.stderr)
+            self._bar.write(line, file=sys.stderr)
