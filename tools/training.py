@@ -125,7 +125,8 @@ def _quick(timing: QuickTiming) -> str:
     ]
     table = as_markdown(("seed", "training", "the whole command", "validation", "int8 file, test"), rows)
     mean = statistics.fmean(run.test.percent for run in timing.runs)
-    return f"{table}\n\nMean on test: {mean:.2f} %. {timing.cores} cores of {timing.machine}; nothing else ran on this virtual machine, but its host is shared."
+    where = f"{timing.cores} cores of {timing.machine}; nothing else ran on this virtual machine, but its host is shared"
+    return f"{table}\n\nMean on test: {mean:.2f} %. {where}."
 
 
 if __name__ == "__main__":
