@@ -94,18 +94,16 @@ def _cnn(convolutions: tuple[Convolution, ...], classes: int, weights: Initializ
     dilation = 1
     for convolution in convolutions:
         # No bias before batch normalisation, which brings its own; the converter folds both into the convolution.
-        if dense:
-            x = _convolution(replace(convolution, stride=1), next(weights), dilation)(x)
-            dilation *= convolution.stride
-        else:
-            x = _convolution(convolution, next(weights))(x)
+        layer = replace(convolution, stride=1) if dense else convolution
+        x = _convolution(layer, next(weights), dilation)(x)
+        dilation *= convolution.stride // layer.stride
         x = layers.BatchNormalization(momentum=0.9)(x)
         x = layers.ReLU()(x)
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, _logits(classes, weights)(x), name="cnn")
 
 
-def _convolution(convolution: Convolution, weights: keras.initializers.Initializer, dilation: int = 1) -> keras.layers.Layer:
+def _convolution(convolution: Convolution, weights: keras.initializers.Initializer, dilation: int) -> keras.layers.Layer:
     shape = (convolution.kernel, convolution.stride, "valid" if convolution.valid else "same")
     if convolution.filters:
         return layers.Conv2D(convolution.filters, *shape, dilation_rate=dilation, kernel_initializer=weights, use_bias=False)

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from tests.commands import Answer, digits
 from train.config import Augmentation, TrainingConfig, parse_convolutions
+from train.progress import Progress
 
 # A small network with every switch on, so that whatever a run has to remember is there: state of the optimiser, average, statistics, views.
 RECIPE = TrainingConfig(
@@ -70,6 +71,29 @@ class Waiting(progress.Progress):
 training.Progress = Waiting
 main(sys.argv[2:], prog_name="digits")
 """
+
+
+def interrupting(batches: set[int]) -> type[Progress]:
+    """Progress that sends SIGINT at some of the batches."""
+
+    class Interrupting(Progress):
+        done = 0
+
+        def step(self) -> None:
+            super().step()
+            Interrupting.done += 1
+            if Interrupting.done in batches:
+                signal.raise_signal(signal.SIGINT)
+
+    return Interrupting
+
+
+@pytest.fixture
+def listening() -> Iterator[None]:
+    """SIGINT is not ignored, even if tests run in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @dataclass(frozen=True)

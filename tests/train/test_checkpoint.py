@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edge_runtime.errors import BadArgument, DataError
 from tests.commands import Answer, digits, one_line
 from tests.samples import arrays_of, write_npz
-from tests.train.conftest import RECIPE, Run
+from tests.train.conftest import RECIPE, Run, interrupting
 from train import training
 from train.backend import keras
 from train.checkpoint import Progressed, restore_checkpoint, save_checkpoint
@@ -179,35 +179,13 @@ def test_a_damaged_checkpoint_exits_4(broken_runs: dict[str, Run], tmp_path: Pat
     assert _files(run) == ["checkpoint.npz"]
 
 
-def _interrupting(batches: set[int]) -> type[Progress]:
-    """Progress that sends SIGINT at some of the batches."""
-
-    class Interrupting(Progress):
-        done = 0
-
-        def step(self) -> None:
-            super().step()
-            Interrupting.done += 1
-            if Interrupting.done in batches:
-                signal.raise_signal(signal.SIGINT)
-
-    return Interrupting
-
-
-@pytest.fixture
-def _listening(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIGINT is not ignored, even if tests run in the background of a shell."""
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        pytest.skip("SIGINT is ignored here")
-
-
-@pytest.mark.usefixtures("_listening")
+@pytest.mark.usefixtures("listening")
 def test_ctrl_c_before_the_first_epoch_has_ended(monkeypatch: pytest.MonkeyPatch, data_file: Path, tmp_path: Path) -> None:
     """A model of two batches, without a history or a checkpoint; going on begins at the beginning."""
     words = ("train", "linear", "--epochs", 2, "--seed", 3, "--data", data_file, "--runs", tmp_path)
     run = Run(tmp_path / "linear", Answer(0, "", ""), ())
     with monkeypatch.context() as patched:
-        patched.setattr(training, "Progress", _interrupting({2}))
+        patched.setattr(training, "Progress", interrupting({2}))
         answer = digits(*words)
     assert (answer.code, answer.err) == (130, "stopped after 0 of 2 epochs; --resume goes on\n")
     assert (_record(run).history, _record(run).stray_batches) == ((), 2)
@@ -216,11 +194,11 @@ def test_ctrl_c_before_the_first_epoch_has_ended(monkeypatch: pytest.MonkeyPatch
     assert _record(run).complete
 
 
-@pytest.mark.usefixtures("_listening")
+@pytest.mark.usefixtures("listening")
 def test_the_second_ctrl_c_ends_the_program(monkeypatch: pytest.MonkeyPatch, data_file: Path, tmp_path: Path) -> None:
     """At once; the last whole epoch is on disk."""
 
-    class Impatient(_interrupting({13})):  # type: ignore[misc]
+    class Impatient(interrupting({13})):  # type: ignore[misc]
         def step(self) -> None:
             super().step()
             if Impatient.done == 13:
@@ -250,7 +228,7 @@ def test_a_run_killed_after_its_last_epoch_is_finished_without_training(invented
     """The checkpoint holds the weights of the last step; what is saved is their average, as without the break."""
     checkpoint = tmp_path / "checkpoint.npz"
     whole = training.fit(LINEAR, invented, checkpoint=checkpoint)
-    again = training.fit(LINEAR, invented, checkpoint=checkpoint, progress=_interrupting({1})(2, 9, quiet=True))
+    again = training.fit(LINEAR, invented, checkpoint=checkpoint, progress=interrupting({1})(2, 9, quiet=True))
     for found, expected in zip(again.model.get_weights(), whole.model.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
     assert replace(again.record, seconds=0) == replace(whole.record, seconds=0)

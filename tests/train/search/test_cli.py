@@ -3,9 +3,7 @@
 import csv
 import io
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import digits, one_line
+from tests.train.conftest import interrupting
 from tests.train.search.conftest import KilledStudy
 from train import training
 from train.config_file import read_config
@@ -79,23 +78,16 @@ def test_a_point_is_trained_by_name(killed_study: KilledStudy, data_file: Path, 
     assert "give --force" in one_line(digits(*words, "--train", name, "--epochs", 2), 1)
 
 
+@pytest.mark.usefixtures("listening")
 def test_a_point_stopped_in_its_first_epoch_goes_on(
     monkeypatch: pytest.MonkeyPatch, killed_study: KilledStudy, data_file: Path, tmp_path: Path
 ) -> None:
     """By the same command, as it says, though there is no checkpoint yet."""
-
-    class Stopped(training.Progress):
-        def step(self) -> None:
-            super().step()
-            os.kill(os.getpid(), signal.SIGINT)
-
     name = next(row["name"] for row in _rows(killed_study.folder) if row["on_front"] == "1")
     words = ("search", "--name", "small", "--searches", killed_study.folder.parent, "--data", data_file, "--runs", tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(training, "Progress", Stopped)
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored where tests run
+        patch.setattr(training, "Progress", interrupting({1}))
         answer = digits(*words, "--train", name, "--epochs", 1)
-        signal.signal(signal.SIGINT, before)
     assert (answer.code, answer.err) == (130, "stopped after 0 of 1 epochs; the same command goes on\n")
     assert not (tmp_path / f"small-{name}" / "checkpoint.npz").exists()
     assert digits(*words, "--train", name, "--epochs", 1).code == 0
