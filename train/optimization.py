@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from train.backend import keras, layers
+from train.backend import keras, layers, tf
 from train.batches import steps_of, training_batches
 from train.config import TrainingConfig
 from train.data import Split
@@ -59,9 +59,9 @@ def finish_weights(model: keras.Model, config: TrainingConfig, split: Split) -> 
     for layer in normalizations:
         layer.momentum = 0.0  # what a batch says, alone
     count = min(STATISTICS_BATCHES, steps_of(config, len(split)))
-    batches = training_batches(split, model.input_shape, config).take(count)
-    for inputs, _targets in batches:
-        model(inputs, training=True)
+    look = tf.function(lambda inputs: model(inputs, training=True), reduce_retracing=True)
+    for inputs, _targets in training_batches(split, model.input_shape, config).take(count):
+        look(inputs)
         sums = [total + np.asarray(variable) for total, variable in zip(sums, moving, strict=True)]
     for total, variable in zip(sums, moving, strict=True):
         variable.assign(total / count)

@@ -32,9 +32,9 @@ class Progress:
         self._bar.update(epochs * self._steps)
         self._bar.unpause()
 
-    def step(self) -> None:
-        """One batch is done."""
-        self._bar.update()
+    def step(self, batches: int = 1) -> None:
+        """So many batches more are done."""
+        self._bar.update(batches)
 
     def epoch(self, figures: Epoch) -> None:
         """One epoch is done."""

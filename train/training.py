@@ -34,6 +34,15 @@ class TrainedModel:
     record: TrainingRecord
 
 
+@dataclass(frozen=True)
+class Fitting:
+    """What became of the epochs of a run; the fields are those of its record."""
+
+    history: tuple[Epoch, ...]
+    stray_batches: int
+    seconds: float
+
+
 def fit(
     config: TrainingConfig,
     data: Dataset,
@@ -62,13 +71,47 @@ def fit(
         DigitsError: the loss became NaN or infinite.
         BadArgument: the checkpoint is of another run, or teachers' logits are missing or not wanted.
     """
-    if (teacher_logits is None) != (config.distillation is None):
-        raise BadArgument("teachers' logits go with a config that has distillation, and with no other")
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
     model = build(config, data.classes)
+    fitted = fit_weights(
+        model,
+        config,
+        data,
+        progress=progress,
+        teacher_logits=teacher_logits,
+        checkpoint=checkpoint,
+        tensorboard=tensorboard,
+    )
+    started = time.perf_counter()
+    if config.atrous:
+        model = build_atrous(config, data.classes, model)
+    finish_weights(model, config, data.train)
+    fitted = replace(fitted, seconds=fitted.seconds + time.perf_counter() - started)
+    return TrainedModel(model, _record(model, config, data, fitted, test))
+
+
+def fit_weights(
+    model: keras.Model,
+    config: TrainingConfig,
+    data: Dataset,
+    *,
+    progress: Progress | None = None,
+    teacher_logits: NDArray[np.float16] | None = None,
+    checkpoint: Path | None = None,
+    tensorboard: Path | None = None,
+) -> Fitting:
+    """Train the weights of a model that is there already, be it built by `config` or not; the arguments are those of `fit`.
+
+    Raises:
+        DigitsError: the loss became NaN or infinite.
+        BadArgument: the checkpoint is of another run, or teachers' logits are missing or not wanted.
+    """
+    if (teacher_logits is None) != (config.distillation is None):
+        raise BadArgument("teachers' logits go with a config that has distillation, and with no other")
     steps = steps_of(config, len(data.train))
-    model.compile(make_optimizer(config, steps), objective(config), metrics=[accuracy, cross_entropy])
+    optimizer, metrics = make_optimizer(config, steps), [accuracy, cross_entropy]
+    model.compile(optimizer, objective(config), metrics=metrics, steps_per_execution=_steps_at_once(steps))
     so_far = Progressed(config, data.sha256, installed_versions(), (), 0.0)
     if checkpoint and checkpoint.exists():
         so_far = restore_checkpoint(checkpoint, config, data.sha256, model)
@@ -89,10 +132,7 @@ def fit(
             )
     else:  # killed after its last epoch: what Keras does when fitting ends is still to be done
         model.optimizer.finalize_variable_values(model.trainable_variables)
-    if config.atrous:
-        model = build_atrous(config, data.classes, model)
-    finish_weights(model, config, data.train)
-    return TrainedModel(model, _record(model, config, data, recorder, test))
+    return Fitting(tuple(recorder.history), recorder.batches_done, recorder.seconds)
 
 
 def train_run(
@@ -174,9 +214,9 @@ class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self._refuse_infinite("loss", logs)
-        self.batches_done += 1
         if self._progress:
-            self._progress.step()
+            self._progress.step(batch + 1 - self.batches_done)
+        self.batches_done = batch + 1
         if self.stopped:
             self.model.stop_training = True
 
@@ -202,7 +242,15 @@ class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
             raise DigitsError(f"the {name} became {logs[name]} in epoch {len(self.history) + 1}; try a lower learning rate")
 
 
-def _record(model: keras.Model, config: TrainingConfig, data: Dataset, recorder: _Recorder, test: bool) -> TrainingRecord:
+def _steps_at_once(steps: int) -> int:
+    """How many steps TensorFlow does before it comes back to Python, which costs as much as a step of a small network does.
+
+    A divisor of an epoch's steps, and few enough for progress and Ctrl-C; 1 for epochs of few steps.
+    """
+    return max(number for number in range(1, 11) if steps % number == 0 and (number == 1 or number <= steps // 40))
+
+
+def _record(model: keras.Model, config: TrainingConfig, data: Dataset, fitted: Fitting, test: bool) -> TrainingRecord:
     def judged(split: Split) -> Any:
         return accuracy_of(predict_logits(model, split.images).argmax(axis=1), split.labels)
 
@@ -215,9 +263,9 @@ def _record(model: keras.Model, config: TrainingConfig, data: Dataset, recorder:
         train_images=len(data.train),
         calibration_indices=tuple(calibration_indices(data.train.labels).tolist()),
         versions=installed_versions(),
-        history=tuple(recorder.history),
-        stray_batches=recorder.batches_done,
-        seconds=recorder.seconds,
+        history=fitted.history,
+        stray_batches=fitted.stray_batches,
+        seconds=fitted.seconds,
         validation=judged(data.validation),
         test=judged(data.test) if test else None,
     )

@@ -59,8 +59,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored wh
 class Waiting(progress.Progress):
     left = int(sys.argv[1])
 
-    def step(self):
-        super().step()
+    def step(self, batches=1):
+        super().step(batches)
         Waiting.left -= 1
         if Waiting.left == 0:
             before = signal.getsignal(signal.SIGINT)
@@ -79,8 +79,8 @@ def interrupting(batches: set[int]) -> type[Progress]:
     class Interrupting(Progress):
         done = 0
 
-        def step(self) -> None:
-            super().step()
+        def step(self, batches: int = 1) -> None:
+            super().step(batches)
             Interrupting.done += 1
             if Interrupting.done in batches:
                 signal.raise_signal(signal.SIGINT)

@@ -199,8 +199,8 @@ def test_the_second_ctrl_c_ends_the_program(monkeypatch: pytest.MonkeyPatch, dat
     """At once; the last whole epoch is on disk."""
 
     class Impatient(interrupting({13})):  # type: ignore[misc]
-        def step(self) -> None:
-            super().step()
+        def step(self, batches: int = 1) -> None:
+            super().step(batches)
             if Impatient.done == 13:
                 signal.raise_signal(signal.SIGINT)
 

@@ -80,7 +80,7 @@ def test_averaging_keeps_the_moving_average_of_the_weights(monkeypatch: pytest.M
     seen: list[NDArray[Any]] = []
 
     class Watching(Progress):
-        def step(self) -> None:
+        def step(self, batches: int = 1) -> None:
             seen.append(np.array(built[0].trainable_variables[0]))
 
     built: list[keras.Model] = []

@@ -110,3 +110,29 @@ def test_atrous_is_a_matter_of_what_becomes_of_the_trained_weights(invented: Dat
     assert strides == [(1, 1), (1, 1)]
     right = int(np.sum(predict_logits(atrous.model, invented.validation.images).argmax(axis=1) == invented.validation.labels))
     assert atrous.record.validation.correct == right
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(1, 1), (9, 1), (39, 1), (80, 2), (430, 10), (431, 1), (860, 10), (1_719, 9)])
+def test_steps_done_at_once_divide_an_epoch(steps: int, expected: int) -> None:
+    """So that an epoch ends where it ends; few in short epochs, so that Ctrl-C is heard soon."""
+    assert training._steps_at_once(steps) == expected
+    assert steps % expected == 0
+
+
+def test_steps_at_once_change_nothing_but_the_time(monkeypatch: pytest.MonkeyPatch, invented: Dataset) -> None:
+    """The same weights, history and count of batches as one at a time."""
+    runs = {}
+    config = TrainingConfig("cnn", convolutions=parse_convolutions("4k5s2v,8k3s2"), epochs=2, averaging=0.9)
+    for at_once in (1, 3):
+        monkeypatch.setattr(training, "_steps_at_once", lambda _, at_once=at_once: at_once)
+        counted: list[int] = []
+
+        class Counting(Progress):
+            def step(self, batches: int = 1, counted: list[int] = counted) -> None:
+                counted.append(batches)
+
+        runs[at_once] = training.fit(config, invented, progress=Counting(2, 9, quiet=True))
+        assert counted == [at_once] * (18 // at_once)
+    for one, three in zip(runs[1].model.get_weights(), runs[3].model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, three)
+    assert runs[1].record.history == runs[3].record.history

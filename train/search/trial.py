@@ -124,5 +124,5 @@ class _GivesWay(Progress):
         super().__init__(epochs, steps=0, quiet=True)
         self._give_way = give_way
 
-    def step(self) -> None:
+    def step(self, batches: int = 1) -> None:
         self._give_way()
