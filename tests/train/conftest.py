@@ -73,7 +73,7 @@ main(sys.argv[2:], prog_name="digits")
 """
 
 
-def interrupting(batches: set[int]) -> type[Progress]:
+def interrupting(stops: set[int]) -> type[Progress]:
     """Progress that sends SIGINT at some of the batches."""
 
     class Interrupting(Progress):
@@ -82,7 +82,7 @@ def interrupting(batches: set[int]) -> type[Progress]:
         def step(self, batches: int = 1) -> None:
             super().step(batches)
             Interrupting.done += 1
-            if Interrupting.done in batches:
+            if Interrupting.done in stops:
                 signal.raise_signal(signal.SIGINT)
 
     return Interrupting
