@@ -208,7 +208,9 @@ class _Pipeline:
         def work() -> None:
             from tqdm import tqdm
 
+            from convert.conversion import ConversionSettings
             from convert.export import export
+            from convert.gate import Limits
             from convert.report import as_table
 
             recipes = list(RECIPES.values())
@@ -218,7 +220,7 @@ class _Pipeline:
                     self.data,
                     recipes,
                     self.models,
-                    max_drop=self.max_drop,
+                    settings=ConversionSettings(Limits(self.max_drop)),
                     keep_failed=True,  # so that the report can say why
                     force=True,
                     step=lambda what: _advance(bar, what),

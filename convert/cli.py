@@ -7,14 +7,18 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from convert.recipes import RECIPES, find_recipe
-from edge_runtime.errors import GateFailed
-from edge_runtime.files import check_name
+from edge_runtime.errors import BadArgument, GateFailed
+from edge_runtime.files import check_name, write_file
 from train.data import load_dataset
 from train.options import data_option, max_drop_option
+
+if TYPE_CHECKING:
+    from convert.conversion import Conversion
 
 
 @click.command("convert", epilog="Example: digits convert runs/cnn/model.keras --recipe int8 --max-drop 0.2")
@@ -25,7 +29,28 @@ from train.options import data_option, max_drop_option
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the files; the model's own if not given.")
 @click.option("--name", help="Of the model, in file names; that of its run if not given.")
 @max_drop_option
+@click.option("--min-accuracy", type=click.FloatRange(0, 100), metavar="PERCENT", help="Demand that much on the test images.")
+@click.option("--min-agreement", type=click.FloatRange(0, 100), metavar="PERCENT", help="Demand the same label on that many.")
+@click.option(
+    "--keep-passing", is_flag=True, help="Leave as few layers as possible in higher precision where int8 or int4 would fail."
+)
 @click.option("--keep-failed", is_flag=True, help="Write files that fail the gate too; they say so inside.")
+@click.option(
+    "--qat",
+    type=click.IntRange(0, 1_000),
+    default=0,
+    metavar="EPOCHS",
+    help="Train on for so many epochs, as the integers that int8 and int4 files will be.",
+)
+@click.option("--calibration", default="min-max", show_default=True, help="How ranges are found: min-max or moving-average.")
+@click.option("--layers", is_flag=True, help="Print what each layer's output lost, and draw it (NAME-layers.png).")
+@click.option("--labels", help="Of the classes: a list with commas, or a file with one a line; their numbers if not given.")
+@click.option(
+    "--input-scale", default="0..255", show_default=True, help="Of the pixels that the model wants: 0..255, 0..1 or -1..1."
+)
+@click.option(
+    "--code", type=click.Path(path_type=Path), metavar="FILE.py", help="Python file with the model's own layers. It is executed."
+)
 @data_option
 @click.option("--force", is_flag=True, help="Replace files of those names.")
 def convert_command(
@@ -34,14 +59,24 @@ def convert_command(
     out: Path | None,
     name: str | None,
     max_drop: float,
+    min_accuracy: float | None,
+    min_agreement: float | None,
+    keep_passing: bool,
     keep_failed: bool,
+    qat: int,
+    calibration: str,
+    layers: bool,
+    labels: str | None,
+    input_scale: str,
+    code: Path | None,
     data_path: Path | None,
     force: bool,
 ) -> None:
     """Convert a Keras model to self-describing TFLite files, each checked against the float model on real images.
 
-    Writes NAME-RECIPE.tflite for each recipe and NAME-conversion.json. Exits 3 if the 95 % interval of the drop in accuracy on the test
-    images reaches beyond --max-drop; all numbers are printed and written before that.
+    Writes NAME-RECIPE.tflite for each recipe, NAME-conversion.json, and NAME-RECIPE-changed.png with the test images whose label changed.
+    Exits 3 if a file does not hold what is demanded of it, such as that the 95 % interval of its drop in accuracy on the test images lies
+    within --max-drop; all numbers are printed and written before that. The work is done in a child process.
     """
     named = [find_recipe(recipe) for recipe in dict.fromkeys(recipes) if recipe != "all"]
     chosen = list(RECIPES.values()) if "all" in recipes else named
@@ -49,29 +84,61 @@ def convert_command(
         check_name(name)
     data = load_dataset(data_path)
 
-    from convert.export import export, report_path  # loads TensorFlow: seconds, so after all that can be wrong without it
-    from convert.report import as_table
+    from convert.child import in_child  # loads TensorFlow's side: seconds, so after all that can be wrong without it
+    from convert.conversion import ConversionSettings
+    from convert.export import export, gallery_path, report_path
+    from convert.gate import Limits
+    from convert.report import as_layer_table, as_table
 
     folder = out or model.parent
-    conversions = export(
+    conversions = in_child(
+        export,
         model,
         data,
         chosen,
         folder,
         name=name,
-        max_drop=max_drop,
+        labels=_labels(labels),
+        input_scale=input_scale,
+        code=code,
+        settings=ConversionSettings(Limits(max_drop, min_accuracy, min_agreement), qat, keep_passing, calibration),
         keep_failed=keep_failed,
         force=force,
         step=lambda what: click.echo(f"{what} ...", err=True),
     )
     click.echo(as_table(conversions))
     written = [conversion for conversion in conversions if keep_failed or conversion.manifest.verdict.passed]
-    for path in [report_path(folder, conversions[0].manifest.name), *(folder / conversion.file_name for conversion in written)]:
+    paths = [report_path(folder, conversions[0].manifest.name), *(folder / conversion.file_name for conversion in written)]
+    paths += [path for conversion in conversions if (path := gallery_path(folder, conversion)).exists()]
+    if layers:
+        click.echo("\n" + as_layer_table(conversions))
+        paths.append(_draw_layers(folder, conversions))
+    for path in paths:
         click.echo(f"written: {path}")
     failed = [conversion for conversion in conversions if not conversion.manifest.verdict.passed]
     if failed:
         reasons = "; ".join(f"{conversion.recipe.short}: {conversion.manifest.verdict.reason}" for conversion in failed)
         raise GateFailed(f"the gate refused {len(failed)} of {len(conversions)}: {reasons}")
+
+
+def _labels(text: str | None) -> tuple[str, ...] | None:
+    """Labels from a list with commas, or from the lines of a file."""
+    if text is None:
+        return None
+    if "," in text:
+        return tuple(label.strip() for label in text.split(","))
+    try:
+        return tuple(line for line in Path(text).read_text().splitlines() if line)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadArgument(f"labels are {text!r}, neither a list with commas nor a file that can be read ({error})") from error
+
+
+def _draw_layers(folder: Path, conversions: "Sequence[Conversion]") -> Path:
+    from convert.plots import layer_plot
+
+    path = folder / f"{conversions[0].manifest.name}-layers.png"
+    write_file(path, layer_plot({conversion.recipe.short: conversion.layers for conversion in conversions}), force=True)
+    return path
 
 
 @click.command("compare", epilog="Example: digits compare runs/cnn/model.keras runs/cnn/cnn-int8.tflite")
@@ -84,12 +151,12 @@ def convert_command(
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def compare_command(reference: Path, candidate: Path, data_path: Path | None, split: str, as_json: bool) -> None:
     """Compare two models, .keras or .tflite, on the same real images: accuracy, agreement, McNemar's test, the drop with its interval."""
-    from convert.comparison import predict_classes
+    from convert.comparison import predict
     from convert.gate import compare
     from edge_runtime.inspection import comparison_lines
 
     data = load_dataset(data_path)
     images = data.test if split == "test" else data.validation
-    predictions = [predict_classes(path, data, images) for path in (reference, candidate)]
-    found = compare(split, images.labels, *predictions)
+    before, after = (predict(path, data, images) for path in (reference, candidate))
+    found = compare(split, images.labels, before.argmax(axis=1), after.argmax(axis=1))
     click.echo(json.dumps(dataclasses.asdict(found)) if as_json else "\n".join(comparison_lines(found)))

@@ -1,7 +1,6 @@
 """Any model file, Keras or TFLite, asked about the same images, so that any two can be compared."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +10,8 @@ from edge_runtime.errors import InputError
 from train.data import Dataset, Split
 
 
-def predict_classes(path: Path, data: Dataset, split: Split, threads: int = 2) -> NDArray[Any]:
-    """Classes that a `.keras` or `.tflite` file gives to the images of a split: int64 [N].
+def predict(path: Path, data: Dataset, split: Split, threads: int = 2) -> NDArray[np.float32]:
+    """Logits that a `.keras` or `.tflite` file gives to the images of a split: float32 [N, classes].
 
     Raises:
         ModelFileError: the file cannot be used.
@@ -22,11 +21,11 @@ def predict_classes(path: Path, data: Dataset, split: Split, threads: int = 2) -
         classifier = Classifier.load(path, threads)
         if len(classifier.labels) != data.classes:
             raise InputError(f"{path}: knows {len(classifier.labels)} classes, {data.source} has {data.classes}")
-        return classifier.classify_batch(split.images).indices
+        return classifier.classify_batch(split.images).logits
 
-    from convert.conversion import check_contract, load_keras
+    from convert.adapt import adapt, check_contract, load_keras
     from train.models import predict_logits
 
     model = load_keras(path)[1]
-    check_contract(path, model, data)
-    return np.asarray(predict_logits(model, split.images).argmax(axis=1))
+    check_contract(path, model, data.classes)
+    return predict_logits(adapt(path, model, "0..255", data.validation), split.images)

@@ -1,32 +1,31 @@
 """Keras models to TFLite FlatBuffers, with built-in operators alone."""
 
-import contextlib
-import io
-import itertools
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convert.quiet import quiet
 from convert.recipes import Recipe
+from convert.simplify import simplified
 from edge_runtime.errors import DigitsError, InputError
 from edge_runtime.graph import read_graph
-from edge_runtime.interpreter import one_line, quiet_stderr
+from edge_runtime.interpreter import one_line
 from train.backend import keras, tf
 from train.models import model_input
 
 _CALIBRATION_BATCH = 100
 
 
-def to_flatbuffer(model: keras.Model, recipe: Recipe, calibration: NDArray[np.uint8]) -> bytes:
+def to_flatbuffer(model: keras.Model, recipe: Recipe, calibration: NDArray[np.uint8], *, simplify: bool = True) -> bytes:
     """Convert a Keras model.
 
     Args:
         model: takes pixel values from 0 to 255, gives logits.
         recipe: which precision.
         calibration: uint8 [N, 28, 28], on which static recipes measure ranges; others ignore it.
+        simplify: convert a simpler model that computes the same; without it, what TensorFlow makes of the model as it is.
 
     Returns:
         A TFLite FlatBuffer. The same model, recipe and images give the same bytes.
@@ -35,62 +34,17 @@ def to_flatbuffer(model: keras.Model, recipe: Recipe, calibration: NDArray[np.ui
         DigitsError: TensorFlow's converter failed.
         InputError: the model needs operators that a light runtime does not have.
     """
-    converter = tf.lite.TFLiteConverter.from_keras_model(_for_export(model))
+    converter = tf.lite.TFLiteConverter.from_keras_model(simplified(model) if simplify else model)
     _set_precision(converter, recipe)
     if recipe.static:
         converter.representative_dataset = lambda: _calibration_batches(model, calibration)
     try:
-        with _quiet():
+        with quiet():
             flatbuffer: bytes = converter.convert()
     except Exception as error:  # the converter raises its own ConverterError, and others from TensorFlow and Keras
         raise DigitsError(f"TensorFlow cannot convert the model to {recipe.name} ({one_line(error)[:300]})") from error
     _refuse_custom_operators(flatbuffer)
     return flatbuffer
-
-
-class _DilatedConvolution(keras.layers.Conv2D):  # type: ignore[misc]  # Keras has no types
-    """A convolution with dilation as one operator.
-
-    Keras' own is three, SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND around the convolution, and batch normalisation is not folded through them.
-    """
-
-    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
-        return tf.nn.conv2d(inputs, kernel, self.strides, self.padding.upper(), dilations=self.dilation_rate)
-
-
-def _for_export(model: keras.Model) -> keras.Model:
-    """A copy that computes the same and makes a smaller file.
-
-    Its layers are called l0, l1...: the converter writes each layer's name into the file up to four times.
-    """
-    numbers = itertools.count()
-
-    def copy(layer: Any) -> Any:
-        kind = type(layer)
-        if (
-            kind is keras.layers.Conv2D
-            and max(layer.dilation_rate) > 1
-            and layer.data_format == "channels_last"
-            and layer.groups == 1
-        ):
-            kind = _DilatedConvolution
-        return kind.from_config({**layer.get_config(), "name": f"l{next(numbers)}"})
-
-    try:
-        graph = keras.Model(model.inputs, model.outputs, name=model.name)  # without loss and metrics, which a clone would want too
-    except (AttributeError, TypeError, ValueError):  # a subclassed model: nothing is known of its layers
-        return model
-    clone = keras.models.clone_model(graph, clone_function=copy)
-    clone.set_weights(graph.get_weights())
-    return clone
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep off the screen what Keras' export and the converter print and warn of: pages, none of them about the model."""
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), quiet_stderr():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _set_precision(converter: Any, recipe: Recipe) -> None:

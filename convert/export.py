@@ -1,11 +1,14 @@
 """From a .keras file to a folder of self-describing files and a report beside them."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from convert.conversion import DEFAULT_MAX_DROP, Conversion, convert, load_source
+from convert.conversion import DEFAULT_SETTINGS, Conversion, ConversionSettings, Source, convert, load_source
+from convert.plots import changed_labels_gallery
 from convert.recipes import Recipe
 from convert.report import as_entry, as_json, other_recipes
+from edge_runtime.errors import BadArgument
 from edge_runtime.files import refuse_to_overwrite, write_file
 from train.data import Dataset
 
@@ -17,12 +20,17 @@ def export(
     folder: Path,
     *,
     name: str | None = None,
-    max_drop: float = DEFAULT_MAX_DROP,
+    labels: Sequence[str] | None = None,
+    input_scale: str = "0..255",
+    code: Path | None = None,
+    settings: ConversionSettings = DEFAULT_SETTINGS,
     keep_failed: bool = False,
     force: bool = False,
     step: Callable[[str], object] = lambda _: None,
 ) -> list[Conversion]:
     """Convert a Keras model to each of the recipes and write NAME-RECIPE.tflite files and NAME-conversion.json.
+
+    Where labels changed, NAME-RECIPE-changed.png shows on which test images.
 
     Args:
         path: the .keras file.
@@ -30,16 +38,24 @@ def export(
         recipes: what to convert to.
         folder: where to write.
         name: of the model; that of its run's folder if None.
-        max_drop: percentage points of accuracy that the gate allows to be lost.
+        labels: of the classes; their numbers if None.
+        input_scale: of the pixels that the model wants.
+        code: a Python file with layers of its own; it is executed.
+        settings: how to convert. Quantisation-aware training is for those recipes that have 8-bit activations, if any has.
         keep_failed: write files that the gate refuses, too.
         force: replace .tflite files. The report is always renewed; what it says of other recipes of the same model is kept.
         step: called with what is done next.
 
     Raises:
         WouldOverwrite: a file is there already and `force` is false.
+        BadArgument: there is something to train for in none of the recipes.
         DigitsError: the model cannot be used or converted.
     """
-    source = load_source(path, data, name)
+    if settings.qat and not any(recipe.activation_bits == 8 for recipe in recipes):
+        raise BadArgument(
+            f"quantisation-aware training is for int8 and int4, not for {', '.join(recipe.short for recipe in recipes)}"
+        )
+    source = load_source(path, data, name, labels=labels, input_scale=input_scale, code=code)
     report = report_path(folder, source.name)
     kept = other_recipes(report, source.sha256, recipes)
     for target in (folder / recipe.file_name(source.name) for recipe in recipes):
@@ -47,12 +63,10 @@ def export(
     conversions = []
     for recipe in recipes:
         step(f"{source.name}: {recipe.short}")
-        conversion = convert(source, recipe, max_drop)
+        untrained = dataclasses.replace(settings, qat=0)
+        conversion = convert(source, recipe, settings if recipe.activation_bits == 8 else untrained)
         conversions.append(conversion)
-        if conversion.manifest.verdict.passed or keep_failed:
-            write_file(folder / recipe.file_name(source.name), conversion.content, force)
-        else:
-            (folder / recipe.file_name(source.name)).unlink(missing_ok=True)  # an older file would pass for this one
+        _write(folder, source, conversion, keep_failed, force)
     write_file(report, as_json([*kept, *map(as_entry, conversions)]), force=True)
     return conversions
 
@@ -60,3 +74,22 @@ def export(
 def report_path(folder: Path, name: str) -> Path:
     """Where the report of a conversion is written."""
     return folder / f"{name}-conversion.json"
+
+
+def gallery_path(folder: Path, conversion: Conversion) -> Path:
+    """Where the images are shown whose label a conversion changed."""
+    return folder / f"{Path(conversion.file_name).stem}-changed.png"
+
+
+def _write(folder: Path, source: Source, conversion: Conversion, keep_failed: bool, force: bool) -> None:
+    target, gallery = folder / conversion.file_name, gallery_path(folder, conversion)
+    if conversion.manifest.verdict.passed or keep_failed:
+        write_file(target, conversion.content, force)
+    else:
+        target.unlink(missing_ok=True)  # an older file would pass for this one
+    test = conversion.manifest.accuracy[-1]
+    if test.agreeing == test.candidate.total:
+        gallery.unlink(missing_ok=True)
+    else:
+        picture = changed_labels_gallery(source.data.test, source.test_logits, conversion.test_logits, source.labels)
+        write_file(gallery, picture, force=True)

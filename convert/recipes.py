@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from edge_runtime.errors import BadArgument
 from edge_runtime.manifest import Tolerance
 
-_NAME = re.compile(r"float(16|32)|dynamic_wi8|static_wi(?P<weights>8)_ai(?P<activations>8|16)")
+_NAME = re.compile(r"float(16|32)|dynamic_wi8|static_wi(?P<weights>4|8)_ai(?P<activations>8|16)")
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,12 @@ class Recipe:
         match = _NAME.fullmatch(self.name)
         return int(match["activations"]) if match and match["activations"] else 32
 
+    @property
+    def weight_bits(self) -> int:
+        """Bits of weights where they are integers that are multiplied with integers: 4 or 8; else 32."""
+        match = _NAME.fullmatch(self.name)
+        return int(match["weights"]) if match and match["weights"] else 32
+
     def file_name(self, model: str) -> str:
         """Such as cnn-int8.tflite."""
         return f"{model}-{self.short}.tflite"
@@ -56,6 +62,7 @@ RECIPES = {
         Recipe("dynamic_wi8", "dynamic", Tolerance(0.05, "logits")),
         Recipe("static_wi8_ai8", "int8", Tolerance(1.0, "steps")),
         Recipe("static_wi8_ai16", "int16x8", Tolerance(1.0, "steps")),
+        Recipe("static_wi4_ai8", "int4", Tolerance(1.0, "steps")),
     )
 }
 

@@ -3,10 +3,12 @@
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from convert.conversion import Conversion
+from convert.layers import LayerError
 from convert.recipes import Recipe
 from edge_runtime.text import text_table
 
@@ -18,14 +20,39 @@ def as_table(conversions: Sequence[Conversion]) -> str:
     return text_table(_HEADER, [_row(conversion) for conversion in conversions])
 
 
+def as_layer_table(conversions: Sequence[Conversion]) -> str:
+    """What each operator's output lost: signal to noise in dB and the cosine, a row an operator, two columns a recipe."""
+    header = ["operator", *(f"{conversion.recipe.short} {what}" for conversion in conversions for what in ("dB", "cosine"))]
+    found = [{layer.output: layer for layer in conversion.layers} for conversion in conversions]
+    operators = {layer.output: layer.operator for layers in found for layer in layers.values()}
+    rows = [
+        [f"{place} {kind}", *(cell for layers in found for cell in _layer_cells(layers.get(output)))]
+        for place, (output, kind) in enumerate(operators.items(), 1)
+    ]
+    return text_table(header, rows)
+
+
+def _layer_cells(error: LayerError | None) -> tuple[str, str]:
+    return (f"{error.signal_to_noise:.1f}", f"{error.cosine:.5f}") if error else ("", "")
+
+
 def as_entry(conversion: Conversion) -> dict[str, Any]:
     """What a report says of one file: sizes in bytes and the manifest."""
     return {
         "file_bytes": conversion.model.file_bytes,
         "payload_bytes": conversion.model.graph.payload_bytes,
         "scale_bytes": conversion.model.graph.scale_bytes,
+        "seconds": conversion.seconds,
+        "largest_logit_error": conversion.largest_logit_error,
+        "class_drop_intervals": conversion.class_drop_intervals,
+        "layers": [_finite(dataclasses.asdict(layer)) for layer in conversion.layers],
         "manifest": dataclasses.asdict(conversion.manifest),
     }
+
+
+def _finite(facts: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows no infinite numbers: null stands for them."""
+    return {name: None if value in (inf, -inf) else value for name, value in facts.items()}
 
 
 def as_json(entries: Sequence[Mapping[str, Any]]) -> str:

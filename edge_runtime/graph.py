@@ -40,6 +40,7 @@ Item = TypeVar("Item")
 
 _MOST_ENTRIES = 10_000
 _MOST_DIMENSIONS = 8
+_LEFT_OUT = -1  # an input that an operator can do without, such as a bias
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,16 @@ class Operator:
 
 @dataclass(frozen=True)
 class Graph:
-    """The first subgraph of a TFLite model, in the order of execution."""
+    """The first subgraph of a TFLite model, in the order of execution.
+
+    input_dtypes: of each operator, one for each tensor that it takes.
+    """
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
     tensors: tuple[Tensor, ...]
+    input_dtypes: tuple[tuple[str, ...], ...]
 
     @property
     def payload_bytes(self) -> int:
@@ -116,12 +121,19 @@ def _read_model(model: Table) -> Graph:
         raise DamagedFlatBuffer("it has no graph")
     graph = subgraphs[0]
     tensors = [_tensor(tensor, sizes) for tensor in graph.tables(0, _MOST_ENTRIES)]
+    operators = list(graph.tables(3, _MOST_ENTRIES))
     return Graph(
         inputs=_pick(tensors, graph.vector(1, "<i4").tolist()),
         outputs=_pick(tensors, graph.vector(2, "<i4").tolist()),
-        operators=_pick(codes, [operator.integer(0, "<I") for operator in graph.tables(3, _MOST_ENTRIES)]),
+        operators=_pick(codes, [operator.integer(0, "<I") for operator in operators]),
         tensors=tuple(tensors),
+        input_dtypes=tuple(_input_dtypes(operator, tensors) for operator in operators),
     )
+
+
+def _input_dtypes(operator: Table, tensors: Sequence[Tensor]) -> tuple[str, ...]:
+    given = [index for index in operator.vector(1, "<i4").tolist() if index != _LEFT_OUT]
+    return tuple(tensor.dtype for tensor in _pick(tensors, given))
 
 
 def _pick(items: Sequence[Item], indices: Sequence[int]) -> tuple[Item, ...]:

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,8 +65,10 @@ def backend_version(backend: Backend) -> str:
         return str(getattr(importlib.import_module(backend.module.partition(".")[0]), "__version__", "unknown"))
 
 
-def make_interpreter(flatbuffer: bytes, backend: Backend, threads: int = 1, batch: int = 1) -> Any:
+def make_interpreter(flatbuffer: bytes, backend: Backend, threads: int = 1, batch: int = 1, *, preserve: bool = False) -> Any:
     """An interpreter of the model with its tensors allocated, for `batch` images at once.
+
+    With `preserve`, every tensor can be read after a run, and no delegate such as XNNPACK takes part.
 
     Raises:
         BadArgument: `threads` is no positive number.
@@ -75,9 +78,11 @@ def make_interpreter(flatbuffer: bytes, backend: Backend, threads: int = 1, batc
     if threads < 1:
         raise BadArgument(f"threads is {threads}, expected 1 or more")
     interpreter_class = _import_interpreter(backend)
-    with quiet_stderr():
+    options = {"experimental_preserve_all_tensors": True} if preserve else {}
+    with quiet_stderr(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that preserving takes memory
         try:
-            interpreter = interpreter_class(model_content=flatbuffer, num_threads=threads)
+            interpreter = interpreter_class(model_content=flatbuffer, num_threads=threads, **options)
             if batch != 1:
                 details = interpreter.get_input_details()[0]
                 interpreter.resize_tensor_input(details["index"], [batch, *details["shape"][1:]])

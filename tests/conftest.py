@@ -94,7 +94,9 @@ def trained_cnn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def cnn_files(trained_cnn: Path, mnist_slice: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The trained network converted by every recipe: short recipe name to file."""
+    from convert.conversion import ConversionSettings
     from convert.export import export
+    from convert.gate import Limits
     from convert.recipes import RECIPES
 
     # All workers of pytest-xdist share one folder: the first makes the files, the others wait for it.
@@ -102,19 +104,21 @@ def cnn_files(trained_cnn: Path, mnist_slice: Dataset, tmp_path_factory: pytest.
     folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "models"
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
-            export(trained_cnn, mnist_slice, list(RECIPES.values()), folder)
+            export(trained_cnn, mnist_slice, list(RECIPES.values()), folder, settings=ConversionSettings(Limits(5)))
     return {recipe.short: folder / recipe.file_name("cnn") for recipe in RECIPES.values()}
 
 
 @pytest.fixture(scope="session")
 def mlp_files(mnist_slice: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A dense network by every recipe: its layers are large enough to be quantised in ways that the small last one of cnn is not."""
+    from convert.conversion import ConversionSettings
     from convert.export import export
+    from convert.gate import Limits
     from convert.recipes import RECIPES
     from train.config import TrainingConfig
     from train.training import train_run
 
     folder = tmp_path_factory.mktemp("mlp")
     train_run(TrainingConfig("mlp", hidden=(64,), epochs=2), mnist_slice, folder / "mlp", quiet=True)
-    export(folder / "mlp" / "model.keras", mnist_slice, list(RECIPES.values()), folder, max_drop=5)
+    export(folder / "mlp" / "model.keras", mnist_slice, list(RECIPES.values()), folder, settings=ConversionSettings(Limits(5)))
     return {recipe.short: folder / recipe.file_name("mlp") for recipe in RECIPES.values()}

@@ -11,7 +11,7 @@ from train.data import Dataset
 pytestmark = pytest.mark.demo
 
 MODELS = ROOT / "demo" / "models"
-RECIPES = ("fp32", "fp16", "dynamic", "int8", "int16x8")
+RECIPES = ("fp32", "fp16", "dynamic", "int8", "int16x8", "int4")
 
 
 def _correct(name: str, data: Dataset) -> int:

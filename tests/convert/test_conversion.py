@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.conversion import convert, load_source
+from convert.conversion import ConversionSettings, convert, load_source
 from convert.export import export
+from convert.gate import Limits
 from convert.recipes import RECIPES
 from edge_runtime.errors import BadArgument, InputError, ModelFileError, WouldOverwrite
 from edge_runtime.model_file import DEFAULT_MODEL, read_model_file
@@ -47,7 +48,7 @@ def test_the_stated_accuracy_is_what_plain_litert_finds(recipe: str, cnn_files: 
     answers = np.array(_predict(model.flatbuffer, mnist_slice.x_test))
     assert stated.candidate.correct == int((answers == mnist_slice.y_test).sum())
     assert stated.candidate.total == 1_000
-    assert stated.agreeing >= 998
+    assert stated.agreeing >= (980 if recipe == "int4" else 998)  # without training for it
 
 
 OPERATORS = {
@@ -56,6 +57,7 @@ OPERATORS = {
     "dynamic": ["CONV_2D", "MEAN", "FULLY_CONNECTED"],
     "int8": ["CONV_2D", "MEAN", "FULLY_CONNECTED"],
     "int16x8": ["CONV_2D", "MEAN", "FULLY_CONNECTED"],
+    "int4": ["CONV_2D", "MEAN", "FULLY_CONNECTED"],
 }
 
 
@@ -64,7 +66,7 @@ def test_no_operation_is_wasted(recipe: str, cnn_files: dict[str, Path]) -> None
     """Normalisation, batch normalisation and activations are folded into the convolutions; nothing is reshaped."""
     model = read_model_file(cnn_files[recipe])
     assert [operator.name for operator, _ in model.graph.operator_counts] == OPERATORS[recipe]
-    assert model.input.dtype == {"int8": "int8", "int16x8": "int16"}.get(recipe, "float32")
+    assert model.input.dtype == {"int8": "int8", "int16x8": "int16", "int4": "int8"}.get(recipe, "float32")
 
 
 def test_the_int8_file_is_small(cnn_files: dict[str, Path]) -> None:
@@ -80,7 +82,7 @@ def test_two_processes_write_the_same_bytes(
 ) -> None:
     """Every recipe, converted again in another process with another hash seed, is the same file to the last byte."""
     data = write_npz(tmp_path / "slice.npz", arrays_of(mnist_slice))
-    command = ["convert", str(trained_cnn), "--data", str(data), "--out", str(tmp_path)]
+    command = ["convert", str(trained_cnn), "--data", str(data), "--out", str(tmp_path), "--max-drop", "5"]
     subprocess.run(
         [sys.executable, "-m", "edge_runtime.cli", *command],
         check=True,
@@ -144,9 +146,9 @@ def test_the_manifest_has_no_paths_and_names_its_origin(cnn_files: dict[str, Pat
     """Command without folders, versions, hashes; the slice is not MNIST's own hash, so it claims no attribution."""
     manifest = read_model_file(cnn_files["int8"]).manifest
     assert manifest is not None
-    assert manifest.origin.command == "digits convert cnn.keras --recipe int8 --max-drop 0.5"
+    assert manifest.origin.command == "digits convert cnn.keras --recipe int8 --max-drop 5"
     assert manifest.origin.data_sha256 == mnist_slice.sha256
-    assert set(manifest.origin.versions) == {"edge-digits", "tensorflow", "keras", "ai-edge-litert"}
+    assert set(manifest.origin.versions) == {"edge-digits", "tensorflow", "keras", "ai-edge-litert", "litert-quantizer"}
     assert manifest.attribution == ""
     shipped = read_model_file().manifest
     assert shipped is not None
@@ -181,25 +183,27 @@ def _save(model: keras.Model, path: Path) -> Path:
     return path
 
 
-def _model(shape: tuple[int | None, ...], outputs: int, activation: str | None = None) -> keras.Model:
+def _model(shape: tuple[int | None, ...], outputs: int) -> keras.Model:
     inputs = keras.Input(shape)
-    return keras.Model(inputs, keras.layers.Dense(outputs, activation=activation)(keras.layers.Flatten()(inputs)))
+    if None in shape:
+        return keras.Model(inputs, keras.layers.Dense(outputs)(keras.layers.GlobalAveragePooling2D()(inputs)))
+    return keras.Model(inputs, keras.layers.Dense(outputs)(keras.layers.Flatten()(inputs)))
 
 
 @pytest.mark.parametrize(
-    ("shape", "outputs", "activation", "cause"),
+    ("shape", "outputs", "cause"),
     [
-        ((32, 32, 1), 10, None, "takes input"),
-        ((28, 28, 3), 10, None, "takes input"),
-        ((28, 28, 1), 7, None, "one logit for each of 10 classes"),
-        ((784,), 10, "softmax", "ends in softmax"),
+        ((32, 32, 1), 10, "takes input"),
+        ((28, 28, 3), 10, "three colours"),
+        ((None, None, 1), 10, "its size is not fixed"),
+        ((28, 28, 1), 7, "one number for each of 10 classes"),
     ],
 )
 def test_models_outside_the_contract_are_refused(
-    shape: tuple[int, ...], outputs: int, activation: str | None, cause: str, invented: Dataset, tmp_path: Path
+    shape: tuple[int | None, ...], outputs: int, cause: str, invented: Dataset, tmp_path: Path
 ) -> None:
-    """Other sizes, colours, class counts, and probabilities instead of logits: each is named."""
-    path = _save(_model(shape, outputs, activation), tmp_path / "other.keras")
+    """Other sizes, colours and class counts: each is named."""
+    path = _save(_model(shape, outputs), tmp_path / "other.keras")
     with pytest.raises(ModelFileError, match=cause):
         load_source(path, invented)
 
@@ -219,7 +223,7 @@ def test_two_inputs_are_refused(invented: Dataset, tmp_path: Path) -> None:
     """One image in, one answer out."""
     one, two = keras.Input((784,)), keras.Input((784,))
     path = _save(keras.Model([one, two], keras.layers.Dense(10)(keras.layers.Add()([one, two]))), tmp_path / "two.keras")
-    with pytest.raises(ModelFileError, match="takes input"):
+    with pytest.raises(ModelFileError, match="takes 2 inputs"):
         load_source(path, invented)
 
 
@@ -258,7 +262,7 @@ def test_a_model_that_loses_too_much_is_refused_with_its_numbers(invented: Datas
     spread[0, 1:] = -3000.0
     outlier.set_weights([spread])
     path = _save(model, tmp_path / "outlier.keras")
-    conversions = export(path, invented, [RECIPES["int8"]], tmp_path, max_drop=0.5)
+    conversions = export(path, invented, [RECIPES["int8"]], tmp_path, settings=ConversionSettings(Limits(0.5)))
     assert conversions[0].manifest.verdict.passed is False
     assert not (tmp_path / "outlier-int8.tflite").exists()
     report = json.loads((tmp_path / "outlier-conversion.json").read_text())
@@ -280,11 +284,10 @@ def test_layers_are_called_by_a_few_letters(cnn_files: dict[str, Path]) -> None:
 
 def test_a_subclassed_model_is_converted_with_its_own_names() -> None:
     """Keras cannot copy it layer by layer."""
-    from convert.converter import _for_export
-    from train.backend import keras
+    from convert.simplify import simplified
 
     class Own(keras.Model):  # type: ignore[misc]  # Keras has no types
         pass
 
     model = Own()
-    assert _for_export(model) is model
+    assert simplified(model) is model

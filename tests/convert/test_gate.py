@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
-from convert.gate import compare, judge, mcnemar_p, tango_interval
+from convert.gate import Limits, class_drop_intervals, compare, judge, mcnemar_p, tango_interval
+from edge_runtime.errors import BadArgument
 from edge_runtime.statistics import accuracy_of, wilson_interval
 
 COUNTS = st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0, 5_000)).filter(lambda found: sum(found) > 0)
@@ -109,6 +110,9 @@ def test_a_comparison_counts_pairs() -> None:
     assert (found.lost, found.gained, found.drop) == (3, 1, pytest.approx(20.0))
     assert found.mcnemar_p == pytest.approx(0.625)
     assert found.class_drops == (0.0, 50.0, 0.0)
+    intervals = class_drop_intervals(LABELS, FLOAT, SMALL)
+    assert intervals[1] == pytest.approx([100 * bound for bound in tango_interval(2, 0, 4, level=1 - 0.05 / 3)])
+    assert len(intervals) == 3
     assert found.drop_interval == tuple(100 * bound for bound in tango_interval(3, 1, 10))
 
 
@@ -116,9 +120,65 @@ def test_a_comparison_counts_pairs() -> None:
 def test_the_gate_looks_at_the_upper_bound(max_drop: float, passed: bool) -> None:
     """With no drop at all on 10,000 images the bound is 0.038 points: less is not proven, so it is refused."""
     labels = np.arange(10_000) % 10
-    verdict = judge(compare("test", labels, labels, labels), max_drop)
+    verdict = judge(compare("test", labels, labels, labels), Limits(max_drop))
     assert verdict.passed is passed
     assert verdict.reason.startswith("the drop on test is at most 0.04 points (95 % interval), ")
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        (Limits(5.0, 97.0, 95.0), None),
+        (Limits(5.0, 98.5), "the accuracy on test is at least 97.17 % (95 % interval), 98.5 demanded"),
+        (Limits(5.0, None, 98.5), "the agreement on test is at least 97.17 % (95 % interval), 98.5 demanded"),
+        (
+            Limits(1.0, 99.0, 90.0),
+            "the drop on test is at most 2.83 points (95 % interval), 1 were allowed; the accuracy on test is at",
+        ),
+    ],
+)
+def test_every_limit_has_to_be_proven_and_a_refusal_names_those_that_are_not(limits: Limits, said: str | None) -> None:
+    """18 of 1,000 images lost: 98.2 %, of which the lower end of Wilson's interval is 97.17."""
+    labels = np.zeros(1_000, int)
+    verdict = judge(compare("test", labels, labels, np.where(np.arange(1_000) < 18, 1, 0)), limits)
+    assert verdict.passed is (said is None)
+    assert said is None or verdict.reason.startswith(said)
+    assert verdict.max_drop == limits.max_drop
+
+
+@pytest.mark.parametrize("limits", [{"max_drop": -1.0}, {"min_accuracy": 101.0}, {"min_agreement": float("nan")}])
+def test_limits_that_cannot_be_are_refused(limits: dict[str, float]) -> None:
+    """Points and percents are within 0 to 100."""
+    with pytest.raises(BadArgument, match="expected 0 to 100"):
+        Limits(**limits)
+
+
+@pytest.mark.parametrize("discordant", [4, 8, 20])
+def test_coverage_from_four_expected_discordant_images_up(discordant: int) -> None:
+    """Of 4,000 simulated comparisons on 10,000 images, 93 to 97 % of the intervals hold the true drop."""
+    generator = np.random.RandomState(discordant)
+    total = 10_000
+    lose, gain = 0.7 * discordant / total, 0.3 * discordant / total
+    covered, known = 0, dict[tuple[int, int], bool]()
+    for lost, gained, _ in generator.multinomial(total, [lose, gain, 1 - lose - gain], 4_000):
+        if (lost, gained) not in known:
+            low, high = tango_interval(int(lost), int(gained), total)
+            known[lost, gained] = low <= lose - gain <= high
+        covered += known[lost, gained]
+    assert 0.93 <= covered / 4_000 <= 0.97
+
+
+@pytest.mark.parametrize("discordant", [0.5, 1, 2])
+def test_below_that_it_is_never_narrower(discordant: float) -> None:
+    """Wider it may be."""
+    generator = np.random.RandomState(1)
+    total = 10_000
+    lose, gain = 0.7 * discordant / total, 0.3 * discordant / total
+    counts = generator.multinomial(total, [lose, gain, 1 - lose - gain], 4_000)
+    held = [
+        low <= lose - gain <= high for low, high in (tango_interval(int(lost), int(gained), total) for lost, gained, _ in counts)
+    ]
+    assert np.mean(held) >= 0.93
 
 
 @pytest.mark.parametrize(("predicted", "labels"), [(np.zeros(3), np.zeros(4)), (np.zeros(0), np.zeros(0))])

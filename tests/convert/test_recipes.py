@@ -7,7 +7,7 @@ from edge_runtime.errors import BadArgument
 from edge_runtime.manifest import Tolerance
 
 
-def test_the_recipes_are_the_five_of_the_design() -> None:
+def test_the_recipes_are_those_of_the_design() -> None:
     """Short names for files, full names that decode."""
     assert {recipe.short: recipe.name for recipe in RECIPES.values()} == {
         "fp32": "float32",
@@ -15,8 +15,10 @@ def test_the_recipes_are_the_five_of_the_design() -> None:
         "dynamic": "dynamic_wi8",
         "int8": "static_wi8_ai8",
         "int16x8": "static_wi8_ai16",
+        "int4": "static_wi4_ai8",
     }
-    assert [recipe.activation_bits for recipe in RECIPES.values()] == [32, 32, 32, 8, 16]
+    assert [recipe.activation_bits for recipe in RECIPES.values()] == [32, 32, 32, 8, 16, 8]
+    assert [recipe.weight_bits for recipe in RECIPES.values()] == [32, 32, 32, 8, 8, 4]
     assert RECIPES["int8"].file_name("cnn") == "cnn-int8.tflite"
 
 
@@ -28,7 +30,7 @@ def test_a_recipe_is_found_by_either_name(name: str) -> None:
 
 def test_an_unknown_recipe_lists_the_known_ones() -> None:
     """It is wrong usage."""
-    with pytest.raises(BadArgument, match="known are fp32, fp16, dynamic, int8, int16x8"):
+    with pytest.raises(BadArgument, match="known are fp32, fp16, dynamic, int8, int16x8, int4"):
         find_recipe("int3")
 
 

@@ -140,7 +140,7 @@ def test_inspect_tells_people(cnn_files: dict[str, Path]) -> None:
         "on test, float",
         "passed: the drop on test is at most",
         "tflite-runtime >= 2.14.0",
-        "digits convert cnn.keras --recipe int8 --max-drop 0.5",
+        "digits convert cnn.keras --recipe int8 --max-drop 5",
     ):
         assert expected in text
 

@@ -11,7 +11,7 @@ from benchmarks.tables import Row, as_markdown, microseconds
 from edge_runtime.inspection import comparison_line
 from edge_runtime.statistics import Accuracy, wilson_interval
 from tools.layout import Layout
-from tools.measure_models import TUTORIAL
+from tools.measure_models import TUTORIAL, TUTORIAL_SIMPLIFIED
 from tools.models.costs import Step, read_steps
 from tools.models.figures import Ratio, median_ratio, over_seeds
 from tools.models.pictures import MOST_SHOWN
@@ -183,8 +183,9 @@ def _latency(release: Released, result: BenchResult) -> str:
     body, verdicts = [], []
     for recipe in (FLOAT, INT8):
         found, reference = (find_result(result, name, recipe) for name in (release.name, TUTORIAL))
-        ratio = median_ratio(found, reference)
+        ratio, simplified = median_ratio(found, reference), find_result(result, TUTORIAL_SIMPLIFIED, recipe)
         body += [_latency_row(found, _ratio_text(ratio)), _latency_row(reference, "1")]
+        body.append(_latency_row(simplified, _ratio_text(median_ratio(simplified, reference))))
         verdicts.append(f"as {SHORT[recipe]} {_verdict(ratio)}")
     return f"{as_markdown(header, body)}\n\nIn the same run as the network of TensorFlow's tutorial: {', '.join(verdicts)}."
 

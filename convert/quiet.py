@@ -1,0 +1,16 @@
+"""Keeping off the screen what converters print and warn of: pages, none of them about the model."""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+
+from edge_runtime.interpreter import quiet_stderr
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """For as long as the block runs, nothing reaches stdout or stderr, and no warning is shown."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), quiet_stderr():
+        warnings.simplefilter("ignore")
+        yield
