@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 @click.command("convert", epilog="Example: digits convert runs/cnn/model.keras --recipe int8 --max-drop 0.2")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.keras")
 @click.option(
-    "--recipe", "recipes", multiple=True, default=["all"], show_default=True, help=f"{', '.join(RECIPES)}, or all; may be repeated."
+    "--recipe",
+    "recipes",
+    multiple=True,
+    default=["all"],
+    show_default=True,
+    help=f"{', '.join(RECIPES)}, or all (int4 with --qat alone); may be repeated.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the files; the model's own if not given.")
 @click.option("--name", help="Of the model, in file names; that of its run if not given.")
@@ -79,7 +84,9 @@ def convert_command(
     within --max-drop; all numbers are printed and written before that. The work is done in a child process.
     """
     named = [find_recipe(recipe) for recipe in dict.fromkeys(recipes) if recipe != "all"]
-    chosen = list(RECIPES.values()) if "all" in recipes else named
+    # 4 bits without training for them fail the gate too often to be made unasked.
+    every = [recipe for recipe in RECIPES.values() if qat or recipe.weight_bits != 4 or recipe in named]
+    chosen = every if "all" in recipes else named
     if name is not None:
         check_name(name)
     data = load_dataset(data_path)

@@ -82,7 +82,20 @@ def test_two_processes_write_the_same_bytes(
 ) -> None:
     """Every recipe, converted again in another process with another hash seed, is the same file to the last byte."""
     data = write_npz(tmp_path / "slice.npz", arrays_of(mnist_slice))
-    command = ["convert", str(trained_cnn), "--data", str(data), "--out", str(tmp_path), "--max-drop", "5"]
+    command = [
+        "convert",
+        str(trained_cnn),
+        "--data",
+        str(data),
+        "--out",
+        str(tmp_path),
+        "--max-drop",
+        "5",
+        "--recipe",
+        "all",
+        "--recipe",
+        "int4",
+    ]
     subprocess.run(
         [sys.executable, "-m", "edge_runtime.cli", *command],
         check=True,
