@@ -213,22 +213,19 @@ class _Pipeline:
             from convert.gate import Limits
             from convert.report import as_table
 
+            # 4 bits are too few without training for them.
+            settings = ConversionSettings(Limits(self.max_drop), qat=1, qat_recipes=("int4",))
             with tqdm(total=len(RECIPES), disable=None, leave=False) as bar:
-                conversions = [
-                    conversion
-                    for bits in (32, 8, 4)
-                    for conversion in export(
-                        model,
-                        self.data,
-                        [recipe for recipe in RECIPES.values() if recipe.weight_bits == bits],
-                        self.models,
-                        # 4 bits are too few without training for them.
-                        settings=ConversionSettings(Limits(self.max_drop), qat=int(bits == 4)),
-                        keep_failed=True,  # so that the report can say why
-                        force=True,
-                        step=lambda what: _advance(bar, what),
-                    )
-                ]
+                conversions = export(
+                    model,
+                    self.data,
+                    list(RECIPES.values()),
+                    self.models,
+                    settings=settings,
+                    keep_failed=True,  # so that the report can say why
+                    force=True,
+                    step=lambda what: _advance(bar, what),
+                )
             click.echo(as_table(conversions), err=True)
 
         outputs = [*(self.models / recipe.file_name(name) for recipe in RECIPES.values()), self.models / f"{name}-conversion.json"]

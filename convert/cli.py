@@ -108,7 +108,9 @@ def convert_command(
         labels=_labels(labels),
         input_scale=input_scale,
         code=code,
-        settings=ConversionSettings(Limits(max_drop, min_accuracy, min_agreement), qat, keep_passing, calibration),
+        settings=ConversionSettings(
+            Limits(max_drop, min_accuracy, min_agreement), qat, keep_passing=keep_passing, calibration=calibration
+        ),
         keep_failed=keep_failed,
         force=force,
         step=lambda what: click.echo(f"{what} ...", err=True),

@@ -42,7 +42,7 @@ class ConversionSettings:
     """How to convert.
 
     limits: what the gate demands.
-    qat: epochs of quantisation-aware training, for recipes with 8-bit activations.
+    qat: epochs of quantisation-aware training, for the recipes in `qat_recipes`; others are converted without.
     keep_passing: leave layers in higher precision where such a recipe would fail the gate on validation images.
     calibration: how ranges are found, one of `convert.activations.METHODS`.
     simplify: convert a simpler model that computes the same. Without it, a file is what TensorFlow's converter makes: to compare with.
@@ -53,6 +53,7 @@ class ConversionSettings:
 
     limits: Limits = field(default_factory=Limits)
     qat: int = 0
+    qat_recipes: tuple[str, ...] = ("int8", "int4")
     keep_passing: bool = False
     calibration: str = "min-max"
     simplify: bool = True
@@ -231,6 +232,8 @@ def _flatbuffer(source: Source, recipe: Recipe, settings: ConversionSettings) ->
     """The FlatBuffer, and the layers that were left in higher precision."""
     if settings.qat and recipe.activation_bits != 8:
         raise BadArgument(f"quantisation-aware training is for int8 and int4, not for {recipe.short}")
+    if recipe.name == "float32" and settings.simplify:
+        return source.floats, ()
     images = source.calibration_images
     by_quantizer = recipe.weight_bits == 4 or settings.qat or settings.calibration != "min-max"
     if recipe.activation_bits != 8 or not by_quantizer:

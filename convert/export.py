@@ -41,7 +41,7 @@ def export(
         labels: of the classes; their numbers if None.
         input_scale: of the pixels that the model wants.
         code: a Python file with layers of its own; it is executed.
-        settings: how to convert. Quantisation-aware training is for those recipes that have 8-bit activations, if any has.
+        settings: how to convert.
         keep_failed: write files that the gate refuses, too.
         force: replace .tflite files. The report is always renewed; what it says of other recipes of the same model is kept.
         step: called with what is done next.
@@ -51,7 +51,7 @@ def export(
         BadArgument: there is something to train for in none of the recipes.
         DigitsError: the model cannot be used or converted.
     """
-    if settings.qat and not any(recipe.activation_bits == 8 for recipe in recipes):
+    if settings.qat and not any(recipe.short in settings.qat_recipes for recipe in recipes):
         raise BadArgument(
             f"quantisation-aware training is for int8 and int4, not for {', '.join(recipe.short for recipe in recipes)}"
         )
@@ -64,7 +64,7 @@ def export(
     for recipe in recipes:
         step(f"{source.name}: {recipe.short}")
         untrained = dataclasses.replace(settings, qat=0)
-        conversion = convert(source, recipe, settings if recipe.activation_bits == 8 else untrained)
+        conversion = convert(source, recipe, settings if recipe.short in settings.qat_recipes else untrained)
         conversions.append(conversion)
         _write(folder, source, conversion, keep_failed, force)
     write_file(report, as_json([*kept, *map(as_entry, conversions)]), force=True)

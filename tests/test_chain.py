@@ -95,6 +95,7 @@ def test_a_damaged_file_is_made_again(chain: tuple[Path, list[object], str]) -> 
     assert (folder / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_a_gate_that_says_no_is_exit_3_after_the_report(chain: tuple[Path, list[object], str]) -> None:
     """1,000 images cannot prove a drop below 0.1 points; the report is there and warns."""
     folder, words, _ = chain

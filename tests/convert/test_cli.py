@@ -52,6 +52,7 @@ def test_the_gate_says_no_after_the_numbers(run_folder: Path, data_file: Path, t
     assert kept.verdict.passed is False
 
 
+@pytest.mark.slow
 def test_a_refused_file_does_not_leave_an_older_one_in_its_place(run_folder: Path, data_file: Path, tmp_path: Path) -> None:
     """It would pass for the new one; reports keep what they say of other recipes."""
     words = ["convert", run_folder / "model.keras", "--data", data_file, "--out", tmp_path, "--force"]

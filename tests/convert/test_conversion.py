@@ -77,6 +77,7 @@ def test_the_int8_file_is_small(cnn_files: dict[str, Path]) -> None:
     assert (model.input.scale, model.input.zero_point) == (1.0, -128)
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes(
     trained_cnn: Path, mnist_slice: Dataset, cnn_files: dict[str, Path], tmp_path: Path
 ) -> None:

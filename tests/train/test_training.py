@@ -122,7 +122,7 @@ def test_steps_done_at_once_divide_an_epoch(steps: int, expected: int) -> None:
 def test_steps_at_once_change_nothing_but_the_time(monkeypatch: pytest.MonkeyPatch, invented: Dataset) -> None:
     """The same weights, history and count of batches as one at a time."""
     runs = {}
-    config = TrainingConfig("cnn", convolutions=parse_convolutions("4k5s2v,8k3s2"), epochs=2, averaging=0.9)
+    config = TrainingConfig("mlp", hidden=(8,), epochs=2, averaging=0.9)
     for at_once in (1, 3):
         monkeypatch.setattr(training, "_steps_at_once", lambda _, at_once=at_once: at_once)
         counted: list[int] = []
