@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from convert.quiet import quiet
 from edge_runtime.graph import Tensor, read_graph
 from edge_runtime.interpreter import find_backend, make_interpreter
 from edge_runtime.quantization import dequantize
@@ -32,7 +33,8 @@ def activations(flatbuffer: bytes, images: NDArray[np.uint8]) -> Iterator[dict[i
     for start in range(0, len(images), _BATCH):
         batch = images[start : start + _BATCH]
         if start == 0 or len(batch) < _BATCH:
-            interpreter = make_interpreter(flatbuffer, find_backend("litert"), batch=len(batch), preserve=True)
+            with quiet():  # it warns that preserving tensors takes memory
+                interpreter = make_interpreter(flatbuffer, find_backend("litert"), batch=len(batch), preserve=True)
             details = interpreter.get_input_details()[0]
             buffer = np.empty([len(batch), *graph.inputs[0].shape[1:]], graph.inputs[0].dtype)
         encode(batch, buffer)

@@ -1,5 +1,6 @@
 """One conversion: a Keras model to one recipe's self-describing file, proven against the float model on real images."""
 
+import dataclasses
 import hashlib
 import shlex
 import time
@@ -57,6 +58,12 @@ class ConversionSettings:
     keep_passing: bool = False
     calibration: str = "min-max"
     simplify: bool = True
+
+    def for_recipe(self, recipe: Recipe) -> "ConversionSettings":
+        """The settings without what does nothing for a recipe, so that its manifest doesn't say that it did."""
+        if recipe.activation_bits != 8:
+            return dataclasses.replace(self, qat=0, keep_passing=False, calibration="min-max")
+        return self if recipe.short in self.qat_recipes else dataclasses.replace(self, qat=0)
 
     def __post_init__(self) -> None:
         if self.calibration not in METHODS:
@@ -193,10 +200,9 @@ def convert(source: Source, recipe: Recipe, settings: ConversionSettings = DEFAU
     Raises:
         DigitsError: TensorFlow's converter or the quantiser failed.
         InputError: the model needs operators that a light runtime does not have, or that cannot be trained.
-        BadArgument: the recipe has nothing to train for.
     """
     started = time.perf_counter()
-    data = source.data
+    settings, data = settings.for_recipe(recipe), source.data
     flatbuffer, spared = _flatbuffer(source, recipe, settings)
     classifier = _classifier(flatbuffer, source.name)
     validation, test = (classifier.classify_batch(split.images) for split in (data.validation, data.test))
@@ -230,15 +236,13 @@ def convert(source: Source, recipe: Recipe, settings: ConversionSettings = DEFAU
 
 def _flatbuffer(source: Source, recipe: Recipe, settings: ConversionSettings) -> tuple[bytes, tuple[str, ...]]:
     """The FlatBuffer, and the layers that were left in higher precision."""
-    if settings.qat and recipe.activation_bits != 8:
-        raise BadArgument(f"quantisation-aware training is for int8 and int4, not for {recipe.short}")
     if recipe.name == "float32" and settings.simplify:
         return source.floats, ()
     images = source.calibration_images
     by_quantizer = recipe.weight_bits == 4 or settings.qat or settings.calibration != "min-max"
     if recipe.activation_bits != 8 or not by_quantizer:
         flatbuffer = to_flatbuffer(source.model, recipe, images, simplify=settings.simplify)
-        if recipe.activation_bits != 8 or not settings.keep_passing or _passes(source, settings, flatbuffer):
+        if not settings.keep_passing or _passes(source, settings, flatbuffer):
             return flatbuffer, ()
 
     from convert.quantizer import quantize, sparing, weight_bits, weighted
@@ -250,9 +254,8 @@ def _flatbuffer(source: Source, recipe: Recipe, settings: ConversionSettings) ->
 
         config = source.record.config if source.record else None
         floats, ranges = train_for_integers(floats, source.data, ranges, bits, settings.qat, config)
-    flatbuffer = quantize(floats, ranges, bits)
-    if not settings.keep_passing or _passes(source, settings, flatbuffer):
-        return flatbuffer, ()
+    if not settings.keep_passing:
+        return quantize(floats, ranges, bits), ()
     found = spare_layers(
         lambda layers: quantize(floats, ranges, sparing(bits, layers)),
         weighted(floats, bits),

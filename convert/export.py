@@ -1,6 +1,5 @@
 """From a .keras file to a folder of self-describing files and a report beside them."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -63,8 +62,7 @@ def export(
     conversions = []
     for recipe in recipes:
         step(f"{source.name}: {recipe.short}")
-        untrained = dataclasses.replace(settings, qat=0)
-        conversion = convert(source, recipe, settings if recipe.short in settings.qat_recipes else untrained)
+        conversion = convert(source, recipe, settings)
         conversions.append(conversion)
         _write(folder, source, conversion, keep_failed, force)
     write_file(report, as_json([*kept, *map(as_entry, conversions)]), force=True)

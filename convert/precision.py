@@ -1,5 +1,6 @@
 """Which layers to leave in higher precision so that a model passes: the fewest that a search by measurement finds."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,8 +11,10 @@ Layers = frozenset[int]
 class Spared:
     """A file with some layers in higher precision.
 
-    layers: their outputs' tensor numbers, in the order in which they help most. harms: the harm that is left if that layer alone is spared,
-    for every layer. tried: how many files were made and judged. passed: whether this one passes; if not, all layers are spared.
+    layers: their outputs' tensor numbers, in the order in which they help most.
+    harms: the harm that is left if a layer alone is spared, for every layer; empty if nothing had to be spared.
+    tried: how many files were made and judged.
+    passed: whether this one passes; if not, all layers are spared.
     """
 
     content: bytes
@@ -24,10 +27,10 @@ class Spared:
 def spare_layers(
     make: Callable[[Layers], bytes], layers: Sequence[int], harm: Callable[[bytes], float], passes: Callable[[bytes], bool]
 ) -> Spared:
-    """Find few layers that have to be left in higher precision.
+    """Find few layers that have to be left in higher precision; none if the file passes as it is.
 
-    Each layer is spared alone first, which says how much of the harm it does. Then they are spared together, the most harmful first, until
-    the file passes, and at last each of them is taken back if the file passes without it.
+    Else each layer is spared alone first, which says how much of the harm it does. Then they are spared together, the most harmful first,
+    until the file passes, and at last each of them is taken back if the file passes without it.
 
     Args:
         make: makes a file with those layers spared.
@@ -35,26 +38,16 @@ def spare_layers(
         harm: how far a file is from the float model; less is better.
         passes: whether a file is good enough.
     """
-    files: dict[Layers, bytes] = {}
-    verdicts: dict[Layers, bool] = {}
-
-    def made(spared: Layers) -> bytes:
-        if spared not in files:
-            files[spared] = make(spared)
-        return files[spared]
-
-    def good(spared: Layers) -> bool:
-        if spared not in verdicts:
-            verdicts[spared] = passes(made(spared))
-        return verdicts[spared]
-
-    harms = {layer: harm(made(frozenset({layer}))) for layer in layers}
-    order = sorted(layers, key=lambda layer: harms[layer])
-    count = next((count for count in range(len(order) + 1) if good(frozenset(order[:count]))), len(order))
-    kept = order[:count]
-    if good(frozenset(kept)):
-        for layer in reversed(order[:count]):
-            if good(frozenset(kept) - {layer}):
+    made = functools.cache(make)
+    good = functools.cache(lambda spared: passes(made(spared)))
+    kept: list[int] = []
+    harms: dict[int, float] = {}
+    if not good(frozenset()):
+        harms = {layer: harm(made(frozenset({layer}))) for layer in layers}
+        order = sorted(layers, key=lambda layer: harms[layer])
+        kept = next((order[:count] for count in range(1, len(order)) if good(frozenset(order[:count]))), order)
+        for layer in reversed(kept.copy()):
+            if good(frozenset(kept)) and good(frozenset(kept) - {layer}):
                 kept.remove(layer)
     spared = frozenset(kept)
-    return Spared(made(spared), tuple(kept), harms, len(files), good(spared))
+    return Spared(made(spared), tuple(kept), harms, made.cache_info().currsize, good(spared))

@@ -140,7 +140,7 @@ class Twin:
             InputError: the file has an operator that is not known here.
         """
         self._file = file
-        self.weighted: dict[int, WeightedOperator] = {}  # by the number of the tensor of weights
+        self.weighted: dict[int, WeightedOperator] = {}  # by the number of the tensor that they give
         self.quantizations: dict[int, FakeQuantization] = {}  # by the number of the tensor of activations
         inputs = keras.Input(file.shape(file.input)[1:])
         values = {file.input: inputs if ranges is None else self._quantized(file.input, inputs, _PIXELS, learned=False)}
@@ -154,13 +154,6 @@ class Twin:
                 result = self._quantized(operation.output, result, fixed or ranges[operation.output], learned=fixed is None)
             values[operation.output] = result
         self.model = keras.Model(inputs, values[file.output], name="twin")
-        self._activations = keras.Model(inputs, [values[operation.output] for operation in file.operations])
-
-    def activations(self, images: NDArray[np.float32]) -> dict[int, NDArray[np.float32]]:
-        """What every operator gives for images as the model takes them, by the number of the tensor."""
-        found = self._activations.predict(images, batch_size=500, verbose=0)
-        found = found if isinstance(found, list) else [found]
-        return {operation.output: values for operation, values in zip(self._file.operations, found, strict=True)}
 
     def inputs(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Images, uint8 [N, 28, 28], as the model takes them."""
@@ -173,12 +166,10 @@ class Twin:
 
     def constants(self) -> dict[int, NDArray[np.float32]]:
         """Weights and biases as trained, the weights rounded to their steps, by the number of the tensor."""
-        found = {}
+        found: dict[int, NDArray[np.float32]] = {}
         for operation in self._file.operations:
-            for layer in (self.weighted[index] for index in operation.constants[:1] if index in self.weighted):
-                found[operation.constants[0]] = np.asarray(layer.quantized_kernel())
-                if len(operation.constants) > 1:
-                    found[operation.constants[1]] = np.asarray(layer.bias)
+            if layer := self.weighted.get(operation.output):
+                found |= dict(zip(operation.constants, map(np.asarray, (layer.quantized_kernel(), layer.bias)), strict=False))
         return found
 
     @property
@@ -204,7 +195,7 @@ class Twin:
     def _apply(self, operation: Operation, inputs: list[Any], bits: int | None, unit: float) -> Any:
         if operation.kind in WEIGHTED and len(inputs) == 1:
             constants = [self._file.constant(index) for index in operation.constants]
-            layer = self.weighted[operation.constants[0]] = WeightedOperator(
+            layer = self.weighted[operation.output] = WeightedOperator(
                 operation, constants, bits, unit, self.quantizations.get(self._origin(operation.inputs[0]))
             )
             return layer(inputs[0])

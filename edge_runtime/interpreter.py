@@ -5,7 +5,6 @@ import importlib.util
 import os
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,8 +78,7 @@ def make_interpreter(flatbuffer: bytes, backend: Backend, threads: int = 1, batc
         raise BadArgument(f"threads is {threads}, expected 1 or more")
     interpreter_class = _import_interpreter(backend)
     options = {"experimental_preserve_all_tensors": True} if preserve else {}
-    with quiet_stderr(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that preserving takes memory
+    with quiet_stderr():
         try:
             interpreter = interpreter_class(model_content=flatbuffer, num_threads=threads, **options)
             if batch != 1:

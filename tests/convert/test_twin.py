@@ -81,7 +81,8 @@ def test_the_quantiser_finds_the_steps_that_were_trained(floats: bytes, mnist_sl
     """Weights and biases of the file, as real numbers, are those of the twin; scales of activations too."""
     ranges, of = ranges_on(floats, mnist_slice.x_train[:200]), weight_bits(floats, bits)
     twin = Twin(FloatFile(floats), ranges, of)
-    for layer in twin.weighted.values():  # as if trained: scales that aren't those of the largest weight
+    for place, layer in enumerate(twin.weighted.values(), 1):  # as if trained: scales not of the largest weight, biases not alike
+        layer.trainable_variables[1].assign_add(tf.fill(layer.trainable_variables[1].shape, 0.01 * place))
         layer.trainable_variables[2].assign_sub(tf.fill(layer.trainable_variables[2].shape, 0.3))
     file = FloatFile(floats)
     constants = twin.constants()
