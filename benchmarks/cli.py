@@ -208,10 +208,10 @@ class _Pipeline:
         def work() -> None:
             from tqdm import tqdm
 
-            from convert.conversion import ConversionSettings
             from convert.export import export
             from convert.gate import Limits
             from convert.report import as_table
+            from convert.settings import ConversionSettings
 
             # 4 bits are too few without training for them.
             settings = ConversionSettings(Limits(self.max_drop), qat=1, qat_recipes=("int4",))

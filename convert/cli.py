@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convert.recipes import RECIPES, find_recipe
+from convert.recipes import RECIPES, Recipe, find_recipe
 from edge_runtime.errors import BadArgument, GateFailed
 from edge_runtime.files import check_name, write_file
-from train.data import load_dataset
+from edge_runtime.model_file import read_model_file
+from edge_runtime.text import text_table
+from train.data import Dataset, Split, load_dataset
 from train.options import data_option, max_drop_option
 
 if TYPE_CHECKING:
     from convert.conversion import Conversion
+    from convert.layers import LayerError
 
 
 @click.command("convert", epilog="Example: digits convert runs/cnn/model.keras --recipe int8 --max-drop 0.2")
@@ -48,6 +51,16 @@ if TYPE_CHECKING:
     help="Train on for so many epochs, as the integers that int8 and int4 files will be.",
 )
 @click.option("--calibration", default="min-max", show_default=True, help="How ranges are found: min-max or moving-average.")
+@click.option("--calibration-count", type=int, metavar="N", help="Calibrate with N training images of each class. Default: 50.")
+@click.option(
+    "--calibration-images",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npy",
+    help="Calibrate with these in place of training images: uint8 [N, 28, 28].",
+)
+@click.option(
+    "--calibration-study", is_flag=True, help="Show first, on validation images, what more or fewer of them would change."
+)
 @click.option("--layers", is_flag=True, help="Print what each layer's output lost, and draw it (NAME-layers.png).")
 @click.option("--labels", help="Of the classes: a list with commas, or a file with one a line; their numbers if not given.")
 @click.option(
@@ -70,6 +83,9 @@ def convert_command(
     keep_failed: bool,
     qat: int,
     calibration: str,
+    calibration_count: int | None,
+    calibration_images: Path | None,
+    calibration_study: bool,
     layers: bool,
     labels: str | None,
     input_scale: str,
@@ -79,7 +95,8 @@ def convert_command(
 ) -> None:
     """Convert a Keras model to self-describing TFLite files, each checked against the float model on real images.
 
-    Writes NAME-RECIPE.tflite for each recipe, NAME-conversion.json, and NAME-RECIPE-changed.png with the test images whose label changed.
+    Writes NAME-RECIPE.tflite for each recipe, a report as NAME-conversion.html and .json, and NAME-RECIPE-changed.png with the test images
+    whose label changed.
     Exits 3 if a file does not hold what is demanded of it, such as that the 95 % interval of its drop in accuracy on the test images lies
     within --max-drop; all numbers are printed and written before that. The work is done in a child process.
     """
@@ -91,13 +108,23 @@ def convert_command(
         check_name(name)
     data = load_dataset(data_path)
 
+    from benchmarks.latency import measure
+    from convert.calibration import CalibrationSettings
     from convert.child import in_child  # loads TensorFlow's side: seconds, so after all that can be wrong without it
-    from convert.conversion import ConversionSettings
     from convert.export import export, gallery_path, report_path
     from convert.gate import Limits
-    from convert.report import as_layer_table, as_table
+    from convert.report import as_layer_table, as_table, notes
+    from convert.settings import ConversionSettings
 
     folder = out or model.parent
+    settings = ConversionSettings(
+        Limits(max_drop, min_accuracy, min_agreement),
+        qat,
+        keep_passing=keep_passing,
+        calibration=CalibrationSettings(calibration, calibration_count, calibration_images),
+    )
+    if calibration_study:
+        _print_study(model, data, chosen, input_scale=input_scale, code=code)
     conversions = in_child(
         export,
         model,
@@ -108,26 +135,70 @@ def convert_command(
         labels=_labels(labels),
         input_scale=input_scale,
         code=code,
-        settings=ConversionSettings(
-            Limits(max_drop, min_accuracy, min_agreement), qat, keep_passing=keep_passing, calibration=calibration
-        ),
+        settings=settings,
         keep_failed=keep_failed,
         force=force,
-        step=lambda what: click.echo(f"{what} ...", err=True),
+        step=_say,
+        measure=measure,
     )
     click.echo(as_table(conversions))
     written = [conversion for conversion in conversions if keep_failed or conversion.manifest.verdict.passed]
-    paths = [report_path(folder, conversions[0].manifest.name), *(folder / conversion.file_name for conversion in written)]
-    paths += [path for conversion in conversions if (path := gallery_path(folder, conversion)).exists()]
+    report = report_path(folder, conversions[0].manifest.name)
+    galleries = [path for conversion in conversions if (path := gallery_path(folder, conversion)).exists()]
+    paths = [
+        report,
+        _write_page(report, conversions, folder),
+        *(folder / conversion.file_name for conversion in written),
+        *galleries,
+    ]
     if layers:
         click.echo("\n" + as_layer_table(conversions))
         paths.append(_draw_layers(folder, conversions))
+    for note in notes(conversions):
+        click.echo(f"note: {note}")
     for path in paths:
         click.echo(f"written: {path}")
     failed = [conversion for conversion in conversions if not conversion.manifest.verdict.passed]
     if failed:
         reasons = "; ".join(f"{conversion.recipe.short}: {conversion.manifest.verdict.reason}" for conversion in failed)
         raise GateFailed(f"the gate refused {len(failed)} of {len(conversions)}: {reasons}")
+
+
+def _say(what: str) -> None:
+    click.echo(f"{what} ...", err=True)
+
+
+def _print_study(model: Path, data: Dataset, recipes: Sequence[Recipe], input_scale: str, code: Path | None) -> None:
+    from convert.calibration_study import study_calibration, study_table
+    from convert.child import in_child
+
+    studied = [recipe for recipe in recipes if recipe.activation_bits == 8]
+    if not studied:
+        raise BadArgument("a calibration study is for int8 and int4")
+    trials = in_child(study_calibration, model, data, studied, input_scale=input_scale, code=code, step=_say)
+    click.echo(study_table(trials) + "\n")
+
+
+def _write_page(report: Path, conversions: "Sequence[Conversion]", folder: Path) -> Path:
+    from benchmarks.report import Picture, Section, Table, render
+    from convert.export import gallery_path
+    from convert.page import page_parts
+
+    paths = {conversion.recipe.short: gallery_path(folder, conversion) for conversion in conversions}
+    parts = page_parts(conversions, {recipe: path.read_bytes() for recipe, path in paths.items() if path.exists()})
+    sections = [
+        Section(
+            part.title,
+            part.paragraphs,
+            part.warnings,
+            [Table(*table) for table in part.tables],
+            [Picture(*picture) for picture in part.pictures],
+        )
+        for part in parts
+    ]
+    path = report.with_suffix(".html")
+    write_file(path, render(f"{conversions[0].manifest.name}: from Keras to TFLite", sections), force=True)
+    return path
 
 
 def _labels(text: str | None) -> tuple[str, ...] | None:
@@ -157,15 +228,42 @@ def _draw_layers(folder: Path, conversions: "Sequence[Conversion]") -> Path:
 @click.option(
     "--split", type=click.Choice(["validation", "test"]), default="validation", show_default=True, help="Choose on validation."
 )
+@click.option("--layers", is_flag=True, help="Of two .tflite files: what each operator's output differs by.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def compare_command(reference: Path, candidate: Path, data_path: Path | None, split: str, as_json: bool) -> None:
-    """Compare two models, .keras or .tflite, on the same real images: accuracy, agreement, McNemar's test, the drop with its interval."""
-    from convert.comparison import predict
+def compare_command(reference: Path, candidate: Path, data_path: Path | None, split: str, layers: bool, as_json: bool) -> None:
+    """Compare two models, .keras or .tflite: what they are made of, and what they say to the same real images.
+
+    Accuracy, agreement, McNemar's test, and the drop with its interval.
+    """
+    from convert.comparison import facts_table, file_facts, predict
     from convert.gate import compare
+    from convert.report import finite
     from edge_runtime.inspection import comparison_lines
 
+    paths = (reference, candidate)
+    if layers and any(path.suffix == ".keras" for path in paths):
+        raise BadArgument("--layers compares two .tflite files; convert the Keras model to fp32 first")
     data = load_dataset(data_path)
     images = data.test if split == "test" else data.validation
-    before, after = (predict(path, data, images) for path in (reference, candidate))
+    before, after = (predict(path, data, images) for path in paths)
     found = compare(split, images.labels, before.argmax(axis=1), after.argmax(axis=1))
-    click.echo(json.dumps(dataclasses.asdict(found)) if as_json else "\n".join(comparison_lines(found)))
+    files = [file_facts(path) for path in paths]
+    errors = _layer_errors(*paths, images) if layers else []
+    if as_json:
+        answer = {**dataclasses.asdict(found), "files": files}
+        click.echo(json.dumps(answer | ({"layers": [finite(error) for error in errors]} if layers else {})))
+        return
+    click.echo(facts_table(*files) + "\n\n" + "\n".join(comparison_lines(found)))
+    if layers:
+        rows = [
+            (error.operator, f"{error.signal_to_noise:.1f}", f"{error.cosine:.5f}", f"{error.mean_square:.3g}") for error in errors
+        ]
+        click.echo("\n" + text_table(("operator", "signal to noise, dB", "cosine", "mean square"), rows))
+
+
+def _layer_errors(reference: Path, candidate: Path, images: Split) -> "list[LayerError]":
+    from convert.conversion import LAYER_IMAGES
+    from convert.layers import layer_errors
+
+    before, after = (read_model_file(path).flatbuffer for path in (reference, candidate))
+    return layer_errors(before, after, images.images[:LAYER_IMAGES])

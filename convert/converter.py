@@ -18,13 +18,15 @@ from train.models import model_input
 _CALIBRATION_BATCH = 100
 
 
-def to_flatbuffer(model: keras.Model, recipe: Recipe, calibration: NDArray[np.uint8], *, simplify: bool = True) -> bytes:
+def to_flatbuffer(
+    model: keras.Model, recipe: Recipe, calibration: NDArray[np.uint8] | None = None, *, simplify: bool = True
+) -> bytes:
     """Convert a Keras model.
 
     Args:
         model: takes pixel values from 0 to 255, gives logits.
         recipe: which precision.
-        calibration: uint8 [N, 28, 28], on which static recipes measure ranges; others ignore it.
+        calibration: uint8 [N, 28, 28], on which static recipes measure ranges; others do without.
         simplify: convert a simpler model that computes the same; without it, what TensorFlow makes of the model as it is.
 
     Returns:
@@ -37,6 +39,7 @@ def to_flatbuffer(model: keras.Model, recipe: Recipe, calibration: NDArray[np.ui
     converter = tf.lite.TFLiteConverter.from_keras_model(simplified(model) if simplify else model)
     _set_precision(converter, recipe)
     if recipe.static:
+        assert calibration is not None, recipe.name
         converter.representative_dataset = lambda: _calibration_batches(model, calibration)
     try:
         with quiet():

@@ -1,12 +1,16 @@
 """From a .keras file to a folder of self-describing files and a report beside them."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from convert.conversion import DEFAULT_SETTINGS, Conversion, ConversionSettings, Source, convert, load_source
+from convert.conversion import Conversion, convert
+from convert.costs import Measure, measure_costs
 from convert.plots import changed_labels_gallery
 from convert.recipes import Recipe
 from convert.report import as_entry, as_json, other_recipes
+from convert.settings import DEFAULT_SETTINGS, ConversionSettings
+from convert.source import Source, load_source
 from edge_runtime.errors import BadArgument
 from edge_runtime.files import refuse_to_overwrite, write_file
 from train.data import Dataset
@@ -26,6 +30,7 @@ def export(
     keep_failed: bool = False,
     force: bool = False,
     step: Callable[[str], object] = lambda _: None,
+    measure: Measure | None = None,
 ) -> list[Conversion]:
     """Convert a Keras model to each of the recipes and write NAME-RECIPE.tflite files and NAME-conversion.json.
 
@@ -44,6 +49,7 @@ def export(
         keep_failed: write files that the gate refuses, too.
         force: replace .tflite files. The report is always renewed; what it says of other recipes of the same model is kept.
         step: called with what is done next.
+        measure: times files; None to leave that out.
 
     Raises:
         WouldOverwrite: a file is there already and `force` is false.
@@ -65,6 +71,9 @@ def export(
         conversion = convert(source, recipe, settings)
         conversions.append(conversion)
         _write(folder, source, conversion, keep_failed, force)
+    if measure:
+        step(f"{source.name}: what an image costs")
+        conversions = _with_costs(source, conversions, measure)
     write_file(report, as_json([*kept, *map(as_entry, conversions)]), force=True)
     return conversions
 
@@ -77,6 +86,12 @@ def report_path(folder: Path, name: str) -> Path:
 def gallery_path(folder: Path, conversion: Conversion) -> Path:
     """Where the images are shown whose label a conversion changed."""
     return folder / f"{Path(conversion.file_name).stem}-changed.png"
+
+
+def _with_costs(source: Source, conversions: Sequence[Conversion], measure: Measure) -> list[Conversion]:
+    files = [conversion.model.flatbuffer for conversion in conversions]
+    costs = measure_costs(source.floats, files, source.data.validation.images, measure)
+    return [dataclasses.replace(conversion, cost=cost) for conversion, cost in zip(conversions, costs, strict=True)]
 
 
 def _write(folder: Path, source: Source, conversion: Conversion, keep_failed: bool, force: bool) -> None:

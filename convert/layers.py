@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.activations import activations
-from convert.float_file import FloatFile
+from convert.float_file import FloatFile, Operation
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,13 @@ def layer_errors(floats: bytes, quantised: bytes, images: NDArray[np.uint8]) -> 
 
     Args:
         floats: the float file.
-        quantised: one made from it; operators are matched by kind and name, and those that only one file has are left out.
+        quantised: one made from it; operators are matched by kind, name and shape of output; those that only one file has are left out.
         images: uint8 [N, 28, 28].
     """
     file = FloatFile(floats)
     other = FloatFile(quantised)
-    there = {(operation.kind, other.names[operation.output]): operation.output for operation in other.operations}
-    pairs = {
-        operation.output: there[operation.kind, file.names[operation.output]]
-        for operation in file.operations
-        if (operation.kind, file.names[operation.output]) in there
-    }
+    there = {_key(other, operation): operation.output for operation in other.operations}
+    pairs = {operation.output: there[key] for operation in file.operations if (key := _key(file, operation)) in there}
     sums: dict[int, NDArray[np.float64]] = {}  # of difference squared, float squared, quantised squared, product
     values = 0
     for before, after in zip(activations(floats, images), activations(quantised, images), strict=True):
@@ -56,6 +52,10 @@ def layer_errors(floats: bytes, quantised: bytes, images: NDArray[np.uint8]) -> 
         for operation in file.operations
         if operation.output in sums
     ]
+
+
+def _key(file: FloatFile, operation: Operation) -> tuple[str, str, tuple[int, ...]]:
+    return operation.kind, file.names[operation.output], tuple(file.shape(operation.output))
 
 
 def _error(operator: str, output: int, sums: NDArray[np.float64], count: int) -> LayerError:

@@ -94,10 +94,10 @@ def trained_cnn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def cnn_files(trained_cnn: Path, mnist_slice: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The trained network converted by every recipe: short recipe name to file."""
-    from convert.conversion import ConversionSettings
     from convert.export import export
     from convert.gate import Limits
     from convert.recipes import RECIPES
+    from convert.settings import ConversionSettings
 
     # All workers of pytest-xdist share one folder: the first makes the files, the others wait for it.
     base = tmp_path_factory.getbasetemp()
@@ -111,10 +111,10 @@ def cnn_files(trained_cnn: Path, mnist_slice: Dataset, tmp_path_factory: pytest.
 @pytest.fixture(scope="session")
 def mlp_files(mnist_slice: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A dense network by every recipe: its layers are large enough to be quantised in ways that the small last one of cnn is not."""
-    from convert.conversion import ConversionSettings
     from convert.export import export
     from convert.gate import Limits
     from convert.recipes import RECIPES
+    from convert.settings import ConversionSettings
     from train.config import TrainingConfig
     from train.training import train_run
 

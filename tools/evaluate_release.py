@@ -67,14 +67,13 @@ def evaluate_release(name: str, seed: int, data: Dataset, layout: Layout, *, for
         WouldOverwrite: a file is there with another content and `force` is false.
         GateFailed: a file lost too much accuracy. The evaluation is written before that, the refused file is not.
     """
-    from convert.export import export, report_path  # loads TensorFlow
+    from convert.export import export  # loads TensorFlow
     from convert.recipes import find_recipe
 
     folder = seed_folder(layout.releases, name, seed)
     _check_run(folder, layout.releases / f"{name}.toml", seed)
     with TemporaryDirectory() as place:
         conversions = export(folder / MODEL, data, [find_recipe(recipe) for recipe in RECIPES], Path(place), name=name)
-        report = report_path(Path(place), name).read_bytes()
     evaluation = ReleaseEvaluation(
         schema_version=SCHEMA_VERSION,
         name=name,
@@ -86,7 +85,6 @@ def evaluate_release(name: str, seed: int, data: Dataset, layout: Layout, *, for
     )
     contents = {folder / EVALUATION: (to_json(evaluation) + "\n").encode()}
     if seed == SHIPPED_SEED:
-        contents |= {report_path(layout.models, name): report}
         contents |= {
             layout.models / conversion.file_name: conversion.content
             for conversion in conversions

@@ -64,10 +64,10 @@ def _tutorial_files(data: Dataset, place: Path) -> list[Path]:
 
     Converted twice: as TensorFlow's converter does it, which is what a follower of the tutorial gets, and made simpler first by ours.
     """
-    from convert.conversion import ConversionSettings  # loads TensorFlow
     from convert.export import export
     from convert.gate import Limits
     from convert.recipes import find_recipe
+    from convert.settings import ConversionSettings  # loads TensorFlow
     from train.backend import keras
     from train.runs import MODEL
     from train.training import train_run

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.conversion import convert, load_source
+from convert.conversion import convert
 from convert.recipes import RECIPES
+from convert.source import load_source
 from edge_runtime.errors import BadArgument, InputError, ModelFileError
 from tests.commands import digits, one_line
 from train.backend import keras, layers
@@ -130,7 +131,7 @@ def test_code_that_fails_is_told(code: str | None, said: str, own: Path, invente
         load_source(own, invented, code=bad)
 
 
-def test_labels_go_into_the_file(data_file: Path, invented: Dataset, tmp_path: Path) -> None:
+def test_labels_go_into_the_file(data_file: Path, invented: Dataset, tmp_path: Path, in_this_process: None) -> None:
     """From the lines of a file."""
     path = tmp_path / "small.keras"
     _fitted(_sequential(layers.Rescaling(1 / 255), layers.Dense(10)), invented, (0, 255)).save(path)

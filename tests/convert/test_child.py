@@ -1,5 +1,6 @@
 """Work in a child process: results, steps and errors come back, and a child that dies is an error message."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from convert.child import in_child
@@ -67,7 +69,7 @@ def test_a_child_that_leaves_is_an_error_message() -> None:
 
 @pytest.mark.slow
 def test_killing_a_conversion_leaves_no_half_file(trained_cnn: Path, data_file: Path, tmp_path: Path) -> None:
-    """At ten moments: every file that is there can be read, and nothing temporary stays once the command has been run to its end."""
+    """At 50 random moments: every file that is there can be read, and nothing temporary stays once the command has been run to its end."""
     from edge_runtime.model_file import read_model_file
 
     out = tmp_path / "out"
@@ -76,12 +78,16 @@ def test_killing_a_conversion_leaves_no_half_file(trained_cnn: Path, data_file: 
     started = time.monotonic()
     subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
     whole = time.monotonic() - started
-    for moment in range(10):
+    for moment in np.random.RandomState(0).uniform(0.1, 1.0, 50):
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT, start_new_session=True)
-        time.sleep(whole * (0.3 + 0.7 * moment / 10))
+        time.sleep(whole * moment)
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         for path in out.glob("*.tflite"):
             read_model_file(path)
+        for path in out.glob("*.json"):
+            json.loads(path.read_text())
+        for path in out.glob("*.html"):
+            assert path.read_text().endswith("</html>\n")
     subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
-    assert {path.suffix for path in out.iterdir()} <= {".tflite", ".json", ".png"}
+    assert {path.suffix for path in out.iterdir()} <= {".tflite", ".json", ".html", ".png"}

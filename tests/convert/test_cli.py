@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from edge_runtime.model_file import read_model_file
-from tests.commands import digits
+from tests.commands import digits, one_line
+from tests.samples import arrays_of, write_npz
 from train.config import TrainingConfig
 from train.data import Dataset
 from train.training import train_run
@@ -27,25 +28,31 @@ def test_convert_writes_files_a_report_and_a_table(run_folder: Path, data_file: 
     code, text, _ = digits(*words, "--max-drop", 5)
     assert code == 0
     files = sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".png")
-    assert files == ["tiny-conversion.json", "tiny-fp32.tflite", "tiny-int8.tflite"]
+    assert files == ["tiny-conversion.html", "tiny-conversion.json", "tiny-fp32.tflite", "tiny-int8.tflite"]
     manifest = read_model_file(tmp_path / "tiny-int8.tflite").manifest
     assert manifest is not None
     row = next(line for line in text.splitlines() if line.startswith("int8"))
     test = manifest.accuracy[1]
     assert f"{test.candidate.percent:.2f} ({test.candidate.correct:,}/200)" in row
     assert row.endswith("passed")
+    page = (tmp_path / "tiny-conversion.html").read_text()
+    assert all(f"<td>{cell}</td>" in page for cell in ("int8", "fp32", "passed", f"{manifest.accuracy[1].agreeing:,}"))
+    assert "http" not in page.replace("http-equiv", "")
+    entry = json.loads((tmp_path / "tiny-conversion.json").read_text())["models"][1]
+    assert entry["cost"]["nanoseconds"] > 0
+    assert len(entry["calibration_indices"]) == entry["manifest"]["origin"]["calibration"]["images"]
     again = digits(*words)
     assert (again[0], "--force" in again[2]) == (1, True)
 
 
-def test_the_gate_says_no_after_the_numbers(run_folder: Path, data_file: Path, tmp_path: Path) -> None:
+def test_the_gate_says_no_after_the_numbers(run_folder: Path, data_file: Path, tmp_path: Path, in_this_process: None) -> None:
     """200 images cannot prove a drop below 0.1 points: the table is printed, the report written, the file is not, exit 3."""
     words = ["convert", run_folder / "model.keras", "--recipe", "int8", "--data", data_file, "--out", tmp_path, "--max-drop", 0.1]
     code, text, error = digits(*words)
     assert code == 3
     assert "FAILED" in text
     assert "the gate refused 1 of 1: int8: the drop on test is at most" in error
-    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".png"] == ["tiny-conversion.json"]
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tflite"] == []
     assert digits(*words, "--keep-failed", "--force")[0] == 3
     kept = read_model_file(tmp_path / "tiny-int8.tflite").manifest
     assert kept is not None
@@ -53,14 +60,16 @@ def test_the_gate_says_no_after_the_numbers(run_folder: Path, data_file: Path, t
 
 
 @pytest.mark.slow
-def test_a_refused_file_does_not_leave_an_older_one_in_its_place(run_folder: Path, data_file: Path, tmp_path: Path) -> None:
+def test_a_refused_file_does_not_leave_an_older_one_in_its_place(
+    run_folder: Path, data_file: Path, tmp_path: Path, in_this_process: None
+) -> None:
     """It would pass for the new one; reports keep what they say of other recipes."""
     words = ["convert", run_folder / "model.keras", "--data", data_file, "--out", tmp_path, "--force"]
     assert digits(*words, "--recipe", "fp16", "--max-drop", 20)[0] == 0
     assert digits(*words, "--recipe", "int8", "--max-drop", 20)[0] == 0
     assert digits(*words, "--recipe", "int8", "--max-drop", 0.1)[0] == 3
     files = sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".png")
-    assert files == ["tiny-conversion.json", "tiny-fp16.tflite"]
+    assert files == ["tiny-conversion.html", "tiny-conversion.json", "tiny-fp16.tflite"]
     models = json.loads((tmp_path / "tiny-conversion.json").read_text())["models"]
     assert [(model["manifest"]["recipe"], model["manifest"]["verdict"]["passed"]) for model in models] == [
         ("float16", True),
@@ -82,7 +91,7 @@ def test_a_drop_that_is_no_number_of_points_is_exit_2(value: str) -> None:
         ([__file__], "no Keras model"),
     ],
 )
-def test_a_model_that_cannot_be_used_is_exit_4(words: list[str], said: str, data_file: Path) -> None:
+def test_a_model_that_cannot_be_used_is_exit_4(words: list[str], said: str, data_file: Path, in_this_process: None) -> None:
     """One line that names the file."""
     code, text, error = digits("convert", *words, "--data", data_file)
     assert (code, text) == (4, "")
@@ -90,7 +99,7 @@ def test_a_model_that_cannot_be_used_is_exit_4(words: list[str], said: str, data
     assert error.count("\n") == 1
 
 
-def test_compare_two_models(run_folder: Path, data_file: Path, tmp_path: Path) -> None:
+def test_compare_two_models(run_folder: Path, data_file: Path, tmp_path: Path, in_this_process: None) -> None:
     """A Keras model against its file, on validation images unless told; JSON and text have the same counts."""
     model = run_folder / "model.keras"
     digits("convert", model, "--recipe", "fp16", "--data", data_file, "--out", tmp_path, "--max-drop", 5)
@@ -100,9 +109,35 @@ def test_compare_two_models(run_folder: Path, data_file: Path, tmp_path: Path) -
     found = json.loads(digits("compare", model, other, "--data", data_file, "--json")[1])
     assert (found["split"], found["reference"]["total"]) == ("validation", 50)
     assert f"({found['candidate']['correct']}/50 validation images" in text
-    assert [line.split()[0] for line in text.splitlines()] == ["reference", "candidate", "agree", "drop", "McNemar", "by"]
+    made_of, said = text.split("\n\n")
+    assert [line.split()[0] for line in said.splitlines()] == ["reference", "candidate", "agree", "drop", "McNemar", "by"]
+    assert ["kind", "Keras", "TFLite"] in [line.split() for line in made_of.splitlines()]
+    assert [file["file_bytes"] for file in found["files"]] == [path.stat().st_size for path in (model, other)]
+    assert "--layers compares two .tflite files" in one_line(digits("compare", model, other, "--data", data_file, "--layers"), 2)
     on_test = json.loads(digits("compare", other, other, "--data", data_file, "--split", "test", "--json")[1])
     assert (on_test["reference"]["total"], on_test["agreeing"], on_test["mcnemar_p"]) == (200, 200, 1.0)
+
+
+def test_compare_two_files_layer_by_layer(cnn_files: dict[str, Path], mnist_slice: Dataset, tmp_path: Path) -> None:
+    """Of our own files each operator is found in both, also where one of them has operators of its own; a file equals itself."""
+    data = write_npz(tmp_path / "slice.npz", arrays_of(mnist_slice))
+    for other, least, most in (("int8", 20, 70), ("fp16", 40, 90), ("int4", 5, 40)):
+        answer = digits("compare", cnn_files["fp32"], cnn_files[other], "--data", data, "--layers", "--json")
+        layers = json.loads(answer.out)["layers"]
+        assert [layer["operator"] for layer in layers][-2:] == ["MEAN", "FULLY_CONNECTED"]
+        assert least < layers[-1]["signal_to_noise"] < most, other
+    same = digits("compare", cnn_files["int8"], cnn_files["int8"], "--data", data, "--layers")
+    assert "FULLY_CONNECTED  inf" in same.out
+
+
+def test_compare_unlike_networks(
+    cnn_files: dict[str, Path], mlp_files: dict[str, Path], mnist_slice: Dataset, tmp_path: Path
+) -> None:
+    """What they have in common is compared: here the last layer alone."""
+    data = write_npz(tmp_path / "slice.npz", arrays_of(mnist_slice))
+    answer = digits("compare", cnn_files["fp32"], mlp_files["fp32"], "--data", data, "--layers", "--json")
+    assert answer.code == 0
+    assert len(json.loads(answer.out)["layers"]) <= 1
 
 
 def test_compare_refuses_other_classes(run_folder: Path, invented: Dataset, tmp_path: Path) -> None:

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.conversion import ConversionSettings, convert, load_source
+from convert.conversion import convert
 from convert.gate import Limits
 from convert.qat import train_for_integers
 from convert.quantizer import quantize, sparing, weight_bits, weighted
 from convert.recipes import RECIPES
+from convert.settings import ConversionSettings
+from convert.source import load_source
 from convert.twin import Twin
 from edge_runtime.classifier import Classifier
 from edge_runtime.graph import read_graph
@@ -42,7 +44,7 @@ def test_the_file_agrees_with_what_was_trained(trained_cnn: Path, mnist: Dataset
     from convert.activations import ranges_on
     from convert.float_file import FloatFile
 
-    ranges, bits = ranges_on(source.floats, source.calibration_images), weight_bits(source.floats, 4)
+    ranges, bits = ranges_on(source.floats, mnist_slice.x_train[:200]), weight_bits(source.floats, 4)
     floats, learned = train_for_integers(source.floats, mnist_slice, ranges, bits, 1, quiet=True)
     quantised = quantize(floats, learned, bits)
     twin = Twin(FloatFile(floats), learned, bits)
@@ -75,20 +77,20 @@ def test_a_spared_layer_of_int8_stays_in_floats(trained_cnn: Path, mnist_slice: 
     source = load_source(trained_cnn, mnist_slice)
     bits = weight_bits(source.floats, 8)
     first = weighted(source.floats, bits)[0]
-    mixed = quantize(source.floats, ranges_on(source.floats, source.calibration_images), sparing(bits, {first}))
+    mixed = quantize(source.floats, ranges_on(source.floats, mnist_slice.x_train[:200]), sparing(bits, {first}))
     kinds = {tensor.dtype for tensor in read_graph(mixed).tensors if len(tensor.shape) == 4 and tensor.payload_bytes}
     assert kinds == {"float32", "int8"}
     answers = Classifier(parse_model_file(mixed, "x"), trusted=True).classify_batch(mnist_slice.x_test)
     assert int(np.sum(answers.indices == source.test_logits.argmax(axis=1))) >= 995
 
 
-def test_training_is_for_integers_alone(data_file: Path) -> None:
+def test_training_is_for_integers_alone(data_file: Path, in_this_process: None) -> None:
     """Exit 2, before the model is loaded."""
     error = one_line(digits("convert", "none.keras", "--data", data_file, "--recipe", "fp16", "--qat", 1), 2)
     assert "for int8 and int4, not for fp16" in error
 
 
-def test_layers_and_the_gallery_are_written(trained_cnn: Path, tmp_path: Path, mnist_slice: Dataset) -> None:
+def test_layers_and_the_gallery_are_written(trained_cnn: Path, tmp_path: Path, mnist_slice: Dataset, in_this_process: None) -> None:
     """A table with a column for each recipe and a picture; a picture of the images whose label changed; figures in the JSON."""
     from tests.samples import arrays_of, write_npz
 

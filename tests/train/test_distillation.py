@@ -37,10 +37,10 @@ def contrary(invented: Dataset) -> Dataset:
 @pytest.fixture(scope="module")
 def teachers(contrary: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two files of a network that learned the contrary labels."""
-    from convert.conversion import ConversionSettings
     from convert.export import export
     from convert.gate import Limits
     from convert.recipes import find_recipe
+    from convert.settings import ConversionSettings
 
     folder = tmp_path_factory.mktemp("teachers")
     train_run(TrainingConfig("mlp", (32,), epochs=4, batch_size=16), contrary, folder / "contrary", quiet=True)

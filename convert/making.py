@@ -1,0 +1,102 @@
+"""From a Keras model to a FlatBuffer of one recipe: converted, or quantised from the float file, trained for it, layers spared."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from convert.activations import ranges_on
+from convert.calibration import Calibration
+from convert.converter import to_flatbuffer
+from convert.float_file import FloatFile
+from convert.gate import compare, judge
+from convert.precision import spare_layers
+from convert.quantizer import quantize, sparing, weight_bits, weighted
+from convert.recipes import Recipe
+from convert.settings import ConversionSettings
+from convert.source import Source
+from edge_runtime.classifier import Classifications, Classifier
+from edge_runtime.model_file import parse_model_file
+
+_THREADS = 2
+
+
+@dataclass(frozen=True)
+class Made:
+    """A FlatBuffer.
+
+    spared: layers that were left in higher precision, as text. unspared: the file with none of them, if there are any.
+    tried: how many files were made and judged to find them.
+    """
+
+    flatbuffer: bytes
+    spared: tuple[str, ...] = ()
+    unspared: bytes | None = None
+    tried: int = 0
+
+
+def make_flatbuffer(source: Source, recipe: Recipe, settings: ConversionSettings, calibration: Calibration | None) -> Made:
+    """Make the FlatBuffer of a recipe.
+
+    TensorFlow's converter makes it where it can: ours is the way to 4 bits, to ranges that were learned or averaged, and to layers of
+    higher precision.
+
+    Args:
+        source: the Keras model.
+        recipe: how precise.
+        settings: those for this recipe.
+        calibration: images for a static recipe.
+
+    Raises:
+        DigitsError: the converter or the quantiser failed.
+        InputError: the model needs operators that a light runtime does not have, or that cannot be trained.
+    """
+    if recipe.name == "float32" and settings.simplify:
+        return Made(source.floats)
+    if calibration is None or recipe.activation_bits != 8:
+        images = calibration.images if calibration else None
+        return Made(to_flatbuffer(source.model, recipe, images, simplify=settings.simplify))
+    if recipe.weight_bits == 8 and not settings.qat and settings.calibration.method == "min-max":
+        flatbuffer = to_flatbuffer(source.model, recipe, calibration.images, simplify=settings.simplify)
+        if not settings.keep_passing or _passes(source, settings, flatbuffer):
+            return Made(flatbuffer)
+    return _quantized(source, recipe, settings, calibration)
+
+
+def classify_with(flatbuffer: bytes, source: Source, split: str) -> Classifications:
+    """What a FlatBuffer of ours says of the "validation" or "test" images."""
+    classifier = Classifier(parse_model_file(flatbuffer, source.name), threads=_THREADS, trusted=True)
+    return classifier.classify_batch(getattr(source.data, split).images)
+
+
+def _quantized(source: Source, recipe: Recipe, settings: ConversionSettings, calibration: Calibration) -> Made:
+    floats, ranges = source.floats, ranges_on(source.floats, calibration.images, settings.calibration.method)
+    bits = weight_bits(floats, recipe.weight_bits)
+    if settings.qat:
+        from convert.qat import train_for_integers
+
+        config = source.record.config if source.record else None
+        floats, ranges = train_for_integers(floats, source.data, ranges, bits, settings.qat, config)
+    if not settings.keep_passing:
+        return Made(quantize(floats, ranges, bits))
+    found = spare_layers(
+        lambda layers: quantize(floats, ranges, sparing(bits, layers)),
+        weighted(floats, bits),
+        lambda content: _mean_square_error(source, content),
+        lambda content: _passes(source, settings, content),
+    )
+    file, unspared = FloatFile(floats), quantize(floats, ranges, bits) if found.layers else None
+    return Made(found.content, tuple(file.describe(number) for number in found.layers), unspared, found.tried)
+
+
+def _passes(source: Source, settings: ConversionSettings, flatbuffer: bytes) -> bool:
+    """Whether a file would pass the gate if the validation images were the test images."""
+    validation = source.data.validation
+    found = classify_with(flatbuffer, source, validation.name)
+    reference = source.validation_logits.argmax(axis=1)
+    return judge(compare(validation.name, validation.labels, reference, found.indices), settings.limits).passed
+
+
+def _mean_square_error(source: Source, flatbuffer: bytes) -> float:
+    """Of the logits on validation images: finer than a count of images."""
+    logits = classify_with(flatbuffer, source, source.data.validation.name).logits
+    return float(np.mean((logits - source.validation_logits) ** 2))

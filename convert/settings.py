@@ -1,0 +1,51 @@
+"""How to convert, as validated data."""
+
+import dataclasses
+from dataclasses import dataclass, field
+
+from convert.calibration import DEFAULT_CALIBRATION, CalibrationSettings
+from convert.gate import Limits
+from convert.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class ConversionSettings:
+    """How to convert.
+
+    limits: what the gate demands.
+    qat: epochs of quantisation-aware training, for the recipes in `qat_recipes`; others are converted without.
+    keep_passing: leave layers in higher precision where such a recipe would fail the gate on validation images.
+    calibration: how ranges are found.
+    simplify: convert a simpler model that computes the same, and tidy the file. Without it, a file is what TensorFlow's converter makes:
+        to compare with.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    qat: int = 0
+    qat_recipes: tuple[str, ...] = ("int8", "int4")
+    keep_passing: bool = False
+    calibration: CalibrationSettings = DEFAULT_CALIBRATION
+    simplify: bool = True
+
+    def for_recipe(self, recipe: Recipe) -> "ConversionSettings":
+        """The settings without what does nothing for a recipe, so that its manifest doesn't say that it did."""
+        if recipe.activation_bits == 8:
+            return self if recipe.short in self.qat_recipes else dataclasses.replace(self, qat=0)
+        calibration = dataclasses.replace(self.calibration, method="min-max") if recipe.static else DEFAULT_CALIBRATION
+        return dataclasses.replace(self, qat=0, keep_passing=False, calibration=calibration)
+
+    @property
+    def words(self) -> str:
+        """The options of a command that has these settings."""
+        limits = self.limits
+        options = {
+            "max-drop": limits.max_drop,
+            "min-accuracy": limits.min_accuracy,
+            "min-agreement": limits.min_agreement,
+            "qat": self.qat or None,
+        }
+        words = [f"--{name} {value:g}" for name, value in options.items() if value is not None]
+        return " ".join([*words, *["--keep-passing"] * self.keep_passing]) + self.calibration.words
+
+
+DEFAULT_SETTINGS = ConversionSettings()
