@@ -18,6 +18,7 @@ from edge_runtime.model_file import read_model_file
 from edge_runtime.text import text_table
 from train.data import Dataset, Split, load_dataset
 from train.options import data_option, max_drop_option
+from train.threads import limit_threads
 
 if TYPE_CHECKING:
     from convert.conversion import Conversion
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     "--code", type=click.Path(path_type=Path), metavar="FILE.py", help="Python file with the model's own layers. It is executed."
 )
 @data_option
+@click.option("--threads", type=click.IntRange(1, 256), help="Cores to use for --qat; all of them if not given.")
 @click.option("--force", is_flag=True, help="Replace files of those names.")
 def convert_command(
     model: Path,
@@ -91,6 +93,7 @@ def convert_command(
     input_scale: str,
     code: Path | None,
     data_path: Path | None,
+    threads: int | None,
     force: bool,
 ) -> None:
     """Convert a Keras model to self-describing TFLite files, each checked against the float model on real images.
@@ -107,6 +110,8 @@ def convert_command(
     if name is not None:
         check_name(name)
     data = load_dataset(data_path)
+    if threads:
+        limit_threads(threads)  # the child process takes it over
 
     from benchmarks.latency import measure
     from convert.calibration import CalibrationSettings

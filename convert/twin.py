@@ -145,7 +145,7 @@ class Twin:
         inputs = keras.Input(file.shape(file.input)[1:])
         values = {file.input: inputs if ranges is None else self._quantized(file.input, inputs, _PIXELS, learned=False)}
         for operation in file.operations:
-            unit = 1.0 if ranges is None else max(map(abs, ranges[operation.output]))
+            unit = 1.0 if ranges is None else max(map(abs, ranges[operation.output])) or 1.0  # 0 where nothing comes out
             result = self._apply(
                 operation, [values[index] for index in operation.inputs], None if ranges is None else bits(operation), unit
             )
