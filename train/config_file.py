@@ -9,7 +9,8 @@ from edge_runtime.records import checked
 from train.config import TrainingConfig, parse_convolutions
 
 RELEASED = ("nano", "small", "base")
-CONFIGS = (*RELEASED, "teacher", "teacher-strong")
+BUDGETS = ("micro", "mini")  # as 4-bit files within 8,192 and 11,264 bytes
+CONFIGS = (*RELEASED, *BUDGETS, "teacher", "teacher-strong")
 _FOLDER = Path(__file__).parent / "releases"
 
 

@@ -1,0 +1,64 @@
+"""The chain on another data set, with labels of its own: Fashion-MNIST as Debian packages it."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_runtime.classifier import Classifier
+from edge_runtime.images import png_bytes
+from edge_runtime.model_file import read_model_file
+from tests.commands import digits
+from tests.conftest import ROOT
+from train.data import load_dataset
+
+pytestmark = pytest.mark.slow
+PACKAGE = "dataset-fashion-mnist"
+LABELS = "T-shirt,trouser,pullover,dress,coat,sandal,shirt,sneaker,bag,ankle boot"
+
+
+@pytest.fixture(scope="module")
+def fashion() -> Path:
+    """The folder with the four IDX files, unpacked from the package; fetched once."""
+    cache = ROOT / ".cache" / PACKAGE
+    folder = cache / "usr" / "share" / "datasets" / "fashion-mnist"
+    if not folder.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["apt-get", "download", PACKAGE], cwd=cache, check=True, capture_output=True)
+        (package,) = cache.glob("*.deb")
+        subprocess.run(["dpkg", "-x", package, cache], check=True, capture_output=True)
+    return folder
+
+
+def test_the_chain_runs_on_fashion_mnist(fashion: Path, tmp_path: Path) -> None:
+    """Data, training, conversion to 8 and 4 bits with the data's labels, verification, an answer, a comparison: commands as for digits."""
+    assert "[60000, 28, 28]" in digits("data", "--data", fashion).out
+    runs, out = tmp_path / "runs", tmp_path / "out"
+    words = ["train", "cnn", "--epochs", 1, "--learning-rate", 0.01, "--data", fashion, "--runs", runs, "--name", "fashion"]
+    assert digits(*words).code == 0
+    words = ["convert", runs / "fashion" / "model.keras", "--recipe", "int8", "--recipe", "int4", "--qat", 1, "--labels", LABELS]
+    answer = digits(*words, "--data", fashion, "--out", out, "--max-drop", 1)
+    assert answer.code == 0, answer.err
+    data = load_dataset(fashion)
+    for recipe in ("int8", "int4"):
+        path = out / f"fashion-{recipe}.tflite"
+        manifest = read_model_file(path).manifest
+        assert manifest is not None
+        assert manifest.labels == tuple(LABELS.split(","))
+        assert manifest.accuracy[1].candidate.percent > 80
+        right = Classifier.load(path).classify_batch(data.test.images).indices == data.test.labels
+        assert int(np.sum(right)) == manifest.accuracy[1].candidate.correct
+        assert digits("verify", path).code == 0
+    (tmp_path / "boot.png").write_bytes(png_bytes(data.test.images[0]))
+    found = json.loads(digits("classify", tmp_path / "boot.png", "--model", out / "fashion-int8.tflite", "--json").out)
+    assert found["label"] in LABELS.split(",")
+    assert digits("compare", out / "fashion-int8.tflite", out / "fashion-int4.tflite", "--data", fashion).code == 0
+
+
+def test_digits_are_not_fashion(fashion: Path) -> None:
+    """A model that was trained on digits is not judged on pictures of clothes: exit 4, which names both."""
+    answer = digits("convert", ROOT / "train" / "releases" / "nano-seed0" / "model.keras", "--data", fashion, "--recipe", "fp32")
+    assert answer.code == 4
+    assert "was trained on" in answer.err
