@@ -1,0 +1,220 @@
+"""From facts to findings: each rule looks at one thing, and says the one command that mends it. Pure functions."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from edge_runtime.diagnosis.probes import CRASHED, MISSING, REFUSES, WORKS, WRONG, Probe
+from edge_runtime.diagnosis.system import System
+
+OK, NOTE, PROBLEM = "ok", "note", "problem"
+LITERT = "pip install '.[litert]'"
+TFLITE = "pip install '.[tflite]'"
+_PIP = "install it in a venv: python3 -m venv ~/digits && ~/digits/bin/"
+_LEAST_MEMORY_KIB = 100 * 1024
+_HOT, _WARM = 80.0, 70.0
+# Bits of the firmware, https://www.raspberrypi.com/documentation/computers/os.html#get_throttled
+_NOW = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    level: `OK`, `NOTE` (works, could be better) or `PROBLEM`. mend: a command, or what to do; may be empty.
+    """
+
+    subject: str
+    level: str
+    text: str
+    mend: str = ""
+
+
+def diagnose(system: System, probes: Sequence[Probe], minimum_runtime: Mapping[str, str]) -> list[Finding]:
+    """All findings, in the order of reading.
+
+    Args:
+        system: the device.
+        probes: of all interpreters.
+        minimum_runtime: what the model file says that it needs, by package; empty if it says nothing.
+    """
+    return [
+        _python(system),
+        _platform(system),
+        *_interpreters(system, probes),
+        *_numpy(system),
+        *_model(probes, minimum_runtime),
+        *_processor(system),
+        *_memory(system),
+        *_governor(system),
+        *_heat(system),
+        *_camera(system),
+    ]
+
+
+def wheels(system: System) -> list[str]:
+    """Which interpreters have a wheel for this Python on this device: of "litert" and "tflite", the better one first."""
+    python = system.python[:2]
+    found = []
+    if system.bits == 64 and system.machine in ("x86_64", "aarch64", "arm64") and (3, 10) <= python <= (3, 14):
+        found.append("litert")
+    arm32 = system.bits == 32 and system.machine in ("armv7l", "armv8l", "aarch64")
+    if python <= (3, 11) and (arm32 or (system.bits == 64 and system.machine in ("x86_64", "aarch64"))):
+        found.append("tflite")
+    return found if "musl" not in system.libc else []
+
+
+def _python(system: System) -> Finding:
+    text = ".".join(map(str, system.python))
+    if system.python < (3, 11):
+        return Finding("Python", PROBLEM, f"{text}; 3.11 or newer is needed", "use Raspberry Pi OS Bookworm or newer, or pyenv")
+    return Finding("Python", OK, text + (", in a venv" if system.in_venv else ", not in a venv"))
+
+
+def _platform(system: System) -> Finding:
+    text = f"{system.machine}, {system.bits}-bit Python, {system.libc}"
+    if system.bits == 32 and system.machine == "aarch64":
+        mend = "follow the 32-bit line of docs/raspberry-pi.md, or put a 64-bit system on the card, which is faster"
+        return Finding(
+            "platform", NOTE, f"{text}: a 32-bit system on a 64-bit kernel, for which wheels of 64 bits do not fit", mend
+        )
+    return Finding("platform", OK, text + (f", {system.board}" if system.board else ""))
+
+
+def _interpreters(system: System, probes: Sequence[Probe]) -> Iterator[Finding]:
+    for probe in probes:
+        if probe.outcome == WORKS:
+            yield Finding(probe.package, OK, f"{probe.version}: {probe.text}")
+        elif probe.outcome == WRONG:
+            yield Finding(
+                probe.package, PROBLEM, f"{probe.version}: only {probe.text}", "digits verify --receipt receipt.json, and report it"
+            )
+        elif probe.outcome in (REFUSES, CRASHED):
+            yield _broken(system, probe)
+    if all(probe.outcome == MISSING for probe in probes):
+        yield _none_installed(system)
+
+
+def _broken(system: System, probe: Probe) -> Finding:
+    text = f"{probe.version} {probe.text}".strip()
+    if probe.backend == "tflite" and system.python >= (3, 12):
+        return Finding(probe.package, PROBLEM, f"{text}; it has no wheel for Python 3.12 or newer", LITERT)
+    if probe.backend == "tflite" and _major(system.packages.get("numpy", "")) >= 2:
+        return Finding(probe.package, PROBLEM, f"{text}; it was built for numpy 1", "pip install 'numpy<2'")
+    other = [name for name in wheels(system) if name != probe.backend]
+    mend = f"pip install '.[{other[0]}]'" if other else f"pip install --force-reinstall {probe.package}"
+    return Finding(probe.package, PROBLEM, text, mend)
+
+
+def _none_installed(system: System) -> Finding:
+    fitting = wheels(system)
+    if fitting:
+        return Finding("interpreter", PROBLEM, "none is installed", _PIP + {"litert": LITERT, "tflite": TFLITE}[fitting[0]])
+    if "musl" in system.libc:
+        return Finding("interpreter", PROBLEM, f"none has a wheel for {system.libc}", "use a system with glibc, such as Debian")
+    if system.machine.startswith("armv6"):
+        return Finding("interpreter", PROBLEM, "none has a wheel for ARMv6", "use a Raspberry Pi 2 or newer")
+    if system.bits == 32:
+        version = ".".join(map(str, system.python[:2]))
+        return Finding(
+            "interpreter",
+            PROBLEM,
+            f"none has a wheel for 32-bit Python {version}",
+            "use the 64-bit system, or Bookworm with Python 3.11",
+        )
+    return Finding("interpreter", PROBLEM, f"none has a wheel for {system.machine}", "use x86-64 or ARM with 64 bits")
+
+
+def _numpy(system: System) -> Iterator[Finding]:
+    version = system.packages.get("numpy", "")
+    if "tflite-runtime" in system.packages and _major(version) >= 2:
+        yield Finding("numpy", PROBLEM, f"{version} beside tflite-runtime, which was built for numpy 1", "pip install 'numpy<2'")
+    else:
+        yield Finding("numpy", OK, version or "not told")
+
+
+def _model(probes: Sequence[Probe], minimum: Mapping[str, str]) -> Iterator[Finding]:
+    working = {probe.package: probe.version for probe in probes if probe.outcome == WORKS}
+    for package, needed in minimum.items():
+        if package in working and _number(working[package]) < _number(needed):
+            text = f"is proven with {package} {needed} or newer, {working[package]} is installed"
+            yield Finding("model", PROBLEM, text, f"pip install '{package}>={needed}'")
+    if working and minimum and not set(working) & {*minimum, "tensorflow"}:
+        package, needed = next(iter(minimum.items()))
+        yield Finding("model", PROBLEM, f"is not proven with {', '.join(working)}", f"pip install '{package}>={needed}'")
+
+
+def _processor(system: System) -> Iterator[Finding]:
+    quick = {"aarch64": ("asimddp", "i8mm"), "x86_64": ("avx2", "avx512_vnni", "avx_vnni")}.get(system.machine, ("neon",))
+    there = [flag for flag in quick if flag in system.flags]
+    yield Finding("processor", OK, f"{system.cpu}, {system.cores} cores" + (f", with {', '.join(there)}" if there else ""))
+
+
+def _memory(system: System) -> Iterator[Finding]:
+    if system.memory_kib is None:
+        return
+    total, available = system.memory_kib
+    text = f"{available / 1024:,.0f} of {total / 1024:,.0f} MiB available"
+    if available < _LEAST_MEMORY_KIB:
+        yield Finding("memory", PROBLEM, f"{text}; a process that classifies takes some 60 MiB", "end other programs; see free -m")
+    else:
+        yield Finding("memory", OK, text)
+
+
+def _governor(system: System) -> Iterator[Finding]:
+    if system.governor and system.governor != "performance":
+        mend = "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
+        yield Finding("governor", NOTE, f"{system.governor}: the first answers after a pause are slower", mend)
+    elif system.governor:
+        yield Finding("governor", OK, system.governor)
+
+
+def _heat(system: System) -> Iterator[Finding]:
+    if system.temperature is not None:
+        level = PROBLEM if system.temperature >= _HOT else NOTE if system.temperature >= _WARM else OK
+        mend = "" if level == OK else "give the board a heat sink or a fan"
+        yield Finding("temperature", level, f"{system.temperature:.0f} degrees Celsius", mend)
+    if system.throttled is None:
+        return
+    now = [text for bit, text in _NOW.items() if system.throttled >> bit & 1]
+    before = [text for bit, text in _NOW.items() if system.throttled >> (bit + 16) & 1 and text not in now]
+    if now:
+        mend = "use the board's own power supply" if "under-voltage" in now else "give the board a heat sink or a fan"
+        yield Finding("throttling", PROBLEM, f"now: {', '.join(now)}", mend)
+    elif before:
+        yield Finding(
+            "throttling", NOTE, f"since it was switched on: {', '.join(before)}", "use the board's own power supply, and cool it"
+        )
+    else:
+        yield Finding("throttling", OK, "none since the board was switched on")
+
+
+def _camera(system: System) -> Iterator[Finding]:
+    if system.debian_picamera2 and not system.picamera2:
+        yield Finding(
+            "camera",
+            PROBLEM,
+            "Debian's picamera2 is installed, but this venv does not see it",
+            "make the venv again: python3 -m venv --system-site-packages --clear ~/digits",
+        )
+    elif system.picamera2:
+        yield Finding("camera", OK, "picamera2 can be imported")
+    elif system.board.startswith("Raspberry Pi") and system.cameras:
+        yield Finding("camera", NOTE, f"{', '.join(system.cameras)}, without picamera2", "sudo apt install python3-picamera2")
+    elif system.cameras:
+        level, mend = (OK, "") if system.opencv else (NOTE, "pip install opencv-python-headless")
+        yield Finding("camera", level, ", ".join(system.cameras), mend)
+
+
+def _major(version: str) -> int:
+    return _number(version)[0] if version else 0
+
+
+def _number(version: str) -> tuple[int, ...]:
+    """The leading numbers of a version: 2.14.0 of 2.14.0rc1.post2."""
+    numbers = []
+    for part in version.split("."):
+        digits = part[: len(part) - len(part.lstrip("0123456789"))]
+        if not digits:
+            break
+        numbers.append(int(digits))
+    return tuple(numbers) or (0,)

@@ -1,0 +1,122 @@
+"""Facts of a device, as far as it tells them: read once, judged elsewhere."""
+
+import importlib.util
+import os
+import platform
+import struct
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("numpy", "Pillow", "click", "ai-edge-litert", "tflite-runtime", "tensorflow", "opencv-python", "opencv-python-headless")
+
+
+@dataclass(frozen=True)
+class System:
+    """A device and the Python that runs on it.
+
+    machine: what the kernel says, such as aarch64. bits: of this Python, 32 or 64. libc: such as "glibc 2.36". flags: of the processor.
+    packages: installed versions by name. board: its own name, such as "Raspberry Pi 4 Model B Rev 1.4"; empty if it has none.
+    memory_kib: (total, available). temperature: degrees Celsius. throttled: the firmware's bits; None where there is no such firmware.
+    cameras: devices. debian_picamera2: whether Debian's picamera2 is there. picamera2, opencv: whether they can be imported here.
+    """
+
+    python: tuple[int, int, int]
+    machine: str
+    bits: int
+    libc: str
+    cpu: str
+    cores: int
+    flags: frozenset[str]
+    packages: dict[str, str]
+    in_venv: bool
+    board: str
+    memory_kib: tuple[int, int] | None
+    governor: str
+    temperature: float | None
+    throttled: int | None
+    cameras: tuple[str, ...]
+    debian_picamera2: bool
+    picamera2: bool
+    opencv: bool
+
+
+def read_system(root: Path = Path("/")) -> System:
+    """Read the facts; `root` is where /proc, /sys, /dev and /usr are looked for."""
+    processor = _fields(root / "proc/cpuinfo")
+    flags = processor.get("flags") or processor.get("Features") or ""
+    return System(
+        python=sys.version_info[:3],
+        machine=platform.machine(),
+        bits=8 * struct.calcsize("P"),
+        libc=" ".join(filter(None, platform.libc_ver())) or "unknown",
+        cpu=processor.get("model name") or processor.get("Model") or platform.machine(),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        flags=frozenset(flags.split()),
+        packages={name: found for name in PACKAGES if (found := _version(name))},
+        in_venv=sys.prefix != sys.base_prefix,
+        board=_line(root / "proc/device-tree/model").strip("\0"),
+        memory_kib=_memory(root / "proc/meminfo"),
+        governor=_line(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        temperature=_temperature(root / "sys/class/thermal"),
+        throttled=_throttled(root / "sys/devices/platform/soc/soc:firmware/get_throttled"),
+        cameras=tuple(sorted(f"/dev/{path.name}" for path in _listed(root / "dev", "video*"))),
+        debian_picamera2=(root / "usr/lib/python3/dist-packages/picamera2").is_dir(),
+        picamera2=_can_import("picamera2"),
+        opencv=_can_import("cv2"),
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _can_import(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def _line(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").partition("\n")[0].strip()
+    except OSError:
+        return ""
+
+
+def _fields(path: Path) -> dict[str, str]:
+    """The last of each `name: value` line of a file."""
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError:
+        return {}
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def _memory(path: Path) -> tuple[int, int] | None:
+    fields = _fields(path)
+    amounts = [fields.get(name, "").partition(" ")[0] for name in ("MemTotal", "MemAvailable")]
+    return (int(amounts[0]), int(amounts[1])) if all(amount.isdecimal() for amount in amounts) else None
+
+
+def _temperature(folder: Path) -> float | None:
+    """The hottest zone, which Linux gives in thousandths of a degree."""
+    found = [_line(path / "temp") for path in _listed(folder, "thermal_zone*")]
+    degrees = [int(text) / 1_000 for text in found if text.lstrip("-").isdecimal()]
+    return max(degrees, default=None)
+
+
+def _throttled(path: Path) -> int | None:
+    try:
+        return int(_line(path), 16)
+    except ValueError:
+        return None
+
+
+def _listed(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return list(folder.glob(pattern))
+    except OSError:
+        return []
