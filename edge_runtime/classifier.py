@@ -5,15 +5,17 @@ result = classifier.classify(image)      # uint8 [28, 28]
 result.label, result.confidence
 """
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import ModelFileError
+from edge_runtime.errors import BadArgument, ModelFileError
 from edge_runtime.graph import Tensor
 from edge_runtime.interpreter import Backend, find_backend
 from edge_runtime.isolation import IsolatedRunner
@@ -21,6 +23,9 @@ from edge_runtime.model_file import ModelFile, read_model_file
 from edge_runtime.pixels import Batch, Image, check_batch, check_image
 from edge_runtime.quantization import dequantize, softmax
 from edge_runtime.runner import Runner
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 BATCH = 50
 
@@ -106,12 +111,16 @@ class Classifier:
         warnings: what a user should know about the model, such as that nothing proves it.
     """
 
-    def __init__(self, model: ModelFile, threads: int = 1, backend: str | None = None, *, trusted: bool = False) -> None:
+    def __init__(
+        self, model: ModelFile, threads: int = 1, backend: str | None = None, *, trusted: bool = False, batch: int = BATCH
+    ) -> None:
         """Load a checked model file; `Classifier.load` does both steps. Arguments and errors are those of `load`."""
         self.model = model
         self.backend: Backend = find_backend(backend)
         self.warnings: tuple[str, ...] = ()
-        self._threads = threads
+        if batch < 1:
+            raise BadArgument(f"batch is {batch}, expected 1 or more")
+        self._threads, self._batch = threads, batch
         self._trusted = trusted or model.manifest is not None
         if model.manifest is None:
             self.warnings = (f"{model.name} is a plain .tflite: nothing states its labels or proves its accuracy",)
@@ -124,7 +133,13 @@ class Classifier:
 
     @classmethod
     def load(
-        cls, path: str | Path | None = None, threads: int = 1, backend: str | None = None, *, trusted: bool = False
+        cls,
+        path: str | Path | None = None,
+        threads: int = 1,
+        backend: str | None = None,
+        *,
+        trusted: bool = False,
+        batch: int = BATCH,
     ) -> "Classifier":
         """Load a model.
 
@@ -134,15 +149,16 @@ class Classifier:
             backend: "litert", "tflite" or "tensorflow"; None for the first of them that is installed.
             trusted: run a plain .tflite, which nothing vouches for, in this very process and not in a child. It is faster, and a damaged
                 file may end the process.
+            batch: how many images of a larger batch or a stream go through an interpreter at once.
 
         Raises:
             ModelFileError: the file is damaged, or the interpreter refuses it.
             MissingPackage: no interpreter is installed; the message says the line to run.
-            BadArgument: unknown backend, or threads below 1.
+            BadArgument: unknown backend, or threads or batch below 1.
         """
         model = read_model_file(Path(path) if path is not None else None)
         try:
-            return cls(model, threads, backend, trusted=trusted)
+            return cls(model, threads, backend, trusted=trusted, batch=batch)
         except ModelFileError as error:
             raise ModelFileError(f"{path or model.name}: {error}") from error
 
@@ -174,30 +190,72 @@ class Classifier:
         """
         check_batch(images)
         outputs = np.empty((len(images), len(self.labels)), self.model.output.dtype)
-        if not self._trusted or len(images) < BATCH:
+        if not self._trusted or len(images) < self._batch:
             for position, image in enumerate(images):
                 outputs[position] = self._single.run(image)[0]
         else:
             self._fill(outputs, images)
         return Classifications(outputs.argmax(axis=1), outputs, self.labels, self.model.output)
 
-    def _fill(self, outputs: NDArray[Any], images: Batch) -> None:
-        from concurrent.futures import ThreadPoolExecutor
+    def classify_stream(self, images: Iterable[Image]) -> Iterator[Classification]:
+        """Classify images one after the other as they come, in batches on all threads, with an answer for each in the same order.
 
-        starts = range(0, len(images), BATCH)
-        while len(self._batch_runners) < min(self._threads, len(starts)):
-            self._batch_runners.append(self._runner(threads=1, batch=BATCH))
+        No more than a few batches are held at a time, however many images come. An answer comes once its batch is full or the images end.
+
+        Args:
+            images: uint8 [28, 28] each.
+
+        Raises:
+            ImageError: one of them is no such array.
+        """
+        source = iter(images)
+        batches = iter(lambda: [check_image(image) for image in islice(source, self._batch)], [])
+        if not self._trusted:
+            for batch in batches:
+                yield from self.classify_batch(np.stack(batch))
+            return
+        idle, running = deque(self._runners(self._threads)), deque[tuple[Runner, "Future[NDArray[Any]]"]]()
+
+        def oldest() -> Classifications:
+            runner, future = running.popleft()
+            outputs = future.result()
+            idle.append(runner)
+            return Classifications(outputs.argmax(axis=1), outputs, self.labels, self.model.output)
+
+        with _pool(self._threads) as pool:
+            for batch in batches:
+                if not idle:
+                    yield from oldest()
+                runner = idle.popleft()
+                running.append((runner, pool.submit(runner.run, np.stack(batch))))
+            while running:
+                yield from oldest()
+
+    def _fill(self, outputs: NDArray[Any], images: Batch) -> None:
+        starts = range(0, len(images), self._batch)
+        runners = self._runners(min(self._threads, len(starts)))
 
         def work(number: int) -> None:
-            for start in starts[number :: len(self._batch_runners)]:
-                outputs[start : start + BATCH] = self._batch_runners[number].run(images[start : start + BATCH])
+            for start in starts[number :: len(runners)]:
+                outputs[start : start + self._batch] = runners[number].run(images[start : start + self._batch])
 
-        with ThreadPoolExecutor(len(self._batch_runners)) as pool:
-            for finished in [pool.submit(work, number) for number in range(len(self._batch_runners))]:
+        with _pool(len(runners)) as pool:
+            for finished in [pool.submit(work, number) for number in range(len(runners))]:
                 finished.result()
+
+    def _runners(self, count: int) -> list[Runner]:
+        while len(self._batch_runners) < count:
+            self._batch_runners.append(self._runner(threads=1, batch=self._batch))
+        return self._batch_runners[:count]
 
     def _runner(self, threads: int, batch: int) -> Runner:
         return Runner(self.model.flatbuffer, self.model.graph, self.backend, threads, batch)
+
+
+def _pool(threads: int) -> "ThreadPoolExecutor":
+    from concurrent.futures import ThreadPoolExecutor  # 5 ms that a single image need not pay
+
+    return ThreadPoolExecutor(threads)
 
 
 def real_values(outputs: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:

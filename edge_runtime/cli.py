@@ -33,7 +33,8 @@ COMMANDS = {
     "classify": ("edge_runtime.cli", "litert", "Classify image files."),
     "inspect": ("edge_runtime.cli", "litert", "Show what a model file says about itself."),
     "verify": ("edge_runtime.cli", "litert", "Check a model on this device with its golden images."),
-    "doctor": ("edge_runtime.diagnosis.cli", "litert", "Say what runs on this device, what does not, and what mends it."),
+    "doctor": ("edge_runtime.device.cli", "litert", "Say what runs on this device, what does not, and what mends it."),
+    "tune": ("edge_runtime.device.cli", "litert", "Find the threads and batch size that suit this device."),
     "bench": ("benchmarks.cli", "bench", "Measure latency, size and accuracy on this board."),
     "pipeline": ("benchmarks.cli", "train,bench", "Do all of it, from data to report."),
 }

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from edge_runtime.diagnosis.probes import CRASHED, MISSING, REFUSES, WORKS, WRONG, Probe
-from edge_runtime.diagnosis.system import System
+from edge_runtime.device.probes import CRASHED, MISSING, REFUSES, WORKS, WRONG, Probe
+from edge_runtime.device.system import System
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 LITERT = "pip install '.[litert]'"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.diagnosis.probes import CRASHED, MISSING, REFUSES, WORKS, WRONG, Probe, probe
-from edge_runtime.diagnosis.rules import NOTE, OK, PROBLEM, Finding, diagnose, wheels
-from edge_runtime.diagnosis.system import System, read_system
+from edge_runtime.device.probes import CRASHED, MISSING, REFUSES, WORKS, WRONG, Probe, probe
+from edge_runtime.device.rules import NOTE, OK, PROBLEM, Finding, diagnose, wheels
+from edge_runtime.device.system import System, read_system
 from edge_runtime.interpreter import BACKENDS
 from tests.commands import digits, one_line
 
@@ -184,13 +184,13 @@ def test_an_interpreter_that_crashes_is_a_finding(
 
 def test_the_command_looks_at_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """LiteRT is here and works; the JSON says the same as the text; a problem is exit 1."""
-    monkeypatch.setattr("edge_runtime.diagnosis.probes.probe_all", lambda model: [probe(BACKENDS["litert"], model)])
+    monkeypatch.setattr("edge_runtime.device.probes.probe_all", lambda model: [probe(BACKENDS["litert"], model)])
     answer = digits("doctor")
     assert re.search(r"ok +ai-edge-litert +\d.* 16 of 16 golden images of small as recorded", answer.out)
     findings = json.loads(digits("doctor", "--json").out)["findings"]
     assert [found["subject"] for found in findings] == [line.split()[1] for line in answer.out.splitlines() if "->" not in line]
     assert answer.code == int(any(found["level"] == PROBLEM for found in findings))
-    monkeypatch.setattr("edge_runtime.diagnosis.probes.probe_all", lambda _: _probes())
+    monkeypatch.setattr("edge_runtime.device.probes.probe_all", lambda _: _probes())
     broken = digits("doctor")
     assert (broken.code, "-> install it in a venv" in broken.out) == (1, True)
     assert broken.err == "digits: 1 problem: interpreter\n"

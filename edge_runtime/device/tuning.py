@@ -1,0 +1,154 @@
+"""Threads and batch size that suit a model on this device: measured once, shortly, and remembered.
+
+Remembered in the user's cache folder by model, runtime, processor and number of cores, so that none of them can change unnoticed.
+"""
+
+import hashlib
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.classifier import Classifier
+from edge_runtime.errors import DataError
+from edge_runtime.files import write_file
+from edge_runtime.interpreter import Backend, backend_version
+from edge_runtime.model_file import ModelFile
+from edge_runtime.records import read_json, to_json
+
+BATCHES = (1, 10, 50, 200)
+ROUNDS = 7
+_SCHEMA_VERSION = 1
+_IMAGES = 400
+_WORTH = 0.03  # a share of the time: what is gained by less is not worth more threads or a larger batch
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One way to classify. nanoseconds: for an image, the median over rounds in which all ways took turns."""
+
+    threads: int
+    batch: int
+    nanoseconds: int
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What was found. threads: for single images. batch_threads, batch: for many. timings: of all ways, batch 0 meaning single images."""
+
+    schema_version: int
+    model: str
+    runtime: str
+    device: str
+    threads: int
+    batch_threads: int
+    batch: int
+    timings: tuple[Timing, ...]
+
+
+def tune(model: ModelFile, backend: Backend, clock: Callable[[], int] = time.perf_counter_ns) -> Tuning:
+    """Time the ways to classify on this device; some seconds.
+
+    Args:
+        model: a checked model file.
+        backend: which interpreter.
+        clock: nanoseconds.
+    """
+    counts = _thread_counts(cores())
+    images = np.random.RandomState(0).randint(0, 256, (_IMAGES, 28, 28)).astype(np.uint8)
+    single = [(threads, 0) for threads in counts]
+    many = list(product(counts, BATCHES))
+    timings = _time([(*way, _classifier(model, backend, *way)) for way in (*single, *many)], images, clock)
+    best_single = _best([timing for timing in timings if timing.batch == 0])
+    best_many = _best([timing for timing in timings if timing.batch])
+    return Tuning(
+        _SCHEMA_VERSION,
+        model.sha256,
+        f"{backend.package} {backend_version(backend)}",
+        device(),
+        best_single.threads,
+        best_many.threads,
+        best_many.batch,
+        tuple(timings),
+    )
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def device() -> str:
+    """The processor as the system names it, its architecture, and the number of cores."""
+    return f"{_processor()}, {platform.machine()}, {cores()} cores"
+
+
+def remember(tuning: Tuning) -> Path:
+    """Write it where `recall` looks; the file."""
+    path = _path(tuning.model, tuning.runtime)
+    write_file(path, to_json(tuning, indent=1) + "\n", force=True)
+    return path
+
+
+def recall(model: ModelFile, backend: Backend) -> Tuning | None:
+    """What was found for this model, runtime and device; None if nothing was, or if the file is damaged."""
+    runtime = f"{backend.package} {backend_version(backend)}"
+    try:
+        found = read_json(Tuning, _path(model.sha256, runtime), ("schema_version", _SCHEMA_VERSION))
+    except DataError:
+        return None
+    fits = (found.model, found.runtime, found.device) == (model.sha256, runtime, device())
+    return found if fits and min(found.threads, found.batch_threads, found.batch) >= 1 else None
+
+
+def _path(model: str, runtime: str) -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-digits"
+    key = hashlib.sha256(f"{model} {runtime} {device()}".encode()).hexdigest()[:16]
+    return cache / f"tuning-{key}.json"
+
+
+def _thread_counts(cores: int) -> list[int]:
+    """1, 2, 4... and all cores."""
+    powers = [2**exponent for exponent in range(8) if 2**exponent < cores]
+    return [*powers, cores]
+
+
+def _classifier(model: ModelFile, backend: Backend, threads: int, batch: int) -> Classifier:
+    return Classifier(model, threads, backend.name, trusted=True, batch=max(batch, 1))
+
+
+def _time(ways: Sequence[tuple[int, int, Classifier]], images: NDArray[np.uint8], clock: Callable[[], int]) -> list[Timing]:
+    """All ways in turns; the first round warms up."""
+    taken: list[list[int]] = [[] for _ in ways]
+    for _ in range(ROUNDS + 1):
+        for number, (_, batch, classifier) in enumerate(ways):
+            before = clock()
+            if batch:
+                classifier.classify_batch(images)
+            else:
+                for image in images[:50]:
+                    classifier.classify(image)
+            taken[number].append((clock() - before) // (len(images) if batch else 50))
+    return [Timing(threads, batch, int(median(times[1:]))) for (threads, batch, _), times in zip(ways, taken, strict=True)]
+
+
+def _best(timings: Sequence[Timing]) -> Timing:
+    """The one with the fewest threads, then the smallest batch, among those that are nearly as quick as the quickest."""
+    limit = min(timing.nanoseconds for timing in timings) * (1 + _WORTH)
+    return min((timing for timing in timings if timing.nanoseconds <= limit), key=lambda timing: (timing.threads, timing.batch))
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or "unknown processor"
+    named = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    return named.get("model name") or named.get("Model") or platform.machine()
