@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convert.recipes import RECIPES, find_recipe
+from convert.recipes import RECIPES, Recipe, find_recipe
 from edge_runtime.errors import BadArgument, GateFailed
 from edge_runtime.files import check_name, write_file
 from train.data import load_dataset
@@ -19,6 +19,7 @@ from train.options import data_option, max_drop_option
 
 if TYPE_CHECKING:
     from convert.conversion import Conversion
+    from convert.targets import Target
 
 
 @click.command("convert", epilog="Example: digits convert runs/cnn/model.keras --recipe int8 --max-drop 0.2")
@@ -56,6 +57,13 @@ if TYPE_CHECKING:
 @click.option(
     "--code", type=click.Path(path_type=Path), metavar="FILE.py", help="Python file with the model's own layers. It is executed."
 )
+@click.option(
+    "--runs-on",
+    multiple=True,
+    metavar="WHAT",
+    help="Write only files that run there: 'tflite-runtime==2.14', 'ai-edge-litert>=1.4', armv7, android...; may be repeated.",
+)
+@click.option("--try-runtimes", is_flag=True, help="Try them in these very runtimes, in environments that pip makes for that.")
 @data_option
 @click.option("--force", is_flag=True, help="Replace files of those names.")
 def convert_command(
@@ -74,6 +82,8 @@ def convert_command(
     labels: str | None,
     input_scale: str,
     code: Path | None,
+    runs_on: tuple[str, ...],
+    try_runtimes: bool,
     data_path: Path | None,
     force: bool,
 ) -> None:
@@ -82,7 +92,15 @@ def convert_command(
     Writes NAME-RECIPE.tflite for each recipe, NAME-conversion.json, and NAME-RECIPE-changed.png with the test images whose label changed.
     Exits 3 if a file does not hold what is demanded of it, such as that the 95 % interval of its drop in accuracy on the test images lies
     within --max-drop; all numbers are printed and written before that. The work is done in a child process.
+
+    With --runs-on, recipes whose files would not run there are left out of all; one that was named exits 4 and says which do
+    (docs/runtimes.md).
     """
+    from convert.targets import parse_targets
+
+    targets = parse_targets(runs_on)
+    if try_runtimes and not targets:
+        raise BadArgument("--try-runtimes needs to know in which: give --runs-on")
     named = [find_recipe(recipe) for recipe in dict.fromkeys(recipes) if recipe != "all"]
     # 4 bits without training for them fail the gate too often to be made unasked.
     every = [recipe for recipe in RECIPES.values() if qat or recipe.weight_bits != 4 or recipe in named]
@@ -109,25 +127,61 @@ def convert_command(
         input_scale=input_scale,
         code=code,
         settings=ConversionSettings(
-            Limits(max_drop, min_accuracy, min_agreement), qat, keep_passing=keep_passing, calibration=calibration
+            Limits(max_drop, min_accuracy, min_agreement),
+            qat,
+            keep_passing=keep_passing,
+            calibration=calibration,
+            runs_on=tuple(target.text for target in targets),
+            try_runtimes=try_runtimes,
         ),
         keep_failed=keep_failed,
+        leave_out="all" in recipes,
         force=force,
         step=lambda what: click.echo(f"{what} ...", err=True),
     )
     click.echo(as_table(conversions))
-    written = [conversion for conversion in conversions if keep_failed or conversion.manifest.verdict.passed]
-    paths = [report_path(folder, conversions[0].manifest.name), *(folder / conversion.file_name for conversion in written)]
+    report = report_path(folder, conversions[0].manifest.name)
+    _print_fits(targets, conversions, report)
+    written = [
+        conversion for conversion in conversions if conversion.runs_there and (keep_failed or conversion.manifest.verdict.passed)
+    ]
+    paths = [report, *(folder / conversion.file_name for conversion in written)]
     paths += [path for conversion in conversions if (path := gallery_path(folder, conversion)).exists()]
     if layers:
         click.echo("\n" + as_layer_table(conversions))
         paths.append(_draw_layers(folder, conversions))
     for path in paths:
         click.echo(f"written: {path}")
+    _refuse_misfits(conversions, [] if "all" in recipes else named)
     failed = [conversion for conversion in conversions if not conversion.manifest.verdict.passed]
     if failed:
         reasons = "; ".join(f"{conversion.recipe.short}: {conversion.manifest.verdict.reason}" for conversion in failed)
         raise GateFailed(f"the gate refused {len(failed)} of {len(conversions)}: {reasons}")
+
+
+def _print_fits(targets: "Sequence[Target]", conversions: "Sequence[Conversion]", report: Path) -> None:
+    """Where files have to run, recipes that were left out, and what is known of the others."""
+    from convert.fitting import fit_lines
+    from convert.report import left_out_lines
+
+    for line in [
+        *(f"to run on {target}" for target in targets),
+        *left_out_lines(report),
+        *(line for conversion in conversions for line in fit_lines(conversion)),
+    ]:
+        click.echo(line)
+
+
+def _refuse_misfits(conversions: "Sequence[Conversion]", named: Sequence[Recipe]) -> None:
+    """Files that turned out not to run where they have to: an error if they were asked for by name, or if there are no others."""
+    from convert.fitting import DoesNotRun
+
+    stuck = [conversion for conversion in conversions if not conversion.runs_there]
+    if any(conversion.recipe in named for conversion in stuck) or len(stuck) == len(conversions):
+        reasons = "; ".join(
+            f"{conversion.recipe.short}: {'; '.join(conversion.fit.reasons)}" for conversion in stuck if conversion.fit
+        )
+        raise DoesNotRun(f"not written, since not known to run there: {reasons}")
 
 
 def _labels(text: str | None) -> tuple[str, ...] | None:

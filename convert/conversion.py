@@ -23,6 +23,8 @@ from convert.layers import LayerError, layer_errors
 from convert.packaging import choose_golden, make_manifest, package
 from convert.precision import spare_layers
 from convert.recipes import RECIPES, Recipe
+from convert.targets import parse_targets
+from convert.trials import Fit
 from edge_runtime.classifier import Classifications, Classifier
 from edge_runtime.errors import BadArgument, InputError
 from edge_runtime.manifest import Comparison, Manifest, Origin
@@ -47,9 +49,11 @@ class ConversionSettings:
     keep_passing: leave layers in higher precision where such a recipe would fail the gate on validation images.
     calibration: how ranges are found, one of `convert.activations.METHODS`.
     simplify: convert a simpler model that computes the same. Without it, a file is what TensorFlow's converter makes: to compare with.
+    runs_on: where files have to run, as `convert.targets.parse_targets` takes it.
+    try_runtimes: try files there, in environments that are made for it.
 
     Raises:
-        BadArgument: no such method of calibration.
+        BadArgument: no such method of calibration, or nothing known to run on.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -58,16 +62,20 @@ class ConversionSettings:
     keep_passing: bool = False
     calibration: str = "min-max"
     simplify: bool = True
+    runs_on: tuple[str, ...] = ()
+    try_runtimes: bool = False
 
     def for_recipe(self, recipe: Recipe) -> "ConversionSettings":
         """The settings without what does nothing for a recipe, so that its manifest doesn't say that it did."""
         if recipe.activation_bits != 8:
-            return dataclasses.replace(self, qat=0, keep_passing=False, calibration="min-max")
-        return self if recipe.short in self.qat_recipes else dataclasses.replace(self, qat=0)
+            return dataclasses.replace(self, qat=0, keep_passing=False, calibration="min-max", runs_on=())
+        settings = self if recipe.weight_bits == 4 else dataclasses.replace(self, runs_on=())
+        return settings if recipe.short in self.qat_recipes else dataclasses.replace(settings, qat=0)
 
     def __post_init__(self) -> None:
         if self.calibration not in METHODS:
             raise BadArgument(f"unknown calibration method {self.calibration!r}; known are {', '.join(METHODS)}")
+        parse_targets(self.runs_on)
 
 
 DEFAULT_SETTINGS = ConversionSettings()
@@ -116,7 +124,7 @@ class Conversion:
     content: of its file. manifest: with all figures and the verdict. layers: what each operator's output lost, on validation images.
     test_logits: float32 [N, classes], its answers to the test images. largest_logit_error: of those, beside the float model's.
     class_drop_intervals: of the drop of each class on test, in percentage points; all hold at once with 95 %.
-    seconds: that it took, training and search for layers included.
+    seconds: that it took, training and search for layers included. fit: whether it runs where it was asked to; None if nobody asked.
     """
 
     recipe: Recipe
@@ -128,6 +136,12 @@ class Conversion:
     largest_logit_error: float
     class_drop_intervals: tuple[tuple[float, float], ...]
     seconds: float
+    fit: Fit | None = None
+
+    @property
+    def runs_there(self) -> bool:
+        """Whether nothing speaks against that it runs where it was asked to."""
+        return self.fit is None or self.fit.runs
 
     @property
     def file_name(self) -> str:
@@ -234,7 +248,18 @@ def convert(source: Source, recipe: Recipe, settings: ConversionSettings = DEFAU
     )
 
 
-def _flatbuffer(source: Source, recipe: Recipe, settings: ConversionSettings) -> tuple[bytes, tuple[str, ...]]:
+def untrained(source: Source, recipe: Recipe, settings: ConversionSettings) -> bytes:
+    """A FlatBuffer with the operators that `convert` would give, before any training or search for layers to spare.
+
+    Raises:
+        DigitsError: as `convert`.
+    """
+    return _flatbuffer(source, recipe, dataclasses.replace(settings.for_recipe(recipe), keep_passing=False), train=False)[0]
+
+
+def _flatbuffer(
+    source: Source, recipe: Recipe, settings: ConversionSettings, *, train: bool = True
+) -> tuple[bytes, tuple[str, ...]]:
     """The FlatBuffer, and the layers that were left in higher precision."""
     if recipe.name == "float32" and settings.simplify:
         return source.floats, ()
@@ -246,16 +271,20 @@ def _flatbuffer(source: Source, recipe: Recipe, settings: ConversionSettings) ->
             return flatbuffer, ()
 
     from convert.quantizer import quantize, sparing, weight_bits, weighted
+    from convert.runtime_bits import bits_that_run
 
     floats, ranges = source.floats, ranges_on(source.floats, images, settings.calibration)
     bits = weight_bits(floats, recipe.weight_bits)
-    if settings.qat:
+    raised: tuple[str, ...] = ()
+    if settings.runs_on:
+        bits, raised = bits_that_run(floats, ranges, bits, settings.runs_on)
+    if settings.qat and train:
         from convert.qat import train_for_integers
 
         config = source.record.config if source.record else None
         floats, ranges = train_for_integers(floats, source.data, ranges, bits, settings.qat, config)
     if not settings.keep_passing:
-        return quantize(floats, ranges, bits), ()
+        return quantize(floats, ranges, bits), raised
     found = spare_layers(
         lambda layers: quantize(floats, ranges, sparing(bits, layers)),
         weighted(floats, bits),
@@ -263,7 +292,7 @@ def _flatbuffer(source: Source, recipe: Recipe, settings: ConversionSettings) ->
         lambda content: _passes(source, settings, content),
     )
     file = FloatFile(floats)
-    return found.content, tuple(file.describe(number) for number in found.layers)
+    return found.content, tuple(dict.fromkeys([*raised, *map(file.describe, found.layers)]))
 
 
 def _classifier(flatbuffer: bytes, name: str) -> Classifier:
@@ -321,7 +350,8 @@ def _words(settings: ConversionSettings) -> str:
     words = [
         f"--{name} {value if isinstance(value, str) else f'{value:g}'}" for name, value in options.items() if value is not None
     ]
-    return " ".join([*words, *["--keep-passing"] * settings.keep_passing])
+    runs_on = [f"--runs-on {shlex.quote(text)}" for text in settings.runs_on]
+    return " ".join([*words, *runs_on, *["--keep-passing"] * settings.keep_passing])
 
 
 def _source_words(path: Path, labels: tuple[str, ...], input_scale: str, code: Path | None) -> str:
