@@ -33,14 +33,16 @@ spec = importlib.util.spec_from_file_location("edge_runtime", folder + "/__init_
 sys.modules["edge_runtime"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(sys.modules["edge_runtime"])
 from edge_runtime.classifier import Classifier
-from edge_runtime.errors import DigitsError
+from edge_runtime.errors import DigitsError, MissingPackage
 from edge_runtime.records import to_json
 from edge_runtime.verification import verify
 try:
     print(to_json(verify(Classifier.load(pathlib.Path(path), 1, backend))))
 except DigitsError as error:
-    sys.exit(" ".join(str(error).split()))
+    print(" ".join(str(error).split()), file=sys.stderr)
+    sys.exit(75 if isinstance(error, MissingPackage) else 1)
 """
+_NO_RUNTIME = 75  # the runtime itself does not work here, which says nothing of the file
 
 
 class CannotTry(DigitsError):
@@ -133,7 +135,8 @@ def _verified(path: Path, release: Release, python: Path) -> Trial:
     if done.returncode < 0:
         return Trial(str(release), False, f"ended by signal {signal.Signals(-done.returncode).name}")
     if done.returncode:
-        return Trial(str(release), False, _last_line(done.stderr).replace(f"{path}: ", ""))
+        passed = None if done.returncode == _NO_RUNTIME else False
+        return Trial(str(release), passed, _last_line(done.stderr).replace(f"{path}: ", ""))
     receipt = from_json(Receipt, done.stdout)
     difference = "no number of" if receipt.largest_difference is None else f"{receipt.largest_difference:g}"
     said = (
@@ -160,7 +163,7 @@ def _install(release: Release, place: Path) -> None:
 def _run(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode:
-        raise CannotTry(f"it cannot be installed here ({_last_line(done.stderr or done.stdout)})")
+        raise CannotTry(f"cannot be installed without a network, or on this system ({_last_line(done.stderr or done.stdout)})")
 
 
 def _python() -> str:

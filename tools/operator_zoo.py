@@ -105,6 +105,22 @@ def _bodies() -> dict[str, Body]:
         "depthwise_dilated": _after_convolution(layers.DepthwiseConv2D(3, dilation_rate=2)),
         "depthwise_first": layers.DepthwiseConv2D(3, strides=2, depth_multiplier=4),
         "separable": _after_convolution(layers.SeparableConv2D(6, 3)),
+        # The dynamic recipe leaves layers of fewer than 1,024 weights as they are, with the version that larger ones of their kind need.
+        "conv_large": layers.Conv2D(64, 5, strides=3),
+        "conv_small_and_large": _after_convolution(layers.Conv2D(32, 3)),
+        "conv_dilated_large": _after_convolution(layers.Conv2D(32, 3, dilation_rate=2)),
+        "conv_grouped_large": _after_convolution(layers.Conv2D(64, 3), layers.Conv2D(32, 3, groups=2)),
+        "conv_1d_large": _by_rows(layers.Conv1D(16, 3)),
+        "conv_transposed_large": _after_convolution(layers.Conv2DTranspose(32, 3, strides=2)),
+        "depthwise_large": _after_convolution(layers.Conv2D(128, 1), layers.DepthwiseConv2D(3)),
+        "depthwise_small_and_large": _after_convolution(
+            layers.DepthwiseConv2D(3), layers.Conv2D(128, 1), layers.DepthwiseConv2D(3, strides=2)
+        ),
+        "depthwise_dilated_large": _after_convolution(layers.Conv2D(128, 1), layers.DepthwiseConv2D(3, dilation_rate=2)),
+        "einsum_large": _by_rows(layers.EinsumDense("abc,cd->abd", (28, 48), bias_axes="d")),
+        "dense_on_rows_large": _by_rows(layers.Dense(48)),
+        "dense_large_twice": _after_dense(layers.ReLU(), layers.Dense(100), layers.ReLU(), layers.Dense(20)),
+        "dense_large_no_bias": _after_dense(layers.ReLU(), layers.Dense(100, use_bias=False)),
         "dense_only": layers.Flatten(),
         "dense": _after_dense(),
         "dense_relu": _after_dense(layers.ReLU(), layers.Dense(16, activation="relu")),

@@ -66,7 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="prove_operators", description="Prove which runtime runs which operators.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the committed table differs")
     options = parser.parse_args(arguments)
-    text = table_text(prove(make_samples(), say=lambda what: print(what, file=sys.stderr, flush=True)))
+    samples = make_samples()
+    outcomes = run_everywhere(samples, say=lambda what: print(what, file=sys.stderr, flush=True))
+    text = table_text(conclusions(samples, outcomes))
     path = CHECKOUT / "convert" / TABLE
     if options.check:
         same = path.read_text() == text
@@ -133,12 +135,11 @@ def _by_default(model: Any) -> bytes:
         return bytes(converter.convert())
 
 
-def prove(samples: Samples, say: Callable[[str], object] = lambda _: None) -> dict[str, Any]:
-    """Run every file in every release, and what follows from that: the content of the table.
+def run_everywhere(samples: Samples, say: Callable[[str], object] = lambda _: None) -> dict[Release, dict[str, Outcome]]:
+    """Why each file does not run in each release, or None where it does.
 
     Raises:
         CannotTry: a release cannot be installed.
-        Contradiction: version and types of operators do not tell whether a file runs.
     """
     releases = [Release(package, version) for package, versions in RELEASES.items() for version in versions]
     with tempfile.TemporaryDirectory() as folder:
@@ -150,7 +151,7 @@ def prove(samples: Samples, say: Callable[[str], object] = lambda _: None) -> di
         for release in releases:
             say(f"{release} ...")
             outcomes[release] = _judged(samples, expected, _answers(release, Path(folder), list(samples)))
-    return conclusions(samples, outcomes)
+    return outcomes
 
 
 def conclusions(samples: Samples, outcomes: Mapping[Release, Mapping[str, Outcome]]) -> dict[str, Any]:
