@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-arm64 test-boards wheelhouse readme models ablation clean help
+.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-arm64 test-boards wheelhouse readme models operators ablation clean help
 
 help:           ## say what the targets do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,9 @@ readme: $(READY) ## write the tables of README.md and docs/training.md from comm
 
 models: $(READY) ## write the model cards, docs/models.md, from committed files
 	$(BIN)/python -m tools.models
+
+operators: $(READY) ## prove again which release of which runtime runs which operators, and write the table; ten minutes
+	$(BIN)/python -m tools.prove_operators
 
 ablation: $(READY) ## measure what each part of the training recipe is worth; half an hour
 	$(BIN)/python -m tools.ablation

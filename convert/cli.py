@@ -23,6 +23,7 @@ from train.threads import limit_threads
 if TYPE_CHECKING:
     from convert.conversion import Conversion
     from convert.layers import LayerError
+    from convert.targets import Target
 
 
 @click.command("convert", epilog="Example: digits convert runs/cnn/model.keras --recipe int8 --max-drop 0.2")
@@ -70,6 +71,13 @@ if TYPE_CHECKING:
 @click.option(
     "--code", type=click.Path(path_type=Path), metavar="FILE.py", help="Python file with the model's own layers. It is executed."
 )
+@click.option(
+    "--runs-on",
+    multiple=True,
+    metavar="WHAT",
+    help="Write only files that run there: 'tflite-runtime==2.14', 'ai-edge-litert>=1.4', armv7, android...; may be repeated.",
+)
+@click.option("--try-runtimes", is_flag=True, help="Try them in these very runtimes, in environments that pip makes for that.")
 @data_option
 @click.option("--threads", type=click.IntRange(1, 256), help="Cores to use for --qat; all of them if not given.")
 @click.option("--force", is_flag=True, help="Replace files of those names.")
@@ -92,6 +100,8 @@ def convert_command(
     labels: str | None,
     input_scale: str,
     code: Path | None,
+    runs_on: tuple[str, ...],
+    try_runtimes: bool,
     data_path: Path | None,
     threads: int | None,
     force: bool,
@@ -102,7 +112,15 @@ def convert_command(
     whose label changed.
     Exits 3 if a file does not hold what is demanded of it, such as that the 95 % interval of its drop in accuracy on the test images lies
     within --max-drop; all numbers are printed and written before that. The work is done in a child process.
+
+    With --runs-on, recipes whose files would not run there are left out of all; one that was named exits 4 and says which do
+    (docs/runtimes.md).
     """
+    from convert.targets import parse_targets
+
+    targets = parse_targets(runs_on)
+    if try_runtimes and not targets:
+        raise BadArgument("--try-runtimes needs to know in which: give --runs-on")
     named = [find_recipe(recipe) for recipe in dict.fromkeys(recipes) if recipe != "all"]
     # 4 bits without training for them fail the gate too often to be made unasked.
     every = [recipe for recipe in RECIPES.values() if qat or recipe.weight_bits != 4 or recipe in named]
@@ -116,9 +134,8 @@ def convert_command(
     from benchmarks.latency import measure
     from convert.calibration import CalibrationSettings
     from convert.child import in_child  # loads TensorFlow's side: seconds, so after all that can be wrong without it
-    from convert.export import export, gallery_path, report_path
+    from convert.export import export
     from convert.gate import Limits
-    from convert.report import as_layer_table, as_table, notes
     from convert.settings import ConversionSettings
 
     folder = out or model.parent
@@ -127,6 +144,8 @@ def convert_command(
         qat,
         keep_passing=keep_passing,
         calibration=CalibrationSettings(calibration, calibration_count, calibration_images),
+        runs_on=tuple(target.text for target in targets),
+        try_runtimes=try_runtimes,
     )
     if calibration_study:
         _print_study(model, data, chosen, input_scale=input_scale, code=code)
@@ -142,20 +161,27 @@ def convert_command(
         code=code,
         settings=settings,
         keep_failed=keep_failed,
+        leave_out="all" in recipes,
         force=force,
         step=_say,
         measure=measure,
     )
+    _tell(conversions, targets, folder, layers)
+    _refuse_misfits(conversions, [] if "all" in recipes else named)
+    _refuse_failed(conversions)
+
+
+def _tell(conversions: "Sequence[Conversion]", targets: "Sequence[Target]", folder: Path, layers: bool) -> None:
+    """Print what was found, write the page, and list the files that are there now."""
+    from convert.export import gallery_path, report_path
+    from convert.report import as_layer_table, as_table, notes
+
     click.echo(as_table(conversions))
-    written = [conversion for conversion in conversions if keep_failed or conversion.manifest.verdict.passed]
     report = report_path(folder, conversions[0].manifest.name)
-    galleries = [path for conversion in conversions if (path := gallery_path(folder, conversion)).exists()]
-    paths = [
-        report,
-        _write_page(report, conversions, folder),
-        *(folder / conversion.file_name for conversion in written),
-        *galleries,
-    ]
+    _print_fits(targets, conversions, report)
+    paths = [report, _write_page(report, conversions, folder)]
+    paths += [path for conversion in conversions if (path := folder / conversion.file_name).exists()]
+    paths += [path for conversion in conversions if (path := gallery_path(folder, conversion)).exists()]
     if layers:
         click.echo("\n" + as_layer_table(conversions))
         paths.append(_draw_layers(folder, conversions))
@@ -163,6 +189,9 @@ def convert_command(
         click.echo(f"note: {note}")
     for path in paths:
         click.echo(f"written: {path}")
+
+
+def _refuse_failed(conversions: "Sequence[Conversion]") -> None:
     failed = [conversion for conversion in conversions if not conversion.manifest.verdict.passed]
     if failed:
         reasons = "; ".join(f"{conversion.recipe.short}: {conversion.manifest.verdict.reason}" for conversion in failed)
@@ -204,6 +233,31 @@ def _write_page(report: Path, conversions: "Sequence[Conversion]", folder: Path)
     path = report.with_suffix(".html")
     write_file(path, render(f"{conversions[0].manifest.name}: from Keras to TFLite", sections), force=True)
     return path
+
+
+def _print_fits(targets: "Sequence[Target]", conversions: "Sequence[Conversion]", report: Path) -> None:
+    """Where files have to run, recipes that were left out, and what is known of the others."""
+    from convert.fitting import fit_lines
+    from convert.report import left_out_lines
+
+    for line in [
+        *(f"to run on {target}" for target in targets),
+        *left_out_lines(report),
+        *(line for conversion in conversions for line in fit_lines(conversion)),
+    ]:
+        click.echo(line)
+
+
+def _refuse_misfits(conversions: "Sequence[Conversion]", named: Sequence[Recipe]) -> None:
+    """Files that turned out not to run where they have to: an error if they were asked for by name, or if there are no others."""
+    from convert.fitting import DoesNotRun
+
+    stuck = [conversion for conversion in conversions if not conversion.runs_there]
+    if any(conversion.recipe in named for conversion in stuck) or len(stuck) == len(conversions):
+        reasons = "; ".join(
+            f"{conversion.recipe.short}: {'; '.join(conversion.fit.reasons)}" for conversion in stuck if conversion.fit
+        )
+        raise DoesNotRun(f"not written, since not known to run there: {reasons}")
 
 
 def _labels(text: str | None) -> tuple[str, ...] | None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import InputError
-from edge_runtime.inspection import facts
+from edge_runtime.inspection import Runtimes, facts
 from edge_runtime.model_file import read_model_file
 from edge_runtime.text import text_table
 from train.data import Dataset, Split
@@ -43,7 +43,7 @@ def file_facts(path: Path) -> dict[str, Any]:
         ModelFileError: the file cannot be used.
     """
     if path.suffix != ".keras":
-        found = facts(read_model_file(path))
+        found = facts(read_model_file(path), Runtimes({}))
         kept = ("file_bytes", "payload_bytes", "scale_bytes", "operators", "input", "output", "sha256")
         return {"kind": "TFLite", **{name: found[name] for name in kept}}
 

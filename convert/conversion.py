@@ -18,6 +18,7 @@ from convert.recipes import Recipe
 from convert.settings import DEFAULT_SETTINGS, ConversionSettings
 from convert.source import Source
 from convert.tidy import tidied
+from convert.trials import Fit
 from edge_runtime.classifier import Classifications
 from edge_runtime.manifest import Comparison, Manifest, Origin
 from edge_runtime.model_file import ModelFile, parse_model_file
@@ -39,6 +40,7 @@ class Conversion:
     seconds: that it took, training and search for layers included. made: how it came about.
     calibration_indices: of training images; empty if there are none. warnings: what its maker should know.
     cost: what an image costs here; None if that was not measured.
+    fit: whether it runs where it was asked to; None if nobody asked.
     """
 
     recipe: Recipe
@@ -54,6 +56,12 @@ class Conversion:
     calibration_indices: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
     cost: Cost | None = None
+    fit: Fit | None = None
+
+    @property
+    def runs_there(self) -> bool:
+        """Whether nothing speaks against that it runs where it was asked to."""
+        return self.fit is None or self.fit.runs
 
     @property
     def file_name(self) -> str:
@@ -126,7 +134,8 @@ def _origin(source: Source, recipe: Recipe, settings: ConversionSettings, calibr
 def _how(settings: ConversionSettings, made: Made) -> dict[str, Any]:
     """How ranges were found, epochs that they were learned for on top, and the layers that were left in higher precision."""
     learned = {"qat_epochs": settings.qat} if settings.qat else {}
-    return {"method": settings.calibration.method, **learned, **({"spared": list(made.spared)} if made.spared else {})}
+    higher = (*made.raised, *made.spared)
+    return {"method": settings.calibration.method, **learned, **({"spared": list(dict.fromkeys(higher))} if higher else {})}
 
 
 def _training_essentials(record: TrainingRecord) -> dict[str, Any]:

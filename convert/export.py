@@ -6,8 +6,9 @@ from pathlib import Path
 
 from convert.conversion import Conversion, convert
 from convert.costs import Measure, measure_costs
+from convert.fitting import choose, with_fit
 from convert.plots import changed_labels_gallery
-from convert.recipes import Recipe
+from convert.recipes import Recipe, find_recipe
 from convert.report import as_entry, as_json, other_recipes
 from convert.settings import DEFAULT_SETTINGS, ConversionSettings
 from convert.source import Source, load_source
@@ -28,6 +29,7 @@ def export(
     code: Path | None = None,
     settings: ConversionSettings = DEFAULT_SETTINGS,
     keep_failed: bool = False,
+    leave_out: bool = False,
     force: bool = False,
     step: Callable[[str], object] = lambda _: None,
     measure: Measure | None = None,
@@ -47,6 +49,7 @@ def export(
         code: a Python file with layers of its own; it is executed.
         settings: how to convert.
         keep_failed: write files that the gate refuses, too.
+        leave_out: go on without recipes whose files would not run where `settings.runs_on` demands, as long as one does.
         force: replace .tflite files. The report is always renewed; what it says of other recipes of the same model is kept.
         step: called with what is done next.
         measure: times files; None to leave that out.
@@ -54,6 +57,7 @@ def export(
     Raises:
         WouldOverwrite: a file is there already and `force` is false.
         BadArgument: there is something to train for in none of the recipes.
+        DoesNotRun: a recipe's file would not run where it has to, and may not be left out.
         DigitsError: the model cannot be used or converted.
     """
     if settings.qat and not any(recipe.short in settings.qat_recipes for recipe in recipes):
@@ -63,18 +67,21 @@ def export(
     source = load_source(path, data, name, labels=labels, input_scale=input_scale, code=code)
     report = report_path(folder, source.name)
     kept = other_recipes(report, source.sha256, recipes)
-    for target in (folder / recipe.file_name(source.name) for recipe in recipes):
-        refuse_to_overwrite(target, force)
+    for recipe in recipes:
+        refuse_to_overwrite(folder / recipe.file_name(source.name), force)
+    recipes, left_out = choose(source, recipes, settings, leave_out=leave_out, step=step)
+    for misfit in left_out:  # an older file would pass for one that runs there
+        (folder / find_recipe(misfit.recipe).file_name(source.name)).unlink(missing_ok=True)
     conversions = []
     for recipe in recipes:
         step(f"{source.name}: {recipe.short}")
-        conversion = convert(source, recipe, settings)
+        conversion = with_fit(convert(source, recipe, settings), settings)
         conversions.append(conversion)
         _write(folder, source, conversion, keep_failed, force)
     if measure:
         step(f"{source.name}: what an image costs")
         conversions = _with_costs(source, conversions, measure)
-    write_file(report, as_json([*kept, *map(as_entry, conversions)]), force=True)
+    write_file(report, as_json([*kept, *map(as_entry, conversions)], left_out), force=True)
     return conversions
 
 
@@ -96,7 +103,7 @@ def _with_costs(source: Source, conversions: Sequence[Conversion], measure: Meas
 
 def _write(folder: Path, source: Source, conversion: Conversion, keep_failed: bool, force: bool) -> None:
     target, gallery = folder / conversion.file_name, gallery_path(folder, conversion)
-    if conversion.manifest.verdict.passed or keep_failed:
+    if conversion.runs_there and (conversion.manifest.verdict.passed or keep_failed):
         write_file(target, conversion.content, force)
     else:
         target.unlink(missing_ok=True)  # an older file would pass for this one

@@ -1,17 +1,19 @@
 """From a Keras model to a FlatBuffer of one recipe: converted, or quantised from the float file, trained for it, layers spared."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
 from convert.activations import ranges_on
-from convert.calibration import Calibration
+from convert.calibration import Calibration, choose_calibration
 from convert.converter import to_flatbuffer
 from convert.float_file import FloatFile
 from convert.gate import compare, judge
 from convert.precision import spare_layers
 from convert.quantizer import quantize, sparing, weight_bits, weighted
 from convert.recipes import Recipe
+from convert.runtime_bits import bits_that_run
 from convert.settings import ConversionSettings
 from convert.source import Source
 from edge_runtime.classifier import Classifications, Classifier
@@ -24,17 +26,20 @@ _THREADS = 2
 class Made:
     """A FlatBuffer.
 
-    spared: layers that were left in higher precision, as text. unspared: the file with none of them, if there are any.
-    tried: how many files were made and judged to find them.
+    raised: layers that have more bits so as to run where the file has to. spared: layers that have more bits so as to pass the gate;
+    unspared: the file with none of these, if there are any; tried: how many files were made and judged to find them.
     """
 
     flatbuffer: bytes
+    raised: tuple[str, ...] = ()
     spared: tuple[str, ...] = ()
     unspared: bytes | None = None
     tried: int = 0
 
 
-def make_flatbuffer(source: Source, recipe: Recipe, settings: ConversionSettings, calibration: Calibration | None) -> Made:
+def make_flatbuffer(
+    source: Source, recipe: Recipe, settings: ConversionSettings, calibration: Calibration | None, *, train: bool = True
+) -> Made:
     """Make the FlatBuffer of a recipe.
 
     TensorFlow's converter makes it where it can: ours is the way to 4 bits, to ranges that were learned or averaged, and to layers of
@@ -45,6 +50,7 @@ def make_flatbuffer(source: Source, recipe: Recipe, settings: ConversionSettings
         recipe: how precise.
         settings: those for this recipe.
         calibration: images for a static recipe.
+        train: leave training out if false: the file has the operators that it would have.
 
     Raises:
         DigitsError: the converter or the quantiser failed.
@@ -59,7 +65,7 @@ def make_flatbuffer(source: Source, recipe: Recipe, settings: ConversionSettings
         flatbuffer = to_flatbuffer(source.model, recipe, calibration.images, simplify=settings.simplify)
         if not settings.keep_passing or _passes(source, settings, flatbuffer):
             return Made(flatbuffer)
-    return _quantized(source, recipe, settings, calibration)
+    return _quantized(source, recipe, settings, calibration, train)
 
 
 def classify_with(flatbuffer: bytes, source: Source, split: str) -> Classifications:
@@ -68,16 +74,30 @@ def classify_with(flatbuffer: bytes, source: Source, split: str) -> Classificati
     return classifier.classify_batch(getattr(source.data, split).images)
 
 
-def _quantized(source: Source, recipe: Recipe, settings: ConversionSettings, calibration: Calibration) -> Made:
+def untrained(source: Source, recipe: Recipe, settings: ConversionSettings) -> bytes:
+    """A FlatBuffer with the operators that a conversion would give, before any training or search for layers to spare.
+
+    Raises:
+        DigitsError: as `make_flatbuffer`.
+    """
+    settings = dataclasses.replace(settings.for_recipe(recipe), keep_passing=False)
+    calibration = choose_calibration(settings.calibration, source.data.train, source.record) if recipe.static else None
+    return make_flatbuffer(source, recipe, settings, calibration, train=False).flatbuffer
+
+
+def _quantized(source: Source, recipe: Recipe, settings: ConversionSettings, calibration: Calibration, train: bool) -> Made:
     floats, ranges = source.floats, ranges_on(source.floats, calibration.images, settings.calibration.method)
     bits = weight_bits(floats, recipe.weight_bits)
-    if settings.qat:
+    raised: tuple[str, ...] = ()
+    if settings.runs_on:
+        bits, raised = bits_that_run(floats, ranges, bits, settings.runs_on)
+    if settings.qat and train:
         from convert.qat import train_for_integers
 
         config = source.record.config if source.record else None
         floats, ranges = train_for_integers(floats, source.data, ranges, bits, settings.qat, config)
     if not settings.keep_passing:
-        return Made(quantize(floats, ranges, bits))
+        return Made(quantize(floats, ranges, bits), raised)
     found = spare_layers(
         lambda layers: quantize(floats, ranges, sparing(bits, layers)),
         weighted(floats, bits),
@@ -85,7 +105,7 @@ def _quantized(source: Source, recipe: Recipe, settings: ConversionSettings, cal
         lambda content: _passes(source, settings, content),
     )
     file, unspared = FloatFile(floats), quantize(floats, ranges, bits) if found.layers else None
-    return Made(found.content, tuple(file.describe(number) for number in found.layers), unspared, found.tried)
+    return Made(found.content, raised, tuple(file.describe(number) for number in found.layers), unspared, found.tried)
 
 
 def _passes(source: Source, settings: ConversionSettings, flatbuffer: bytes) -> bool:

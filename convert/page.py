@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from convert.conversion import Conversion
+from convert.fitting import fit_lines
 from convert.plots import layer_plot
 from convert.report import HEADER, layer_rows, notes, row
 from edge_runtime.manifest import Comparison
@@ -158,6 +159,7 @@ def _inside(conversions: Sequence[Conversion]) -> Part:
     commands = [(conversion.recipe.short, conversion.manifest.origin.command) for conversion in conversions]
     return Part(
         "Inside the files",
+        [line for conversion in conversions for line in fit_lines(conversion)],
         tables=[
             (("recipe", "operators", "runs from", "sha256 of the FlatBuffer"), rows, "Built-in operators alone."),
             (("recipe", "command"), commands, "How to make them again."),

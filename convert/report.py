@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from convert.conversion import Conversion
+from convert.fitting import LeftOut
 from convert.layers import LayerError
 from convert.recipes import Recipe
 from edge_runtime.graph import read_graph
@@ -97,6 +98,7 @@ def as_entry(conversion: Conversion) -> dict[str, Any]:
         "warnings": list(conversion.warnings),
         "layers": [finite(layer) for layer in conversion.layers],
         "manifest": dataclasses.asdict(conversion.manifest),
+        **({"runs_on": {**dataclasses.asdict(conversion.fit), "runs": conversion.fit.runs}} if conversion.fit else {}),
     }
 
 
@@ -105,10 +107,17 @@ def finite(error: LayerError) -> dict[str, Any]:
     return {name: None if value in (inf, -inf) else value for name, value in dataclasses.asdict(error).items()}
 
 
-def as_json(entries: Sequence[Mapping[str, Any]]) -> str:
-    """One object with the entries, in the order of their recipes' names."""
+def as_json(entries: Sequence[Mapping[str, Any]], left_out: Sequence[LeftOut] = ()) -> str:
+    """One object with the entries, in the order of their recipes' names, and recipes whose files would not run where they have to."""
     models = sorted(entries, key=lambda entry: str(entry["manifest"]["recipe"]))
-    return json.dumps({"models": models}, sort_keys=True, indent=2) + "\n"
+    others = {"left_out": [dataclasses.asdict(recipe) for recipe in left_out]} if left_out else {}
+    return json.dumps({"models": models, **others}, sort_keys=True, indent=2) + "\n"
+
+
+def left_out_lines(path: Path) -> list[str]:
+    """What a report says of recipes whose files would not run where they have to, a line each."""
+    entries = json.loads(path.read_text()).get("left_out", [])
+    return [f"left out: {LeftOut(entry['recipe'], tuple(entry['reasons']))}" for entry in entries]
 
 
 def other_recipes(path: Path, keras_sha256: str, recipes: Sequence[Recipe]) -> list[dict[str, Any]]:

@@ -1,11 +1,13 @@
 """How to convert, as validated data."""
 
 import dataclasses
+import shlex
 from dataclasses import dataclass, field
 
 from convert.calibration import DEFAULT_CALIBRATION, CalibrationSettings
 from convert.gate import Limits
 from convert.recipes import Recipe
+from convert.targets import parse_targets
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,11 @@ class ConversionSettings:
     calibration: how ranges are found.
     simplify: convert a simpler model that computes the same, and tidy the file. Without it, a file is what TensorFlow's converter makes:
         to compare with.
+    runs_on: where files have to run, as `convert.targets.parse_targets` takes it.
+    try_runtimes: try files there, in environments that are made for it.
+
+    Raises:
+        BadArgument: nothing is known of a place to run on.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -26,13 +33,19 @@ class ConversionSettings:
     keep_passing: bool = False
     calibration: CalibrationSettings = DEFAULT_CALIBRATION
     simplify: bool = True
+    runs_on: tuple[str, ...] = ()
+    try_runtimes: bool = False
 
     def for_recipe(self, recipe: Recipe) -> "ConversionSettings":
         """The settings without what does nothing for a recipe, so that its manifest doesn't say that it did."""
+        runs_on = self.runs_on if recipe.weight_bits == 4 else ()
         if recipe.activation_bits == 8:
-            return self if recipe.short in self.qat_recipes else dataclasses.replace(self, qat=0)
+            return dataclasses.replace(self, runs_on=runs_on, qat=self.qat if recipe.short in self.qat_recipes else 0)
         calibration = dataclasses.replace(self.calibration, method="min-max") if recipe.static else DEFAULT_CALIBRATION
-        return dataclasses.replace(self, qat=0, keep_passing=False, calibration=calibration)
+        return dataclasses.replace(self, runs_on=runs_on, qat=0, keep_passing=False, calibration=calibration)
+
+    def __post_init__(self) -> None:
+        parse_targets(self.runs_on)
 
     @property
     def words(self) -> str:
@@ -45,6 +58,7 @@ class ConversionSettings:
             "qat": self.qat or None,
         }
         words = [f"--{name} {value:g}" for name, value in options.items() if value is not None]
+        words += [f"--runs-on {shlex.quote(text)}" for text in self.runs_on]
         return " ".join([*words, *["--keep-passing"] * self.keep_passing]) + self.calibration.words
 
 

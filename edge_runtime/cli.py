@@ -178,11 +178,15 @@ def inspect_command(model: Path | None, as_json: bool) -> None:
 
     MODEL is a file, or one that the package ships: nano, small, base (int8), nano-fp32... Without it, small.
     """
-    from edge_runtime.inspection import describe, facts
+    from convert.runtimes import minimum_runtime, unproven
+    from edge_runtime.inspection import Runtimes, describe, facts
     from edge_runtime.model_file import read_model_file
 
     checked = read_model_file(model)
-    click.echo(json.dumps(facts(checked)) if as_json else describe(checked))
+    # A file says itself what was known when it was made; of a plain one, what is known now.
+    minimum = checked.manifest.minimum_runtime if checked.manifest else minimum_runtime(checked.graph)
+    runtimes = Runtimes(minimum, [str(use) for use in unproven(checked.graph)])
+    click.echo(json.dumps(facts(checked, runtimes)) if as_json else describe(checked, runtimes))
 
 
 @click.command("verify", epilog="Example: digits verify cnn-int8.tflite --receipt receipt.json")

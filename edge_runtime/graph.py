@@ -74,7 +74,7 @@ class Operator:
 class Graph:
     """The first subgraph of a TFLite model, in the order of execution.
 
-    input_dtypes: of each operator, one for each tensor that it takes.
+    input_dtypes, output_dtypes: of each operator, one for each tensor that it takes or gives.
     """
 
     inputs: tuple[Tensor, ...]
@@ -82,6 +82,7 @@ class Graph:
     operators: tuple[Operator, ...]
     tensors: tuple[Tensor, ...]
     input_dtypes: tuple[tuple[str, ...], ...]
+    output_dtypes: tuple[tuple[str, ...], ...]
 
     @property
     def payload_bytes(self) -> int:
@@ -127,13 +128,14 @@ def _read_model(model: Table) -> Graph:
         outputs=_pick(tensors, graph.vector(2, "<i4").tolist()),
         operators=_pick(codes, [operator.integer(0, "<I") for operator in operators]),
         tensors=tuple(tensors),
-        input_dtypes=tuple(_input_dtypes(operator, tensors) for operator in operators),
+        input_dtypes=tuple(_dtypes(operator, 1, tensors) for operator in operators),
+        output_dtypes=tuple(_dtypes(operator, 2, tensors) for operator in operators),
     )
 
 
-def _input_dtypes(operator: Table, tensors: Sequence[Tensor]) -> tuple[str, ...]:
-    given = [index for index in operator.vector(1, "<i4").tolist() if index != _LEFT_OUT]
-    return tuple(tensor.dtype for tensor in _pick(tensors, given))
+def _dtypes(operator: Table, field: int, tensors: Sequence[Tensor]) -> tuple[str, ...]:
+    used = [index for index in operator.vector(field, "<i4").tolist() if index != _LEFT_OUT]
+    return tuple(tensor.dtype for tensor in _pick(tensors, used))
 
 
 def _pick(items: Sequence[Item], indices: Sequence[int]) -> tuple[Item, ...]:

@@ -1,14 +1,38 @@
 """What a checked model file is, as JSON-able facts and as text for people."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from edge_runtime.manifest import Comparison, Manifest
 from edge_runtime.model_file import ModelFile, operator_specs, tensor_spec
 
 
-def facts(model: ModelFile) -> dict[str, Any]:
-    """Everything that is known of a model file: its manifest (None for a plain .tflite), sizes, operators, input and output."""
+@dataclass(frozen=True)
+class Runtimes:
+    """Where a model is proven to run.
+
+    minimum: for each runtime that runs all of its operators, the oldest release that does. unproven: operators that no runtime is known to
+    run.
+    """
+
+    minimum: Mapping[str, str]
+    unproven: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        if self.minimum:
+            return ", ".join(f"{runtime} >= {version}" for runtime, version in self.minimum.items())
+        return f"unproven: no runtime is known to run {', '.join(self.unproven) or 'all of its operators'}"
+
+
+def facts(model: ModelFile, runtimes: Runtimes) -> dict[str, Any]:
+    """Everything that is known of a model file: its manifest (None for a plain .tflite), sizes, operators, input and output.
+
+    Args:
+        model: the file.
+        runtimes: where it is proven to run.
+    """
     return {
         "name": model.name,
         "manifest": dataclasses.asdict(model.manifest) if model.manifest else None,
@@ -21,10 +45,12 @@ def facts(model: ModelFile) -> dict[str, Any]:
         "input": dataclasses.asdict(tensor_spec(model.input)),
         "output": dataclasses.asdict(tensor_spec(model.output)),
         "operators": [dataclasses.asdict(operator) for operator in operator_specs(model.graph)],
+        "minimum_runtime": dict(runtimes.minimum),
+        "unproven_operators": list(runtimes.unproven),
     }
 
 
-def describe(model: ModelFile) -> str:
+def describe(model: ModelFile, runtimes: Runtimes) -> str:
     """The same for people, a fact a line."""
     rows = [
         ("model", model.name + (f", recipe {model.manifest.recipe}" if model.manifest else " (plain .tflite, nothing proven)")),
@@ -33,6 +59,7 @@ def describe(model: ModelFile) -> str:
         ("input", _tensor(model.input)),
         ("output", _tensor(model.output)),
         ("operators", ", ".join(f"{spec.count} {spec.name} (v{spec.version})" for spec in operator_specs(model.graph))),
+        ("runs on", str(runtimes)),
         ("sha256", model.sha256),
     ]
     if model.manifest:
@@ -81,7 +108,6 @@ def _proofs(manifest: Manifest) -> list[tuple[str, str]]:
     return [
         *(("accuracy", comparison_line(comparison)) for comparison in manifest.accuracy),
         ("gate", f"{'passed' if manifest.verdict.passed else 'FAILED'}: {manifest.verdict.reason}"),
-        ("runs on", ", ".join(f"{runtime} >= {version}" for runtime, version in manifest.minimum_runtime.items())),
         ("verify", f"within {tolerance.amount:g} {tolerance.unit} of the golden outputs"),
         ("made by", origin.command),
         ("with", ", ".join(f"{package} {version}" for package, version in origin.versions.items())),

@@ -1,0 +1,140 @@
+"""Which recipes give files that run where they have to, and whether a file really does."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from convert.conversion import Conversion
+from convert.making import untrained
+from convert.recipes import RECIPES, Recipe
+from convert.runtimes import Obstacle, State, obstacles
+from convert.settings import ConversionSettings
+from convert.source import Source
+from convert.targets import Target, ends, parse_targets, releases_of
+from convert.trials import Fit, is_here, try_file
+from edge_runtime.errors import DigitsError, InputError
+from edge_runtime.graph import read_graph
+
+
+class DoesNotRun(InputError):
+    """A model cannot be made to run where it has to by the recipes that were asked for."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A recipe whose file would not run where it has to, and why."""
+
+    recipe: str
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        more = f", and {len(self.reasons) - 1} more like that" if len(self.reasons) > 1 else ""
+        return f"{self.recipe}: {self.reasons[0]}{more}"
+
+
+def choose(
+    source: Source,
+    recipes: Sequence[Recipe],
+    settings: ConversionSettings,
+    *,
+    leave_out: bool,
+    step: Callable[[str], object] = lambda _: None,
+) -> tuple[list[Recipe], tuple[LeftOut, ...]]:
+    """The recipes whose files run where `settings.runs_on` demands, and the others. Nothing is trained for that.
+
+    Operators that are unproven are no reason against a recipe as long as the file can be tried there.
+
+    Args:
+        source: what to convert.
+        recipes: to choose from.
+        settings: where files have to run.
+        leave_out: go on without recipes that do not fit, as long as one does.
+        step: told which recipe is looked at.
+
+    Raises:
+        DoesNotRun: no recipe fits, or one does not and may not be left out; the message has the reasons, and other recipes that do fit.
+    """
+    if not settings.runs_on:
+        return list(recipes), ()
+    targets = parse_targets(settings.runs_on)
+    reasons, sizes = {}, {}
+    for recipe in recipes:
+        step(f"{source.name}: {recipe.short} for {', '.join(settings.runs_on)}")
+        reasons[recipe], sizes[recipe] = _against(source, recipe, settings, targets)
+    out = tuple(LeftOut(recipe.short, found) for recipe, found in reasons.items() if found)
+    fitting = [recipe for recipe, found in reasons.items() if not found]
+    if out and (not fitting or not leave_out):
+        others = [recipe for recipe in RECIPES.values() if recipe not in reasons]
+        size = next(sizes[recipe] for recipe, found in reasons.items() if found)
+        raise DoesNotRun(f"{'; '.join(map(str, out))}; {_that_fit(source, others, settings, targets, size)}")
+    return fitting, out
+
+
+def with_fit(conversion: Conversion, settings: ConversionSettings) -> Conversion:
+    """A conversion that knows whether it runs where it has to: by the table, and by trials.
+
+    A file is tried in what is installed here; with `settings.try_runtimes`, in environments with the oldest and the newest release of each
+    target, and with those in which an operator is unproven.
+    """
+    if not settings.runs_on:
+        return conversion
+    targets = parse_targets(settings.runs_on)
+    against = obstacles(conversion.model.graph, releases_of(targets))
+    unproven = [release for found in against if found.state is State.UNPROVEN for release in found.releases]
+    wanted = dict.fromkeys([*ends(targets), *unproven]) if settings.try_runtimes else filter(is_here, releases_of(targets))
+    trials = {release: try_file(conversion.content, release) for release in wanted}
+    failed = [f"on {trial.release}: {trial.said}" for trial in trials.values() if trial.passed is False]
+    shown = {release for release, trial in trials.items() if trial.passed}
+    fit = Fit(
+        settings.runs_on,
+        tuple(map(str, releases_of(targets))),
+        (*(str(found) for found in against if found.state is State.REFUSED or not shown.issuperset(found.releases)), *failed),
+        tuple(trials.values()),
+    )
+    return dataclasses.replace(conversion, fit=fit)
+
+
+def fit_lines(conversion: Conversion) -> list[str]:
+    """What is known of where a file runs, for people: a line a fact."""
+    fit = conversion.fit
+    if fit is None:
+        return []
+    short, where = conversion.recipe.short, ", ".join(fit.targets)
+    spared = conversion.manifest.origin.calibration.get("spared")
+    verdict = f"runs on {where}" if fit.runs else f"is NOT known to run on {where}: {'; '.join(fit.reasons)}"
+    tried = {True: "passed", False: "FAILED", None: "not tried"}
+    return [
+        f"{short}: {verdict}",
+        *([f"{short}: in higher precision, to run there or to pass: {', '.join(spared)}"] if spared else []),
+        *(f"{short}: {tried[trial.passed]} on {trial.release}: {trial.said}" for trial in fit.trials),
+    ]
+
+
+def _against(
+    source: Source, recipe: Recipe, settings: ConversionSettings, targets: Sequence[Target]
+) -> tuple[tuple[str, ...], int]:
+    """What speaks against a recipe before it is tried, and the bytes of its payload."""
+    try:
+        graph = read_graph(untrained(source, recipe, settings))
+    except DigitsError as error:  # a recipe that cannot have this model
+        return (str(error),), 0
+    against = obstacles(graph, releases_of(targets))
+    return tuple(_reason(found) for found in against if _is_final(found, settings)), graph.payload_bytes
+
+
+def _is_final(found: Obstacle, settings: ConversionSettings) -> bool:
+    """Whether no trial can help."""
+    return found.state is State.REFUSED or not (settings.try_runtimes or all(map(is_here, found.releases)))
+
+
+def _reason(found: Obstacle) -> str:
+    return str(found) + ("; --try-runtimes tries it" if found.state is State.UNPROVEN else "")
+
+
+def _that_fit(source: Source, recipes: Sequence[Recipe], settings: ConversionSettings, targets: Sequence[Target], size: int) -> str:
+    """Which other recipes fit, the nearest in size first."""
+    tried = {recipe.short: _against(source, recipe, settings, targets) for recipe in recipes}
+    fitting = sorted((abs(payload - size), short, payload) for short, (reasons, payload) in tried.items() if not reasons)
+    if not fitting:
+        return "no other recipe does" if tried else "that is all of them"
+    return "these do: " + ", ".join(f"{short} ({payload:,} payload bytes)" for _, short, payload in fitting)

@@ -1,0 +1,122 @@
+"""Where files run, tried there: every row of the table, every recipe of the released models, and `digits convert --try-runtimes`."""
+
+import dataclasses
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from convert import runtimes, trials
+from convert.conversion import convert
+from convert.fitting import DoesNotRun, choose, fit_lines, with_fit
+from convert.making import untrained
+from convert.recipes import RECIPES
+from convert.runtimes import TABLE, Release, State, known, obstacles, proven, uses
+from convert.settings import ConversionSettings
+from convert.source import load_source
+from convert.trials import CannotTry, environment, try_file
+from edge_runtime.graph import read_graph
+from tests.commands import digits
+from tests.conftest import ROOT, TRAINED_CNN
+from tests.samples import arrays_of, write_npz
+from tests.test_released import NAMES
+from tools.prove_operators import ENVIRONMENTS, Outcome, Sample, conclusions, make_samples, run_everywhere, table_text
+from train.data import Dataset, load_dataset
+
+pytestmark = pytest.mark.venvs
+OLD = Release("tflite-runtime", "2.14.0")
+EVERY = known(proven().releases)
+
+
+def test_every_row_of_the_table_is_proven_again() -> None:
+    """The tool finds, to the last character, what is committed."""
+    samples = make_samples()
+    assert table_text(conclusions(samples, run_everywhere(samples))) == (ROOT / "convert" / TABLE).read_text()
+
+
+@cache
+def _released() -> tuple[dict[str, Sample], dict[Release, dict[str, Outcome]]]:
+    """Every recipe of the released models, int4 also as 2.14 wants it, and what came of it in each release."""
+    samples = {}
+    for name in NAMES:
+        source = load_source(ROOT / "train" / "releases" / f"{name}-seed0" / "model.keras", load_dataset())
+        for way, settings in (("", ConversionSettings()), ("-armv7", ConversionSettings(runs_on=("armv7",)))):
+            for recipe in RECIPES.values():
+                if recipe.weight_bits == 4 or not way:
+                    content = untrained(source, recipe, settings)
+                    samples[f"{name}-{recipe.short}{way}"] = Sample(recipe, content, uses(read_graph(content)))
+    return samples, run_everywhere(samples)
+
+
+@pytest.mark.parametrize("release", EVERY, ids=str)
+def test_released_models_run_where_the_table_says_and_not_where_it_says_not(release: Release) -> None:
+    """Loaded and run on real digits there, all recipes: outputs within the tolerance of those of the newest LiteRT, or really not."""
+    samples, outcomes = _released()
+    for name, sample in samples.items():
+        against = obstacles(read_graph(sample.content), [release])
+        assert not [found for found in against if found.state is State.UNPROVEN], name
+        assert (outcomes[release][name] is None) == (not against), (name, outcomes[release][name])
+    assert all(outcomes[release][f"{name}-{recipe}"] is None for name in NAMES for recipe in RECIPES if recipe != "int4")
+    assert all(outcomes[release][f"{name}-int4-armv7"] is None for name in NAMES)
+
+
+@pytest.mark.parametrize("model", ["cnn_files", "mlp_files"])
+def test_files_are_tried_in_the_very_release(model: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Golden images in tflite-runtime 2.14.0: passed by every recipe but the one that the table says it refuses, with its own words."""
+    monkeypatch.setattr(trials, "cache_folder", lambda: ENVIRONMENTS)
+    for recipe, path in request.getfixturevalue(model).items():
+        found = try_file(path.read_bytes(), OLD)
+        refused = (model, recipe) == ("mlp_files", "int4")
+        assert found.passed is not refused, (recipe, found)
+        assert ("cannot run it" in found.said) is refused
+
+
+def test_a_file_that_the_table_calls_unproven_can_be_tried(mnist_slice: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its row the recipe is refused; where it may be tried, it is, and what counts is that it ran."""
+    source = load_source(TRAINED_CNN, mnist_slice)
+    table = proven()
+    rows = {use: row for use, row in table.rows.items() if use.operator != "MEAN"}
+    monkeypatch.setattr(runtimes, "proven", lambda: dataclasses.replace(table, rows=rows))
+    monkeypatch.setattr(trials, "cache_folder", lambda: ENVIRONMENTS)
+    settings = ConversionSettings(runs_on=("armv7",))
+    with pytest.raises(DoesNotRun, match=r"MEAN .* is unproven on tflite-runtime 2.14.0; --try-runtimes tries it"):
+        choose(source, [RECIPES["int8"]], settings, leave_out=False)
+    settings = dataclasses.replace(settings, try_runtimes=True)
+    assert choose(source, [RECIPES["int8"]], settings, leave_out=False) == ([RECIPES["int8"]], ())
+    found = with_fit(convert(source, RECIPES["int8"], settings), settings)
+    assert found.fit is not None
+    assert (found.fit.runs, [trial.passed for trial in found.fit.trials]) == (True, [True])
+    assert fit_lines(found)[1].startswith("int8: passed on tflite-runtime 2.14.0: 16 of 16 labels equal")
+
+
+def test_without_a_network_one_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installer that finds nothing: no half environment stays behind, and the next try makes a whole one."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(CannotTry, match="cannot be installed without a network") as error:
+        environment(OLD, tmp_path)
+    assert "\n" not in str(error.value)
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+    monkeypatch.delenv("PIP_NO_INDEX")
+    python = environment(OLD, tmp_path)
+    (python.parent / "python").unlink()  # as after an update of the system's Python
+    assert environment(OLD, tmp_path) == python
+    assert python.exists()
+
+
+def test_convert_tries_and_reports(
+    tmp_path: Path, trained_cnn: Path, mnist_slice: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command with --try-runtimes: results are printed and stand in the report."""
+    (tmp_path / "cache" / "edge-digits").mkdir(parents=True)
+    (tmp_path / "cache" / "edge-digits" / "runtimes").symlink_to(ENVIRONMENTS)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    data = write_npz(tmp_path / "slice.npz", arrays_of(mnist_slice))
+    words = ["--recipe", "int8", "--runs-on", "armv7", "--runs-on", "ai-edge-litert==1.4.0", "--try-runtimes", "--max-drop", 5]
+    code, text, error = digits("convert", trained_cnn, "--data", data, "--out", tmp_path / "out", *words)
+    assert code == 0, error
+    assert "int8: runs on armv7, ai-edge-litert==1.4.0" in text
+    (entry,) = json.loads((tmp_path / "out" / "cnn-conversion.json").read_text())["models"]
+    tried = {trial["release"]: trial["passed"] for trial in entry["runs_on"]["trials"]}
+    assert tried == {"tflite-runtime 2.14.0": True, "ai-edge-litert 1.4.0": True}
+    assert all(f"int8: passed on {release}" in text for release in tried)
