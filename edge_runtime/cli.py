@@ -1,4 +1,4 @@
-"""The command `digits`, and its commands for a device: classify, inspect, verify.
+"""The command `digits`, and two of its commands for a device: inspect and verify.
 
 A composition root: it may import any package, and nobody imports it. Other commands live in the `cli.py` of their package; a static table
 says where, and a module is loaded only when its command runs. The only module of this package that imports click.
@@ -7,20 +7,16 @@ says where, and a module is loaded only when its command runs. The only module o
 import errno
 import importlib
 import json
-import math
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from edge_runtime.errors import DigitsError, InputError, MissingPackage, ModelFileError, VerificationFailed
+from edge_runtime.errors import DigitsError, MissingPackage, VerificationFailed
+from edge_runtime.options import model_option
 from edge_runtime.version import __version__
-
-if TYPE_CHECKING:
-    from edge_runtime.images import Picture
 
 # Where a command lives, the extra that brings what it needs, and its line in the help.
 COMMANDS = {
@@ -30,7 +26,7 @@ COMMANDS = {
     "search": ("train.search.cli", "train,distributed", "Search architectures by accuracy, bytes and measured latency."),
     "convert": ("convert.cli", "train", "Convert a Keras model to checked TFLite files."),
     "compare": ("convert.cli", "train", "Compare two models on real images."),
-    "classify": ("edge_runtime.cli", "litert", "Classify image files."),
+    "classify": ("edge_runtime.sources.cli", "litert", "Classify image files."),
     "inspect": ("edge_runtime.cli", "litert", "Show what a model file says about itself."),
     "verify": ("edge_runtime.cli", "litert", "Check a model on this device with its golden images."),
     "doctor": ("edge_runtime.device.cli", "litert", "Say what runs on this device, what does not, and what mends it."),
@@ -93,81 +89,6 @@ def main(verbose: bool) -> None:
     """
     if verbose:
         os.environ["EDGE_DIGITS_VERBOSE"] = "1"
-
-
-def model_option(command: Any) -> Any:
-    """The options that say which model runs and how, shared by the commands here."""
-    for option in (
-        click.option("--backend", metavar="NAME", help="litert, tflite or tensorflow; the first installed one if not given."),
-        click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads of the interpreter."),
-    ):
-        command = option(command)
-    return command
-
-
-@click.command("classify", epilog="Example: digits classify seven.png scans/ --json")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE_OR_FOLDER...")
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    help="A model file, or one that the package ships: nano, small, base (int8), nano-fp32... Default: small.",
-)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@model_option
-def classify_command(paths: tuple[Path, ...], model: Path | None, as_json: bool, threads: int, backend: str | None) -> None:
-    """Classify image files: PNG, JPEG or BMP, or all of those in a folder.
-
-    A picture of 28x28 pixels is taken as it is, light ink on dark ground. Others are turned to that and resized.
-    """
-    from edge_runtime.classifier import Classifier
-
-    classifier = Classifier.load(model, threads, backend)
-    for warning in classifier.warnings:
-        click.echo(f"digits: {warning}", err=True)
-    failed = False
-    for path, picture in _pictures(paths):
-        if isinstance(picture, InputError):
-            click.echo(f"digits: {picture}", err=True)
-            failed = True
-        else:
-            _print_answer(path, classifier.classify(picture.image), picture.warnings, as_json)
-    if failed:
-        click.get_current_context().exit(InputError.exit_code)
-
-
-def _pictures(paths: tuple[Path, ...]) -> "Iterator[tuple[Path, Picture | InputError]]":
-    """Each picture of files and folders, or why it could not be used."""
-    from edge_runtime.images import find_images, read_picture
-
-    for given in paths:
-        try:
-            found = find_images(given)
-        except InputError as error:
-            yield given, error
-            continue
-        for path in found:
-            try:
-                yield path, read_picture(path)
-            except InputError as error:
-                yield path, error
-
-
-def _print_answer(path: Path, result: Any, warnings: tuple[str, ...], as_json: bool) -> None:
-    if math.isnan(result.confidence):
-        raise ModelFileError("the model answers with values that are no numbers (NaN or infinite)")
-    if not as_json:
-        notes = f"  ({'; '.join(warnings)})" if warnings else ""
-        click.echo(f"{path}: {result.label}  {100 * result.confidence:.1f} %{notes}")
-        return
-    answer = {
-        "source": str(path),
-        "label": result.label,
-        "index": result.index,
-        "confidence": result.confidence,
-        "scores": result.scores.tolist(),
-        "warnings": warnings,
-    }
-    click.echo(json.dumps(answer))
 
 
 @click.command("inspect", epilog="Example: digits inspect runs/cnn/cnn-int8.tflite")

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,7 +135,7 @@ def _time(ways: Sequence[tuple[int, int, Classifier]], images: NDArray[np.uint8]
                 for image in images[:50]:
                     classifier.classify(image)
             taken[number].append((clock() - before) // (len(images) if batch else 50))
-    return [Timing(threads, batch, int(median(times[1:]))) for (threads, batch, _), times in zip(ways, taken, strict=True)]
+    return [Timing(threads, batch, int(np.median(times[1:]))) for (threads, batch, _), times in zip(ways, taken, strict=True)]
 
 
 def _best(timings: Sequence[Timing]) -> Timing:

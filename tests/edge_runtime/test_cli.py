@@ -53,7 +53,9 @@ def test_an_unknown_option_is_exit_2(command: str) -> None:
     ("words", "said"),
     [
         (["fly"], "No such command 'fly'"),
-        (["classify"], "Missing argument"),
+        (["classify"], "give files, folders or patterns"),
+        (["classify", "x.png", "--watch", "."], "give files, folders or patterns"),
+        (["classify", "x.png", "--json", "--csv"], "give one"),
         (["train"], "linear"),
         (["train", "forest"], "'linear', 'mlp', 'cnn'"),
         (["convert"], "Missing argument"),
