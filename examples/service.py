@@ -1,0 +1,46 @@
+"""A service: answers pictures that come into a folder with a .json file beside each. `digits.service` starts it with the system.
+
+`python examples/service.py /var/lib/digits/in`; systemd's SIGTERM ends it after the picture at hand.
+"""
+
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from edge_runtime import Classifier
+from edge_runtime.errors import ImageError
+from edge_runtime.files import write_file
+from edge_runtime.images import read_picture
+from edge_runtime.sources.watching import watch
+
+
+class Stopped(Exception):
+    """Raised while the service waits for pictures."""
+
+
+stop = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+
+
+def wait(seconds: float) -> None:
+    """Until the folder is to be looked at again, or the service is stopped."""
+    if stop.wait(seconds):
+        raise Stopped
+
+
+classifier = Classifier.load()
+print("ready", flush=True)
+try:
+    for path in watch(Path(sys.argv[1]), wait):
+        try:
+            picture = read_picture(path)
+            result = classifier.classify(picture.image)
+            answer = {"label": result.label, "confidence": result.confidence, "warnings": picture.warnings}
+        except ImageError as error:
+            answer = {"error": str(error)}
+        write_file(path.with_suffix(".json"), json.dumps(answer) + "\n", force=True)
+        print(path.name, answer, flush=True)
+except Stopped:
+    print("stopped", flush=True)
