@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from convert.recipes import RECIPES
-from convert.runtimes import Release, State, Use, parse_table, proven
+from convert.runtimes import TABLE, Release, State, Use, parse_table, proven
 from edge_runtime.model_file import DEFAULT_MODEL
 from tests.conftest import ROOT
 from tools import prove_operators
-from tools.prove_operators import RELEASES, Contradiction, Outcome, Sample, conclusions, table_text
+from tools.marked import filled
+from tools.operator_samples import Sample
+from tools.prove_operators import RELEASES, Contradiction, Failure, Outcome, conclusions, found_table, table_text
 
 RECIPE = RECIPES["int8"]
 OLD, NEW = Release("ai-edge-litert", "1.4.0"), Release("ai-edge-litert", RELEASES["ai-edge-litert"][-1])
@@ -27,6 +29,14 @@ def test_the_committed_table_is_about_these_releases() -> None:
     assert f"ai-edge-litert=={RELEASES['ai-edge-litert'][-1]}" in pinned
 
 
+def test_the_page_shows_what_the_table_says() -> None:
+    """Its part that the tool writes is what follows from the committed table."""
+    content = json.loads((ROOT / "convert" / TABLE).read_text())
+    page = ROOT / "docs" / "runtimes.md"
+    assert filled(page.read_text(), {"found": found_table(content)}, page.name) == page.read_text()
+    assert "FULLY_CONNECTED version 12 (float32, int8, float32 -> float32) | 1.4.0 | refused |" in page.read_text()
+
+
 def _use(name: str) -> Use:
     return Use(name, 1, ("int8",), ("int8",))
 
@@ -37,7 +47,7 @@ def _samples(**operators: str) -> dict[str, Sample]:
 
 
 def _outcomes(samples: dict[str, Sample], **failing: list[Release]) -> dict[Release, dict[str, Outcome]]:
-    return {release: {name: "no" if release in failing.get(name, []) else None for name in samples} for release in ALL}
+    return {release: {name: Failure("no") if release in failing.get(name, []) else None for name in samples} for release in ALL}
 
 
 def _states(content: dict, name: str) -> list[State]:
@@ -84,6 +94,26 @@ def test_where_all_are_proven_the_rarest_is_to_blame() -> None:
     samples = _samples(bad="AB", a="AB", b="B")
     content = conclusions(samples, _outcomes(samples, bad=[OLD]))
     assert (_states(content, "A")[0], _states(content, "B")[0]) == (State.REFUSED, State.RUNS)
+
+
+def test_one_that_is_refused_explains_other_files_that_have_it() -> None:
+    """Of those nothing else is to blame, even where A and B are shown equally often."""
+    samples = _samples(bad="AB", worse="AC", a="AB", c="C", d="C")
+    content = conclusions(samples, _outcomes(samples, bad=[OLD], worse=[OLD]))
+    assert (_states(content, "A")[0], _states(content, "B")[0], _states(content, "C")[0]) == (
+        State.REFUSED,
+        State.RUNS,
+        State.RUNS,
+    )
+
+
+def test_what_may_be_rounding_proves_nothing_and_refuses_nothing() -> None:
+    """Files that are off by little count for neither; what else is known of their operators stays."""
+    samples = _samples(x="AB", y="B")
+    outcomes = _outcomes(samples)
+    outcomes[OLD]["x"] = Failure("outputs differ by 2 steps", by_rounding=True)
+    content = conclusions(samples, outcomes)
+    assert (_states(content, "A")[0], _states(content, "B")[0]) == (State.UNPROVEN, State.RUNS)
 
 
 def test_where_nothing_tells_whom_to_blame_there_is_no_table() -> None:

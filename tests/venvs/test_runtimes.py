@@ -21,7 +21,8 @@ from tests.commands import digits
 from tests.conftest import ROOT, TRAINED_CNN
 from tests.samples import arrays_of, write_npz
 from tests.test_released import NAMES
-from tools.prove_operators import ENVIRONMENTS, Outcome, Sample, conclusions, make_samples, run_everywhere, table_text
+from tools.operator_samples import Sample, make_samples
+from tools.prove_operators import ENVIRONMENTS, Outcome, conclusions, run_everywhere, table_text
 from train.data import Dataset, load_dataset
 
 pytestmark = pytest.mark.venvs
