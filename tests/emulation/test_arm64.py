@@ -13,7 +13,10 @@ import pytest
 from PIL import Image
 
 from edge_runtime import Classifier
+from edge_runtime.model_file import read_model_file
+from tests.conftest import ROOT
 from tools import wheelhouse
+from train.config_file import RELEASED as NAMES
 
 from .boards import HERE, PI3, PI4, Board, Machine, boot, cached_folder
 from .host import output_of
@@ -23,10 +26,12 @@ pytestmark = pytest.mark.arm64
 COMPARED = 500
 """Test images whose outputs must be those of this host."""
 PICTURES = 5
-RECIPES = ("fp32", "fp16", "dynamic", "int8", "int16x8")
+RECIPES = ("fp32", "fp16", "dynamic", "int8", "int16x8", "int4")
 DIGITS = ("python3", "-m", "edge_runtime.cli")
 ON_DEVICE = "/opt/on_device.py"
+VERIFY_ALL = "/opt/verify_all.py"
 SHARED = "/mnt/shared"
+RELEASED = "/mnt/released"
 
 PACKAGES = {
     "litert": [f"{name}=={version(name)}" for name in ("ai-edge-litert", "numpy", "click", "pillow")],
@@ -79,6 +84,21 @@ def shared(cnn_files: Mapping[str, Path], mnist: Any, tmp_path_factory: pytest.T
     return folder
 
 
+@pytest.fixture(scope="module")
+def released(mnist: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the released models by every recipe."""
+    from convert.export import export
+    from convert.gate import Limits
+    from convert.recipes import RECIPES as ALL
+    from convert.settings import ConversionSettings
+
+    folder = tmp_path_factory.mktemp("released")
+    for name in NAMES:
+        model = ROOT / "train" / "releases" / f"{name}-seed0" / "model.keras"
+        export(model, mnist, list(ALL.values()), folder, name=name, settings=ConversionSettings(Limits(5)))
+    return folder
+
+
 @pytest.fixture(scope="module", params=[PI4, PI3], ids=lambda board: board.cpu)
 def board(request: pytest.FixtureRequest) -> Board:
     """A 64-bit Raspberry Pi."""
@@ -106,6 +126,24 @@ def test_every_recipe_verifies(device: Device, cnn_files: Mapping[str, Path], re
     receipt = device.json("verify", f"{SHARED}/{cnn_files[recipe].name}", "--json")
     assert receipt["passed"] is True
     assert device.runtime in receipt["runtime"]
+
+
+@pytest.mark.parametrize("runtime", sorted(PACKAGES))
+def test_every_recipe_of_every_released_model_verifies(runtime: str, unpacked_project: Path, released: Path) -> None:
+    """On a Pi 4, by both interpreters: all of them, as their manifests say."""
+    mounts = {
+        "/opt/project": unpacked_project,
+        "/opt/site": site_folder(runtime),
+        VERIFY_ALL: HERE / "verify_all.py",
+        RELEASED: released,
+    }
+    machine = boot(PI4, mounts, {"PYTHONPATH": "/opt/project:/opt/site"})
+    found = json.loads(machine.run(["python3", VERIFY_ALL, RELEASED, runtime]))
+    package = {"litert": "ai-edge-litert", "tflite": "tflite-runtime"}[runtime]
+    manifests = {path.name: read_model_file(path).manifest for path in released.glob("*.tflite")}
+    stated = {name: package in manifest.minimum_runtime for name, manifest in manifests.items() if manifest}
+    assert len(found) == len(NAMES) * 6
+    assert {name: answer is True for name, answer in found.items()} == stated, found
 
 
 def test_outputs_are_those_of_the_host(device: Device, cnn_files: Mapping[str, Path], mnist: Any) -> None:
