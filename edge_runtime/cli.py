@@ -34,6 +34,7 @@ COMMANDS = {
     "inspect": ("edge_runtime.cli", "litert", "Show what a model file says about itself."),
     "verify": ("edge_runtime.cli", "litert", "Check a model on this device with its golden images."),
     "bench": ("benchmarks.cli", "bench", "Measure latency, size and accuracy on this board."),
+    "serve": ("edge_runtime.serving.cli", "litert,serve", "Serve a web page to draw on, and HTTP inference."),
     "pipeline": ("benchmarks.cli", "train,bench", "Do all of it, from data to report."),
 }
 

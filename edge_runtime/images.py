@@ -3,6 +3,7 @@
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import PIL.Image
@@ -26,16 +27,16 @@ class Picture:
     warnings: tuple[str, ...]
 
 
-def read_picture(path: Path) -> Picture:
-    """Read a PNG, JPEG or BMP file.
+def read_picture(path: Path | str, stream: BinaryIO | None = None, most_pixels: int = _MOST_PIXELS) -> Picture:
+    """Read a PNG, JPEG or BMP file: of that path, or from a stream that messages call so.
 
     A file of 28x28 pixels is taken as it is: 0 = background, 255 = ink. A larger or smaller one is turned to light ink on dark ground
     by the grey level of its border, stretched so that the border becomes 0 and the ink 255, padded to a square and resized.
 
     Raises:
-        ImageError: the file cannot be read as an image, or has more than 64 million pixels.
+        ImageError: the file cannot be read as an image, or has more than `most_pixels` pixels, 64 million at most.
     """
-    grey = _read_grey(path)
+    grey = _read_grey(path, stream, min(most_pixels, _MOST_PIXELS))
     if grey.shape == (SIDE, SIDE):
         light = _border_level(grey) > 127
         return Picture(grey, ("the border is light: a 28x28 picture is taken as light ink on dark ground",) if light else ())
@@ -75,16 +76,16 @@ def find_images(path: Path) -> list[Path]:
     return found
 
 
-def _read_grey(path: Path) -> NDArray[np.uint8]:
+def _read_grey(path: Path | str, stream: BinaryIO | None, most_pixels: int) -> NDArray[np.uint8]:
     try:
-        with PIL.Image.open(path, formats=_FORMATS) as opened:
-            if opened.width * opened.height > _MOST_PIXELS:
-                raise ImageError(f"{path}: {opened.width}x{opened.height} is more than {_MOST_PIXELS:,} pixels")
+        with PIL.Image.open(path if stream is None else stream, formats=_FORMATS) as opened:
+            if opened.width * opened.height > most_pixels:
+                raise ImageError(f"{path}: {opened.width}x{opened.height} is more than {most_pixels:,} pixels")
             return _to_grey(opened)
     except UnidentifiedImageError as error:
         raise ImageError(f"{path}: is no PNG, JPEG or BMP image") from error
     except PIL.Image.DecompressionBombError as error:
-        raise ImageError(f"{path}: is far more than {_MOST_PIXELS:,} pixels") from error
+        raise ImageError(f"{path}: is far more than {most_pixels:,} pixels") from error
     except OSError as error:
         raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (SyntaxError, ValueError, MemoryError, EOFError) as error:  # what Pillow's decoders raise on damaged files
