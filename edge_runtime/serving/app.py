@@ -51,7 +51,9 @@ def make_app(v2: V2, tf_serving: TFServing, plain: Plain, page: Page, metrics: M
 def with_cors(app: App, origins: Sequence[str]) -> App:
     """The application for scripts of other origins too, the named ones."""
     headers = ["Authorization", "Content-Type", HEADER_LENGTH]
-    return CORSMiddleware(app, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=headers, expose_headers=[HEADER_LENGTH])
+    return CORSMiddleware(
+        app, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=headers, expose_headers=[HEADER_LENGTH]
+    )
 
 
 class _Endpoint:
@@ -82,7 +84,7 @@ class _Endpoint:
         except DigitsError as error:
             self._log.event("error", text=str(error))
             return as_json({"error": str(error)}, 500)
-        except Exception:  # noqa: BLE001 - of whatever kind, a client hears no more than this
+        except Exception:  # of whatever kind: a client hears no more than this
             self._log.failure(f"{request.method} {self._path}")
             return as_json({"error": "internal error; the server's log has it"}, 500)
 

@@ -14,17 +14,35 @@ DEFAULT_MODELS = ("small", "nano", "base")
 @click.argument("models", nargs=-1, metavar="[[NAME=]MODEL]...")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at; 0.0.0.0 for all of this machine's.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 for any free one.")
-@click.option("--token-file", type=click.Path(path_type=Path), help="A file with the bearer token that requests must carry; or DIGITS_TOKEN.")
+@click.option(
+    "--token-file", type=click.Path(path_type=Path), help="A file with the bearer token that requests must carry; or DIGITS_TOKEN."
+)
 @click.option("--allow-host", multiple=True, metavar="NAME", help="A name that the Host header may have, on loopback; repeatable.")
-@click.option("--cors-origin", multiple=True, metavar="ORIGIN", help="An origin whose scripts may ask, as https://example.org; repeatable.")
+@click.option(
+    "--cors-origin", multiple=True, metavar="ORIGIN", help="An origin whose scripts may ask, as https://example.org; repeatable."
+)
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads of each interpreter.")
-@click.option("--workers", type=click.IntRange(1, 64), help="Threads for slow models, large batches and drawings. Default: one a core.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), help="Threads for slow models, large batches and drawings. Default: one a core."
+)
 @click.option("--max-body", type=click.IntRange(1024), help="Bytes of a request. Default: 1 MiB.")
 @click.option("--max-photo", type=click.IntRange(1024), help="Bytes of an image file. Default: 8 MiB.")
 @click.option("--max-pixels", type=click.IntRange(784), help="Pixels of an image file. Default: 16 million.")
 @click.option("--max-requests", type=click.IntRange(1), help="Requests answered at once; the next gets 503. Default: 32.")
-@click.option("--reload-seconds", type=click.FloatRange(0), default=2.0, show_default=True, help="How often to look for changed model files; 0: on SIGHUP only.")
-@click.option("--check-seconds", type=click.FloatRange(0), default=60.0, show_default=True, help="How often to classify the golden images; 0: never.")
+@click.option(
+    "--reload-seconds",
+    type=click.FloatRange(0),
+    default=2.0,
+    show_default=True,
+    help="How often to look for changed model files; 0: on SIGHUP only.",
+)
+@click.option(
+    "--check-seconds",
+    type=click.FloatRange(0),
+    default=60.0,
+    show_default=True,
+    help="How often to classify the golden images; 0: never.",
+)
 @click.option("--access-log/--no-access-log", default=True, show_default=True, help="A JSON line on stdout for each request.")
 @click.option("--backend", metavar="NAME", help="litert, tflite or tensorflow; the first installed one if not given.")
 def serve_command(
@@ -44,8 +62,8 @@ def serve_command(
 ) -> None:
     """Serve a web page to draw digits on, and HTTP inference (KServe V2, TensorFlow Serving, or an image file to /classify).
 
-    A MODEL is a file, or one that the package ships: small, nano, base (int8), small-fp32... It is served under that name, or under NAME. The first
-    is the default. Without one: small, nano and base. SIGHUP looks at the files at once, SIGTERM stops.
+    A MODEL is a file, or one that the package ships: small, nano, base (int8), small-fp32... It is served under that name, or under
+    NAME. The first is the default. Without one: small, nano and base. SIGHUP looks at the files at once, SIGTERM stops.
     """
     from edge_runtime.serving.compose import Settings, serve
     from edge_runtime.serving.limits import Limits
@@ -99,5 +117,7 @@ def _read_token(path: Path | None) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         raise BadArgument(f"{path}: the token cannot be read ({error})") from error
     if token is not None and not (len(token) >= 16 and token.isascii() and token.isprintable() and " " not in token):
-        raise BadArgument("the token must have 16 or more printable ASCII characters and no space; make one with: openssl rand -hex 32")
+        raise BadArgument(
+            "the token must have 16 or more printable ASCII characters and no space; make one with: openssl rand -hex 32"
+        )
     return token

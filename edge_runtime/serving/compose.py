@@ -35,7 +35,7 @@ class Settings:
     check_seconds: float = 60.0
     threads: int = 1
     backend: str | None = None
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:

@@ -112,4 +112,5 @@ def _to_centre(image: NDArray[np.float64], points: Stroke) -> NDArray[np.float64
     centre = np.array([(image.sum(axis=0) * places).sum(), (image.sum(axis=1) * places).sum()]) / mass
     margin = PEN / 2
     low, high = margin - points.min(axis=0), SIDE - 1 - margin - points.max(axis=0)
-    return np.clip(CENTRE - centre, low, high)
+    shift: NDArray[np.float64] = np.clip(CENTRE - centre, low, high)
+    return shift

@@ -120,7 +120,21 @@ class Guard:
 class _Exchange:
     """A request under way: its body counted and timed, its answer noted."""
 
-    __slots__ = ("_deadline", "_extra", "_most", "_receive", "_seconds", "_send", "bytes_in", "bytes_out", "headers", "path", "scope", "started", "status")
+    __slots__ = (
+        "_deadline",
+        "_extra",
+        "_most",
+        "_receive",
+        "_seconds",
+        "_send",
+        "bytes_in",
+        "bytes_out",
+        "headers",
+        "path",
+        "scope",
+        "started",
+        "status",
+    )
 
     def __init__(
         self, scope: Message, receive: Receive, send: Send, limits: Limits, extra: Callable[[], list[tuple[bytes, bytes]]]

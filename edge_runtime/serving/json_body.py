@@ -4,12 +4,14 @@ import itertools
 import json
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from edge_runtime.pixels import Batch
 from edge_runtime.serving.refusals import Refusal
+
+T = TypeVar("T")
 
 
 def parse_object(text: bytes) -> dict[str, Any]:
@@ -25,7 +27,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
     return expect(dict, value, "the request")
 
 
-def expect(kind: type, value: Any, what: str) -> Any:
+def expect(kind: type[T], value: Any, what: str) -> T:
     """Return `value` if it is of that JSON type.
 
     Raises:
@@ -33,7 +35,8 @@ def expect(kind: type, value: Any, what: str) -> Any:
     """
     if type(value) is not kind:
         raise Refusal(f"{what} is {_NAMES.get(type(value), 'something else')}, expected {_NAMES[kind]}")
-    return value
+    checked: T = value
+    return checked
 
 
 def pixels_of(data: list[Any], shape: Sequence[int]) -> Batch:
@@ -46,7 +49,7 @@ def pixels_of(data: list[Any], shape: Sequence[int]) -> Batch:
     """
     flat = _flatten(data, shape)
     kinds = set(map(type, flat))
-    if kinds == {float} or kinds == {int, float}:
+    if kinds in ({float}, {int, float}):
         flat = _whole(flat)
     elif kinds - {int}:
         raise Refusal("pixels are whole numbers from 0 (background) to 255 (ink); there is something else among them")
@@ -81,7 +84,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
 
-_NAMES = {
+_NAMES: dict[type, str] = {
     dict: "an object",
     list: "an array",
     str: "a text",

@@ -2,7 +2,15 @@
 
 from collections.abc import Callable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -23,15 +31,24 @@ class Metrics:
     """
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         self._requests = Counter("digits_requests", "Requests answered.", ("route", "status"), registry=self._registry)
         self._seconds = Histogram(
-            "digits_request_seconds", "From a request's header to the end of its answer.", ("route",), buckets=_REQUEST_SECONDS, registry=self._registry
+            "digits_request_seconds",
+            "From a request's header to the end of its answer.",
+            ("route",),
+            buckets=_REQUEST_SECONDS,
+            registry=self._registry,
         )
         self._model_seconds = Histogram(
-            "digits_model_seconds", "Of the interpreter, for all images of a request.", ("model",), buckets=_MODEL_SECONDS, registry=self._registry
+            "digits_model_seconds",
+            "Of the interpreter, for all images of a request.",
+            ("model",),
+            buckets=_MODEL_SECONDS,
+            registry=self._registry,
         )
         self.in_flight = Gauge("digits_requests_in_flight", "Requests being answered now.", registry=self._registry)
 
@@ -61,16 +78,22 @@ class _State(Collector):
         self._workers = workers
 
     def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily("digits_worker_queue", "Calls that wait for a worker thread or run on one.", value=self._workers.pending)
+        yield GaugeMetricFamily(
+            "digits_worker_queue", "Calls that wait for a worker thread or run on one.", value=self._workers.pending
+        )
         yield GaugeMetricFamily("digits_ready", "1 if requests are welcome.", value=float(self._models.ready))
-        info = GaugeMetricFamily("digits_model_info", "The model files that are served; always 1.", labels=("model", "sha256", "recipe"))
+        info = GaugeMetricFamily(
+            "digits_model_info", "The model files that are served; always 1.", labels=("model", "sha256", "recipe")
+        )
         healthy = GaugeMetricFamily("digits_model_healthy", "1 if the golden images came out right.", labels=("model",))
         loaded = GaugeMetricFamily("digits_model_loaded_timestamp_seconds", "When the file was loaded.", labels=("model",))
         for served in self._models:
             info.add_metric((served.name, served.model.sha256, served.manifest.recipe), 1)
             healthy.add_metric((served.name,), float(served.healthy))
             loaded.add_metric((served.name,), served.loaded_at)
-        reloads = CounterMetricFamily("digits_model_reloads", "Changed files that were loaded or refused.", labels=("model", "result"))
+        reloads = CounterMetricFamily(
+            "digits_model_reloads", "Changed files that were loaded or refused.", labels=("model", "result")
+        )
         for key, count in self._models.reloads.items():
             reloads.add_metric(key, count)
         yield from (info, healthy, loaded, reloads)

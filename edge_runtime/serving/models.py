@@ -137,7 +137,9 @@ class Models:
         if name not in self._by_name:
             raise NotFound(f"Request for unknown model: '{name[:64]}' is not found; served are {', '.join(self._by_name)}")
         if parameters.get("version", "1") != "1":
-            raise NotFound(f"Request for unknown model: '{name}' version {parameters['version'][:20]} is not found; there is version 1")
+            raise NotFound(
+                f"Request for unknown model: '{name}' version {parameters['version'][:20]} is not found; there is version 1"
+            )
         return self._by_name[name]
 
     async def refresh(self) -> None:

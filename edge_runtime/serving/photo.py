@@ -3,15 +3,22 @@
 import io
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge_runtime.pixels import Image
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A photo as the model sees it, uint8 [28, 28], and what was done to it that its owner may not expect."""
+    """A photo as the model sees it, uint8 [28, 28], and what was done to it that its owner may not expect.
+
+    steps: pictures on the way there, uint8 [height, width], each with its name; the last is the image itself.
+    """
 
     image: Image
     warnings: tuple[str, ...]
+    steps: tuple[tuple[str, NDArray[np.uint8]], ...]
 
 
 def see(content: bytes, most_pixels: int) -> Seen:
@@ -27,4 +34,4 @@ def see(content: bytes, most_pixels: int) -> Seen:
     from edge_runtime.images import read_picture
 
     picture = read_picture("the image", io.BytesIO(content), most_pixels)
-    return Seen(picture.image, picture.warnings)
+    return Seen(picture.image, picture.warnings, (("28x28 pixels", picture.image),))

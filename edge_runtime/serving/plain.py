@@ -2,18 +2,17 @@
 
 import base64
 import time
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime.errors import DigitsError
-from edge_runtime.pixels import Image
 from edge_runtime.serving.call import Answer, Call, as_json
 from edge_runtime.serving.drawing import draw, parse_strokes
 from edge_runtime.serving.json_body import parse_object
 from edge_runtime.serving.limits import Limits
-from edge_runtime.serving.models import Models
-from edge_runtime.serving.photo import see
+from edge_runtime.serving.models import Models, Served
+from edge_runtime.serving.photo import Seen, see
 from edge_runtime.serving.pool import Workers
 
 
@@ -32,7 +31,7 @@ class Plain:
         upload = await call.upload()
         before = time.perf_counter_ns()
         seen = await self._photos.run(see, upload.content, self._limits.pixels)
-        return await self._answer(served, upload.name, seen.image, seen.warnings, before)
+        return await self._answer(served, upload.name, seen, before)
 
     async def draw(self, call: Call) -> Answer:
         """POST /draw?model=NAME: {"strokes": [[[x, y], ...], ...]}, x to the right and y down, 0 to 1 over the pad."""
@@ -40,15 +39,15 @@ class Plain:
         strokes = parse_strokes(parse_object(await call.body()).get("strokes"))
         before = time.perf_counter_ns()
         image = await self._workers.run(draw, strokes)
-        return await self._answer(served, "drawing", image, (), before)
+        return await self._answer(served, "drawing", Seen(image, (), ()), before)
 
     def close(self) -> None:
         """End the thread for photos."""
         self._photos.close()
 
-    async def _answer(self, served: Any, source: str, image: Image, warnings: tuple[str, ...], before: int) -> Answer:
+    async def _answer(self, served: Served, source: str, seen: Seen, before: int) -> Answer:
         prepared = time.perf_counter_ns()
-        found, nanoseconds = await served.classify(image[np.newaxis])
+        found, nanoseconds = await served.classify(seen.image[np.newaxis])
         result = found[0]
         if not np.isfinite(result.confidence):
             raise DigitsError(f"model '{served.name}' answers with values that are no numbers")
@@ -59,10 +58,20 @@ class Plain:
                 "index": result.index,
                 "confidence": result.confidence,
                 "scores": result.scores.tolist(),
-                "warnings": warnings,
+                "warnings": seen.warnings,
                 "model": served.name,
                 "labels": served.model.labels,
-                "image": base64.b64encode(image.tobytes()).decode(),
+                "image": _base64(seen.image),
+                "steps": [_step(name, pixels) for name, pixels in seen.steps],
                 "nanoseconds": {"prepare": prepared - before, "model": nanoseconds},
             }
         )
+
+
+def _step(name: str, pixels: NDArray[np.uint8]) -> dict[str, object]:
+    height, width = pixels.shape
+    return {"name": name, "width": width, "height": height, "pixels": _base64(pixels)}
+
+
+def _base64(pixels: NDArray[np.uint8]) -> str:
+    return base64.b64encode(pixels.tobytes()).decode()

@@ -80,7 +80,9 @@ class Connection(H11Protocol):
 class Server(uvicorn.Server):
     """uvicorn's server, which also watches models and connections, and drains before it stops."""
 
-    def __init__(self, config: uvicorn.Config, guard: Guard, models: Models, log: Log, tasks: list["Task"], on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, guard: Guard, models: Models, log: Log, tasks: list["Task"], on_ready: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._guard = guard
         self._models = models
@@ -152,7 +154,7 @@ class Server(uvicorn.Server):
     async def _safely(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
-        except Exception:  # noqa: BLE001 - what runs beside the requests must not end for one failure
+        except Exception:  # what runs beside the requests must not end for one failure
             self._log.failure(getattr(work, "__name__", "background"))
 
 
@@ -176,16 +178,27 @@ def listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
     except OSError as error:
-        raise DigitsError(f"{host}:{port}: cannot listen there ({error.strerror or error}); choose with --host and --port") from error
+        raise DigitsError(
+            f"{host}:{port}: cannot listen there ({error.strerror or error}); choose with --host and --port"
+        ) from error
     return listener
 
 
-def run(app: App, listener: socket.socket, guard: Guard, models: Models, limits: Limits, log: Log, tasks: list[Task], on_ready: Callable[[], None]) -> None:
+def run(
+    app: App,
+    listener: socket.socket,
+    guard: Guard,
+    models: Models,
+    limits: Limits,
+    log: Log,
+    tasks: list[Task],
+    on_ready: Callable[[], None],
+) -> None:
     """Serve until SIGTERM or SIGINT."""
     logger = logging.getLogger("uvicorn.error")
     logger.handlers, logger.propagate = [Forwarder(log)], False
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         http=type("BoundedConnection", (Connection,), {"limits": limits}),
         ws="none",
         lifespan="off",

@@ -121,12 +121,12 @@ def _checked_shape(tensor: dict[str, Any], model: str, most_images: int) -> tupl
     if tensor.get("name") != INPUT:
         raise Refusal(f"unexpected inference input {_short(tensor.get('name'))} for model '{model}'; it has '{INPUT}'")
     if tensor.get("datatype") != "UINT8":
-        raise Refusal(f"inference input '{INPUT}' data-type is {_short(tensor.get('datatype'))}, but model '{model}' expects 'UINT8'")
+        raise Refusal(
+            f"inference input '{INPUT}' data-type is {_short(tensor.get('datatype'))}, but model '{model}' expects 'UINT8'"
+        )
     shape = expect(list, tensor.get("shape"), "'shape'")
     if not all(type(length) is int for length in shape) or shape[1:] != [SIDE, SIDE]:
-        raise Refusal(
-            f"unexpected shape for input '{INPUT}' for model '{model}'. Expected [-1,{SIDE},{SIDE}], got {_short(shape)}"
-        )
+        raise Refusal(f"unexpected shape for input '{INPUT}' for model '{model}'. Expected [-1,{SIDE},{SIDE}], got {_short(shape)}")
     if not 1 <= shape[0] <= most_images:
         raise Refusal(f"a request takes 1 to {most_images} images, got {_short(shape[0])}")
     return tuple(shape)

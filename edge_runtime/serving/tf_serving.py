@@ -108,5 +108,3 @@ def _depth(data: Any) -> int:
 def _tensor_info(dtype: str, shape: tuple[int, ...], name: str) -> dict[str, Any]:
     dimensions = [{"size": str(size), "name": ""} for size in shape]
     return {"dtype": dtype, "tensor_shape": {"dim": dimensions, "unknown_rank": False}, "name": f"{name}:0"}
-
-
