@@ -1,6 +1,7 @@
 """The routes, and the translation between starlette and this package's calls. The only module of it that imports starlette."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -44,7 +45,7 @@ def make_app(v2: V2, tf_serving: TFServing, plain: Plain, page: Page, metrics: M
         *_versioned("GET", _TF_MODEL, "/metadata", tf_serving.metadata),
         *_versioned("GET", _TF_MODEL, "", tf_serving.status),
     ]
-    routes = [_Endpoint(method, path, handler, log).route for method, path, handler in table]
+    routes = [Route(path, _Endpoint(path, handler, log), methods=[method]) for method, path, handler in table]
     return Router(routes, redirect_slashes=False, default=_not_found)
 
 
@@ -57,26 +58,27 @@ def with_cors(app: App, origins: Sequence[str]) -> App:
 
 
 class _Endpoint:
-    """A handler as a route."""
+    """A handler as an ASGI application. It does without starlette's Request and Response, which cost more than a small model does."""
 
-    def __init__(self, method: str, path: str, handler: Handler, log: Log) -> None:
+    def __init__(self, path: str, handler: Handler, log: Log) -> None:
         self._path = path
         self._handler = handler
         self._log = log
-        self.route = Route(path, self._respond, methods=[method])
 
-    async def _respond(self, request: Request) -> Response:
-        request.scope[ROUTE] = self._path
-        answer = await self._answer(request)
-        headers = dict(answer.headers)
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        scope[ROUTE] = self._path
+        answer = await self._answer(scope, receive)
+        headers = [(b"content-length", str(len(answer.body)).encode()), (b"content-type", answer.media_type.encode())]
+        headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers]
         if answer.status == Busy.status:
-            headers["Retry-After"] = "1"
-        return Response(answer.body, answer.status, headers, answer.media_type)
+            headers.append((b"retry-after", b"1"))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _answer(self, scope: Message, receive: Receive) -> Answer:
         """The handler's answer, or an error in JSON as every protocol here has it."""
         try:
-            return await self._handler(_as_call(request))
+            return await self._handler(_as_call(scope, receive))
         except ClientDisconnect:
             return Answer(status=Refusal.status)  # nobody reads it
         except InputError as error:
@@ -85,7 +87,7 @@ class _Endpoint:
             self._log.event("error", text=str(error))
             return as_json({"error": str(error)}, 500)
         except Exception:  # of whatever kind: a client hears no more than this
-            self._log.failure(f"{request.method} {self._path}")
+            self._log.failure(f"{scope['method']} {self._path}")
             return as_json({"error": "internal error; the server's log has it"}, 500)
 
 
@@ -93,16 +95,29 @@ def _versioned(method: str, path: str, rest: str, handler: Handler) -> list[tupl
     return [(method, path + rest, handler), (method, path + "/versions/{version}" + rest, handler)]
 
 
-def _as_call(request: Request) -> Call:
-    return Call(request.path_params, request.query_params, request.headers, request.body, lambda: _upload(request))
+def _as_call(scope: Message, receive: Receive) -> Call:
+    query = dict(parse_qsl(scope["query_string"].decode("latin-1"))) if scope["query_string"] else {}
+    headers = dict(scope["headers"])
+    return Call(scope["path_params"], query, headers, lambda: _body(receive), lambda: _upload(scope, receive, headers))
 
 
-async def _upload(request: Request) -> Upload:
+async def _body(receive: Receive) -> bytes:
+    message = await receive()
+    parts = [message.get("body", b"")]
+    while message.get("more_body"):
+        message = await receive()
+        parts.append(message.get("body", b""))
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _upload(scope: Message, receive: Receive, headers: Mapping[bytes, bytes]) -> Upload:
     """The body, or the one file of a form."""
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        return Upload("request", await request.body())
+    if not headers.get(b"content-type", b"").startswith(b"multipart/form-data"):
+        return Upload("request", await _body(receive))
     try:
-        async with request.form(max_files=1, max_fields=8) as form:
+        async with Request(scope, receive).form(max_files=1, max_fields=8) as form:
             files = [value for value in form.values() if isinstance(value, UploadFile)]
             if len(files) != 1:
                 raise Refusal("the form has no file; send one, as curl -F image=@photo.png does")

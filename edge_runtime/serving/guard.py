@@ -28,7 +28,6 @@ _WITHOUT_QUEUE = (b"/metrics", *_PROBES)
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 ]
 
 
@@ -169,9 +168,7 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            present = {name for name, _ in message["headers"]}
-            added = [header for header in _HEADERS if header[0] not in present]
-            message["headers"] = [*message["headers"], *added, *self._extra()]
+            message["headers"] = [*message["headers"], *_HEADERS, *self._extra()]
         else:
             self.bytes_out += len(message.get("body", b""))
         await self._send(message)

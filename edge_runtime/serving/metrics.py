@@ -31,6 +31,7 @@ class Metrics:
     """
 
     def __init__(self) -> None:
+        self._children: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
@@ -54,8 +55,12 @@ class Metrics:
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Note a request."""
-        self._requests.labels(route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        key = route, status
+        if key not in self._children:  # looking them up by label takes longer than counting
+            self._children[key] = self._requests.labels(route, str(status)), self._seconds.labels(route)
+        count, histogram = self._children[key]
+        count.inc()
+        histogram.observe(seconds)
 
     def observer(self, model: str) -> Callable[[float], None]:
         """What is told the seconds of each of a model's inferences."""

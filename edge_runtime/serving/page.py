@@ -15,14 +15,14 @@ class Page:
 
     def __init__(self) -> None:
         text = PAGE.read_text("utf-8")
-        headers = {
-            "Content-Security-Policy": content_policy(text),
-            "Referrer-Policy": "no-referrer",
-            "X-Frame-Options": "DENY",
-            "Cross-Origin-Opener-Policy": "same-origin",
-            "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
-        }
-        self._answer = Answer(text.encode(), media_type="text/html", headers=headers)
+        headers = (
+            ("Content-Security-Policy", content_policy(text)),
+            ("Referrer-Policy", "no-referrer"),
+            ("X-Frame-Options", "DENY"),
+            ("Cross-Origin-Opener-Policy", "same-origin"),
+            ("Permissions-Policy", "camera=(self), microphone=(), geolocation=()"),
+        )
+        self._answer = Answer(text.encode(), media_type="text/html; charset=utf-8", headers=headers)
 
     async def page(self, call: Call) -> Answer:
         """GET /."""

@@ -15,6 +15,7 @@ from edge_runtime.serving.tensors import INPUT, OUTPUTS, format_infer, parse_inf
 from edge_runtime.version import __version__
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
+_HEADER_LENGTH = HEADER_LENGTH.lower().encode()
 EXTENSIONS = ("binary_tensor_data", "classification", "model_repository")
 
 
@@ -29,12 +30,12 @@ class V2:
         """POST /v2/models/NAME/infer."""
         served = self._models.get(call.parameters)
         body = await call.body()
-        request = parse_infer(body, call.headers.get(HEADER_LENGTH.lower()), served.name, self._most_images)
+        request = parse_infer(body, call.headers.get(_HEADER_LENGTH), served.name, self._most_images)
         found, _ = await served.classify(request.images)
         answer, json_length = format_infer(request, served.name, found)
         if json_length is None:
             return Answer(answer)
-        return Answer(answer, media_type="application/octet-stream", headers={HEADER_LENGTH: str(json_length)})
+        return Answer(answer, media_type="application/octet-stream", headers=((HEADER_LENGTH, str(json_length)),))
 
     async def server(self, call: Call) -> Answer:
         """GET /v2: who answers, and which extensions it knows."""
