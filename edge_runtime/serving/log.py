@@ -8,6 +8,9 @@ import traceback
 from typing import TextIO
 
 
+_quote = json.JSONEncoder().encode
+
+
 class Log:
     """Writes JSON lines. A reader that is gone, or a full disk, never stops the server: then nothing more is written."""
 
@@ -16,24 +19,28 @@ class Log:
         self._stream: TextIO | None = stream or sys.stdout
         self.requests = requests
 
-    def request(self, **facts: object) -> None:
-        """A request that was answered."""
+    def request(self, *, client: str, method: str, path: str, status: int, seconds: float, bytes_in: int, bytes_out: int) -> None:
+        """A request that was answered. Written by hand, but for what a client chooses: json.dumps takes twice as long."""
         if self.requests:
-            self._write("request", facts)
+            self._write(
+                f'{{"time": {time.time():.6f}, "event": "request", "client": "{client}", "method": {_quote(method)}, '
+                f'"path": {_quote(path)}, "status": {status}, "milliseconds": {seconds * 1e3:.3f}, '
+                f'"bytes_in": {bytes_in}, "bytes_out": {bytes_out}}}\n'
+            )
 
     def event(self, kind: str, **facts: object) -> None:
         """Something else worth knowing, such as a reload."""
-        self._write(kind, facts)
+        self._write(json.dumps({"time": round(time.time(), 6), "event": kind, **facts}) + "\n")
 
     def failure(self, where: str) -> None:
         """The exception that is being handled, with its traceback."""
         self.event("error", text=f"{where}\n{traceback.format_exc()}")
 
-    def _write(self, kind: str, facts: dict[str, object]) -> None:
+    def _write(self, line: str) -> None:
         if self._stream is None:
             return
         try:
-            self._stream.write(json.dumps({"time": round(time.time(), 6), "event": kind, **facts}) + "\n")
+            self._stream.write(line)
             self._stream.flush()
         except (OSError, ValueError):  # a closed pipe or stream
             self._stream = None

@@ -62,7 +62,7 @@ class Gathered(asyncio.Transport):
 
 
 class Connection(H11Protocol):
-    """uvicorn's connection, with a deadline for headers and for clients that don't take their answer; it knows neither."""
+    """uvicorn's connection, with a deadline for headers and for clients that don't take their answer, which it has not."""
 
     limits = Limits()
     _header_since: float | None = None
@@ -96,7 +96,9 @@ class Connection(H11Protocol):
         return waiting
 
     def sweep(self, now: float) -> None:
-        """End the connection if a deadline has passed."""
+        """End the connection if a deadline has passed; let the guard look at the time if a body is awaited."""
+        if self._answering and self.cycle.more_body:
+            self.cycle.message_event.set()
         if not self.flow.write_paused and not self.transport.is_closing():
             self._stuck_since = None
         elif self._stuck_since is None:
