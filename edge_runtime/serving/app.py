@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -122,8 +122,8 @@ async def _upload(scope: Message, receive: Receive, headers: Mapping[bytes, byte
             if len(files) != 1:
                 raise Refusal("the form has no file; send one, as curl -F image=@photo.png does")
             return Upload((files[0].filename or "request")[:200], await files[0].read())
-    except HTTPException as error:
-        raise Refusal(f"the form cannot be read: {error.detail}") from error
+    except MultiPartException as error:
+        raise Refusal(f"the form cannot be read: {error.message}") from error
 
 
 async def _not_found(scope: Message, receive: Receive, send: Send) -> None:

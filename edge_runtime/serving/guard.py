@@ -10,7 +10,7 @@ from typing import Any
 from edge_runtime.serving.limits import Limits
 from edge_runtime.serving.log import Log
 from edge_runtime.serving.metrics import Metrics
-from edge_runtime.serving.refusals import Busy, Forbidden, Refusal, TooLarge, TooSlow, Unauthorized, UnknownEncoding
+from edge_runtime.serving.refusals import Busy, Forbidden, HeaderTooLarge, Refusal, TooLarge, TooSlow, Unauthorized, UnknownEncoding
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -19,6 +19,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 ROUTE = "digits.route"
 """Where the application leaves the route's pattern in the scope, for the metrics."""
+HEADER_BYTES = 16 * 1024
 LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "::1"))
 _PHOTO_PATH = b"/classify"
 _PROBES = (b"/v2/health/live", b"/v2/health/ready")
@@ -92,6 +93,9 @@ class Guard:
         return [(b"connection", b"close")] if self.closing else []
 
     def _check(self, exchange: "_Exchange") -> None:
+        # h11 bounds a header that comes in parts; one that comes whole is as long as a read may be.
+        if len(exchange.path) + sum(len(name) + len(value) for name, value in exchange.scope["headers"]) > HEADER_BYTES:
+            raise HeaderTooLarge(f"the header has more than {HEADER_BYTES:,} bytes")
         self._access.check(exchange.path, exchange.headers)
         if self.in_flight > self._limits.requests and exchange.path not in _WITHOUT_QUEUE:
             raise Busy(f"{self._limits.requests} requests are being answered already; try again later")

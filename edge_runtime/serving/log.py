@@ -7,7 +7,6 @@ import time
 import traceback
 from typing import TextIO
 
-
 _quote = json.JSONEncoder().encode
 
 

@@ -47,6 +47,12 @@ class UnknownEncoding(Refusal):
     status = 415
 
 
+class HeaderTooLarge(Refusal):
+    """The header is longer than any client of ours needs."""
+
+    status = 431
+
+
 class Busy(Refusal):
     """As many requests as allowed are being answered already."""
 

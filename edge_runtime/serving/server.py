@@ -13,13 +13,12 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edge_runtime.errors import DigitsError
-from edge_runtime.serving.guard import App, Guard
+from edge_runtime.serving.guard import HEADER_BYTES, App, Guard
 from edge_runtime.serving.limits import Limits
 from edge_runtime.serving.log import Forwarder, Log
 from edge_runtime.serving.models import Models
 from edge_runtime.serving.notify import notify
 
-_HEADER_BYTES = 16 * 1024
 _BACKLOG = 128
 _LAST_REQUESTS_SECONDS = 1.0  # in which a client may still use a connection that is open when the server is told to stop
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -41,12 +40,12 @@ class Gathered(asyncio.Transport):
         """Keep bytes until the end of the round."""
         if data:
             if not self._parts:
-                self._loop.call_soon(self._flush)
+                self._loop.call_soon(self.flush)
             self._parts.append(bytes(data))
 
     def close(self) -> None:
         """Send what was kept, then close."""
-        self._flush()
+        self.flush()
         self._transport.close()
 
     def abort(self) -> None:
@@ -54,7 +53,8 @@ class Gathered(asyncio.Transport):
         self._parts.clear()
         self._transport.abort()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send what was kept."""
         if self._parts:
             data = b"".join(self._parts)
             self._parts.clear()
@@ -62,9 +62,10 @@ class Gathered(asyncio.Transport):
 
 
 class Connection(H11Protocol):
-    """uvicorn's connection, with a deadline for headers and for clients that don't take their answer, which it has not."""
+    """uvicorn's connection, with a deadline for headers and for clients that don't take their answer, which uvicorn's own has not."""
 
     limits = Limits()
+    transport: Gathered
     _header_since: float | None = None
     _stuck_since: float | None = None
 
@@ -90,6 +91,7 @@ class Connection(H11Protocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """A client that sends no more after a whole request still gets its answer."""
+        self.transport.flush()  # asyncio is about to close the transport underneath
         waiting = self._answering and not self.cycle.more_body
         if waiting:
             self.cycle.keep_alive = False
@@ -251,6 +253,6 @@ def run(
         backlog=_BACKLOG,
         timeout_keep_alive=int(limits.idle_seconds),
         timeout_graceful_shutdown=int(limits.stop_seconds),
-        h11_max_incomplete_event_size=_HEADER_BYTES,
+        h11_max_incomplete_event_size=HEADER_BYTES,
     )
     Server(config, guard, models, log, tasks, on_ready).run([listener])
