@@ -23,6 +23,7 @@ def main(size: int) -> None:
     # With the protocol named, asyncio turns Nagle's delay off; socket.create_server does not name it, and each answer takes 40 ms longer.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
+    listener.listen()
     print(f"constant at http://127.0.0.1:{listener.getsockname()[1]}", file=sys.stderr, flush=True)
     app = Starlette(routes=[Route("/", answer, methods=["POST"])])
     config = uvicorn.Config(app, http="h11", ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False)

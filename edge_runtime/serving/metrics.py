@@ -93,7 +93,7 @@ class _State(Collector):
         healthy = GaugeMetricFamily("digits_model_healthy", "1 if the golden images came out right.", labels=("model",))
         loaded = GaugeMetricFamily("digits_model_loaded_timestamp_seconds", "When the file was loaded.", labels=("model",))
         for served in self._models:
-            info.add_metric((served.name, served.model.sha256, served.manifest.recipe), 1)
+            info.add_metric((served.name, served.manifest.flatbuffer.sha256, served.manifest.recipe), 1)
             healthy.add_metric((served.name,), float(served.healthy))
             loaded.add_metric((served.name,), served.loaded_at)
         reloads = CounterMetricFamily(

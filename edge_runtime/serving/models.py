@@ -166,7 +166,7 @@ class Models:
         else:
             self._by_name[served.name] = fresh
             self._refused.pop(served.name, None)
-            self._note(served.name, "loaded", sha256=fresh.model.sha256)
+            self._note(served.name, "loaded", sha256=fresh.manifest.flatbuffer.sha256)
 
     def _load(self, name: str, path: Path) -> Served:
         signature = _signature_of(path)

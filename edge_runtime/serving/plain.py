@@ -60,7 +60,7 @@ class Plain:
                 "scores": result.scores.tolist(),
                 "warnings": seen.warnings,
                 "model": served.name,
-                "sha256": served.model.sha256,
+                "sha256": served.manifest.flatbuffer.sha256,
                 "labels": served.model.labels,
                 "image": _base64(seen.image),
                 "steps": [_step(name, pixels) for name, pixels in seen.steps],

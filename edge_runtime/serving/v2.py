@@ -94,7 +94,7 @@ def _facts(served: Served) -> dict[str, object]:
     return {
         "labels": served.model.labels,
         "recipe": manifest.recipe,
-        "sha256": served.model.sha256,
+        "sha256": served.manifest.flatbuffer.sha256,
         "file_bytes": served.model.file_bytes,
         "accuracy": accuracy,
     }
