@@ -4,7 +4,6 @@ Loopback alone, and every run has an end. The client does as little as it can, s
 made beforehand go out, and of an answer the status, the length and the body are looked at.
 """
 
-import heapq
 import selectors
 import socket
 import subprocess
@@ -153,8 +152,7 @@ def closed_loop(
     begin, sent, asked = clock(), 0, {}
     last = begin + int(min(seconds, 86_400) * 1e9)
     for _ in range(min(connections, count)):
-        connection = _Connection((server.host, server.port))
-        selector.register(connection.socket, selectors.EVENT_READ, connection)
+        connection = _registered(server, selector)
         connection.ask(requests[sent % len(requests)], clock())
         asked[connection] = sent % len(requests)
         sent += 1
@@ -187,32 +185,36 @@ def open_loop(server: Running, request: bytes, *, rate: float, seconds: float, c
     the requests that wait meanwhile.
     """
     clock, outcome, selector = time.perf_counter_ns, Outcome(), selectors.DefaultSelector()
-    free = [_Connection((server.host, server.port)) for _ in range(connections)]
-    for connection in free:
-        selector.register(connection.socket, selectors.EVENT_READ, connection)
-    begin, step = clock(), int(1e9 / rate)
-    due = [begin + number * step for number in range(int(rate * seconds))]
-    total = len(due)
-    heapq.heapify(due)
+    free: list[_Connection] = []
+    begin, step, total, sent = clock(), 1e9 / rate, int(rate * seconds), 0
     while len(outcome.times) + outcome.failed < total:
-        now = clock()
-        while due and free and due[0] <= now:
-            free.pop().ask(request, heapq.heappop(due))
-        wait = max(0, (due[0] - now) / 1e9) if due and free else _PATIENCE_SECONDS
-        for key, _ in selector.select(wait):
-            connection = key.data
-            answer = connection.read()
+        due = begin + int(sent * step)
+        while sent < total and due <= clock() and (free or len(selector.get_map()) < connections):
+            connection = free.pop() if free else _registered(server, selector)
+            connection.ask(request, due)
+            sent += 1
+            due = begin + int(sent * step)
+        may_send = sent < total and (free or len(selector.get_map()) < connections)
+        for key, _ in selector.select(max(0, (due - clock()) / 1e9) if may_send else _PATIENCE_SECONDS):
+            answer = key.data.read()
             if answer is None:
                 continue
-            free.append(connection)
+            free.append(key.data)
             if answer[0] == 200:
-                outcome.times.append(clock() - connection.began)
+                outcome.times.append(clock() - key.data.began)
             else:
                 outcome.failed += 1
     outcome.seconds = (clock() - begin) / 1e9
     for connection in free:
         connection.socket.close()
     return outcome
+
+
+def _registered(server: Running, selector: selectors.BaseSelector) -> _Connection:
+    """A new connection that the selector knows. They are made when needed: the server closes one that says nothing for five seconds."""
+    connection = _Connection((server.host, server.port))
+    selector.register(connection.socket, selectors.EVENT_READ, connection)
+    return connection
 
 
 def _ready(selector: selectors.BaseSelector) -> list[tuple[selectors.SelectorKey, int]]:

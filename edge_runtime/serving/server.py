@@ -1,6 +1,7 @@
 """The server: connections with deadlines, a stop that loses no request. The only module of this package that imports uvicorn and h11."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -143,6 +144,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and start what runs beside the requests."""
+        gc.freeze()  # what was imported stays for good: the collector need not walk through it while requests wait
         await super().startup(sockets)
         for task in self._background:
             self._start(self._every(task))
