@@ -1,6 +1,7 @@
 """The server put together from its parts."""
 
 import ipaddress
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +47,11 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         MissingPackage: no interpreter is installed.
         DigitsError: the address cannot be listened at.
     """
-    listener = listen(settings.host, settings.port)
+    with listen(settings.host, settings.port) as listener:
+        _serve_at(listener, settings, say)
+
+
+def _serve_at(listener: socket.socket, settings: Settings, say: Callable[[str], None]) -> None:
     log, metrics, workers = Log(requests=settings.access_log), Metrics(), Workers(settings.workers)
     models = Models(settings.models, workers, log, settings.threads, settings.backend, metrics.observer)
     metrics.watch(models, workers)

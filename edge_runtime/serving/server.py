@@ -165,24 +165,30 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what has been accepted, then end.
 
-        The listening socket closes right after its queue was emptied. Each answer ends its connection from now on; a connection without a
-        request gets a second in which one that is on its way may arrive.
+        First the queue of new connections is emptied and closed. From then on each answer ends its connection, whose client finds no
+        other; a connection without a request gets a second in which one that is on its way may arrive.
         """
+        loop = asyncio.get_running_loop()
         notify("STOPPING=1")
-        self._models.stopping = self._guard.closing = True
-        self._log.event("stopping", connections=len(self.server_state.connections))
-        await asyncio.sleep(0)  # in the loop's next round pending connections are accepted
-        await asyncio.sleep(0)
+        accepted = [connection for listener in sockets or () for connection in _accept_all(listener, loop)]
         for server in self.servers:
             server.close()
-        deadline = asyncio.get_running_loop().time() + _LAST_REQUESTS_SECONDS
-        await asyncio.sleep(0.05)
-        while self.server_state.connections and asyncio.get_running_loop().time() < deadline and not self.force_exit:
+        self._models.stopping = self._guard.closing = True
+        self._log.event("stopping", connections=len(self.server_state.connections) + len(accepted))
+        for connection in accepted:
+            await loop.connect_accepted_socket(self._new_connection, connection)
+        deadline = loop.time() + _LAST_REQUESTS_SECONDS
+        while self.server_state.connections and loop.time() < deadline and not self.force_exit:
             await asyncio.sleep(0.02)
         await super().shutdown(sockets)
         for task in self._running:
             task.cancel()
         self._log.event("stopped", requests=self.server_state.total_requests)
+
+    def _new_connection(self) -> Connection:
+        kind: Any = self.config.http_protocol_class
+        made: Connection = kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        return made
 
     def _start(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
@@ -199,6 +205,19 @@ class Server(uvicorn.Server):
             await work()
         except Exception:  # what runs beside the requests must not end for one failure
             self._log.failure(getattr(work, "__name__", "background"))
+
+
+def _accept_all(listener: socket.socket, loop: asyncio.AbstractEventLoop) -> list[socket.socket]:
+    """The connections that wait to be accepted. Nothing is awaited, so that hardly one can come before the listener is closed."""
+    loop.remove_reader(listener.fileno())
+    accepted = []
+    try:
+        while True:
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            accepted.append(connection)
+    except OSError:  # no more of them, or no more descriptors
+        return accepted
 
 
 class Task:
@@ -219,8 +238,12 @@ def listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         # With the protocol named, asyncio turns Nagle's delay off for what is accepted; without, each answer would take 40 ms longer.
         listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError:
+            listener.close()
+            raise
     except OSError as error:
         raise DigitsError(
             f"{host}:{port}: cannot listen there ({error.strerror or error}); choose with --host and --port"
