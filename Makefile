@@ -39,7 +39,7 @@ test-guide: $(READY) ## every command of docs/guide.md
 	$(BIN)/python -m pytest -m guide tests/test_guide.py
 
 test-browser: $(READY) ## the page of digits serve in headless Chromium (Debian's chromium and chromium-driver; installs them as root)
-	command -v chromedriver >/dev/null || apt-get install --yes --no-install-recommends chromium chromium-driver
+	command -v chromedriver >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver; }
 	$(BIN)/python -m pytest -m browser tests/edge_runtime/serving
 
 test-soak: $(READY) ## half a million requests to digits serve: memory, labels, no failure; ten minutes

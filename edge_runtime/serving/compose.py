@@ -9,13 +9,14 @@ from pathlib import Path
 from edge_runtime.serving.app import make_app, with_cors
 from edge_runtime.serving.guard import LOOPBACK_HOSTS, Access, Guard
 from edge_runtime.serving.limits import Limits
+from edge_runtime.serving.listening import listen
 from edge_runtime.serving.log import Log
 from edge_runtime.serving.metrics import Metrics
 from edge_runtime.serving.models import Models
 from edge_runtime.serving.page import Page
 from edge_runtime.serving.plain import Plain
 from edge_runtime.serving.pool import Workers
-from edge_runtime.serving.server import Task, listen, run
+from edge_runtime.serving.server import Task, run
 from edge_runtime.serving.tf_serving import TFServing
 from edge_runtime.serving.v2 import V2
 

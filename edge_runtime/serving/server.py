@@ -13,9 +13,9 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from edge_runtime.errors import DigitsError
 from edge_runtime.serving.guard import HEADER_BYTES, App, Guard
 from edge_runtime.serving.limits import Limits
+from edge_runtime.serving.listening import accept_all
 from edge_runtime.serving.log import Forwarder, Log
 from edge_runtime.serving.models import Models
 from edge_runtime.serving.notify import notify
@@ -170,7 +170,7 @@ class Server(uvicorn.Server):
         """
         loop = asyncio.get_running_loop()
         notify("STOPPING=1")
-        accepted = [connection for listener in sockets or () for connection in _accept_all(listener, loop)]
+        accepted = [connection for listener in sockets or () for connection in accept_all(listener, loop)]
         for server in self.servers:
             server.close()
         self._models.stopping = self._guard.closing = True
@@ -207,48 +207,12 @@ class Server(uvicorn.Server):
             self._log.failure(getattr(work, "__name__", "background"))
 
 
-def _accept_all(listener: socket.socket, loop: asyncio.AbstractEventLoop) -> list[socket.socket]:
-    """The connections that wait to be accepted. Nothing is awaited, so that hardly one can come before the listener is closed."""
-    loop.remove_reader(listener.fileno())
-    accepted = []
-    try:
-        while True:
-            connection, _ = listener.accept()
-            connection.setblocking(False)
-            accepted.append(connection)
-    except OSError:  # no more of them, or no more descriptors
-        return accepted
-
-
 class Task:
     """Work that is done every so many seconds beside the requests."""
 
     def __init__(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         self.seconds = seconds
         self.work = work
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket bound to an address; port 0 for any free one.
-
-    Raises:
-        DigitsError: the address is not this machine's, in use, or not allowed.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        # With the protocol named, asyncio turns Nagle's delay off for what is accepted; without, each answer would take 40 ms longer.
-        listener = socket.socket(family, kind, protocol)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-        except OSError:
-            listener.close()
-            raise
-    except OSError as error:
-        raise DigitsError(
-            f"{host}:{port}: cannot listen there ({error.strerror or error}); choose with --host and --port"
-        ) from error
-    return listener
 
 
 def run(

@@ -312,8 +312,8 @@ def _fuzz(server: Running, mnist: Dataset, examples: int) -> None:
 
 
 def test_mutated_bodies_are_answered_or_refused(server: Running, mnist: Dataset) -> None:
-    """600 of them, each followed by a good request on the same connection."""
-    _fuzz(server, mnist, 600)
+    """300 of them, each followed by a good request on the same connection."""
+    _fuzz(server, mnist, 300)
 
 
 @pytest.mark.slow
