@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-arm64 test-boards wheelhouse readme models operators ablation clean help
+.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-browser test-soak test-arm64 test-boards wheelhouse readme models operators ablation clean help
 
 help:           ## say what the targets do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,13 @@ test-demo: demo ## judge what the demo made by plain LiteRT on all test images
 test-guide: $(READY) ## every command of docs/guide.md
 	$(BIN)/python -m pytest -m guide tests/test_guide.py
 
+test-browser: $(READY) ## the page of digits serve in headless Chromium (Debian's chromium and chromium-driver; installs them as root)
+	command -v chromedriver >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver; }
+	$(BIN)/python -m pytest -m browser tests/edge_runtime/serving
+
+test-soak: $(READY) ## half a million requests to digits serve: memory, labels, no failure; ten minutes
+	$(BIN)/python -m pytest -m soak tests/edge_runtime/serving
+
 test-arm64: $(READY) ## the device tests in an emulated 64-bit Raspberry Pi 4 and 3 (needs root)
 	$(BIN)/python -m pytest -m arm64 tests/emulation
 
@@ -47,9 +54,10 @@ test-boards: $(READY) ## installing by the README's lines on emulated boards; sl
 wheelhouse: $(READY) ## gather the wheels for a board without network: make wheelhouse BOARD=...
 	$(BIN)/python -m tools.wheelhouse $(BOARD)
 
-readme: $(READY) ## write the tables of README.md and docs/training.md from committed results
+readme: $(READY) ## write the tables of README.md, docs/training.md and docs/serving.md from committed results
 	$(BIN)/python -m tools.readme
 	$(BIN)/python -m tools.training
+	$(BIN)/python -m tools.serving
 
 models: $(READY) ## write the model cards, docs/models.md, from committed files
 	$(BIN)/python -m tools.models
@@ -66,5 +74,5 @@ clean:          ## remove what can be made again
 # Written last, so that an interrupted installation is done again.
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,bench,distributed,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,bench,distributed,serve,dev]'
 	touch $(READY)

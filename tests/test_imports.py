@@ -20,6 +20,10 @@ ALLOWED = {
 ONE_MODULE = {
     "click": {"edge_runtime.cli", "edge_runtime.options", "train.options", "train.run_summary"},  # and every other cli module
     "PIL": {"edge_runtime.images"},
+    "starlette": {"edge_runtime.serving.app"},
+    "uvicorn": {"edge_runtime.serving.server"},
+    "h11": {"edge_runtime.serving.server"},
+    "prometheus_client": {"edge_runtime.serving.metrics"},
     "ai_edge_litert": set(),  # named in edge_runtime.interpreter and imported by that name alone
     "tflite_runtime": set(),
     "dask": {"train.cluster"},
@@ -101,6 +105,8 @@ def _loaded_by(statement: str) -> set[str]:
         ("import train.experiments.cli", {"edge_runtime", "train", "click"}),
         ("import train.search.cli", {"edge_runtime", "train", "click"}),
         ("import edge_runtime.cli", {"edge_runtime", "click"}),
+        ("import edge_runtime.serving.cli", {"edge_runtime", "click"}),
+        ("import edge_runtime.serving.models", {"edge_runtime"}),
         ("import benchmarks", {"benchmarks"}),
         ("import convert", {"convert"}),
     ],

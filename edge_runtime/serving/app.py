@@ -1,0 +1,131 @@
+"""The routes, and the translation between starlette and this package's calls. The only module of it that imports starlette."""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import parse_qsl
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+
+from edge_runtime.errors import DigitsError, InputError
+from edge_runtime.serving.call import Answer, Call, Handler, Upload, as_json
+from edge_runtime.serving.guard import ROUTE, App, Message, Receive, Send
+from edge_runtime.serving.log import Log
+from edge_runtime.serving.metrics import Metrics
+from edge_runtime.serving.page import Page
+from edge_runtime.serving.plain import Plain
+from edge_runtime.serving.refusals import Busy, Refusal
+from edge_runtime.serving.tf_serving import TFServing
+from edge_runtime.serving.v2 import HEADER_LENGTH, V2
+
+_MODEL = "/v2/models/{model}"
+_TF_MODEL = "/v1/models/{model}"
+
+
+def make_app(v2: V2, tf_serving: TFServing, plain: Plain, page: Page, metrics: Metrics, log: Log) -> App:
+    """All routes, the busiest first, since they are tried in order."""
+    table: list[tuple[str, str, Handler]] = [
+        *_versioned("POST", _MODEL, "/infer", v2.infer),
+        *_versioned("POST", _TF_MODEL, ":predict", tf_serving.predict),
+        ("POST", "/draw", plain.draw),
+        ("POST", "/classify", plain.classify),
+        ("GET", "/", page.page),
+        ("GET", "/metrics", metrics.page),
+        ("GET", "/v2/health/live", v2.live),
+        ("GET", "/v2/health/ready", v2.ready),
+        ("GET", "/v2", v2.server),
+        *_versioned("GET", _MODEL, "", v2.model),
+        *_versioned("GET", _MODEL, "/ready", v2.model_ready),
+        ("POST", "/v2/repository/index", v2.index),
+        ("POST", "/v2/repository/models/{model}/load", v2.load),
+        ("POST", "/v2/repository/models/{model}/unload", v2.load),
+        *_versioned("GET", _TF_MODEL, "/metadata", tf_serving.metadata),
+        *_versioned("GET", _TF_MODEL, "", tf_serving.status),
+    ]
+    routes = [Route(path, _Endpoint(path, handler, log), methods=[method]) for method, path, handler in table]
+    return Router(routes, redirect_slashes=False, default=_not_found)
+
+
+def with_cors(app: App, origins: Sequence[str]) -> App:
+    """The application for scripts of other origins too, the named ones."""
+    headers = ["Authorization", "Content-Type", HEADER_LENGTH]
+    return CORSMiddleware(
+        app, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=headers, expose_headers=[HEADER_LENGTH]
+    )
+
+
+class _Endpoint:
+    """A handler as an ASGI application. It does without starlette's Request and Response, which cost more than a small model does."""
+
+    def __init__(self, path: str, handler: Handler, log: Log) -> None:
+        self._path = path
+        self._handler = handler
+        self._log = log
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        scope[ROUTE] = self._path
+        answer = await self._answer(scope, receive)
+        headers = [(b"content-length", str(len(answer.body)).encode()), (b"content-type", answer.media_type.encode())]
+        headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers]
+        if answer.status == Busy.status:
+            headers.append((b"retry-after", b"1"))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def _answer(self, scope: Message, receive: Receive) -> Answer:
+        """The handler's answer, or an error in JSON as every protocol here has it."""
+        try:
+            return await self._handler(_as_call(scope, receive))
+        except ClientDisconnect:
+            return Answer(status=Refusal.status)  # nobody reads it
+        except InputError as error:
+            return as_json({"error": str(error)}, error.status if isinstance(error, Refusal) else Refusal.status)
+        except DigitsError as error:
+            self._log.event("error", text=str(error))
+            return as_json({"error": str(error)}, 500)
+        except Exception:  # of whatever kind: a client hears no more than this
+            self._log.failure(f"{scope['method']} {self._path}")
+            return as_json({"error": "internal error; the server's log has it"}, 500)
+
+
+def _versioned(method: str, path: str, rest: str, handler: Handler) -> list[tuple[str, str, Handler]]:
+    return [(method, path + rest, handler), (method, path + "/versions/{version}" + rest, handler)]
+
+
+def _as_call(scope: Message, receive: Receive) -> Call:
+    query = dict(parse_qsl(scope["query_string"].decode("latin-1"))) if scope["query_string"] else {}
+    headers = dict(scope["headers"])
+    return Call(scope["path_params"], query, headers, lambda: _body(receive), lambda: _upload(scope, receive, headers))
+
+
+async def _body(receive: Receive) -> bytes:
+    message = await receive()
+    parts = [message.get("body", b"")]
+    while message.get("more_body"):
+        message = await receive()
+        parts.append(message.get("body", b""))
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _upload(scope: Message, receive: Receive, headers: Mapping[bytes, bytes]) -> Upload:
+    """The body, or the one file of a form."""
+    if not headers.get(b"content-type", b"").startswith(b"multipart/form-data"):
+        return Upload("request", await _body(receive))
+    try:
+        async with Request(scope, receive).form(max_files=1, max_fields=8) as form:
+            files = [value for value in form.values() if isinstance(value, UploadFile)]
+            if len(files) != 1:
+                raise Refusal("the form has no file; send one, as curl -F image=@photo.png does")
+            return Upload((files[0].filename or "request")[:200], await files[0].read())
+    except MultiPartException as error:
+        raise Refusal(f"the form cannot be read: {error.message}") from error
+
+
+async def _not_found(scope: Message, receive: Receive, send: Send) -> None:
+    response = Response(b'{"error":"no such page; the routes are in docs/serving.md"}', 404, media_type="application/json")
+    await response(scope, receive, send)

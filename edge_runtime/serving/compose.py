@@ -1,0 +1,94 @@
+"""The server put together from its parts."""
+
+import ipaddress
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge_runtime.serving.app import make_app, with_cors
+from edge_runtime.serving.guard import LOOPBACK_HOSTS, Access, Guard
+from edge_runtime.serving.limits import Limits
+from edge_runtime.serving.listening import listen
+from edge_runtime.serving.log import Log
+from edge_runtime.serving.metrics import Metrics
+from edge_runtime.serving.models import Models
+from edge_runtime.serving.page import Page
+from edge_runtime.serving.plain import Plain
+from edge_runtime.serving.pool import Workers
+from edge_runtime.serving.server import Task, run
+from edge_runtime.serving.tf_serving import TFServing
+from edge_runtime.serving.v2 import V2
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `digits serve` was asked for; the command's help describes each."""
+
+    models: Mapping[str, Path]
+    host: str
+    port: int
+    workers: int
+    token: str | None = field(default=None, repr=False)
+    allowed_hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    access_log: bool = True
+    reload_seconds: float = 2.0
+    check_seconds: float = 60.0
+    threads: int = 1
+    backend: str | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+def serve(settings: Settings, say: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ModelFileError, VerificationFailed: a model cannot be served.
+        MissingPackage: no interpreter is installed.
+        DigitsError: the address cannot be listened at.
+    """
+    with listen(settings.host, settings.port) as listener:
+        _serve_at(listener, settings, say)
+
+
+def _serve_at(listener: socket.socket, settings: Settings, say: Callable[[str], None]) -> None:
+    log, metrics, workers = Log(requests=settings.access_log), Metrics(), Workers(settings.workers)
+    models = Models(settings.models, workers, log, settings.threads, settings.backend, metrics.observer)
+    metrics.watch(models, workers)
+    limits = settings.limits
+    plain = Plain(models, workers, limits)
+    routes = make_app(V2(models, limits.images), TFServing(models, limits.images), plain, Page(), metrics, log)
+    guard = Guard(routes, limits, Access(settings.token, allowed_hosts(settings)), metrics, log)
+    app = with_cors(guard, settings.cors_origins) if settings.cors_origins else guard
+    every = ((settings.reload_seconds, models.refresh), (settings.check_seconds, models.check))
+    tasks = [Task(seconds, work) for seconds, work in every if seconds]
+    if not is_loopback(settings.host) and settings.token is None:
+        say(f"anybody who reaches {settings.host} may ask; --token-file asks them for a token")
+    names = ", ".join(served.name for served in models)
+    try:
+        run(app, listener, guard, models, limits, log, tasks, lambda: say(f"serving {names} at {address(listener.getsockname())}"))
+    finally:
+        plain.close()
+        workers.close()
+
+
+def address(name: tuple[str, int]) -> str:
+    """The URL of a socket's name."""
+    host, port = name[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def allowed_hosts(settings: Settings) -> frozenset[str] | None:
+    """The names that a Host header may have: loopback's and the given ones; any if the address is open and none is given."""
+    if not is_loopback(settings.host) and not settings.allowed_hosts:
+        return None
+    return LOOPBACK_HOSTS | {name.lower() for name in settings.allowed_hosts} | {settings.host.lower()}

@@ -1,0 +1,191 @@
+"""What stands before every route: who may ask, how much, how long; and what is noted of it. An ASGI application around another one."""
+
+import hmac
+import json
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from edge_runtime.serving.limits import Limits
+from edge_runtime.serving.log import Log
+from edge_runtime.serving.metrics import Metrics
+from edge_runtime.serving.refusals import Busy, Forbidden, HeaderTooLarge, Refusal, TooLarge, TooSlow, Unauthorized, UnknownEncoding
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+ROUTE = "digits.route"
+"""Where the application leaves the route's pattern in the scope, for the metrics."""
+HEADER_BYTES = 16 * 1024
+LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "::1"))
+_PHOTO_PATH = b"/classify"
+_PROBES = (b"/v2/health/live", b"/v2/health/ready")
+_WITHOUT_TOKEN = (b"/", *_PROBES)
+_WITHOUT_QUEUE = (b"/metrics", *_PROBES)
+_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+]
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may ask.
+
+    token: the bearer token that a request must carry, if any. hosts: the names that its Host header may have, if not any. Without that, a
+    page of somebody else could point its own name at 127.0.0.1 and have a visitor's browser read from here.
+    """
+
+    token: str | None = field(default=None, repr=False)
+    hosts: frozenset[str] | None = LOOPBACK_HOSTS
+
+    def check(self, path: bytes, headers: dict[bytes, bytes]) -> None:
+        """Let a request through.
+
+        Raises:
+            Forbidden: another host.
+            Unauthorized: no token, or a wrong one.
+        """
+        if self.hosts is not None and _host_name(headers.get(b"host", b"")) not in self.hosts:
+            raise Forbidden("the Host header names a host that is not served; allow it with --allow-host")
+        if self.token is not None and path not in _WITHOUT_TOKEN:
+            expected = b"Bearer " + self.token.encode()
+            if not hmac.compare_digest(headers.get(b"authorization", b""), expected):
+                raise Unauthorized("this server needs a bearer token: Authorization: Bearer TOKEN")
+
+
+class Guard:
+    """Answers what may not pass, and passes on the rest with bounds on its body.
+
+    Attributes:
+        in_flight: how many requests are being answered.
+        closing: whether each answer ends its connection, as it does while the server stops.
+    """
+
+    def __init__(self, app: App, limits: Limits, access: Access, metrics: Metrics, log: Log) -> None:
+        self._app = app
+        self._limits = limits
+        self._access = access
+        self._metrics = metrics
+        self._log = log
+        self.in_flight = 0
+        self.closing = False
+        metrics.in_flight.set_function(lambda: self.in_flight)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        exchange = _Exchange(scope, receive, send, self._limits, self.closing_headers)
+        self.in_flight += 1
+        try:
+            self._check(exchange)
+            await self._app(scope, exchange.receive, exchange.send)
+        except Refusal as refusal:
+            await exchange.refuse(refusal)
+        finally:
+            self.in_flight -= 1
+            self._note(exchange)
+
+    def closing_headers(self) -> list[tuple[bytes, bytes]]:
+        """Headers that end the connection, if it is to end."""
+        return [(b"connection", b"close")] if self.closing else []
+
+    def _check(self, exchange: "_Exchange") -> None:
+        # h11 bounds a header that comes in parts; one that comes whole is as long as a read may be.
+        if len(exchange.path) + sum(len(name) + len(value) for name, value in exchange.scope["headers"]) > HEADER_BYTES:
+            raise HeaderTooLarge(f"the header has more than {HEADER_BYTES:,} bytes")
+        self._access.check(exchange.path, exchange.headers)
+        if self.in_flight > self._limits.requests and exchange.path not in _WITHOUT_QUEUE:
+            raise Busy(f"{self._limits.requests} requests are being answered already; try again later")
+        if exchange.headers.get(b"content-encoding", b"identity") != b"identity":
+            raise UnknownEncoding("the body is compressed; send it as it is")
+        exchange.check_length(exchange.headers.get(b"content-length", b"0"))
+
+    def _note(self, exchange: "_Exchange") -> None:
+        seconds = time.perf_counter() - exchange.started
+        self._metrics.answered(exchange.scope.get(ROUTE, "other"), exchange.status, seconds)
+        if self._log.requests:
+            client = exchange.scope.get("client")
+            self._log.request(
+                client=client[0] if client else "",
+                method=exchange.scope["method"][:16],
+                path=exchange.path[:200].decode("ascii", "replace"),
+                status=exchange.status,
+                seconds=seconds,
+                bytes_in=exchange.bytes_in,
+                bytes_out=exchange.bytes_out,
+            )
+
+
+class _Exchange:
+    """A request under way: its body counted and timed, its answer noted."""
+
+    __slots__ = (
+        "_extra",
+        "_most",
+        "_receive",
+        "_seconds",
+        "_send",
+        "bytes_in",
+        "bytes_out",
+        "headers",
+        "path",
+        "scope",
+        "started",
+        "status",
+    )
+
+    def __init__(
+        self, scope: Message, receive: Receive, send: Send, limits: Limits, extra: Callable[[], list[tuple[bytes, bytes]]]
+    ) -> None:
+        self.scope = scope
+        self.path: bytes = scope["raw_path"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.started = time.perf_counter()
+        self.status = 0
+        self.bytes_in = self.bytes_out = 0
+        self._receive, self._send, self._extra = receive, send, extra
+        self._most = limits.photo if self.path == _PHOTO_PATH else limits.body
+        self._seconds = limits.body_seconds
+
+    def check_length(self, length: bytes) -> None:
+        # h11 has refused what is no number.
+        if int(length) > self._most:
+            raise TooLarge(f"the body has {int(length):,} bytes, more than {self._most:,}")
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        # A connection without news hands on an empty part once a second, so that this is looked at: a timer a request would cost more.
+        if message.get("more_body") and time.perf_counter() - self.started > self._seconds:
+            raise TooSlow(f"the body did not arrive within {self._seconds:g} s")
+        self.bytes_in += len(message.get("body", b""))
+        if self.bytes_in > self._most:
+            raise TooLarge(f"the body has more than {self._most:,} bytes")
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message["headers"], *_HEADERS, *self._extra()]
+        else:
+            self.bytes_out += len(message.get("body", b""))
+        await self._send(message)
+
+    async def refuse(self, refusal: Refusal) -> None:
+        body = json.dumps({"error": str(refusal)}).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        if isinstance(refusal, Busy):
+            headers.append((b"retry-after", b"1"))
+        if isinstance(refusal, Unauthorized):
+            headers.append((b"www-authenticate", b'Bearer realm="digits"'))
+        await self.send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+
+def _host_name(value: bytes) -> str:
+    """The name of a Host header, without its port."""
+    text = value.decode("latin-1").strip().lower()
+    name, bracket, _ = text.partition("]")
+    return name.lstrip("[") if bracket else text.partition(":")[0]

@@ -1,0 +1,82 @@
+"""A real server in a process of its own, asked over real sockets."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tools.load import Running, served
+from train.data import Dataset
+
+SEVEN_STROKES = [[[0.25, 0.15], [0.75, 0.15], [0.4, 0.9]]]
+
+
+@dataclass(frozen=True)
+class Response:
+    """Status, headers by lower-case name, and body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> str:
+        """The message of an error; it has the form that all protocols here state."""
+        assert list(self.json) == ["error"]
+        return str(self.json["error"])
+
+
+def ask(server: Running, method: str, path: str, body: object = b"", **headers: str) -> Response:
+    """One request on a connection of its own; a body that is no bytes is sent as JSON. Headers by name with _ for -."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
+    try:
+        connection.request(method, path, content, {name.replace("_", "-"): value for name, value in headers.items()})
+        answer = connection.getresponse()
+        return Response(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+    finally:
+        connection.close()
+
+
+def binary_body(images: np.ndarray, outputs: tuple[str, ...] = ("scores", "label")) -> tuple[bytes, str]:
+    """An infer request in the binary extension, and its Inference-Header-Content-Length."""
+    tensor = {
+        "name": "pixels",
+        "shape": list(images.shape),
+        "datatype": "UINT8",
+        "parameters": {"binary_data_size": images.nbytes},
+    }
+    wanted = [{"name": name, "parameters": {"binary_data": True}} for name in outputs]
+    header = json.dumps({"inputs": [tensor], "outputs": wanted}).encode()
+    return header + images.tobytes(), str(len(header))
+
+
+def label_of(server: Running, image: np.ndarray, model: str = "small") -> str:
+    """The label that the server gives to uint8 [28, 28]; fails if it gives none."""
+    body = {"inputs": [{"name": "pixels", "shape": [1, 28, 28], "datatype": "UINT8", "data": image.ravel().tolist()}]}
+    answer = ask(server, "POST", f"/v2/models/{model}/infer", body)
+    assert answer.status == 200, answer.body
+    (label,) = (output["data"][0] for output in answer.json["outputs"] if output["name"] == "label")
+    return str(label)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Running]:
+    """The default server with small and nano, for tests that leave it as it is."""
+    with served("small", "nano") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def seven(mnist: Dataset) -> np.ndarray:
+    """The first test image, a 7."""
+    return mnist.x_test[0]

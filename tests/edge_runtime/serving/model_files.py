@@ -1,0 +1,29 @@
+"""Model files that are not what they should be."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.archive import pack, unpack
+from edge_runtime.model_file import MODELS, read_model_file
+
+SMALL, NANO = (MODELS / f"{name}-int8.tflite" for name in ("small", "nano"))
+
+
+def with_wrong_golden(path: Path = SMALL) -> bytes:
+    """A file whose golden outputs are another model's: every check of the format passes, but it does not do what it states."""
+    data = path.read_bytes()
+    offset, entries = unpack(data)
+    golden = read_model_file(path).golden()
+    arrays = {"images": golden.images, "labels": golden.labels, "float_logits": golden.float_logits}
+    stream = io.BytesIO()
+    np.savez_compressed(stream, outputs=np.roll(golden.outputs, 1, axis=1), **arrays)
+    return data[:offset] + pack(offset, {**entries, "golden.npz": stream.getvalue()})
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put new content into place at once, as `digits convert` does."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_bytes(content)
+    fresh.replace(path)

@@ -1,0 +1,322 @@
+"""Requests that mean harm: each is answered with 4xx or 503, or cut off in time, and the next good one is answered rightly."""
+
+import json
+import socket
+import sys
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edge_runtime.images import png_bytes
+from tests.edge_runtime.serving.conftest import SEVEN_STROKES, ask, binary_body, label_of
+from tools.load import Running, http_request, started
+from train.data import Dataset
+
+INFER = "/v2/models/small/infer"
+PATIENCE = 20  # seconds; deadlines of the server under test are one and two, looked at once a second
+
+STRICT = """
+import sys
+from pathlib import Path
+from edge_runtime.serving.compose import Settings, serve
+from edge_runtime.serving.limits import Limits
+limits = Limits(header_seconds=1.0, body_seconds=2.0, write_seconds=1.0, connections=12, requests=4)
+settings = Settings({"small": Path("small")}, "127.0.0.1", 0, workers=2, access_log=False, limits=limits)
+serve(settings, lambda line: print(line, file=sys.stderr, flush=True))
+"""
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[Running]:
+    """A server with short deadlines and few places, set where no option reaches."""
+    with started([sys.executable, "-c", STRICT]) as running:
+        yield running
+
+
+def _send(server: Running, *parts: bytes) -> bytes:
+    """What the server answers on one connection until it closes it, or is silent for half a second after it said something."""
+    with _open(server) as connection:
+        for part in parts:
+            connection.sendall(part)
+        received = b""
+        try:
+            while part := connection.recv(65536):
+                received += part
+                connection.settimeout(0.5)
+        except TimeoutError:
+            pass
+        return received
+
+
+def _until_closed(connection: socket.socket) -> bytes:
+    """What comes until the server closes; fails if it never does."""
+    connection.settimeout(PATIENCE)
+    received = b""
+    try:
+        while part := connection.recv(65536):
+            received += part
+    except ConnectionResetError:
+        pass
+    return received
+
+
+def _open(server: Running) -> socket.socket:
+    return socket.create_connection((server.host, server.port), timeout=PATIENCE)
+
+
+def test_slow_headers_are_cut_off(strict: Running, seven: np.ndarray) -> None:
+    """A byte now and then does not keep a connection: 408 after the deadline; nor does sending nothing at all."""
+    with _open(strict) as connection, _open(strict) as silent:
+        connection.sendall(b"GET /v2 HTTP/1.1\r\nHost: localhost\r\n")
+        for _ in range(40):
+            try:
+                connection.sendall(b"X")
+            except (BrokenPipeError, ConnectionResetError):
+                break
+            time.sleep(0.1)
+        assert _until_closed(connection).startswith(b"HTTP/1.1 408 ") or _closed(connection)
+        assert _closed(silent)
+    assert label_of(strict, seven) == "7"
+
+
+def _closed(connection: socket.socket) -> bool:
+    _until_closed(connection)
+    return True
+
+
+def test_slow_headers_after_a_good_request_are_cut_off(strict: Running) -> None:
+    """Also on a connection that was answered before."""
+    with _open(strict) as connection:
+        connection.sendall(b"GET /v2 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        connection.sendall(b"GET /v2 HT")
+        assert b" 408 " in _until_closed(connection)
+
+
+def test_a_body_that_does_not_arrive_is_408(strict: Running, seven: np.ndarray) -> None:
+    """A Content-Length that promises more than comes, and a body in drops."""
+    with _open(strict) as connection:
+        connection.sendall(f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\nx".encode())
+        connection.settimeout(PATIENCE)
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"did not arrive within 2 s" in answer
+    assert label_of(strict, seven) == "7"
+
+
+def test_a_client_that_goes_away_harms_nobody(strict: Running, seven: np.ndarray) -> None:
+    """In the middle of a header, of a body, and before its answer."""
+    body, length = binary_body(seven[np.newaxis])
+    whole = http_request("POST", INFER, body, Inference_Header_Content_Length=length)
+    for cut in (10, 60, len(whole) - 100, len(whole)):
+        with _open(strict) as connection:
+            connection.sendall(whole[:cut])
+    assert label_of(strict, seven) == "7"
+
+
+def test_a_client_that_sends_no_more_gets_its_answer(strict: Running) -> None:
+    """Half-closed after a whole request, as `nc -N` does."""
+    with _open(strict) as connection:
+        connection.sendall(http_request("GET", "/v2"))
+        connection.shutdown(socket.SHUT_WR)
+        assert _until_closed(connection).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("path", [INFER, "/v1/models/small:predict", "/draw", "/v2/repository/index", "/classify", "/nothing"])
+def test_huge_bodies_are_refused_unread(path: str, server: Running, seven: np.ndarray) -> None:
+    """By their announced length; 413 comes before the body does."""
+    with _open(server) as connection:
+        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000000\r\n\r\n".encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+    assert label_of(server, seven) == "7"
+
+
+def test_a_huge_body_that_is_sent_all_the_same_is_refused(server: Running, seven: np.ndarray) -> None:
+    """With a length, and in chunks without one: the client can read why."""
+    answer = ask(server, "POST", INFER, bytes(3_000_000))
+    assert (answer.status, "2**20" in answer.error or "1,048,576" in answer.error) == (413, True)
+    chunk = b"10000\r\n" + bytes(0x10000) + b"\r\n"
+    head = f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    assert _send(server, head, *[chunk] * 20, b"0\r\n\r\n").startswith(b"HTTP/1.1 413 ")
+    assert label_of(server, seven) == "7"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"\x00\x01\x02\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n",
+        b"GET /\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX y: 1\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"POST /draw HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /draw HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+        b"POST /draw HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+        b"POST /draw HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"POST /draw HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_refused(request_: bytes, strict: Running, seven: np.ndarray) -> None:
+    """400 or another 4xx, within the time limit, and no traceback."""
+    answer = _send(strict, request_)
+    assert answer.split(b" ")[1][:1] == b"4", answer
+    assert b"Traceback" not in answer
+    assert label_of(strict, seven) == "7"
+
+
+def test_a_body_within_another_requests_length_is_no_request(server: Running) -> None:
+    """A length that is too short leaves bytes, which are refused as the next request; nothing is smuggled past."""
+    body = b'{"strokes": []}'
+    answer = _send(server, http_request("POST", "/draw", body) + b"garbage\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 400 ") == 2
+
+
+def test_pipelined_requests_are_answered_in_order(server: Running) -> None:
+    """Several in one packet."""
+    requests = [http_request("GET", path) for path in ("/v2", "/nothing", "/v2/health/live")] * 3
+    answer = _send(server, b"".join(requests))
+    assert [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"200", b"404", b"200"] * 3
+
+
+def test_more_requests_than_places_get_503(strict: Running, seven: np.ndarray) -> None:
+    """With Retry-After; probes still get through; when the places are free, requests are answered again."""
+    with_body = f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n".encode()
+    held = [_open(strict) for _ in range(4)]
+    for connection in held:
+        connection.sendall(with_body)
+    time.sleep(0.3)
+    answer = ask(strict, "POST", INFER, b"x")
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    assert "4 requests are being answered" in answer.error
+    assert ask(strict, "GET", "/v2/health/ready").status == 200
+    for connection in held:
+        connection.sendall(b"{..}}")
+        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+        connection.close()
+    assert label_of(strict, seven) == "7"
+
+
+def test_more_connections_than_places_get_503(strict: Running, seven: np.ndarray) -> None:
+    """The thirteenth is told so and closed, and the others are not harmed."""
+    held = [_open(strict) for _ in range(12)]
+    with _open(strict) as late:
+        assert _until_closed(late).startswith(b"HTTP/1.1 503 ")
+    for connection in held:
+        connection.close()
+    time.sleep(0.2)
+    assert label_of(strict, seven) == "7"
+
+
+def test_a_client_that_takes_no_answers_is_cut_off(strict: Running, seven: np.ndarray) -> None:
+    """Thousands of requests for the page whose answers are never read: the connection ends, the server does not."""
+    with _open(strict) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(PATIENCE)
+        many = http_request("GET", "/") * 200_000
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            connection.sendall(many)
+    assert label_of(strict, seven) == "7"
+
+
+@pytest.mark.parametrize("path", [INFER, "/v1/models/small:predict", "/draw", "/v2/repository/index"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 500_000,
+        b'{"a":' * 100_000,
+        b'{"inputs": NaN}',
+        b'{"instances": [[[Infinity]]]}',
+        b'{"strokes": [[[1e999, 0]]]}',
+        b'{"inputs": [{"shape": [1e308, -1e308]}]}',
+        b'{"id": "\\ud800"}',
+        b"\xef\xbb\xbf{}",
+        b"9" * 100_000,
+        b'"' + b"\\u0000" * 1_000 + b'"',
+    ],
+)
+def test_hostile_json_is_400(path: str, body: bytes, server: Running) -> None:
+    """Deep, infinite, enormous or not text: one line says so."""
+    answer = ask(server, "POST", path, body)
+    assert answer.status == 400 or (path.endswith("index") and answer.status == 200)
+    assert len(answer.body) < 500
+
+
+def _bodies(mnist: Dataset) -> list[tuple[str, bytes, dict[str, str]]]:
+    """A good body for each route that takes one."""
+    image = mnist.x_test[:1]
+    binary, length = binary_body(image)
+    tensor = {"name": "pixels", "shape": [1, 28, 28], "datatype": "UINT8", "data": image.tolist()}
+    return [
+        (INFER, binary, {"Inference_Header_Content_Length": length}),
+        (INFER, json.dumps({"inputs": [tensor]}).encode(), {}),
+        ("/v1/models/small:predict", json.dumps({"instances": image.tolist()}).encode(), {}),
+        ("/draw", json.dumps({"strokes": SEVEN_STROKES}).encode(), {}),
+        ("/classify", png_bytes(image[0]), {}),
+        ("/v2/repository/index", b'{"ready": true}', {}),
+    ]
+
+
+_ANYWHERE = st.tuples(st.floats(0, 1), st.integers(0, 4), st.binary(max_size=4))
+_NEAR_THE_START = st.tuples(st.floats(0, 0.3), st.just(1), st.sampled_from([b"[", b"{", b"-", b"e9", b"NaN", b'"']))
+_EDITS = st.lists(_ANYWHERE | _NEAR_THE_START, min_size=1, max_size=8)
+
+
+def _mutated(body: bytes, edits: list[tuple[float, int, bytes]]) -> bytes:
+    for place, cut, put in edits:
+        at = int(place * len(body))
+        body = body[:at] + put + body[at + cut :]
+    return body
+
+
+class _Kept:
+    """One connection for many requests: what a fuzzing run needs to be quick."""
+
+    def __init__(self, server: Running) -> None:
+        self.socket = _open(server)
+
+    def status(self, request: bytes) -> int:
+        self.socket.sendall(request)
+        received = b""
+        while True:
+            received += self.socket.recv(65536)
+            head, end, body = received.partition(b"\r\n\r\n")
+            if end and len(body) >= int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]):
+                assert b"Traceback" not in body
+                return int(head[9:12])
+
+
+def _fuzz(server: Running, mnist: Dataset, examples: int) -> None:
+    kept, bodies = _Kept(server), _bodies(mnist)
+    good = http_request("POST", INFER, bodies[0][1], **bodies[0][2])
+
+    @settings(max_examples=examples, suppress_health_check=list(HealthCheck), deadline=PATIENCE * 1000)
+    @given(st.sampled_from(bodies), _EDITS)
+    def one(chosen: tuple[str, bytes, dict[str, str]], edits: list[tuple[float, int, bytes]]) -> None:
+        path, body, headers = chosen
+        status = kept.status(http_request("POST", path, _mutated(body, edits), **headers))
+        assert status == 200 or 400 <= status < 500 or status == 503, status
+        assert kept.status(good) == 200
+
+    one()
+    kept.socket.close()
+    assert label_of(server, mnist.x_test[0]) == "7"
+
+
+def test_mutated_bodies_are_answered_or_refused(server: Running, mnist: Dataset) -> None:
+    """300 of them, each followed by a good request on the same connection."""
+    _fuzz(server, mnist, 300)
+
+
+@pytest.mark.slow
+def test_ten_thousand_mutated_bodies_are_answered_or_refused(server: Running, mnist: Dataset) -> None:
+    """The same at length."""
+    _fuzz(server, mnist, 10_000)

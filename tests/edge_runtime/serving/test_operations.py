@@ -1,0 +1,198 @@
+"""What an operator sees: figures, the log, systemd."""
+
+import ctypes
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from edge_runtime.model_file import read_model_file
+from edge_runtime.serving.cli import serve_command
+from edge_runtime.serving.log import Log
+from edge_runtime.serving.notify import notify
+from tests.conftest import ROOT
+from tests.edge_runtime.serving.conftest import SEVEN_STROKES, ask, label_of
+from tools.load import Running, served, started
+
+UNIT = (ROOT / "docs" / "digits-serve.service").read_text()
+HARDENED = """
+import ctypes, sys
+# PR_SET_MDWE with PR_MDWE_REFUSE_EXEC_GAIN, what systemd's MemoryDenyWriteExecute does where the kernel has it.
+refused = ctypes.CDLL(None, use_errno=True).prctl(65, 1, 0, 0, 0)
+if refused:
+    sys.exit("no PR_SET_MDWE")
+sys.argv = ["digits", "serve", "small", "--port", "0"]
+from edge_runtime.cli import main
+main()
+"""
+
+
+def _metrics(server: Running) -> dict[str, dict[tuple[str, ...], float]]:
+    answer = ask(server, "GET", "/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    found: dict[str, dict[tuple[str, ...], float]] = {}
+    for family in text_string_to_metric_families(answer.body.decode()):
+        for sample in family.samples:
+            found.setdefault(sample.name, {})[tuple(sample.labels.values())] = sample.value
+    return found
+
+
+def test_metrics_count_requests(server: Running) -> None:
+    """By route and status, with a histogram of latency; a path that nobody serves is no label of its own."""
+    before = _metrics(server)
+    for _ in range(3):
+        ask(server, "POST", "/draw", {"strokes": SEVEN_STROKES})
+    ask(server, "POST", "/draw", {"strokes": []})
+    ask(server, "GET", "/some/where")
+    after = _metrics(server)
+
+    def rise(name: str, *labels: str) -> float:
+        return after[name][labels] - before.get(name, {}).get(labels, 0)
+
+    assert rise("digits_requests_total", "/draw", "200") == 3
+    assert rise("digits_requests_total", "/draw", "400") == 1
+    assert rise("digits_requests_total", "other", "404") == 1
+    assert rise("digits_request_seconds_count", "/draw") == 4
+    assert rise("digits_model_seconds_count", "small") == 3
+    assert after["digits_requests_in_flight"][()] == 1  # the one that asks
+    assert after["digits_worker_queue"][()] == 0
+    assert "/some/where" not in str(after)
+
+
+def test_metrics_name_the_models(server: Running) -> None:
+    """The hash of what is served, its health, and the process's memory."""
+    found = _metrics(server)
+    assert found["digits_model_info"][("small", "static_wi8_ai8", read_model_file().sha256)] == 1
+    assert found["digits_model_healthy"] == {("small",): 1, ("nano",): 1}
+    assert found["digits_ready"][()] == 1
+    assert found["process_resident_memory_bytes"][()] > 1e7
+
+
+def test_each_request_is_a_line_of_json(tmp_path: Path) -> None:
+    """Who, what, how long, how much; a path cannot end the line or forge another; the token is nowhere."""
+    token = "t" * 20
+    log = tmp_path / "log"
+    command = [sys.executable, "-m", "edge_runtime.cli", "serve", "nano", "--port", "0"]
+    with log.open("w") as stream:
+        child = subprocess.Popen(
+            command, stdout=stream, stderr=subprocess.PIPE, text=True, env={**os.environ, "DIGITS_TOKEN": token}, cwd=ROOT
+        )
+        assert child.stderr
+        port = int(child.stderr.readline().rstrip("/\n").rpartition(":")[2])
+        running = Running(child, "127.0.0.1", port)
+        ask(running, "GET", '/x%0a{"event":"forged"}"', Authorization=f"Bearer {token}")
+        ask(running, "POST", "/draw", {"strokes": SEVEN_STROKES}, Authorization=f"Bearer {token}")
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(b"nonsense\r\n\r\n")
+            connection.recv(1000)
+        child.terminate()
+        child.stderr.close()
+        assert child.wait(20) == 0
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["request", "request", "warning", "stopping", "stopped"]
+    first, second = lines[:2]
+    assert (first["method"], first["status"], first["client"]) == ("GET", 404, "127.0.0.1")
+    assert "forged" in first["path"]
+    assert (second["path"], second["status"], second["bytes_in"]) == ("/draw", 200, len(json.dumps({"strokes": SEVEN_STROKES})))
+    assert second["milliseconds"] > 0
+    assert second["bytes_out"] > 1_000
+    assert token not in log.read_text()
+
+
+def test_a_log_that_nobody_reads_stops_nothing() -> None:
+    """A closed pipe ends the log, not the server."""
+
+    class Closed(io.StringIO):
+        def flush(self) -> None:
+            raise BrokenPipeError
+
+    log = Log(Closed())
+    log.event("one")
+    log.event("two")
+
+
+def test_failures_are_logged_with_their_traceback_and_told_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client hears that the log has it."""
+    import asyncio
+
+    from edge_runtime.serving.app import _Endpoint
+    from edge_runtime.serving.call import Answer, Call
+
+    async def broken(call: Call) -> Answer:
+        raise KeyError("secret")
+
+    async def run() -> list[dict[str, object]]:
+        sent: list[dict[str, object]] = []
+
+        async def send(message: dict[str, object]) -> None:
+            sent.append(message)
+
+        scope = {"method": "GET", "headers": [], "query_string": b"", "path_params": {}}
+        await _Endpoint("/x", broken, Log(stream))(scope, None, send)  # type: ignore[arg-type]
+        return sent
+
+    stream = io.StringIO()
+    start, body = asyncio.run(run())
+    assert start["status"] == 500
+    assert b"secret" not in body["body"]  # type: ignore[operator]
+    assert "KeyError: 'secret'" in json.loads(stream.getvalue())["text"]
+
+
+def test_systemd_is_told(tmp_path: Path) -> None:
+    """Ready once requests are answered, alive each second while the models are healthy, stopping when it stops."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(str(tmp_path / "notify"))
+        receiver.settimeout(20)
+        with served("nano", environment={"NOTIFY_SOCKET": str(tmp_path / "notify")}) as server:
+            assert receiver.recv(100) == b"READY=1"
+            assert ask(server, "GET", "/v2/health/ready").status == 200
+            assert receiver.recv(100) == b"WATCHDOG=1"
+        said = {receiver.recv(100)}
+        while b"STOPPING=1" not in said:
+            said.add(receiver.recv(100))
+        assert said <= {b"WATCHDOG=1", b"STOPPING=1"}
+
+
+def test_without_systemd_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No socket, or one that is gone."""
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    notify("READY=1")
+    monkeypatch.setenv("NOTIFY_SOCKET", "/nothing/there")
+    notify("READY=1")
+
+
+def test_the_unit_is_well_formed() -> None:
+    """Systemd itself finds nothing wrong but the program that is not installed here, and rates its exposure as low."""
+    if shutil.which("systemd-analyze") is None:
+        assert not os.environ.get("CI")
+        pytest.skip("no systemd on this machine")
+    unit = ROOT / "docs" / "digits-serve.service"
+    verified = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
+    assert [line for line in verified.stderr.splitlines() if "/opt/digits/bin/digits is not executable" not in line] == []
+    rated = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", unit], capture_output=True, text=True
+    )
+    assert rated.returncode == 0, rated.stdout[-300:]
+
+
+def test_the_unit_calls_the_command_as_it_is() -> None:
+    """Each option of its ExecStart is one that the command has."""
+    (line,) = re.findall(r"^ExecStart=/opt/digits/bin/digits serve (.*)$", UNIT, re.MULTILINE)
+    known = {option for parameter in serve_command.params for option in parameter.opts}
+    assert set(re.findall(r"--[a-z-]+", line)) <= known
+
+
+def test_it_runs_where_memory_may_not_become_code(seven) -> None:
+    """The hardening of the unit that an interpreter could trip over."""
+    if ctypes.CDLL(None).prctl(66, 0, 0, 0, 0) < 0:  # PR_GET_MDWE
+        pytest.skip("this kernel, older than 6.3, cannot deny it")
+    with started([sys.executable, "-c", HARDENED]) as server:
+        assert label_of(server, seven) == "7"

@@ -1,0 +1,172 @@
+"""Starting and stopping: what is said, exit codes, and that no accepted request is lost."""
+
+import http.client
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_runtime.errors import BadArgument
+from edge_runtime.serving.cli import name_models
+from edge_runtime.serving.compose import Settings, address, allowed_hosts, is_loopback
+from edge_runtime.serving.limits import Limits
+from tests.commands import digits, one_line
+from tests.edge_runtime.serving.conftest import ask, binary_body
+from tests.edge_runtime.serving.model_files import with_wrong_golden
+from tools.load import Running, http_request, served
+
+INFER = "/v2/models/small/infer"
+
+
+class _Client(threading.Thread):
+    """Asks until the server refuses a new connection; counts answers, and requests that were sent whole and not answered."""
+
+    def __init__(self, server: Running, request: tuple[bytes, dict[str, str]]) -> None:
+        super().__init__()
+        self._server = server
+        self._body, self._headers = request
+        self.answered = self.lost = 0
+
+    def run(self) -> None:
+        while True:
+            connection = http.client.HTTPConnection(self._server.host, self._server.port, timeout=30)
+            try:
+                connection.connect()
+            except OSError:
+                return
+            self._ask_over(connection)
+            connection.close()
+
+    def _ask_over(self, connection: http.client.HTTPConnection) -> None:
+        """Use a connection for as long as the server keeps it."""
+        open_ = True
+        while open_:
+            try:
+                connection.request("POST", INFER, self._body, self._headers)
+                answer = connection.getresponse()
+                answer.read()
+            except OSError:
+                self.lost += 1
+                return
+            self.answered += answer.status == 200
+            self.lost += answer.status != 200
+            open_ = answer.getheader("connection") != "close"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_under_load_loses_no_request(number: signal.Signals, seven: np.ndarray) -> None:
+    """Six clients ask without a pause: every request that a connection was accepted for is answered, and the exit code is 0."""
+    body, length = binary_body(seven[np.newaxis])
+    with served("small", "--no-access-log") as server:
+        clients = [_Client(server, (body, {"Inference-Header-Content-Length": length})) for _ in range(6)]
+        for client in clients:
+            client.start()
+        time.sleep(0.7)
+        server.process.send_signal(number)
+        assert server.process.wait(20) == 0
+        for client in clients:
+            client.join(20)
+    assert [client.lost for client in clients] == [0] * 6
+    assert all(client.answered > 5 for client in clients)
+
+
+def test_a_request_under_way_is_answered_before_the_end(seven: np.ndarray) -> None:
+    """One whose body is still coming when the signal comes; afterwards the server is not ready, and ends."""
+    body, length = binary_body(seven[np.newaxis])
+    whole = http_request("POST", INFER, body, Inference_Header_Content_Length=length)
+    with served("small") as server:
+        with socket.create_connection((server.host, server.port), timeout=20) as connection:
+            connection.sendall(whole[:-10])
+            time.sleep(0.3)
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            connection.sendall(whole[-10:])
+            answer = connection.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close" in answer
+        assert server.process.wait(20) == 0
+
+
+def test_an_idle_connection_does_not_keep_the_server() -> None:
+    """It is closed a second after the signal."""
+    with served("nano") as server, socket.create_connection((server.host, server.port), timeout=20) as connection:
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(10) == 0
+        assert connection.recv(10) == b""
+
+
+def test_two_servers_of_one_port() -> None:
+    """The second says so in a line, with what to do, and exits with 1."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        error = one_line(digits("serve", "nano", "--port", taken.getsockname()[1]), 1)
+    assert "cannot listen there" in error
+    assert "choose with --host and --port" in error
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["nothing.tflite"], 4, "nothing.tflite: cannot be read"),
+        (["small", "small"], 2, "two models are called 'small'"),
+        (["a b=small"], 2, "name is 'a b'"),
+        (["small", "--host", "192.0.2.1"], 1, "192.0.2.1:0: cannot listen there"),
+        (["small", "--host", "no.such.name.invalid"], 1, "cannot listen there"),
+        (["small", "--token-file", "nothing"], 2, "nothing: the token cannot be read"),
+        (["small", "--backend", "onnx"], 2, "known are litert"),
+    ],
+)
+def test_what_cannot_be_served_is_one_line(words: list[str], code: int, said: str) -> None:
+    """As with every command."""
+    assert said in one_line(digits("serve", *words, "--port", 0), code)
+
+
+def test_a_model_that_does_other_than_it_states_is_not_served(tmp_path: Path) -> None:
+    """Exit 1, with what was found."""
+    path = tmp_path / "wrong.tflite"
+    path.write_bytes(with_wrong_golden())
+    assert "golden images come out differently" in one_line(digits("serve", path, "--port", 0), 1)
+
+
+def test_an_open_address_without_a_token_is_told() -> None:
+    """A line before the one that says where."""
+    with served("nano", "--host", "0.0.0.0") as server:
+        assert server.host == "0.0.0.0"
+        assert ask(Running(server.process, "127.0.0.1", server.port), "GET", "/v2", Host="anything.example").status == 200
+
+
+def test_names() -> None:
+    """A shipped name, a file's name without its ending, or the given one."""
+    named = name_models(("small", "runs/cnn/cnn-int8.tflite", "best=runs/x.tflite", "other=base"))
+    assert {name: str(path) for name, path in named.items()} == {
+        "small": "small",
+        "cnn-int8": "runs/cnn/cnn-int8.tflite",
+        "best": "runs/x.tflite",
+        "other": "base",
+    }
+    with pytest.raises(BadArgument, match="two models are called 'x'"):
+        name_models(("a/x.tflite", "b/x.tflite"))
+
+
+def test_addresses() -> None:
+    """Loopback in both families; a Host header may have its names there, and any name on an open address."""
+    assert [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::", "pi.local")] == [True] * 3 + [
+        False
+    ] * 3
+    assert (address(("::1", 80)), address(("127.0.0.1", 8000))) == ("http://[::1]:80/", "http://127.0.0.1:8000/")
+    assert allowed_hosts(Settings({}, "0.0.0.0", 0, 1)) is None
+    assert allowed_hosts(Settings({}, "127.0.0.1", 0, 1, allowed_hosts=("Pi.local",))) == {
+        "127.0.0.1",
+        "localhost",
+        "::1",
+        "pi.local",
+    }
+
+
+def test_limits_are_positive() -> None:
+    """Zero would answer nobody."""
+    with pytest.raises(BadArgument, match="limit requests is 0"):
+        Limits(requests=0)

@@ -1,0 +1,74 @@
+"""Writes the figures of docs/serving.md from committed results; `--check` only compares."""
+
+import statistics
+from pathlib import Path
+
+from benchmarks.percentiles import percentile
+from benchmarks.tables import as_markdown
+from edge_runtime.records import read_json
+from tools.layout import Layout, run
+from tools.marked import write_parts
+from tools.measure_serving import Pair, ServingResult
+
+PAGE = Path(__file__).parents[1] / "docs" / "serving.md"
+
+
+def main() -> None:
+    """Write the page's figures."""
+    found = sorted(Layout().results.glob("serving-*.json"))
+    write_parts(PAGE, {"serving": "\n\n".join(part(read_json(ServingResult, path)) for path in found)}, "make readme")
+
+
+def part(result: ServingResult) -> str:
+    """What was measured on a machine, as Markdown."""
+    machine = result.machine
+    return (
+        f"{machine.board}: {machine.cpu}, {machine.cores} cores, {machine.busy_percent:.0f} % busy before, Python {machine.python}, "
+        f"{machine.runtime}.\n\n{_overview(result)}\n\n{_by_model(result)}"
+    )
+
+
+def _overview(result: ServingResult) -> str:
+    rate = statistics.median(result.throughput.ours)
+    p50, p99 = (percentile(result.latency_ns, percent) for percent in (50, 99))
+    tail = (
+        "too few samples"
+        if p50 is None or p99 is None
+        else f"{p50 / 1e6:.2f} ms and {p99 / 1e6:.2f} ms, {p99 / p50:.1f} times as long"
+    )
+    rounds = [ours / other for ours, other in zip(result.throughput.ours, result.throughput.other, strict=True)]
+    return as_markdown(
+        ("what", "measured"),
+        [
+            (
+                f"infer (binary, one image, `small`) beside a starlette route that returns a constant of {result.answer_bytes} bytes, "
+                f"{result.connections} connections, rounds in turns",
+                f"{rate:,.0f} a second, {result.throughput.ratio:.2f} of the constant's (rounds: {min(rounds):.2f} to {max(rounds):.2f})",
+            ),
+            (
+                f"p50 and p99 at {result.offered_rate:,.0f} requests a second, half of that, {len(result.latency_ns):,} requests",
+                tail,
+            ),
+            (
+                "start to ready, beside `digits classify` of one image from start to end",
+                f"{statistics.median(result.start.ours) / 1e9:.2f} s, {result.start.ratio:.2f} times as long",
+            ),
+            ("a drawn 7 brought into MNIST's form", f"{statistics.median(result.drawing_ns) / 1e6:.2f} ms"),
+        ],
+    )
+
+
+def _by_model(result: ServingResult) -> str:
+    rows = [(inline.name, *_pair(inline), *_pair(batch)) for inline, batch in zip(result.hand_over, result.batching, strict=True)]
+    return as_markdown(
+        ("model", "on the event loop", "handed to a thread", "one after the other, an image", "eight at once, an image"), rows
+    )
+
+
+def _pair(pair: Pair) -> tuple[str, str]:
+    ours, other = (f"{statistics.median(values) / 1e3:.0f} us" for values in (pair.ours, pair.other))
+    return ours, f"{other} ({1 / pair.ratio:.2f} times)"
+
+
+if __name__ == "__main__":
+    run(main)
