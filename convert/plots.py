@@ -59,11 +59,17 @@ def layer_plot(errors: Mapping[str, Sequence[LayerError]]) -> bytes:
     """Signal to noise after each operator, a line for each recipe."""
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axes = figure.subplots()
-    names: list[str] = []
+    operators = {error.output: error.operator for layers in errors.values() for error in layers}
+    places = {output: place for place, output in enumerate(operators)}
     for recipe, layers in errors.items():
-        decibels = [error.signal_to_noise for error in layers]
-        axes.plot(range(len(layers)), decibels, "o-", label=recipe, markersize=4)
-        names = max(names, [f"{number} {error.operator}" for number, error in enumerate(layers, 1)], key=len)
+        axes.plot(
+            [places[error.output] for error in layers],
+            [error.signal_to_noise for error in layers],
+            "o-",
+            label=recipe,
+            markersize=4,
+        )
+    names = [f"{place} {operator}" for place, operator in enumerate(operators.values(), 1)]
     axes.set_xticks(range(len(names)), names, rotation=20, ha="right", fontsize=7)
     axes.set_ylabel("signal to noise in dB")
     axes.grid(alpha=0.3)
