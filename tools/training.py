@@ -12,7 +12,7 @@ from tools.marked import write_parts
 from tools.models.figures import interval_of_mean
 from tools.quick import QuickTiming, read_quick
 from train.config import TrainingConfig
-from train.config_file import RELEASED
+from train.config_file import BUDGETS, RELEASED
 
 PAGE = Path(__file__).parents[1] / "docs" / "training.md"
 
@@ -83,10 +83,10 @@ def _difference(values: list[float], reference: list[float], digits: int) -> str
 
 
 def choices_part(trials: tuple[Trial, ...]) -> str:
-    """A table for each released model, and one for their teachers, of the trials whose names begin with its name."""
+    """A table for each model with a committed config, and one for teachers, of the trials whose names begin with its name."""
     parts = []
     for release, group in itertools.groupby(trials, lambda trial: trial.name.partition("-")[0]):
-        if release in (*RELEASED, "teacher"):
+        if release in (*RELEASED, *BUDGETS, "teacher"):
             rows = [_trial_row(trial) for trial in sorted(group, key=lambda trial: trial.loss)]
             header = ("trial", "network", "recipe", "parameters", "validation", "cross-entropy")
             parts.append(f"### {release}\n\n{as_markdown(header, rows)}")
