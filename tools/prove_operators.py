@@ -6,8 +6,10 @@ Small models (tools/operator_zoo.py) are converted by every recipe and run on re
 each. A file runs there if its outputs are, within its recipe's tolerance, those of the newest LiteRT. An operator is proven on a release by
 files that run there; it is refused there if a file does not run whose other operators are all proven, be there an error or be its outputs
 others. Where all of them are proven, the one that the fewest other files show to run is to blame. Outputs that are off by more than the
-tolerance, but by less than ten times that, count for neither: rounding in several operators adds up. With --check nothing is written, and the
-exit code is 1 where the committed table says something else. Environments are kept in .cache/runtimes.
+tolerance, but by less than ten times that, count for neither: rounding in several operators adds up.
+
+With --check nothing is written, and the exit code is 1 where the committed table says something else. Environments are kept in
+.cache/runtimes.
 """
 
 import argparse
