@@ -1,7 +1,7 @@
 """Which recipes give files that run where they have to, and whether a file really does."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from convert.conversion import Conversion
@@ -57,16 +57,16 @@ def choose(
     if not settings.runs_on:
         return list(recipes), ()
     targets = parse_targets(settings.runs_on)
-    reasons, sizes = {}, {}
+    looks = {}
     for recipe in recipes:
         step(f"{source.name}: {recipe.short} for {', '.join(settings.runs_on)}")
-        reasons[recipe], sizes[recipe] = _against(source, recipe, settings, targets)
-    out = tuple(LeftOut(recipe.short, found) for recipe, found in reasons.items() if found)
-    fitting = [recipe for recipe, found in reasons.items() if not found]
+        looks[recipe] = _look(source, recipe, settings, targets)
+    out = tuple(LeftOut(recipe.short, look.reasons) for recipe, look in looks.items() if look.reasons)
+    fitting = [recipe for recipe, look in looks.items() if not look.reasons]
     if out and (not fitting or not leave_out):
-        others = [recipe for recipe in RECIPES.values() if recipe not in reasons]
-        size = next(sizes[recipe] for recipe, found in reasons.items() if found)
-        raise DoesNotRun(f"{'; '.join(map(str, out))}; {_that_fit(source, others, settings, targets, size)}")
+        size = next(look.payload_bytes for look in looks.values() if look.reasons)
+        others = {recipe: _look(source, recipe, settings, targets) for recipe in RECIPES.values() if recipe not in looks}
+        raise DoesNotRun(f"{'; '.join(map(str, out))}; {_that_fit({**looks, **others}, size)}")
     return fitting, out
 
 
@@ -110,16 +110,21 @@ def fit_lines(conversion: Conversion) -> list[str]:
     ]
 
 
-def _against(
-    source: Source, recipe: Recipe, settings: ConversionSettings, targets: Sequence[Target]
-) -> tuple[tuple[str, ...], int]:
-    """What speaks against a recipe before it is tried, and the bytes of its payload."""
+@dataclass(frozen=True)
+class _Look:
+    """What speaks against a recipe before its file is tried, and how large its payload would be."""
+
+    reasons: tuple[str, ...]
+    payload_bytes: int
+
+
+def _look(source: Source, recipe: Recipe, settings: ConversionSettings, targets: Sequence[Target]) -> _Look:
     try:
         graph = read_graph(untrained(source, recipe, settings))
     except DigitsError as error:  # a recipe that cannot have this model
-        return (str(error),), 0
+        return _Look((str(error),), 0)
     against = obstacles(graph, releases_of(targets))
-    return tuple(_reason(found) for found in against if _is_final(found, settings)), graph.payload_bytes
+    return _Look(tuple(_reason(found) for found in against if _is_final(found, settings)), graph.payload_bytes)
 
 
 def _is_final(found: Obstacle, settings: ConversionSettings) -> bool:
@@ -131,10 +136,11 @@ def _reason(found: Obstacle) -> str:
     return str(found) + ("; --try-runtimes tries it" if found.state is State.UNPROVEN else "")
 
 
-def _that_fit(source: Source, recipes: Sequence[Recipe], settings: ConversionSettings, targets: Sequence[Target], size: int) -> str:
-    """Which other recipes fit, the nearest in size first."""
-    tried = {recipe.short: _against(source, recipe, settings, targets) for recipe in recipes}
-    fitting = sorted((abs(payload - size), short, payload) for short, (reasons, payload) in tried.items() if not reasons)
+def _that_fit(looks: Mapping[Recipe, _Look], size: int) -> str:
+    """Which recipes fit, the nearest in size first."""
+    fitting = sorted(
+        (recipe for recipe in looks if not looks[recipe].reasons), key=lambda recipe: abs(looks[recipe].payload_bytes - size)
+    )
     if not fitting:
-        return "no other recipe does" if tried else "that is all of them"
-    return "these do: " + ", ".join(f"{short} ({payload:,} payload bytes)" for _, short, payload in fitting)
+        return "no recipe does"
+    return "these do: " + ", ".join(f"{recipe.short} ({looks[recipe].payload_bytes:,} payload bytes)" for recipe in fitting)

@@ -1,10 +1,12 @@
 """Which recipes run where they have to: chosen, left out with reasons, or changed so that they do."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from convert import fitting, runtimes
 from convert.export import export
 from convert.fitting import DoesNotRun, choose
 from convert.gate import Limits
@@ -48,7 +50,8 @@ def test_a_named_recipe_that_does_not_fit_is_refused_with_those_that_do(dense: P
     assert str(error.value).startswith(
         "int4: FULLY_CONNECTED version 1 (int8, int4, int32 -> int8) is not run by tflite-runtime 2.14.0; these do: int8 ("
     )
-    assert [word.split()[0] for word in str(error.value).partition("these do: ")[2].split(", ") if " " in word][-1] == "fp32"
+    order = re.findall(r"(\w+) \([\d,]+ payload bytes\)", str(error.value))
+    assert (len(order), order[-2:]) == (5, ["fp16", "fp32"])
     assert error.value.exit_code == 4
     assert not (tmp_path / "out").exists()
 
@@ -69,6 +72,7 @@ def test_of_all_recipes_those_that_fit_are_written(dense: Path, invented: Datase
     assert (entry["runs_on"]["targets"], entry["runs_on"]["releases"]) == (["armv7"], ["tflite-runtime 2.14.0"])
 
 
+@pytest.mark.slow
 def test_what_is_installed_here_is_tried_unasked(dense: Path, invented: Dataset, tmp_path: Path) -> None:
     """The newest LiteRT is what converts: the golden images of each file go through it, and the report says so."""
     settings = ConversionSettings(Limits(100), runs_on=("ai-edge-litert>=1.4",))
@@ -94,21 +98,22 @@ def test_int4_is_made_to_fit_by_8_bit_dense_layers(tutorial: Source) -> None:
 
 def test_where_no_recipe_fits_every_reason_is_told(tutorial: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a table that knows no convolution, nothing may be left out any more."""
-    from convert import runtimes
-
     known = runtimes.proven()
     rows = {use: row for use, row in known.rows.items() if use.operator != "CONV_2D"}
     monkeypatch.setattr(runtimes, "proven", lambda: runtimes.Table(known.releases, rows))
     recipes = [RECIPES["fp32"], RECIPES["int8"]]
+    monkeypatch.setattr(
+        fitting, "RECIPES", {recipe.short: recipe for recipe in recipes}
+    )  # for the others it is the same, and takes time
     with pytest.raises(DoesNotRun) as error:
         choose(tutorial, recipes, ARMV7, leave_out=True)
     unproven = "is unproven on tflite-runtime 2.14.0; --try-runtimes tries it"
     assert f"fp32: CONV_2D version 1 (float32, float32, float32 -> float32) {unproven}" in str(error.value)
     assert f"int8: CONV_2D version 3 (int8, int8, int32 -> int8) {unproven}" in str(error.value)
-    assert str(error.value).endswith("no other recipe does")
+    assert str(error.value).endswith("no recipe does")
     # Where it may be tried, that is no reason against it yet.
     settings = ConversionSettings(Limits(100), runs_on=("armv7",), try_runtimes=True)
-    assert choose(tutorial, recipes, settings, leave_out=False) == (recipes, ())
+    assert choose(tutorial, recipes[:1], settings, leave_out=False) == (recipes[:1], ())
 
 
 @pytest.mark.slow
