@@ -12,6 +12,7 @@ from tests.commands import digits
 from tests.samples import arrays_of, write_npz
 from train.data import Dataset
 
+pytestmark = pytest.mark.slow
 RECIPES = ("fp32", "fp16", "dynamic", "int8", "int16x8", "int4")
 
 
@@ -27,7 +28,7 @@ def chain(mnist_slice: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tup
 
 
 def test_every_model_is_trained_converted_and_measured(chain: tuple[Path, list[object], str]) -> None:
-    """Fifteen files that verify and a benchmark of all of them; the convolutional network beats the linear one."""
+    """Eighteen files that verify and a benchmark of all of them; the convolutional network beats the linear one."""
     folder, _, text = chain
     for name in ("linear", "mlp", "cnn"):
         assert json.loads((folder / "runs" / name / "training.json").read_text())["test"] is None

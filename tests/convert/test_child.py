@@ -88,6 +88,6 @@ def test_killing_a_conversion_leaves_no_half_file(trained_cnn: Path, data_file: 
         for path in out.glob("*.json"):
             json.loads(path.read_text())
         for path in out.glob("*.html"):
-            assert path.read_text().endswith("</html>\n")
+            assert path.read_text().rstrip().endswith("</html>")
     subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
     assert {path.suffix for path in out.iterdir()} <= {".tflite", ".json", ".html", ".png"}

@@ -38,6 +38,7 @@ def test_training_makes_4_bits_as_good_as_floats(trained_cnn: Path, mnist_slice:
     assert "--qat 2" in trained.manifest.origin.command
 
 
+@pytest.mark.slow
 def test_the_file_agrees_with_what_was_trained(trained_cnn: Path, mnist: Dataset, mnist_slice: Dataset) -> None:
     """On all 10,000 test images: labels of at least 9,990, and logits to one output step for nearly all."""
     source = load_source(trained_cnn, mnist_slice)

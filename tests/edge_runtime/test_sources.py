@@ -1,6 +1,7 @@
 """Where pictures come from: patterns, standard input, a watched folder, a camera; and the forms of answers."""
 
 import csv
+import functools
 import io
 import json
 import os
@@ -164,7 +165,9 @@ def test_watching_ends_with_ctrl_c(folder: Path) -> None:
     """A file that comes is answered while the command runs; Ctrl-C is exit 0."""
     (folder / "in").mkdir()
     command = [sys.executable, "-m", "edge_runtime.cli", "classify", "--watch", str(folder / "in"), "--json"]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
+    # Where this suite runs in the background, Ctrl-C is ignored, and children would inherit that.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, preexec_fn=heed)  # noqa: PLW1509
     assert child.stdout
     stop = threading.Event()
 
