@@ -110,6 +110,7 @@ def own(tmp_path: Path, invented: Dataset) -> Path:
     return tmp_path / "own.keras"
 
 
+@pytest.mark.slow
 def test_a_subclassed_model_needs_its_code(own: Path, data_file: Path, tmp_path: Path) -> None:
     """Without it exit 4 and a line that says so; with it the file is made, in a process that alone has executed the code."""
     words = ("convert", own, "--recipe", "fp32", "--data", data_file, "--max-drop", 5)

@@ -27,7 +27,7 @@ def _changed(path: Path, version: int) -> bytes:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-@pytest.mark.parametrize("model", ["cnn_files", "mlp_files"])
+@pytest.mark.parametrize("model", ["cnn_files", pytest.param("mlp_files", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("recipe", list(RECIPES))
 def test_the_table_has_the_operators_of_every_recipe(model: str, recipe: str, request: pytest.FixtureRequest) -> None:
     """Of a network of convolutions and a dense one (tests/test_chain.py looks at a linear one); what 2.14 lacks is 4-bit dense layers."""

@@ -86,6 +86,7 @@ def test_trials_are_listed_by_model_best_first() -> None:
     assert names == ["base", "trial", "base-a", "nano", "trial", "nano-b", "nano-a"]
 
 
+@pytest.mark.slow
 def test_finished_trials_are_added_to_those_that_are_kept(
     monkeypatch: pytest.MonkeyPatch, invented: Dataset, tmp_path: Path
 ) -> None:

@@ -23,6 +23,7 @@ print([path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted as Linux lists them")
 def test_tensorflow_makes_as_many_threads_as_it_may() -> None:
     """Whatever the machine has: this one is unlikely to have five cores."""

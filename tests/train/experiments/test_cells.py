@@ -63,6 +63,7 @@ def test_its_bytes_are_those_of_its_own_int8_version(result: CellResult, graphs:
     assert graph.payload_bytes == result.int8_bytes == 784 * 8 + 8 * 8 + 8 * 10 + 4 * (8 + 8 + 10)
 
 
+@pytest.mark.slow
 def test_the_same_cell_gives_the_same_figures_whatever_was_trained_before(result: CellResult, invented: Dataset) -> None:
     """So a run that was stopped and resumed has the table of one that was not."""
     train_cell(TrainingConfig("linear", epochs=1, seed=9), invented, to_int8)
@@ -114,6 +115,7 @@ def test_one_training_at_a_time_in_a_process(monkeypatch: pytest.MonkeyPatch, in
     assert most == [1, 1, 1, 1]
 
 
+@pytest.mark.slow
 def test_a_worker_computes_with_one_thread(data_file: Path) -> None:
     """Said before TensorFlow is loaded, which is when it listens: many workers on a machine do not get in each other's way."""
     code = "\n".join(
