@@ -1,0 +1,47 @@
+"""The whole way of a photo to MNIST's form. Read `read_photo` from top to bottom: that is how the data flows."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.photos.digits import Strokes, find_digit
+from edge_runtime.photos.form import centre, cut_out, fit, with_usual_width
+from edge_runtime.photos.lines import remove_lines
+from edge_runtime.photos.paper import contrast_of, ground_of
+from edge_runtime.pixels import SIDE, Image
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo's digit in the pixel contract, uint8 [28, 28], and every step on the way to it.
+
+    grey, ground: float32 [H, W], 0 to 255. contrast: float32 [H, W], ink with everything else that differs from the ground; ink: the same
+    without the paper's lines. light: the ink is lighter than its ground. strokes: which of it is the digit; None if nothing is.
+    fine: float32, the digit alone, about 80 pixels, 0 to 1.
+    """
+
+    image: Image
+    grey: Floats = field(repr=False)
+    ground: Floats = field(repr=False)
+    contrast: Floats = field(repr=False)
+    ink: Floats = field(repr=False)
+    light: bool
+    strokes: Strokes | None = field(repr=False)
+    fine: Floats = field(repr=False)
+
+
+def read_photo(grey: Floats) -> Photo:
+    """Find the digit of a photo and bring it into MNIST's form."""
+    ground = ground_of(grey)
+    contrast = contrast_of(grey, ground)
+    ink = remove_lines(contrast.ink)
+    strokes = find_digit(ink)
+    if strokes is None:
+        blank = np.zeros((SIDE, SIDE), np.uint8)
+        return Photo(blank, grey, ground, contrast.ink, ink, contrast.light, None, blank.astype(np.float32))
+    fine = with_usual_width(cut_out(ink, strokes))
+    return Photo(centre(fit(fine)), grey, ground, contrast.ink, ink, contrast.light, strokes, fine)

@@ -1,0 +1,46 @@
+"""Images made smaller and larger, by sums over rows and columns: what Pillow would do, for arrays of real numbers."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+def reduce(image: Floats, factor: int) -> Floats:
+    """Means of squares of factor x factor pixels; where the last squares reach over the border, it is repeated.
+
+    Args:
+        image: float32 [H, W].
+        factor: 1 or more.
+
+    Returns:
+        float32 [ceil(H / factor), ceil(W / factor)].
+    """
+    for _ in range(2 if factor > 1 else 0):  # rows, then columns
+        whole = np.pad(image, ((0, -len(image) % factor), (0, 0)), mode="edge")
+        image = np.ascontiguousarray(sum(whole[start::factor] for start in range(factor)).T) / factor
+    return np.asarray(image, np.float32)
+
+
+def resize(cells: Floats, shape: tuple[int, ...], cell: int) -> Floats:
+    """Means of squares of cell x cell pixels back at full size, float32 `shape`, straight lines between the squares' middles."""
+    down, across = (
+        weights(length, 0.5 / cell - 0.5, 1 / cell, count, clamp=True) for length, count in zip(shape, cells.shape, strict=True)
+    )
+    return down @ cells @ across.T
+
+
+def weights(length: int, start: float, step: float, count: int, *, clamp: bool = False) -> Floats:
+    """A matrix float32 [length, count] that resamples `count` pixels to `length`, whose middles lie at start + step * i.
+
+    Straight lines between pixels where they become more, the mean of what a new pixel covers where they become fewer. What lies outside
+    counts as 0, or with `clamp` as the nearest pixel.
+    """
+    middles = start + step * np.arange(length, dtype=np.float64)[:, None]
+    pixels = np.arange(count)
+    if clamp:
+        middles = middles.clip(0, count - 1)
+    if step < 1:
+        return np.asarray((1 - np.abs(pixels - middles)).clip(0), np.float32)
+    covered = np.minimum(middles + step / 2, pixels + 0.5) - np.maximum(middles - step / 2, pixels - 0.5)
+    return np.asarray(covered.clip(0) / step, np.float32)
