@@ -7,19 +7,19 @@ says where, and a module is loaded only when its command runs. The only module o
 import errno
 import importlib
 import json
-import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_runtime.errors import DigitsError, InputError, MissingPackage, ModelFileError, VerificationFailed
+from edge_runtime.errors import DigitsError, InputError, MissingPackage, VerificationFailed
 from edge_runtime.version import __version__
 
 if TYPE_CHECKING:
+    from edge_runtime.explanation import Page
     from edge_runtime.images import Picture
 
 # Where a command lives, the extra that brings what it needs, and its line in the help.
@@ -103,7 +103,7 @@ def model_option(command: Any) -> Any:
     return command
 
 
-@click.command("classify", epilog="Example: digits classify seven.png scans/ --json")
+@click.command("classify", epilog="Example: digits classify seven.jpg scans/ --explain how.png")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE_OR_FOLDER...")
 @click.option(
     "--model",
@@ -111,61 +111,71 @@ def model_option(command: Any) -> Any:
     help="A model file, or one that the package ships: nano, small, base (int8), nano-fp32... Default: small.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--explain", type=click.Path(path_type=Path), metavar="OUT.png", help="Draw every step and the scores, a row a picture.")
+@click.option("--force", is_flag=True, help="Replace the drawing if it exists.")
 @model_option
-def classify_command(paths: tuple[Path, ...], model: Path | None, as_json: bool, threads: int, backend: str | None) -> None:
-    """Classify image files: PNG, JPEG or BMP, or all of those in a folder.
+def classify_command(
+    paths: tuple[Path, ...], model: Path | None, as_json: bool, explain: Path | None, force: bool, threads: int, backend: str | None
+) -> None:
+    """Classify image files, or all of those in a folder: photos, scans, screenshots; PNG, JPEG, BMP, GIF, WebP or TIFF.
 
-    A picture of 28x28 pixels is taken as it is, light ink on dark ground. Others are turned to that and resized.
+    The digit is found and brought into the form of MNIST's images. A picture of 28x28 pixels is taken as it is, light ink on dark ground.
+    What is doubtful is told in brackets: blank, faint, small, several digits, touches the edge, inverted, unlike any digit.
     """
+    from edge_runtime.answers import Answerer
     from edge_runtime.classifier import Classifier
 
     classifier = Classifier.load(model, threads, backend)
     for warning in classifier.warnings:
         click.echo(f"digits: {warning}", err=True)
-    failed = False
-    for path, picture in _pictures(paths):
+    sources, page = _sources(paths), _page(explain, force)
+    if page:
+        sources = page.with_room_for(list(sources))
+    answerer, failed = Answerer(classifier), False
+    for path, picture in _pictures(sources):
         if isinstance(picture, InputError):
             click.echo(f"digits: {picture}", err=True)
             failed = True
-        else:
-            _print_answer(path, classifier.classify(picture.image), picture.warnings, as_json)
+            continue
+        answer = answerer.answer(str(path), picture)
+        click.echo(answer.as_json() if as_json else answer.as_text())
+        if page:
+            page.add(answer)
+    if page:
+        page.save()
     if failed:
         click.get_current_context().exit(InputError.exit_code)
 
 
-def _pictures(paths: tuple[Path, ...]) -> "Iterator[tuple[Path, Picture | InputError]]":
-    """Each picture of files and folders, or why it could not be used."""
-    from edge_runtime.images import find_images, read_picture
+def _page(path: Path | None, force: bool) -> "Page | None":
+    """What --explain draws on."""
+    if path is None:
+        return None
+    from edge_runtime.explanation import Page
+
+    return Page(path, force)
+
+
+def _sources(paths: tuple[Path, ...]) -> "Iterator[Path | InputError]":
+    """The image files that are meant, or why there are none."""
+    from edge_runtime.images import find_images
 
     for given in paths:
         try:
-            found = find_images(given)
+            yield from find_images(given)
         except InputError as error:
-            yield given, error
-            continue
-        for path in found:
-            try:
-                yield path, read_picture(path)
-            except InputError as error:
-                yield path, error
+            yield error
 
 
-def _print_answer(path: Path, result: Any, warnings: tuple[str, ...], as_json: bool) -> None:
-    if math.isnan(result.confidence):
-        raise ModelFileError("the model answers with values that are no numbers (NaN or infinite)")
-    if not as_json:
-        notes = f"  ({'; '.join(warnings)})" if warnings else ""
-        click.echo(f"{path}: {result.label}  {100 * result.confidence:.1f} %{notes}")
-        return
-    answer = {
-        "source": str(path),
-        "label": result.label,
-        "index": result.index,
-        "confidence": result.confidence,
-        "scores": result.scores.tolist(),
-        "warnings": warnings,
-    }
-    click.echo(json.dumps(answer))
+def _pictures(sources: "Iterable[Path | InputError]") -> "Iterator[tuple[Path | None, Picture | InputError]]":
+    """Each picture, or why it could not be used."""
+    from edge_runtime.images import read_picture
+
+    for source in sources:
+        try:
+            yield (None, source) if isinstance(source, InputError) else (source, read_picture(source))
+        except InputError as error:
+            yield None, error
 
 
 @click.command("inspect", epilog="Example: digits inspect runs/cnn/cnn-int8.tflite")

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from edge_runtime.photos.digits import Strokes, find_digit
 from edge_runtime.photos.form import centre, cut_out, fit, with_usual_width
+from edge_runtime.photos.grey import grey_of
 from edge_runtime.photos.lines import remove_lines
 from edge_runtime.photos.paper import contrast_of, ground_of
+from edge_runtime.photos.warnings import warnings_of
 from edge_runtime.pixels import SIDE, Image
 
 Floats = NDArray[np.float32]
@@ -33,9 +35,22 @@ class Photo:
     strokes: Strokes | None = field(repr=False)
     fine: Floats = field(repr=False)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is doubtful about it, in words; each begins with a word for its kind and a colon."""
+        return warnings_of(self.strokes, self.ground, self.light)
 
-def read_photo(grey: Floats) -> Photo:
-    """Find the digit of a photo and bring it into MNIST's form."""
+
+def read_photo(pixels: Any) -> Photo:
+    """Find the digit of a photo and bring it into MNIST's form.
+
+    Args:
+        pixels: as `grey_of` takes them: [H, W] or [H, W, channels], upright.
+
+    Raises:
+        ImageError: it is no such array.
+    """
+    grey = grey_of(pixels)
     ground = ground_of(grey)
     contrast = contrast_of(grey, ground)
     ink = remove_lines(contrast.ink)

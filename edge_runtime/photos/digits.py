@@ -20,6 +20,8 @@ NEAR = 0.15
 """Pieces not further off than this share of the digit's size belong to it."""
 TALL = 0.75
 """Two pieces side by side that share this much of their height are two digits, however near."""
+LARGER = 1.5
+"""Pieces so many times as large as the digit are something else: a frame, the edge of a table."""
 SPECK = 0.01
 """Pieces below this share of the largest one's area are specks."""
 ANOTHER = 0.5
@@ -105,7 +107,8 @@ def _belongs(box: NDArray[np.int64], other: NDArray[np.int64]) -> bool:
     gap = np.maximum(box[:2] - other[2:], other[:2] - box[2:])
     shared, both = min(box[2], other[2]) - max(box[0], other[0]), max(box[2], other[2]) - min(box[0], other[0])
     beside = gap[1] > 0 and shared > TALL * both
-    return bool(gap.max() <= NEAR * max(box[2:] - box[:2]) and not beside)
+    size = max(box[2:] - box[:2])
+    return bool(gap.max() <= NEAR * size and max(other[2:] - other[:2]) <= LARGER * size and not beside)
 
 
 def _others(pieces: Components, chosen: NDArray[np.int64], height: float) -> int:

@@ -21,7 +21,7 @@ MIDDLE = 14
 """Row and column, from 0, that MNIST has centres of mass on: 14.0 on the mean of the training images, none further off than 0.5."""
 WIDTHS = (1.65, 3.6)
 """Stroke widths, in pixels of 28x28, that nine of ten training images of MNIST lie between."""
-STEEPNESS = 1.8
+STEEPNESS = 1.5
 """How much steeper the edges of strokes become."""
 MARGIN = 2
 
