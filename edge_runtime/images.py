@@ -15,14 +15,13 @@ from PIL import UnidentifiedImageError
 
 from edge_runtime.errors import ImageError
 from edge_runtime.photos import Photo, grey_of, read_photo, upright
-from edge_runtime.photos.grey import LONGEST, MOST_PIXELS
+from edge_runtime.photos.grey import LONGEST, MOST_PIXELS, strips_of
 from edge_runtime.pixels import SIDE, Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
 _KINDS = "PNG, JPEG, BMP, GIF, WebP or TIFF"
 _ORIENTATION = 274
-_STRIP_PIXELS = 2_000_000
 _HEIC = (b"heic", b"heix", b"mif1", b"msf1")
 
 
@@ -131,8 +130,7 @@ def _reduced(opened: PIL.Image.Image) -> NDArray[Any]:
     # A JPEG file decodes to an eighth, a quarter or half of its size at once, and to its brightness alone.
     opened.draft("L", (max(1, opened.width // factor), max(1, opened.height // factor)))
     factor = -(-max(opened.size) // LONGEST)
-    rows = factor * max(1, _STRIP_PIXELS // (opened.width * factor))
-    strips = [(top, min(top + rows, opened.height)) for top in range(0, opened.height, rows)]
+    strips = strips_of(opened.height, opened.width, factor)
     pieces = [_plain(opened.crop((0, top, opened.width, bottom))).reduce(factor) for top, bottom in strips]
     return np.concatenate([np.asarray(piece) for piece in pieces])
 

@@ -92,14 +92,15 @@ WAYS: dict[str, Callable[[bytes], None]] = {"28x28": _ours, "draft": _draft, "th
 
 
 def take_turns(photo: bytes, rounds: int) -> dict[str, tuple[int, ...]]:
-    """Nanoseconds of each way, in every round; the first round is not kept."""
-    order, kept = random.Random(0), {name: [0] * rounds for name in WAYS}
-    for number in range(-1, rounds):
+    """Nanoseconds of each way, in every round; a first round is not kept."""
+    order = random.Random(0)
+    kept: dict[str, list[int]] = {name: [] for name in WAYS}
+    for _ in range(1 + rounds):
         for name in order.sample(list(WAYS), len(WAYS)):
             start = time.perf_counter_ns()
             WAYS[name](photo)
-            kept[name][number] = time.perf_counter_ns() - start
-    return {name: tuple(times) for name, times in kept.items()}
+            kept[name].append(time.perf_counter_ns() - start)
+    return {name: tuple(times[1:]) for name, times in kept.items()}
 
 
 def _ratio(times: dict[str, tuple[int, ...]]) -> float:

@@ -11,6 +11,7 @@ from edge_runtime.photos.form import centre, cut_out, fit, with_usual_width
 from edge_runtime.photos.grey import grey_of
 from edge_runtime.photos.lines import remove_lines
 from edge_runtime.photos.paper import contrast_of, ground_of
+from edge_runtime.photos.sheet import sheet_of
 from edge_runtime.photos.warnings import warnings_of
 from edge_runtime.pixels import SIDE, Image
 
@@ -50,7 +51,7 @@ def read_photo(pixels: Any) -> Photo:
     Raises:
         ImageError: it is no such array.
     """
-    grey = grey_of(pixels)
+    grey = sheet_of(grey_of(pixels))
     ground = ground_of(grey)
     contrast = contrast_of(grey, ground)
     ink = remove_lines(contrast.ink)

@@ -24,6 +24,12 @@ class Components:
     def __len__(self) -> int:
         return len(self.areas)
 
+    @property
+    def at_edge(self) -> NDArray[np.bool_]:
+        """bool [N]: whether a part touches the border."""
+        top, left, bottom, right = self.boxes.T
+        return np.asarray((top == 0) | (left == 0) | (bottom == self.shape[0]) | (right == self.shape[1]))
+
     def mask(self, chosen: NDArray[np.int64]) -> NDArray[np.bool_]:
         """bool [H, W]: where the chosen parts are."""
         edges = np.zeros((self.shape[0], self.shape[1] + 1), np.int8)

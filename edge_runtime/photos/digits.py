@@ -74,9 +74,7 @@ def smoothed(ink: Floats) -> Floats:
 
 
 def _heaviest(parts: Components) -> int:
-    top, left, bottom, right = parts.boxes.T
-    at_edge = (top == 0) | (left == 0) | (bottom == parts.shape[0]) | (right == parts.shape[1])
-    return int((parts.masses * np.where(at_edge, AT_EDGE, 1)).argmax())
+    return int((parts.masses * np.where(parts.at_edge, AT_EDGE, 1)).argmax())
 
 
 def _contrast(smooth: Floats, parts: Components, number: int) -> float:
@@ -113,8 +111,6 @@ def _belongs(box: NDArray[np.int64], other: NDArray[np.int64]) -> bool:
 
 def _others(pieces: Components, chosen: NDArray[np.int64], height: float) -> int:
     """How many pieces that were not chosen are tall enough for digits; what touches the border is none."""
-    top, left, bottom, right = pieces.boxes.T
-    inside = (top > 0) & (left > 0) & (bottom < pieces.shape[0]) & (right < pieces.shape[1])
-    tall = (bottom - top >= height) & inside & (pieces.masses >= ANOTHER**2 / 2 * pieces.masses[chosen].sum())
+    tall = (pieces.boxes[:, 2] - pieces.boxes[:, 0] >= height) & ~pieces.at_edge & (pieces.masses >= ANOTHER**2 / 2 * pieces.masses[chosen].sum())
     tall[chosen] = False
     return int(tall.sum())

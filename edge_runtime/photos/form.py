@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.photos.digits import Strokes
-from edge_runtime.photos.resampling import weights
+from edge_runtime.photos.resampling import grown, weights
 from edge_runtime.pixels import INK, SIDE, Image
 
 Floats = NDArray[np.float32]
@@ -35,7 +35,7 @@ def cut_out(ink: Floats, strokes: Strokes) -> Floats:
     """
     top, left, bottom, right = strokes.box
     around = (slice(top, bottom), slice(left, right))
-    own = _grown(_grown(np.pad(strokes.mask[around], 2 * MARGIN)))[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    own = grown(grown(np.pad(strokes.mask[around], 2 * MARGIN)))[MARGIN:-MARGIN, MARGIN:-MARGIN]
     crop = np.pad(ink, MARGIN)[top : bottom + 2 * MARGIN, left : right + 2 * MARGIN] * own
     step = max(bottom - top, right - left) / (BOX * FINE)
     down, across = (weights(int(count / step) + 1, (step - 1) / 2, step, count) for count in crop.shape)
@@ -119,11 +119,7 @@ def _box(fine: Floats) -> Floats:
     return fine[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else fine
 
 
-def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return _step(mask, np.logical_or, corners=True)
-
-
-def _step(image: NDArray, extreme: np.ufunc, *, corners: bool) -> NDArray:
+def _step(image: Floats, extreme: np.ufunc, *, corners: bool) -> Floats:
     """Each pixel's extreme with those beside, above and below it, and with `corners` those at its corners too."""
     padded = np.pad(image, 1, mode="edge")
     rows = extreme(extreme(padded[:-2], padded[1:-1]), padded[2:])

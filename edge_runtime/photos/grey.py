@@ -14,6 +14,8 @@ Floats = NDArray[np.float32]
 LONGEST = 1024
 """Longer side that photos are reduced to: a digit of a twentieth of its height has still more than 20 pixels."""
 MOST_PIXELS = 64_000_000
+STRIP_PIXELS = 1_000_000
+"""Large images are reduced in strips of about so many pixels: no second copy of them is made."""
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 _TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
@@ -40,20 +42,24 @@ def grey_of(pixels: Any) -> Floats:
         ImageError: it is no such array, empty, of more than 64 million pixels, or holds NaN or infinite values.
     """
     _check(pixels)
-    factor = -(-max(pixels.shape[:2]) // LONGEST)
     channels = pixels.reshape(*pixels.shape[:2], -1)
-    colour, opacity = channels[..., : (channels.shape[2] - 1) | 1], channels[..., (channels.shape[2] - 1) | 1 :]
-    grey = _levels(colour) @ _LUMA if colour.shape[2] == 3 else _levels(colour[..., 0])
-    if not opacity.size:
-        return reduce(grey, factor)
-    visible = _levels(opacity[..., 0]) / 255
-    shown, seen = reduce(grey * visible, factor), reduce(visible, factor)
-    return shown + (1 - seen) * _opposite(shown, seen)
+    factor = -(-max(pixels.shape[:2]) // LONGEST)
+    strips = [_reduced(channels[top:bottom], factor) for top, bottom in strips_of(*pixels.shape[:2], factor)]
+    shown, seen = (np.concatenate(parts) for parts in zip(*strips, strict=True))
+    # The ground on which what is seen stands out: white for dark, black for light or nothing.
+    ground = 255 if float(shown.sum()) < 127.5 * float(seen.sum()) else 0
+    return np.asarray(shown + (1 - seen) * np.float32(ground))
 
 
 def upright(pixels: NDArray[Any], orientation: Any) -> NDArray[Any]:
     """Pixels [H, W, ...] the way up that the camera was held. Numbers: the tag Orientation of Exif 2.32 (JEITA CP-3451), 1 for as it is."""
     return _TURNS.get(orientation, lambda pixels: pixels)(pixels)
+
+
+def strips_of(height: int, width: int, factor: int) -> list[tuple[int, int]]:
+    """First rows of strips, and rows just after them, whose heights are multiples of `factor` but for the last."""
+    rows = factor * max(1, STRIP_PIXELS // (width * factor))
+    return [(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 
 def _check(pixels: Any) -> None:
@@ -68,12 +74,20 @@ def _check(pixels: Any) -> None:
         raise ImageError("the pixels hold NaN or infinite values")
 
 
+def _reduced(channels: NDArray[Any], factor: int) -> tuple[Floats, Floats]:
+    """Brightness times opacity, and opacity as 0 to 1, of a strip [H, W, channels]: both float32 [h, w]."""
+    colours = channels.shape[2] - 1 | 1  # 1 or 3; what comes behind is opacity
+    grey = _levels(channels[..., :3]) @ _LUMA if colours == 3 else _levels(channels[..., 0])
+    if channels.shape[2] == colours:
+        shown = reduce(grey, factor)
+        return shown, np.ones_like(shown)
+    opacity = _levels(channels[..., -1]) / 255
+    return reduce(grey * opacity, factor), reduce(opacity, factor)
+
+
 def _levels(values: NDArray[Any]) -> Floats:
     """Values of any accepted type as float32, 0 to 255."""
-    scale = {"b": 255, "u": 255 / np.iinfo(values.dtype).max if values.dtype.kind == "u" else 1}.get(values.dtype.kind, 1)
-    return values.clip(0, 255).astype(np.float32) if scale == 1 else values.astype(np.float32) * np.float32(scale)
-
-
-def _opposite(shown: Floats, seen: Floats) -> float:
-    """The ground on which what is seen stands out: white for dark, black for light or nothing."""
-    return 255.0 if float(shown.sum()) < 127.5 * float(seen.sum()) else 0.0
+    if values.dtype.kind == "f":
+        return values.clip(0, 255).astype(np.float32)
+    largest = 1 if values.dtype.kind == "b" else np.iinfo(values.dtype).max
+    return np.asarray(values.astype(np.float32) * np.float32(255 / largest))

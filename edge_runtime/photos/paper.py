@@ -6,22 +6,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.photos.resampling import reduce, resize
+from edge_runtime.photos.components import find_components
+from edge_runtime.photos.resampling import grown, reduce, resize
 
 Floats = NDArray[np.float32]
 
 CELLS = 64
 """Cells along the longer side that the paper's shade is looked at in."""
-WINDOW = 0.6
-"""Side of the median's window as a share of the image's shorter side: strokes have to be the smaller part of any window."""
+WINDOW = 1.0
+"""Side of the first median's window, as a share of the image's shorter side: strokes have to be the smaller part of any window."""
 SMALL_WINDOW = 0.2
-"""The same for the second median, when strokes are gone."""
+"""The same of the second median, when strokes are gone."""
 NEAR = 0.08
 """How far around a stroke the ground under it is looked for, as a share of the image's shorter side."""
+AT_BORDER = 5
+"""Cells whose median is the brightness at the border, from which a slope goes on."""
 INKY = 0.25
 """Contrast from which on a cell counts as ink."""
 STRONGEST = 0.8
-"""Contrast beyond which more does not count when the ink's side is judged."""
+"""Contrast beyond which more does not count when it is judged whether ink is light."""
+COARSE = 256
+"""Longer side of the reduced image in which that is judged."""
 DARKEST = 12.0
 """Grey level below which a ground counts as black: contrasts are not divided by less."""
 
@@ -49,12 +54,11 @@ def ground_of(grey: Floats) -> Floats:
     cell = math.ceil(max(grey.shape) / CELLS)
     cells = reduce(grey, cell)
     first = _median(cells, WINDOW)
-    bare = _shrink(np.abs(_difference(cells, first)) < INKY).astype(np.float32)
+    bare = ~grown(np.abs(_difference(cells, first)) >= INKY)
     reach = math.ceil(NEAR * min(cells.shape))
-    around = _window_means(bare, reach)
-    known = around > 0.01
-    means = np.divide(_window_means(cells * bare, reach), around, out=first.copy(), where=known)
-    return resize(_median(np.where(bare > 0, cells, means), SMALL_WINDOW), grey.shape, cell)
+    share = _window_means(bare.astype(np.float32), reach)
+    means = np.divide(_window_means(cells * bare, reach), share, out=first.copy(), where=share > 0.01)
+    return resize(_median(np.where(bare, cells, means), SMALL_WINDOW), grey.shape, cell)
 
 
 def contrast_of(grey: Floats, ground: Floats) -> Contrast:
@@ -63,8 +67,8 @@ def contrast_of(grey: Floats, ground: Floats) -> Contrast:
     Light falls on ink as on paper, so a pixel divided by its ground tells what is there (E. H. Land, J. J. McCann, "Lightness and retinex
     theory", JOSA 61 (1971)).
     """
-    factor = max(1, max(grey.shape) // 256)
-    light = is_light(_difference(reduce(grey, factor), reduce(ground, factor)))
+    factor = -(-max(grey.shape) // COARSE)
+    light = is_light(_inside(_difference(reduce(grey, factor), reduce(ground, factor))))
     difference = _difference(grey, ground)
     return Contrast(difference if light else -difference, light)
 
@@ -93,6 +97,12 @@ def _difference(grey: Floats, ground: Floats) -> Floats:
     return np.asarray((grey - ground) / np.maximum(ground, DARKEST))
 
 
+def _inside(difference: Floats) -> Floats:
+    """Differences without those that hang together with the border: the table around the paper, a scanner's frame."""
+    found = find_components(np.abs(difference) > INKY, difference)
+    return np.where(found.mask(np.flatnonzero(found.at_edge)), np.float32(0), difference)
+
+
 def _median(cells: Floats, share: float) -> Floats:
     """Medians over square windows whose side is a share of the shorter side."""
     reach = math.ceil(share * min(cells.shape)) // 2
@@ -102,21 +112,20 @@ def _median(cells: Floats, share: float) -> Floats:
 def _running_median(cells: Floats, reach: int) -> Floats:
     """The median of each cell and `reach` cells on both sides of it, along rows; a slope goes on beyond the border."""
     reach = min(reach, cells.shape[1] - 1)
-    padded = np.pad(cells, ((0, 0), (reach, reach)), mode="reflect", reflect_type="odd")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=1)
+    before = 2 * _row_medians(cells[:, :AT_BORDER]) - cells[:, reach:0:-1]
+    after = 2 * _row_medians(cells[:, -AT_BORDER:]) - cells[:, -2 : -2 - reach : -1]
+    windows = np.lib.stride_tricks.sliding_window_view(np.concatenate([before, cells, after], axis=1), 2 * reach + 1, axis=1)
     return np.asarray(np.partition(windows, reach, axis=-1)[..., reach])
+
+
+def _row_medians(cells: Floats) -> Floats:
+    """The median of each row, as a column."""
+    return np.asarray(np.sort(cells, axis=1)[:, cells.shape[1] // 2, None])
 
 
 def _window_means(cells: Floats, reach: int) -> Floats:
     """Means over square windows, twice, so that near cells count more; outside there is 0."""
-    for _ in range(4):
+    for _ in range(4):  # rows and columns in turn
         sums = np.cumsum(np.pad(cells, ((reach + 1, reach), (0, 0))), axis=0)
         cells = ((sums[2 * reach + 1 :] - sums[: -2 * reach - 1]) / (2 * reach + 1)).T
     return np.asarray(cells)
-
-
-def _shrink(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The mask without what touches its outside at a side or a corner; beyond the border is inside."""
-    padded = np.pad(mask, 1, constant_values=True)
-    rows = padded[:-2] & padded[1:-1] & padded[2:]
-    return rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]

@@ -44,3 +44,10 @@ def weights(length: int, start: float, step: float, count: int, *, clamp: bool =
         return np.asarray((1 - np.abs(pixels - middles)).clip(0), np.float32)
     covered = np.minimum(middles + step / 2, pixels + 0.5) - np.maximum(middles - step / 2, pixels - 0.5)
     return np.asarray(covered.clip(0) / step, np.float32)
+
+
+def grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A mask with all pixels that touch it at a side or a corner: bool [H, W]."""
+    padded = np.pad(mask, 1)
+    rows = padded[:-2] | padded[1:-1] | padded[2:]
+    return np.asarray(rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:])
