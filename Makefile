@@ -54,10 +54,11 @@ test-boards: $(READY) ## installing by the README's lines on emulated boards; sl
 wheelhouse: $(READY) ## gather the wheels for a board without network: make wheelhouse BOARD=...
 	$(BIN)/python -m tools.wheelhouse $(BOARD)
 
-readme: $(READY) ## write the tables of README.md, docs/training.md and docs/serving.md from committed results
+readme: $(READY) ## write the tables of README.md and of docs/training.md, docs/serving.md and docs/photos.md from committed results
 	$(BIN)/python -m tools.readme
 	$(BIN)/python -m tools.training
 	$(BIN)/python -m tools.serving
+	$(BIN)/python -m tools.photos_page
 
 models: $(READY) ## write the model cards, docs/models.md, from committed files
 	$(BIN)/python -m tools.models

@@ -1,9 +1,9 @@
 """The device side: model files and pixels in, digits out.
 
-Imports: none of ours, and numpy at most until something is loaded. Pillow, click, and the interpreters are each imported in one module
-only (images, cli, interpreter), when first needed.
+Imports: none of ours, and numpy at most until something is loaded. Pillow, click, and the interpreters are imported in as few modules as
+can be (images and explanation, cli, interpreter), when first needed.
 Imported by: train, convert, benchmarks.
-Flow: <name>-<recipe>.tflite + pixels -> digits
+Flow: <name>-<recipe>.tflite + pixels -> digits; photos become pixels in edge_runtime.photos
 """
 
 from edge_runtime.classifier import Classification, Classifications, Classifier

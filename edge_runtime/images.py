@@ -1,9 +1,12 @@
-"""Image files to the pixel contract. The only module of this package that imports Pillow."""
+"""Image files to pixels, and pixels to image files. Of this package only `images` and `explanation` import Pillow."""
 
 import io
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import PIL.Image
@@ -11,52 +14,58 @@ from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
 from edge_runtime.errors import ImageError
+from edge_runtime.photos import Photo, grey_of, read_photo, upright
+from edge_runtime.photos.grey import LONGEST, MOST_PIXELS, strips_of
 from edge_runtime.pixels import SIDE, Image
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
-_FORMATS = ("PNG", "JPEG", "BMP")
-_MOST_PIXELS = 64_000_000
-_LEAST_CONTRAST = 40
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
+_KINDS = "PNG, JPEG, BMP, GIF, WebP or TIFF"
+_ORIENTATION = 274
+_HEIC = (b"heic", b"heix", b"mif1", b"msf1")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image in the pixel contract, uint8 [28, 28], and what was done to it that its owner may not expect."""
+    """An image in the pixel contract, uint8 [28, 28], and what its owner should know about it.
+
+    photo: how it was found; None for a file of 28x28 pixels, which is taken as it is.
+    """
 
     image: Image
     warnings: tuple[str, ...]
+    photo: Photo | None = field(default=None, repr=False)
 
 
-def read_picture(path: Path | str, stream: BinaryIO | None = None, most_pixels: int = _MOST_PIXELS) -> Picture:
-    """Read a PNG, JPEG or BMP file: of that path, or from a stream that messages call so.
+def read_picture(path: Path | str, stream: BinaryIO | None = None, most_pixels: int = MOST_PIXELS) -> Picture:
+    """Read a PNG, JPEG, BMP, GIF, WebP or TIFF file: of that path, or from a stream that messages call so.
 
-    A file of 28x28 pixels is taken as it is: 0 = background, 255 = ink. A larger or smaller one is turned to light ink on dark ground
-    by the grey level of its border, stretched so that the border becomes 0 and the ink 255, padded to a square and resized.
+    A file of 28x28 pixels is taken as it is: 0 = background, 255 = ink. Anything else is a photo, whose digit is found and brought into
+    MNIST's form (docs/photos.md); of several images in a file, the first.
 
     Raises:
         ImageError: the file cannot be read as an image, or has more than `most_pixels` pixels, 64 million at most.
     """
-    return picture_of(_read_grey(path, stream, min(most_pixels, _MOST_PIXELS)))
+    return picture_of(_read_pixels(path, stream, min(most_pixels, MOST_PIXELS)))
 
 
-def picture_of(grey: NDArray[np.uint8]) -> Picture:
-    """A picture in the pixel contract of grey levels, uint8 [height, width]: as `read_picture` does."""
-    if grey.shape == (SIDE, SIDE):
-        light = _border_level(grey) > 127
-        return Picture(grey, ("the border is light: a 28x28 picture is taken as light ink on dark ground",) if light else ())
-    warnings = [f"resized from {grey.shape[1]}x{grey.shape[0]}"]
-    if _border_level(grey) > 127:
-        grey = 255 - grey
-        warnings.append("inverted: the border is light, so the ink is dark")
-    ink = grey.astype(np.int64).clip(_border_level(grey)) - _border_level(grey)
-    if ink.max() < _LEAST_CONTRAST:
-        warnings.append(f"faint: the ink differs from the border by {ink.max()} of 255 grey levels")
-    stretched = ink * 255 // max(int(ink.max()), _LEAST_CONTRAST)  # a blank sheet's noise stays noise
-    return Picture(_resize(_pad_to_square(stretched.astype(np.uint8))), tuple(warnings))
+def picture_of(pixels: NDArray[Any]) -> Picture:
+    """A picture in the pixel contract, of pixels as `grey_of` takes them, upright: as `read_picture` does.
+
+    Raises:
+        ImageError: it is no such array.
+    """
+    if pixels.shape[:2] != (SIDE, SIDE):
+        photo = read_photo(pixels)
+        return Picture(photo.image, photo.warnings, photo)
+    image = np.rint(grey_of(pixels)).astype(np.uint8)
+    border = np.median(np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]]))
+    light = "inverted: the border is light, but a 28x28 picture is taken as it is, as light ink on dark ground"
+    return Picture(image, (light,) if border > 127 else ())
 
 
-def png_bytes(image: Image) -> bytes:
-    """An image, uint8 [28, 28], as the content of a PNG file."""
+def png_bytes(image: NDArray[np.uint8]) -> bytes:
+    """An image, uint8 [H, W] or [H, W, 3], as the content of a PNG file."""
     stream = io.BytesIO()
     PIL.Image.fromarray(image).save(stream, "PNG")
     return stream.getvalue()
@@ -80,41 +89,66 @@ def find_images(path: Path) -> list[Path]:
     return found
 
 
-def _read_grey(path: Path | str, stream: BinaryIO | None, most_pixels: int) -> NDArray[np.uint8]:
+def _read_pixels(path: Path | str, stream: BinaryIO | None, most_pixels: int) -> NDArray[Any]:
+    """Pixels as `grey_of` takes them, upright, at most 1024 along the longer side."""
+    with _errors_of_ours(path, most_pixels), PIL.Image.open(path if stream is None else stream, formats=_FORMATS) as opened:
+        if opened.width * opened.height > most_pixels:
+            raise ImageError(f"{path}: {opened.width}x{opened.height} is more than {most_pixels:,} pixels")
+        return upright(_reduced(opened), _orientation(opened))
+
+
+@contextmanager
+def _errors_of_ours(path: Path | str, most_pixels: int) -> Iterator[None]:
     try:
-        with PIL.Image.open(path if stream is None else stream, formats=_FORMATS) as opened:
-            if opened.width * opened.height > most_pixels:
-                raise ImageError(f"{path}: {opened.width}x{opened.height} is more than {most_pixels:,} pixels")
-            return _to_grey(opened)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's about damaged files and large ones: here they are errors, or do not matter
+            yield
+    except ImageError:
+        raise
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path}: is no PNG, JPEG or BMP image") from error
+        raise ImageError(f"{path}: is no {_KINDS} image{_hint(path)}") from error
     except PIL.Image.DecompressionBombError as error:
         raise ImageError(f"{path}: is far more than {most_pixels:,} pixels") from error
     except OSError as error:
         raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (SyntaxError, ValueError, MemoryError, EOFError) as error:  # what Pillow's decoders raise on damaged files
-        raise ImageError(f"{path}: is damaged ({error})") from error
+    except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
+        raise ImageError(f"{path}: is damaged ({error or type(error).__name__})") from error
 
 
-def _to_grey(opened: PIL.Image.Image) -> NDArray[np.uint8]:
-    if opened.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip at 255
-        return (np.asarray(opened, np.int64) >> 8).clip(0, 255).astype(np.uint8)
-    if "A" in opened.getbands() or "transparency" in opened.info:
-        paper = PIL.Image.new("RGBA", opened.size, "white")
-        opened = PIL.Image.alpha_composite(paper, opened.convert("RGBA"))
-    return np.asarray(opened.convert("L"), np.uint8)
+def _hint(path: Path | str) -> str:
+    """What to do about a phone's own format, which Pillow does not read by itself."""
+    try:
+        with Path(path).open("rb") as stream:
+            start = stream.read(12)
+    except (OSError, ValueError):
+        return ""
+    return "; it is HEIC, save it as JPEG" if start[4:8] == b"ftyp" and start[8:] in _HEIC else ""
 
 
-def _border_level(grey: NDArray[np.uint8]) -> int:
-    return int(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
+def _orientation(opened: PIL.Image.Image) -> Any:
+    try:
+        return opened.getexif().get(_ORIENTATION)
+    except Exception:  # damaged metadata of a picture that is whole
+        return None
 
 
-def _pad_to_square(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    side = max(grey.shape)
-    before = [(side - length) // 2 for length in grey.shape]
-    margins = [(first, side - length - first) for first, length in zip(before, grey.shape, strict=True)]
-    return np.pad(grey, margins)
+def _reduced(opened: PIL.Image.Image) -> NDArray[Any]:
+    """Pixels of at most 1024 along the longer side, reduced strip by strip: no second copy of a large image is made."""
+    factor = -(-max(opened.size) // LONGEST)
+    # A JPEG file decodes to an eighth, a quarter or half of its size at once, and to its brightness alone.
+    opened.draft("L", (max(1, opened.width // factor), max(1, opened.height // factor)))
+    factor = -(-max(opened.size) // LONGEST)
+    strips = strips_of(opened.height, opened.width, factor)
+    pieces = [_plain(opened.crop((0, top, opened.width, bottom))).reduce(factor) for top, bottom in strips]
+    return np.concatenate([np.asarray(piece) for piece in pieces])
 
 
-def _resize(grey: NDArray[np.uint8]) -> Image:
-    return np.asarray(PIL.Image.fromarray(grey).resize((SIDE, SIDE), PIL.Image.Resampling.BOX), np.uint8)
+def _plain(image: PIL.Image.Image) -> PIL.Image.Image:
+    """The same image with grey levels, as bytes or as floats of 0 to 255, with colours, or with colours and opacity."""
+    if image.mode.startswith("I"):  # 16 bits a pixel
+        return PIL.Image.fromarray((np.asarray(image).clip(0, 65_535) / 257).astype(np.float32))
+    if image.mode == "F":
+        raise ImageError("has pixels that are real numbers; save it with 8 or 16 bits")
+    if "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
+        return image.convert("RGBA")
+    return image.convert("L" if image.mode in ("1", "L") else "RGB")

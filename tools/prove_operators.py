@@ -220,7 +220,9 @@ def _difference(expected: Any, found: Any, recipe: Recipe) -> Outcome:
     if largest <= tolerance.amount:
         return None
     clearly = largest > _CLEARLY * tolerance.amount
-    by_how_much = f"more than {_CLEARLY} times" if clearly else "more than"  # no figure: what a wrong kernel computes differs between machines
+    by_how_much = (
+        f"more than {_CLEARLY} times" if clearly else "more than"
+    )  # no figure: what a wrong kernel computes differs between machines
     said = f"{_DIFFER} from those of {REFERENCE} by {by_how_much} the tolerance"
     return Failure(said, by_rounding=not clearly)
 

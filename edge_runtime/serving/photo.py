@@ -25,7 +25,7 @@ def see(content: bytes, most_pixels: int) -> Seen:
     """Read an image file from its bytes, as `digits classify` reads one.
 
     Args:
-        content: of a PNG, JPEG or BMP file.
+        content: of a PNG, JPEG, BMP, GIF, WebP or TIFF file.
         most_pixels: width times height.
 
     Raises:
@@ -34,4 +34,6 @@ def see(content: bytes, most_pixels: int) -> Seen:
     from edge_runtime.images import read_picture
 
     picture = read_picture("the image", io.BytesIO(content), most_pixels)
-    return Seen(picture.image, picture.warnings, (("28x28 pixels", picture.image),))
+    return Seen(
+        picture.image, picture.warnings, picture.photo.steps if picture.photo else (("28x28 pixels, as they are", picture.image),)
+    )

@@ -3,29 +3,24 @@
 A composition root: it may import any package, and nobody imports it.
 """
 
-import csv
 import dataclasses
-import io
-import json
-import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from edge_runtime.errors import BadArgument, InputError, ModelFileError
 
 if TYPE_CHECKING:
-    from edge_runtime.classifier import Classification, Classifier
-    from edge_runtime.images import Picture
+    from edge_runtime.answers import Answer, Answerer
+    from edge_runtime.classifier import Classifier
+    from edge_runtime.explanation import Page
     from edge_runtime.sources.files import Item
 
-_CSV_HEADER = ("source", "label", "index", "confidence", "warnings")
 
-
-@click.command("classify", epilog="Example: digits classify seven.png scans/ --json")
+@click.command("classify", epilog="Example: digits classify seven.jpg scans/ --explain how.png")
 @click.argument("words", nargs=-1, metavar="[FILE|FOLDER|PATTERN|-]...")
 @click.option(
     "--model",
@@ -34,6 +29,10 @@ _CSV_HEADER = ("source", "label", "index", "confidence", "warnings")
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--csv", "as_csv", is_flag=True, help="A line of CSV for each, under a header.")
+@click.option(
+    "--explain", type=click.Path(path_type=Path), metavar="OUT.png", help="Draw every step and the scores, a row a picture."
+)
+@click.option("--force", is_flag=True, help="Replace the drawing if it exists.")
 @click.option("--watch", type=click.Path(path_type=Path), metavar="FOLDER", help="Go on with what comes into a folder.")
 @click.option("--camera", metavar="WHAT", help="A camera's number, a URL, a video file (OpenCV), or picamera2.")
 @click.option("--backend", metavar="NAME", help="litert, tflite or tensorflow; the first installed one if not given.")
@@ -45,6 +44,8 @@ def classify_command(
     model: Path | None,
     as_json: bool,
     as_csv: bool,
+    explain: Path | None,
+    force: bool,
     watch: Path | None,
     camera: str | None,
     backend: str | None,
@@ -52,34 +53,75 @@ def classify_command(
 ) -> None:
     """Classify pictures: files, folders, patterns, or standard input (-): an image, or a stream of paths, one a line.
 
-    A picture of 28x28 pixels is taken as it is, light ink on dark ground. Others are turned to that and resized. What cannot be read is a
-    line on stderr; the others are answered, and the exit code is 4.
+    Photos, scans and screenshots, as PNG, JPEG, BMP, GIF, WebP or TIFF: the digit is found and brought into the form of MNIST's images. A
+    picture of 28x28 pixels is taken as it is, light ink on dark ground. What is doubtful is told in brackets: blank, faint, small, several
+    digits, touches the edge, inverted, unlike any digit. What cannot be read is a line on stderr; the others are answered, and the exit
+    code is 4.
 
     A camera's answer is said once most of the last frames agree on it. --watch and --camera end with Ctrl-C.
     """
-    if sum([bool(words), watch is not None, camera is not None]) != 1:
-        raise click.UsageError("give files, folders or patterns, or --watch FOLDER, or --camera WHAT")
-    if as_json and as_csv:
-        raise BadArgument("--json and --csv are two forms of the answer; give one")
-    say = _printer(as_json, as_csv)
-    classifier, readers = _classifier(model, backend, threads)
-    for warning in classifier.warnings:
-        click.echo(f"digits: {warning}", err=True)
+    _check_together(words, watch, camera, as_json and as_csv, explain)
+    page = _page(explain, force)
+    say = _printer(as_json, as_csv, page)
+    answerer, readers = _answerer(model, backend, threads)
     try:
         if camera is not None:
-            _follow(classifier, camera, say)
+            _follow(answerer, camera, say)
             return
-        failed = _answer(classifier, _given(words, watch, readers), say)
+        failed = _answer(answerer, _given(words, watch, page, readers), say)
     except KeyboardInterrupt:
         if words:
             raise
         return  # how a watch ends
+    if page:
+        page.save()
     if failed:
         click.get_current_context().exit(InputError.exit_code)
 
 
+def _check_together(words: tuple[str, ...], watch: Path | None, camera: str | None, two_forms: bool, explain: Path | None) -> None:
+    if sum([bool(words), watch is not None, camera is not None]) != 1:
+        raise click.UsageError("give files, folders or patterns, or --watch FOLDER, or --camera WHAT")
+    if two_forms:
+        raise BadArgument("--json and --csv are two forms of the answer; give one")
+    if explain and not words:
+        raise BadArgument("--explain draws pictures that are given; --watch and --camera have no end")
+
+
+def _page(path: Path | None, force: bool) -> "Page | None":
+    """What --explain draws on."""
+    if path is None:
+        return None
+    from edge_runtime.explanation import Page
+
+    return Page(path, force)
+
+
+def _printer(as_json: bool, as_csv: bool, page: "Page | None") -> "Callable[[Answer], None]":
+    if as_csv:
+        from edge_runtime.answers import CSV_HEADER, csv_line
+
+        click.echo(csv_line(CSV_HEADER))
+
+    def say(answer: "Answer") -> None:
+        click.echo(answer.as_json() if as_json else answer.as_csv() if as_csv else answer.as_text())
+        if page:
+            page.add(answer)
+
+    return say
+
+
+def _answerer(model: Path | None, backend: str | None, threads: int | None) -> "tuple[Answerer, int]":
+    """What answers, and how many threads read files."""
+    from edge_runtime.answers import Answerer
+
+    classifier, readers = _classifier(model, backend, threads)
+    for warning in classifier.warnings:
+        click.echo(f"digits: {warning}", err=True)
+    return Answerer(classifier), readers
+
+
 def _classifier(model: Path | None, backend: str | None, threads: int | None) -> "tuple[Classifier, int]":
-    """The classifier, and how many threads read files."""
     from edge_runtime.classifier import Classifier
     from edge_runtime.device.tuning import recall
     from edge_runtime.interpreter import find_backend
@@ -94,77 +136,38 @@ def _classifier(model: Path | None, backend: str | None, threads: int | None) ->
     return classifier, threads or (tuned.batch_threads if tuned else 1)
 
 
-def _given(words: tuple[str, ...], watch: Path | None, threads: int) -> "Iterator[Item]":
-    from edge_runtime.sources.files import ahead, items, read_item
+def _given(words: tuple[str, ...], watch: Path | None, page: "Page | None", threads: int) -> "Iterator[Item]":
+    from edge_runtime.sources.files import expanded, items
 
     if watch is None:
-        return items(words, sys.stdin.buffer, threads if len(words) > 1 or not Path(words[0]).is_file() else 1)
+        entries: Iterable[Item | Path] = expanded(words, sys.stdin.buffer)
+        if page:
+            entries = page.with_room_for(entries)
+        return items(entries, threads if len(words) > 1 or not Path(words[0]).is_file() else 1)
 
     from edge_runtime.sources.watching import watch as watched
 
-    return ahead(read_item, watched(watch), 1)
+    return items(watched(watch))
 
 
-def _answer(classifier: "Classifier", found: "Iterable[Item]", say: "Callable[[str, Classification, Picture], None]") -> bool:
-    """Print an answer for each picture; whether one of them could not be used."""
+def _answer(answerer: "Answerer", found: "Iterable[Item]", say: "Callable[[Answer], None]") -> bool:
+    """Say an answer for each picture; whether one of them could not be used."""
     failed = False
     for item in found:
         if isinstance(item.picture, InputError):
             click.echo(f"digits: {item.picture}", err=True)
             failed = True
         else:
-            say(item.source, classifier.classify(item.picture.image), item.picture)
+            say(answerer.answer(item.source, item.picture))
     return failed
 
 
-def _follow(classifier: "Classifier", camera: str, say: "Callable[[str, Classification, Picture], None]") -> None:
+def _follow(answerer: "Answerer", camera: str, say: "Callable[[Answer], None]") -> None:
     from edge_runtime.images import picture_of
     from edge_runtime.sources.camera import StableAnswer, frames
 
     stable = StableAnswer()
     for frame in frames(camera):
-        picture = picture_of(frame)
-        result = classifier.classify(picture.image)
-        if stable.see(result.label, result.confidence) is not None:
-            say(camera, result, dataclasses.replace(picture, warnings=()))
-
-
-def _printer(as_json: bool, as_csv: bool) -> "Callable[[str, Classification, Picture], None]":
-    form: Callable[[str, Any, tuple[str, ...]], str] = _as_json if as_json else _as_csv if as_csv else _as_text
-    if as_csv:
-        click.echo(_csv_line(_CSV_HEADER))
-
-    def say(source: str, result: "Classification", picture: "Picture") -> None:
-        if math.isnan(result.confidence):
-            raise ModelFileError("the model answers with values that are no numbers (NaN or infinite)")
-        click.echo(form(source, result, picture.warnings))
-
-    return say
-
-
-def _as_text(source: str, result: "Classification", warnings: tuple[str, ...]) -> str:
-    notes = f"  ({'; '.join(warnings)})" if warnings else ""
-    return f"{source}: {result.label}  {100 * result.confidence:.1f} %{notes}"
-
-
-def _as_json(source: str, result: "Classification", warnings: tuple[str, ...]) -> str:
-    return json.dumps(
-        {
-            "source": source,
-            "label": result.label,
-            "index": result.index,
-            "confidence": result.confidence,
-            "scores": result.scores.tolist(),
-            "warnings": warnings,
-        }
-    )
-
-
-def _as_csv(source: str, result: "Classification", warnings: tuple[str, ...]) -> str:
-    return _csv_line((source, result.label, str(result.index), f"{result.confidence:.6f}", "; ".join(warnings)))
-
-
-def _csv_line(cells: tuple[str, ...]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(cells)
-    return line.getvalue()
+        answer = answerer.answer(camera, picture_of(frame))
+        if stable.see(answer.result.label, answer.result.confidence) is not None:
+            say(dataclasses.replace(answer, warnings=()))

@@ -10,7 +10,7 @@ from typing import BinaryIO, TypeVar
 from edge_runtime.errors import ImageError, InputError
 from edge_runtime.images import SUFFIXES, Picture, find_images, read_picture
 
-_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"BM")
+_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*")
 _LONGEST_LINE = 65_536
 _SPECIAL = "*?["
 Given = TypeVar("Given")
@@ -25,16 +25,27 @@ class Item:
     picture: Picture | InputError
 
 
-def items(words: Iterable[str], stdin: BinaryIO, threads: int = 1) -> Iterator[Item]:
-    """The pictures of files, folders, patterns and standard input, in that order.
+def expanded(words: Iterable[str], stdin: BinaryIO) -> Iterator[Item | Path]:
+    """What words mean, in their order: paths of pictures that are to be read, and items that are read, or could not be.
 
     Args:
         words: each a file, a folder (its image files, by name), a pattern such as `scans/*.png` (what it fits, by name; a file of that
             very name goes first), or "-" for standard input: an image, or a stream of paths, one a line.
         stdin: standard input, read as it comes.
-        threads: that read files; more than a few files ahead are never read.
     """
-    return ahead(read_item, _expanded(words, stdin), threads)
+    for word in words:
+        if word == "-":
+            yield from _of_stdin(stdin)
+            continue
+        try:
+            yield from _paths(word)
+        except InputError as error:
+            yield Item(word, error)
+
+
+def items(entries: Iterable[Item | Path], threads: int = 1) -> Iterator[Item]:
+    """The pictures of paths, in their order, read on threads; more than a few files ahead are never read."""
+    return ahead(read_item, entries, threads)
 
 
 def ahead(work: Callable[[Given], Found], given: Iterable[Given], threads: int) -> Iterator[Found]:
@@ -64,17 +75,6 @@ def read_item(entry: Item | Path) -> Item:
         return Item(str(entry), error)
 
 
-def _expanded(words: Iterable[str], stdin: BinaryIO) -> Iterator[Item | Path]:
-    for word in words:
-        if word == "-":
-            yield from _of_stdin(stdin)
-            continue
-        try:
-            yield from _paths(word)
-        except InputError as error:
-            yield Item(word, error)
-
-
 def _paths(word: str) -> Iterator[Path]:
     path = Path(word)
     if path.exists() or not any(letter in word for letter in _SPECIAL):
@@ -92,12 +92,17 @@ def _paths(word: str) -> Iterator[Path]:
 
 def _of_stdin(stdin: BinaryIO) -> Iterator[Item | Path]:
     line = stdin.readline(_LONGEST_LINE)
-    if line.startswith(_MAGIC):
+    if _is_image(line):
         yield _picture("-", line + stdin.read())
         return
     while line:
         yield from _of_line(line)
         line = stdin.readline(_LONGEST_LINE)
+
+
+def _is_image(line: bytes) -> bool:
+    """Whether an image file begins so. BMP and WebP begin with letters that a path may have too, but not with a path's NUL or suffix."""
+    return line.startswith(_MAGIC) or (line.startswith((b"BM", b"RIFF")) and (b"\x00" in line or b"." not in line))
 
 
 def _of_line(line: bytes) -> Iterator[Item | Path]:

@@ -5,12 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import PIL.Image
 import pytest
 
 from edge_runtime.cli import COMMANDS
+from edge_runtime.explanation import PANEL
 from edge_runtime.images import png_bytes
 from edge_runtime.version import __version__
 from tests.commands import digits
+from tests.nondigits import invent_scribble
+from tests.photos import invent_scene, jpeg_bytes, photograph
 from train.data import Dataset
 
 
@@ -190,3 +195,63 @@ def test_a_missing_extra_is_one_line_with_what_to_install(module: str, words: li
     child = subprocess.run([sys.executable, "-c", hide], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert child.returncode == 1
     assert child.stderr.splitlines()[-1] == f"digits: {words[0]} needs {module}; install it with: pip install '.[{extra}]'"
+
+
+@pytest.fixture
+def photos(tmp_path: Path, mnist: Dataset) -> Path:
+    """A folder with a photo of a digit, a blank sheet, and a drawing of none."""
+    pixels = photograph(mnist.validation.images[0], invent_scene(2))
+    (tmp_path / "a-digit.jpg").write_bytes(jpeg_bytes(pixels))
+    (tmp_path / "b-blank.png").write_bytes(png_bytes(np.full((90, 120), 230, np.uint8)))
+    (tmp_path / "c-scribble.png").write_bytes(png_bytes(255 - invent_scribble(900_001)))
+    return tmp_path
+
+
+def test_photos_are_classified_with_what_is_doubtful_about_them(photos: Path, mnist: Dataset) -> None:
+    """A good photo has no warning; a blank sheet and a scribble are told, in text and in JSON."""
+    code, text, error = digits("classify", photos)
+    digit, blank, scribble = text.splitlines()
+    assert (code, error) == (0, "")
+    assert digit.startswith(f"{photos / 'a-digit.jpg'}: {mnist.validation.labels[0]}  ")
+    assert digit.endswith(" %")
+    assert blank.endswith("  (blank: no ink stands out from the paper)")
+    assert "  (unlike any digit seen in training" in scribble
+    answers = [json.loads(line) for line in digits("classify", photos, "--json").out.splitlines()]
+    assert [[warning.partition(":")[0][:6] for warning in answer["warnings"]] for answer in answers] == [[], ["blank"], ["unlike"]]
+
+
+def test_a_model_without_calibration_calls_nothing_unlike(photos: Path, cnn_files: dict[str, Path]) -> None:
+    """The threshold is of one model; for others there is none."""
+    code, text, _ = digits("classify", photos / "c-scribble.png", "--model", cnn_files["int8"])
+    assert (code, "unlike" in text) == (0, False)
+
+
+def test_steps_are_drawn_on_one_page(photos: Path) -> None:
+    """A row for each picture that can be read; a broken one is a line on stderr and exit 4, and the page is written all the same."""
+    (photos / "d-broken.png").write_bytes(b"broken")
+    page = photos / "page" / "how.png"
+    code, text, error = digits("classify", photos, "--explain", page)
+    assert (code, len(text.splitlines()), error.count("\n")) == (4, 3, 1)
+    with PIL.Image.open(page) as opened:
+        assert opened.height > 3 * PANEL
+
+
+def test_a_page_is_not_overwritten_unasked(photos: Path) -> None:
+    """Before anything is classified; --force replaces it."""
+    page = photos / "how.png"
+    page.write_bytes(b"mine")
+    code, text, error = digits("classify", photos / "b-blank.png", "--explain", page)
+    assert (code, text, page.read_bytes()) == (1, "", b"mine")
+    assert "--force" in error
+    assert digits("classify", photos / "b-blank.png", "--explain", page, "--force").code == 0
+    assert page.read_bytes().startswith(b"\x89PNG")
+
+
+def test_too_many_pictures_for_a_page_are_wrong_usage(images: Path) -> None:
+    """Nothing is classified and nothing is written."""
+    for number in range(3, 60):
+        (images / f"{number}.png").write_bytes((images / "0.png").read_bytes())
+    code, text, error = digits("classify", images, "--explain", images / "how" / "how.png")
+    assert (code, text) == (2, "")
+    assert "up to 50 pictures, here are 60" in error
+    assert not (images / "how").exists()

@@ -105,8 +105,13 @@ def test_the_wheel_is_small_and_holds_what_it_should(wheel: Path) -> None:
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"train", "convert", "edge_runtime", "benchmarks"}
     models = {f"edge_runtime/models/{name}-{recipe}.tflite" for name in ("nano", "small", "base") for recipe in ("fp32", "int8")}
     assert {name for name in names if name.endswith(".tflite")} == models
-    wanted = {"benchmarks/templates/report.html.j2", "convert/proven_operators.json", "edge_runtime/py.typed"}
-    assert wanted | {"edge_runtime/serving/page.html"} <= set(names)
+    wanted = {
+        "benchmarks/templates/report.html.j2",
+        "convert/proven_operators.json",
+        "edge_runtime/py.typed",
+        "edge_runtime/serving/page.html",
+    }
+    assert wanted | {f"edge_runtime/models/likeness.{suffix}" for suffix in ("json", "npy")} <= set(names)
     assert not [name for name in names if name.endswith((".npz", ".keras"))]
     assert any(name.endswith("licenses/LICENSE") for name in names)
 

@@ -81,8 +81,8 @@ def test_forms_without_one_file_are_refused(server: Running) -> None:
 @pytest.mark.parametrize(
     ("content", "cause"),
     [
-        (b"", "no PNG, JPEG or BMP"),
-        (b"GIF89a" + bytes(50), "no PNG, JPEG or BMP"),
+        (b"", "no PNG, JPEG, BMP, GIF, WebP or TIFF"),
+        (b"GIF88a" + bytes(50), "no PNG, JPEG, BMP, GIF, WebP or TIFF"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no PNG"),
         (_photo()[:200], "damaged|cannot be read"),
     ],

@@ -1,0 +1,75 @@
+"""Pictures to answers: what `digits classify` says of each, in text, JSON and CSV; `explanation` draws it."""
+
+import csv
+import io
+import json
+import math
+from dataclasses import dataclass
+
+from edge_runtime.classifier import Classification, Classifier
+from edge_runtime.errors import ModelFileError
+from edge_runtime.images import Picture
+from edge_runtime.likeness import Likeness
+
+CSV_HEADER = ("source", "label", "index", "confidence", "warnings")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A picture, where it is from, what the model says of it, and what is doubtful about that."""
+
+    source: str
+    picture: Picture
+    result: Classification
+    labels: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def as_text(self) -> str:
+        """One line: the source, the label, how sure the model is, and warnings in brackets."""
+        notes = f"  ({'; '.join(self.warnings)})" if self.warnings else ""
+        return f"{self.source}: {self.result.label}  {100 * self.result.confidence:.1f} %{notes}"
+
+    def as_json(self) -> str:
+        """One line with one JSON object."""
+        content = {
+            "source": self.source,
+            "label": self.result.label,
+            "index": self.result.index,
+            "confidence": self.result.confidence,
+            "scores": self.result.scores.tolist(),
+            "warnings": self.warnings,
+        }
+        return json.dumps(content)
+
+    def as_csv(self) -> str:
+        """One line of CSV, under `CSV_HEADER`."""
+        return csv_line(
+            (self.source, self.result.label, str(self.result.index), f"{self.result.confidence:.6f}", "; ".join(self.warnings))
+        )
+
+
+class Answerer:
+    """Answers pictures with one model; its judge of what is unlike any digit is loaded with it, where there is one."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier = classifier
+        self._likeness = Likeness.of(classifier.model)
+
+    def answer(self, source: str, picture: Picture) -> Answer:
+        """Classify a picture.
+
+        Raises:
+            ModelFileError: the model answers with NaN or infinite values.
+        """
+        result = self._classifier.classify(picture.image)
+        if math.isnan(result.confidence):
+            raise ModelFileError("the model answers with values that are no numbers (NaN or infinite)")
+        unlike = self._likeness.warnings(picture.image, result.index, result.logits) if self._likeness else ()
+        return Answer(source, picture, result, self._classifier.labels, picture.warnings + unlike)
+
+
+def csv_line(cells: tuple[str, ...]) -> str:
+    """Cells as a line of CSV (RFC 4180), without its end."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(cells)
+    return line.getvalue()

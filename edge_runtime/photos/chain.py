@@ -1,0 +1,84 @@
+"""The whole way of a photo to MNIST's form. Read `read_photo` from top to bottom: that is how the data flows."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.photos.digits import Strokes, find_digit
+from edge_runtime.photos.form import centre, cut_out, fit, with_usual_width
+from edge_runtime.photos.grey import grey_of
+from edge_runtime.photos.lines import remove_lines
+from edge_runtime.photos.paper import contrast_of, ground_of
+from edge_runtime.photos.resampling import reduce
+from edge_runtime.photos.sheet import sheet_of
+from edge_runtime.photos.warnings import warnings_of
+from edge_runtime.pixels import SIDE, Image
+
+Floats = NDArray[np.float32]
+
+SHOWN = 256
+"""Pixels along the longer side that steps are shown with, at most."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo's digit in the pixel contract, uint8 [28, 28], and every step on the way to it.
+
+    grey, ground: float32 [H, W], 0 to 255. contrast: float32 [H, W], ink with everything else that differs from the ground; ink: the same
+    without the paper's lines. light: the ink is lighter than its ground. strokes: which of it is the digit; None if nothing is.
+    fine: float32, the digit alone, about 80 pixels, 0 to 1.
+    """
+
+    image: Image
+    grey: Floats = field(repr=False)
+    ground: Floats = field(repr=False)
+    contrast: Floats = field(repr=False)
+    ink: Floats = field(repr=False)
+    light: bool
+    strokes: Strokes | None = field(repr=False)
+    fine: Floats = field(repr=False)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is doubtful about it, in words; each begins with a word for its kind and a colon."""
+        return warnings_of(self.strokes, self.ground, self.light)
+
+    @property
+    def steps(self) -> tuple[tuple[str, NDArray[np.uint8]], ...]:
+        """Pictures of the way from the photo to 28x28, each with its name: uint8 [h, w], reduced to 256 pixels at most."""
+        full = self.strokes.contrast if self.strokes else max(float(self.contrast.max()), 0.1)
+        height, width = self.grey.shape
+        return (
+            (f"grey, {width}x{height}", _shown(self.grey)),
+            ("light and shadow removed", _shown(255 * self.contrast / full)),
+            ("paper's lines removed", _shown(255 * self.ink / full)),
+            ("ink of the digit", _shown(255 * self.ink / full * (self.strokes.mask if self.strokes else 0))),
+            ("as in MNIST, 28x28", self.image),
+        )
+
+
+def read_photo(pixels: Any) -> Photo:
+    """Find the digit of a photo and bring it into MNIST's form.
+
+    Args:
+        pixels: as `grey_of` takes them: [H, W] or [H, W, channels], upright.
+
+    Raises:
+        ImageError: it is no such array.
+    """
+    grey = sheet_of(grey_of(pixels))
+    ground = ground_of(grey)
+    contrast = contrast_of(grey, ground)
+    ink = remove_lines(contrast.ink)
+    strokes = find_digit(ink)
+    if strokes is None:
+        blank = np.zeros((SIDE, SIDE), np.uint8)
+        return Photo(blank, grey, ground, contrast.ink, ink, contrast.light, None, blank.astype(np.float32))
+    fine = with_usual_width(cut_out(ink, strokes))
+    return Photo(centre(fit(fine)), grey, ground, contrast.ink, ink, contrast.light, strokes, fine)
+
+
+def _shown(levels: Floats) -> NDArray[np.uint8]:
+    return reduce(levels.clip(0, 255), -(-max(levels.shape) // SHOWN)).astype(np.uint8)

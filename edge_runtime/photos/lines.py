@@ -1,0 +1,165 @@
+"""Lines printed on the paper: straight, thin, and running across the whole picture, which no stroke of a digit does."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.photos.paper import spread
+from edge_runtime.photos.resampling import reduce
+
+Floats = NDArray[np.float32]
+
+STEEPEST = 0.25
+"""Slope of the steepest line that is looked for, about 14 degrees."""
+COVERED = 0.55
+"""Share of its way across the picture on which a line has to be seen."""
+LONGEST = 256
+"""Longer side of the reduced image in which lines are looked for."""
+PIECES = 16
+"""Along each line its contrast is found anew so many times: light and focus may differ."""
+LEAST_LEFT = 0.3
+"""Ink over a line is stretched to full ink, but not by more than one over this."""
+SHORTEST = 1 / 6
+"""Share of the picture's width that a line is seen on at least, if it leaves the picture at a corner."""
+DARK = 0.35
+"""A line is dark from this share of full ink on."""
+LEAST_RIDGE = 0.015
+"""Contrast that a line has with both its sides at least, in the reduced image."""
+FULL_PIXELS = 20
+"""So many of the darkest pixels (of half the size) are full ink."""
+
+
+def remove_lines(ink: Floats) -> Floats:
+    """The same contrast, float32 [H, W], without lines that run across the picture, level or upright."""
+    full = _full_ink(ink)
+    for _ in range(2):
+        ink = _without_level_lines(ink, full).T
+    return ink
+
+
+def find_lines(ink: Floats) -> tuple[Floats, Floats]:
+    """Level lines, or nearly level ones: the row of each at the picture's middle column, which may lie outside, and its slope.
+
+    For each slope and row, the share of the way across the picture on which there is a ridge: a Radon transform of ridges, computed by
+    adding up halves of lines. M. L. Brady, "A fast discrete approximation algorithm for the Radon transform", SIAM J. Comput. 27 (1998).
+    """
+    height, width = ink.shape
+    columns = 1 << (width - 1).bit_length()
+    ridges = np.zeros((height, columns), np.float32)
+    ridges[2:-2, :width] = ink[2:-2] - np.maximum(ink[:-4], ink[4:]) > max(2 * spread(ink), LEAST_RIDGE)
+    ridges[1:-1] = np.maximum(ridges[1:-1], np.maximum(ridges[:-2], ridges[2:]))
+    falling, rising = (_share_seen(part, width) for part in (ridges, ridges[::-1]))
+    shares = np.concatenate([falling, rising[:0:-1, ::-1]])
+    slopes = np.concatenate([np.arange(len(falling)), np.arange(1 - len(rising), 0)]) / (columns - 1)
+    rows = _peaks(shares.max(axis=0))
+    return (rows - (shares.shape[1] - height) / 2).astype(np.float32), slopes[shares[:, rows].argmax(axis=0)].astype(np.float32)
+
+
+def _share_seen(ridges: Floats, width: int) -> Floats:
+    """For lines that go down s rows on the way through all columns and pass the middle column at row y: float32 [slopes, rows].
+
+    There are as many rows above the picture as below it: a line through a corner passes the middle column outside.
+    """
+    height, columns = ridges.shape
+    steepest = int(STEEPEST * columns)
+    ways = np.zeros((2, columns, 1, height + 2 * steepest), np.float32)
+    ways[0, :, 0, steepest : steepest + height] = ridges.T
+    ways[1, :width, 0, steepest : steepest + height] = 1
+    while ways.shape[1] > 1:
+        left, right = ways[:, 0::2], ways[:, 1::2]
+        count = min(2 * ways.shape[2], steepest + 1)
+        ways = left[:, :, np.arange(count) // 2]
+        for slope in range(count):
+            drop = (slope + 1) // 2
+            ways[:, :, slope, : ways.shape[3] - drop] += right[:, :, slope // 2, drop:]
+    seen, length = ways[:, 0]
+    share = seen / np.maximum(length, SHORTEST * width)
+    half = np.arange(len(share)) * (width - 1) // (2 * (columns - 1))
+    rows = np.arange(height + 2 * (steepest // 2)) + steepest - steepest // 2
+    return np.asarray(np.take_along_axis(share, rows - half[:, None], axis=1))
+
+
+def _peaks(share: Floats) -> NDArray[np.int64]:
+    """The best row of each group of neighbouring rows that are covered well enough."""
+    rows = np.flatnonzero(share > COVERED)
+    groups = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1) if len(rows) else []
+    return np.array([group[share[group].argmax()] for group in groups], np.int64)
+
+
+def _full_ink(ink: Floats) -> float:
+    """The contrast of full ink, from the darkest pixels."""
+    values = ink[::2, ::2].ravel()
+    count = min(FULL_PIXELS, values.size)
+    return float(np.partition(values, -count)[-count])
+
+
+def _without_level_lines(ink: Floats, full: float) -> Floats:
+    factor = -(-max(ink.shape) // LONGEST)
+    if min(ink.shape) < 8 * factor:
+        return ink
+    middles, slopes = find_lines(reduce(ink, factor))
+    cleaned = np.pad(ink, ((1, 1), (0, 0)), constant_values=np.nan)  # what lies outside is read from two extra rows
+    ways = _follow(cleaned, Ways((middles + 0.5) * factor + 0.5, slopes), reach=2 * factor + 1)
+    if len(ways.middles):
+        where = ways.bands(cleaned, reach=factor + 2)
+        cleaned[where] = _without_what_goes_through(cleaned[where], full)
+    return cleaned[1:-1]
+
+
+@dataclass(frozen=True)
+class Ways:
+    """Where lines go: the row of each at the picture's middle column, and its slope; float [lines]."""
+
+    middles: Floats
+    slopes: Floats
+
+    def bands(self, ink: Floats, reach: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows, [lines, 2 * reach + 1, W], and columns, [W], of the pixels on lines and beside them; rows outside become the outermost."""
+        columns = np.arange(ink.shape[1])
+        centres = np.rint(self.middles[:, None] + self.slopes[:, None] * (columns - (ink.shape[1] - 1) / 2)).astype(int)
+        rows = centres[:, None, :] + np.arange(-reach, reach + 1)[:, None]
+        return rows.clip(0, len(ink) - 1), columns
+
+
+def _medians(bands: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """The medians of 16 pieces of each way, [lines, rows, pieces], NaN where one leaves the picture; and where the pieces start."""
+    starts = np.linspace(0, bands.shape[2], min(PIECES, bands.shape[2]), endpoint=False).astype(int)
+    parts = np.split(bands, starts[1:], axis=2)
+    return np.stack([np.sort(part, axis=2)[:, :, part.shape[2] // 2] for part in parts], axis=2), starts
+
+
+def _follow(ink: Floats, ways: Ways, reach: int) -> Ways:
+    """Lines brought to where the ink is along them: the median slope between any two pieces, and the median of what is left.
+
+    Lines with fewer than three pieces in the picture are left out.
+    H. Theil, "A rank-invariant method of linear and polynomial regression analysis", Proc. KNAW 53 (1950).
+    """
+    medians, starts = _medians(ink[ways.bands(ink, reach)])
+    inside = np.isfinite(medians).all(axis=1)
+    long = inside.sum(axis=1) >= 3
+    offsets = np.where(inside, np.nan_to_num(medians, nan=-1).argmax(axis=1) - reach, np.nan)[long]
+    places = starts + starts[-1] / (2 * max(1, len(starts) - 1)) - ink.shape[1] / 2
+    first, second = np.triu_indices(len(starts), 1)
+    turn = np.nanmedian((offsets[:, second] - offsets[:, first]) / (places[second] - places[first]), axis=1)
+    shift = np.nanmedian(offsets - turn[:, None] * places, axis=1)
+    return Ways(ways.middles[long] + shift, ways.slopes[long] + turn)
+
+
+def _without_what_goes_through(bands: Floats, full: float) -> Floats:
+    """Bands along lines, [lines, rows, columns], without what is there all along; what is as dark as full ink stays so.
+
+    The line's own contrast is the median over a piece of the way, so that strokes that cross it do not count, and at most a little more
+    than the line has on most pieces, where a stroke runs along it.
+    """
+    medians, starts = _medians(bands)
+    medians[np.isnan(medians).all(axis=2)] = 0  # rows that are outside all the way
+    usual = np.nanmedian(medians, axis=2, keepdims=True)
+    usual = np.pad(usual, ((0, 0), (1, 1), (0, 0)), mode="edge")
+    usual = np.maximum(np.maximum(usual[:, :-2], usual[:, 1:-1]), usual[:, 2:])
+    lines = np.nan_to_num(medians).clip(0, np.minimum(1.3 * usual.clip(0), full))
+    lines = np.repeat(lines, np.diff(starts, append=bands.shape[2]), axis=2)
+    left = (bands - lines) * (full / np.maximum(full - lines, LEAST_LEFT * full))
+    # Where a line is nearly as dark as ink, what crosses it cannot be told from it, but is seen on both sides.
+    dark = lines > DARK * full
+    return np.asarray(np.where(dark, np.fmax(left, np.minimum(left[:, :1], left[:, -1:])), left), np.float32)

@@ -1,0 +1,59 @@
+"""Images made smaller and larger, by sums over rows and columns: what Pillow would do, for arrays of real numbers."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+def reduce(image: Floats, factor: int) -> Floats:
+    """Means of squares of factor x factor pixels; where the last squares reach over the border, it is repeated.
+
+    Args:
+        image: float32 [H, W].
+        factor: 1 or more.
+
+    Returns:
+        float32 [ceil(H / factor), ceil(W / factor)].
+    """
+    return image if factor == 1 else _row_means(_row_means(image, factor), factor)
+
+
+def _row_means(image: Floats, factor: int) -> Floats:
+    """The means of `factor` rows each, turned by a quarter: float32 [W, ceil(H / factor)]."""
+    whole = np.pad(image, ((0, -len(image) % factor), (0, 0)), mode="edge")
+    total = whole[::factor].copy()
+    for start in range(1, factor):
+        total += whole[start::factor]
+    return np.ascontiguousarray(total.T / np.float32(factor))
+
+
+def resize(cells: Floats, shape: tuple[int, ...], cell: int) -> Floats:
+    """Means of squares of cell x cell pixels back at full size, float32 `shape`, straight lines between the squares' middles."""
+    down, across = (
+        weights(length, 0.5 / cell - 0.5, 1 / cell, count, clamp=True) for length, count in zip(shape, cells.shape, strict=True)
+    )
+    return np.asarray(down @ cells @ across.T, np.float32)
+
+
+def weights(length: int, start: float, step: float, count: int, *, clamp: bool = False) -> Floats:
+    """A matrix float32 [length, count] that resamples `count` pixels to `length`, whose middles lie at start + step * i.
+
+    Straight lines between pixels where they become more, the mean of what a new pixel covers where they become fewer. What lies outside
+    counts as 0, or with `clamp` as the nearest pixel.
+    """
+    middles = start + step * np.arange(length, dtype=np.float64)[:, None]
+    pixels = np.arange(count)
+    if clamp:
+        middles = middles.clip(0, count - 1)
+    if step < 1:
+        return np.asarray((1 - np.abs(pixels - middles)).clip(0), np.float32)
+    covered = np.minimum(middles + step / 2, pixels + 0.5) - np.maximum(middles - step / 2, pixels - 0.5)
+    return np.asarray(covered.clip(0) / step, np.float32)
+
+
+def grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A mask with all pixels that touch it at a side or a corner: bool [H, W]."""
+    padded = np.pad(mask, 1)
+    rows = padded[:-2] | padded[1:-1] | padded[2:]
+    return np.asarray(rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:])
