@@ -26,6 +26,10 @@ DARK = 0.35
 """A line is dark from this share of full ink on."""
 LEAST_RIDGE = 0.015
 """Contrast that a line has with both its sides at least, in the reduced image."""
+SMALLEST = 128
+"""Longer side below which no lines are looked for: strokes are as thin there as lines are elsewhere."""
+AT_ENDS = 0.3
+"""Share of its usual ridge that a line has at least in the first and in the last piece of its way: it goes on beyond the picture."""
 FULL_PIXELS = 20
 """So many of the darkest pixels (of half the size) are full ink."""
 
@@ -33,6 +37,8 @@ FULL_PIXELS = 20
 def remove_lines(ink: Floats) -> Floats:
     """The same contrast, float32 [H, W], without lines that run across the picture, level or upright."""
     full = _full_ink(ink)
+    if max(ink.shape) < SMALLEST or full <= 0:
+        return ink
     for _ in range(2):
         ink = _without_level_lines(ink, full).T
     return ink
@@ -101,6 +107,7 @@ def _without_level_lines(ink: Floats, full: float) -> Floats:
     middles, slopes = find_lines(reduce(ink, factor))
     cleaned = np.pad(ink, ((1, 1), (0, 0)), constant_values=np.nan)  # what lies outside is read from two extra rows
     ways = _follow(cleaned, Ways((middles + 0.5) * factor + 0.5, slopes), reach=2 * factor + 1)
+    ways = ways.only(_goes_through(cleaned[ways.bands(cleaned, reach=2 * factor + 1)]))
     if len(ways.middles):
         where = ways.bands(cleaned, reach=factor + 2)
         cleaned[where] = _without_what_goes_through(cleaned[where], full)
@@ -113,6 +120,10 @@ class Ways:
 
     middles: Floats
     slopes: Floats
+
+    def only(self, chosen: NDArray[np.bool_]) -> "Ways":
+        """Some of the lines; bool [lines]."""
+        return Ways(self.middles[chosen], self.slopes[chosen])
 
     def bands(self, ink: Floats, reach: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows, [lines, 2 * reach + 1, W], and columns, [W], of the pixels on lines and beside them; rows outside become the outermost."""
@@ -144,6 +155,20 @@ def _follow(ink: Floats, ways: Ways, reach: int) -> Ways:
     turn = np.nanmedian((offsets[:, second] - offsets[:, first]) / (places[second] - places[first]), axis=1)
     shift = np.nanmedian(offsets - turn[:, None] * places, axis=1)
     return Ways(ways.middles[long] + shift, ways.slopes[long] + turn)
+
+
+def _goes_through(bands: Floats) -> NDArray[np.bool_]:
+    """Whether each line is there from border to border, bool [lines]: a stroke of a digit that fills the picture is not."""
+    medians, _ = _medians(bands)
+    middle = medians.shape[1] // 2
+    # Where one side of the line is outside, the other one tells; where all of it is outside, nothing does.
+    ridges = medians[:, middle - 1 : middle + 2].max(axis=1) - np.fmax(medians[:, 0], medians[:, -1])
+    ridges[np.isnan(ridges).all(axis=1)] = -1
+    inside = np.isfinite(ridges)
+    first, last = inside.argmax(axis=1), inside.shape[1] - 1 - inside[:, ::-1].argmax(axis=1)
+    lines = np.arange(len(ridges))
+    ends = np.minimum(ridges[lines, first], ridges[lines, last])
+    return np.asarray(ends >= AT_ENDS * np.nanmedian(ridges, axis=1))
 
 
 def _without_what_goes_through(bands: Floats, full: float) -> Floats:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.photos.digits import Strokes
+from edge_runtime.photos.paper import DARKEST
 
 FAINT = 30
 """Grey levels that ink should differ from its ground by."""
@@ -16,7 +17,7 @@ def warnings_of(strokes: Strokes | None, ground: NDArray[np.float32], light: boo
     if strokes is None:
         return ("blank: no ink stands out from the paper",)
     top, left, bottom, right = strokes.box
-    levels = strokes.contrast * float(ground[top:bottom, left:right].mean())
+    levels = strokes.contrast * max(float(ground[top:bottom, left:right].mean()), DARKEST)
     longest = max(bottom - top, right - left)
     found = {
         f"faint: the ink differs from the paper by {levels:.0f} of 255 grey levels": levels < FAINT,

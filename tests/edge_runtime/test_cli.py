@@ -253,5 +253,5 @@ def test_too_many_pictures_for_a_page_are_wrong_usage(images: Path) -> None:
         (images / f"{number}.png").write_bytes((images / "0.png").read_bytes())
     code, text, error = digits("classify", images, "--explain", images / "how" / "how.png")
     assert (code, text) == (2, "")
-    assert "up to 50 pictures, here are 60" in error
+    assert "up to 50 pictures, here are more" in error
     assert not (images / "how").exists()

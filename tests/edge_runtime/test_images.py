@@ -222,8 +222,8 @@ def _refused(kind: str, count: int) -> int:
 
 @pytest.mark.parametrize("kind", ENCODERS)
 def test_damaged_files_are_pictures_or_errors_of_ours(kind: str) -> None:
-    """Of 40 files of each kind none ends in anything else."""
-    assert 5 < _refused(kind, 40) < 40
+    """Of 40 files of each kind none ends in anything else; PNG's checksums betray nearly all."""
+    assert 5 < _refused(kind, 40) < (41 if kind.startswith("PNG") else 40)
 
 
 @pytest.mark.slow

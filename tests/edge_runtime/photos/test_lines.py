@@ -43,6 +43,22 @@ def test_plain_paper_has_no_lines() -> None:
     assert np.array_equal(remove_lines(ink), ink)
 
 
+def test_thin_strokes_of_a_digit_that_fills_the_picture_are_no_lines() -> None:
+    """A 7 written with a fine pen and cut out tightly: its bar runs across nine tenths of the picture, but not to its borders."""
+    noise = np.random.default_rng(2).normal(0, 0.02, Y.shape)
+    bar, stem = (np.abs(Y - 30) < 1.5) & (X > 25) & (X < 295), (np.abs(X - 290 + (Y - 30) * 0.1) < 1.5) & (Y > 30) & (Y < 225)
+    ink = (0.6 * (bar | stem) + noise).astype(np.float32)
+    assert len(find_lines(ink)[0]) > 0
+    assert np.array_equal(remove_lines(ink), ink)
+
+
+def test_in_small_pictures_strokes_are_no_lines() -> None:
+    """They are as thin as lines are in large ones."""
+    ink = np.zeros((40, 40), np.float32)
+    ink[10:12, 2:38] = ink[10:35, 36:38] = 0.8
+    assert remove_lines(ink) is ink
+
+
 @pytest.mark.parametrize("slope", [0, 0.07, -0.15])
 @pytest.mark.parametrize("contrast", [0.1, 0.3])
 @pytest.mark.parametrize("squared", [False, True])
