@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.photos.paper import spread
-from edge_runtime.photos.resampling import reduce
+from edge_runtime.photos.resampling import reduce, row_means
 
 Floats = NDArray[np.float32]
 
@@ -16,6 +16,8 @@ COVERED = 0.55
 """Share of its way across the picture on which a line has to be seen."""
 LONGEST = 256
 """Longer side of the reduced image in which lines are looked for."""
+ALONG = 4
+"""Pixels of that reduced image that are taken together along the way: noise is halved, and the steepest line falls by one row on them."""
 PIECES = 16
 """Along each line its contrast is found anew so many times: light and focus may differ."""
 LEAST_LEFT = 0.3
@@ -50,6 +52,7 @@ def find_lines(ink: Floats) -> tuple[Floats, Floats]:
     For each slope and row, the share of the way across the picture on which there is a ridge: a Radon transform of ridges, computed by
     adding up halves of lines. M. L. Brady, "A fast discrete approximation algorithm for the Radon transform", SIAM J. Comput. 27 (1998).
     """
+    ink = row_means(ink.T, ALONG)  # along a line all is ink and noise is not
     height, width = ink.shape
     columns = 1 << (width - 1).bit_length()
     ridges = np.zeros((height, columns), np.float32)
@@ -57,9 +60,11 @@ def find_lines(ink: Floats) -> tuple[Floats, Floats]:
     ridges[1:-1] = np.maximum(ridges[1:-1], np.maximum(ridges[:-2], ridges[2:]))
     falling, rising = (_share_seen(part, width) for part in (ridges, ridges[::-1]))
     shares = np.concatenate([falling, rising[:0:-1, ::-1]])
-    slopes = np.concatenate([np.arange(len(falling)), np.arange(1 - len(rising), 0)]) / (columns - 1)
+    slopes = np.concatenate([np.arange(len(falling)), np.arange(1 - len(rising), 0)]) / (ALONG * (columns - 1))
     rows = _peaks(shares.max(axis=0))
-    return (rows - (shares.shape[1] - height) / 2).astype(np.float32), slopes[shares[:, rows].argmax(axis=0)].astype(np.float32)
+    best = shares[:, rows] == shares[:, rows].max(axis=0)
+    means = (slopes @ best) / best.sum(axis=0)  # several slopes may be equally good
+    return (rows - (shares.shape[1] - height) / 2).astype(np.float32), means.astype(np.float32)
 
 
 def _share_seen(ridges: Floats, width: int) -> Floats:
@@ -68,7 +73,7 @@ def _share_seen(ridges: Floats, width: int) -> Floats:
     There are as many rows above the picture as below it: a line through a corner passes the middle column outside.
     """
     height, columns = ridges.shape
-    steepest = int(STEEPEST * columns)
+    steepest = int(STEEPEST * ALONG * columns)
     ways = np.zeros((2, columns, 1, height + 2 * steepest), np.float32)
     ways[0, :, 0, steepest : steepest + height] = ridges.T
     ways[1, :width, 0, steepest : steepest + height] = 1

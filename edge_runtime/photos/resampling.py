@@ -16,10 +16,10 @@ def reduce(image: Floats, factor: int) -> Floats:
     Returns:
         float32 [ceil(H / factor), ceil(W / factor)].
     """
-    return image if factor == 1 else _row_means(_row_means(image, factor), factor)
+    return image if factor == 1 else row_means(row_means(image, factor), factor)
 
 
-def _row_means(image: Floats, factor: int) -> Floats:
+def row_means(image: Floats, factor: int) -> Floats:
     """The means of `factor` rows each, turned by a quarter: float32 [W, ceil(H / factor)]."""
     whole = np.pad(image, ((0, -len(image) % factor), (0, 0)), mode="edge")
     total = whole[::factor].copy()
