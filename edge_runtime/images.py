@@ -46,7 +46,7 @@ def read_picture(path: Path | str, stream: BinaryIO | None = None, most_pixels: 
     Raises:
         ImageError: the file cannot be read as an image, or has more than `most_pixels` pixels, 64 million at most.
     """
-    return picture_of(_read_pixels(path, stream, min(most_pixels, MOST_PIXELS)))
+    return picture_of(read_pixels(path, stream, min(most_pixels, MOST_PIXELS))[0])
 
 
 def picture_of(pixels: NDArray[Any]) -> Picture:
@@ -89,12 +89,20 @@ def find_images(path: Path) -> list[Path]:
     return found
 
 
-def _read_pixels(path: Path | str, stream: BinaryIO | None, most_pixels: int) -> NDArray[Any]:
-    """Pixels as `grey_of` takes them, upright, at most 1024 along the longer side."""
+def read_pixels(
+    path: Path | str, stream: BinaryIO | None = None, most_pixels: int = MOST_PIXELS, longest: int = LONGEST
+) -> tuple[NDArray[Any], float]:
+    """Pixels as `grey_of` takes them, upright, at most `longest` along the longer side; and how many of the file's one of them is long.
+
+    Raises:
+        ImageError: as `read_picture`.
+    """
     with _errors_of_ours(path, most_pixels), PIL.Image.open(path if stream is None else stream, formats=_FORMATS) as opened:
         if opened.width * opened.height > most_pixels:
             raise ImageError(f"{path}: {opened.width}x{opened.height} is more than {most_pixels:,} pixels")
-        return upright(_reduced(opened), _orientation(opened))
+        size = max(opened.size)
+        pixels = upright(_reduced(opened, longest), _orientation(opened))
+        return pixels, size / max(pixels.shape[:2])
 
 
 @contextmanager
@@ -132,12 +140,12 @@ def _orientation(opened: PIL.Image.Image) -> Any:
         return None
 
 
-def _reduced(opened: PIL.Image.Image) -> NDArray[Any]:
-    """Pixels of at most 1024 along the longer side, reduced strip by strip: no second copy of a large image is made."""
-    factor = -(-max(opened.size) // LONGEST)
+def _reduced(opened: PIL.Image.Image, longest: int) -> NDArray[Any]:
+    """Pixels of at most `longest` along the longer side, reduced strip by strip: no second copy of a large image is made."""
+    factor = -(-max(opened.size) // longest)
     # A JPEG file decodes to an eighth, a quarter or half of its size at once, and to its brightness alone.
     opened.draft("L", (max(1, opened.width // factor), max(1, opened.height // factor)))
-    factor = -(-max(opened.size) // LONGEST)
+    factor = -(-max(opened.size) // longest)
     strips = strips_of(opened.height, opened.width, factor)
     pieces = [_plain(opened.crop((0, top, opened.width, bottom))).reduce(factor) for top, bottom in strips]
     return np.concatenate([np.asarray(piece) for piece in pieces])

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.photos.digits import Strokes, find_digit
-from edge_runtime.photos.form import centre, cut_out, fit, with_usual_width
-from edge_runtime.photos.grey import grey_of
+from edge_runtime.photos.form import in_form
+from edge_runtime.photos.grey import LONGEST, grey_of
 from edge_runtime.photos.lines import remove_lines
 from edge_runtime.photos.paper import contrast_of, ground_of
 from edge_runtime.photos.resampling import reduce
-from edge_runtime.photos.sheet import sheet_of
+from edge_runtime.photos.sheet import find_sheet
 from edge_runtime.photos.warnings import warnings_of
 from edge_runtime.pixels import SIDE, Image
 
@@ -59,6 +59,28 @@ class Photo:
         )
 
 
+@dataclass(frozen=True)
+class Ink:
+    """The ink of a picture, parted from its paper; fields as of `Photo`. place: row and column in the picture of their upper left pixel."""
+
+    grey: Floats
+    ground: Floats
+    contrast: Floats
+    ink: Floats
+    light: bool
+    place: tuple[int, int]
+
+
+def find_ink(pixels: Any, longest: int = LONGEST) -> Ink:
+    """Part the ink of a photo from its paper, light and shadow, and the paper's lines. Arguments and errors as of `grey_of`."""
+    whole = grey_of(pixels, longest)
+    top, left, bottom, right = find_sheet(whole) or (0, 0, *whole.shape)
+    grey = whole[top:bottom, left:right]
+    ground = ground_of(grey)
+    contrast = contrast_of(grey, ground)
+    return Ink(grey, ground, contrast.ink, remove_lines(contrast.ink), contrast.light, (top, left))
+
+
 def read_photo(pixels: Any) -> Photo:
     """Find the digit of a photo and bring it into MNIST's form.
 
@@ -68,16 +90,14 @@ def read_photo(pixels: Any) -> Photo:
     Raises:
         ImageError: it is no such array.
     """
-    grey = sheet_of(grey_of(pixels))
-    ground = ground_of(grey)
-    contrast = contrast_of(grey, ground)
-    ink = remove_lines(contrast.ink)
-    strokes = find_digit(ink)
+    found = find_ink(pixels)
+    strokes = find_digit(found.ink)
     if strokes is None:
         blank = np.zeros((SIDE, SIDE), np.uint8)
-        return Photo(blank, grey, ground, contrast.ink, ink, contrast.light, None, blank.astype(np.float32))
-    fine = with_usual_width(cut_out(ink, strokes))
-    return Photo(centre(fit(fine)), grey, ground, contrast.ink, ink, contrast.light, strokes, fine)
+        return Photo(blank, found.grey, found.ground, found.contrast, found.ink, found.light, None, blank.astype(np.float32))
+    top, left, bottom, right = strokes.box
+    image, fine = in_form(found.ink, strokes.box, strokes.mask[top:bottom, left:right])
+    return Photo(image, found.grey, found.ground, found.contrast, found.ink, found.light, strokes, fine)
 
 
 def _shown(levels: Floats) -> NDArray[np.uint8]:

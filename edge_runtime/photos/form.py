@@ -7,7 +7,6 @@ The form is described in Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-b
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.photos.digits import Strokes
 from edge_runtime.photos.resampling import grown, weights
 from edge_runtime.pixels import INK, SIDE, Image
 
@@ -26,21 +25,27 @@ STEEPNESS = 1.5
 MARGIN = 2
 
 
-def cut_out(ink: Floats, strokes: Strokes) -> Floats:
+def cut_out(ink: Floats, box: tuple[int, int, int, int], mask: NDArray[np.bool_]) -> Floats:
     """The strokes alone, float32: 0 = paper, 1 = full ink; 80 pixels along the longer side of their box, and a margin.
 
     Args:
         ink: float32 [H, W], contrast with the ground.
-        strokes: which of it to cut out.
+        box: top, left, bottom and right of what to cut out.
+        mask: bool, of the box: which of it to cut out.
     """
-    top, left, bottom, right = strokes.box
-    around = (slice(top, bottom), slice(left, right))
-    own = grown(grown(np.pad(strokes.mask[around], 2 * MARGIN)))[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    top, left, bottom, right = box
+    own = grown(grown(np.pad(mask, 2 * MARGIN)))[MARGIN:-MARGIN, MARGIN:-MARGIN]
     crop = np.pad(ink, MARGIN)[top : bottom + 2 * MARGIN, left : right + 2 * MARGIN] * own
     step = max(bottom - top, right - left) / (BOX * FINE)
     down, across = (weights(int(count / step) + 1, (step - 1) / 2, step, count) for count in crop.shape)
     fine: Floats = np.asarray(down @ crop @ across.T, np.float32)
     return steepened(fine / _full(fine))
+
+
+def in_form(ink: Floats, box: tuple[int, int, int, int], mask: NDArray[np.bool_]) -> tuple[Image, Floats]:
+    """The strokes in MNIST's form, uint8 [28, 28], and as they were before they were made so small. Arguments as of `cut_out`."""
+    fine = with_usual_width(cut_out(ink, box, mask))
+    return centre(fit(fine)), fine
 
 
 def steepened(fine: Floats) -> Floats:

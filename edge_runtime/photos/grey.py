@@ -29,21 +29,22 @@ _TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
 }
 
 
-def grey_of(pixels: Any) -> Floats:
-    """Grey levels, float32 [h, w], 0 = black to 255 = white, at most 1024 pixels along the longer side.
+def grey_of(pixels: Any, longest: int = LONGEST) -> Floats:
+    """Grey levels, float32 [h, w], 0 = black to 255 = white, at most `longest` pixels along the longer side.
 
     Colours weigh as in ITU-R BT.601. What is transparent becomes white where what is visible is dark, and black where it is light.
 
     Args:
         pixels: [H, W], or [H, W, channels] with 1 channel (grey), 2 (grey, opacity), 3 (red, green, blue) or 4 (and opacity);
             bool, uint8, uint16, or floats of 0 to 255.
+        longest: larger pictures are reduced by whole numbers.
 
     Raises:
         ImageError: it is no such array, empty, of more than 64 million pixels, or holds NaN or infinite values.
     """
     _check(pixels)
     channels = pixels.reshape(*pixels.shape[:2], -1)
-    factor = -(-max(pixels.shape[:2]) // LONGEST)
+    factor = -(-max(pixels.shape[:2]) // longest)
     strips = [_reduced(channels[top:bottom], factor) for top, bottom in strips_of(len(pixels), pixels.shape[1], factor)]
     shown, seen = (np.concatenate(parts) for parts in zip(*strips, strict=True))
     # The ground on which what is seen stands out: white for dark, black for light or nothing.

@@ -23,7 +23,13 @@ LEAST_RATIO = 1.5
 
 
 def sheet_of(grey: Floats) -> Floats:
-    """The part of the picture, float32 [h, w], that a sheet with table all around it fills; the whole picture if there is none.
+    """The part of the picture, float32 [h, w], that a sheet with table all around it fills; the whole picture if there is none."""
+    box = find_sheet(grey)
+    return grey if box is None else grey[box[0] : box[2], box[1] : box[3]]
+
+
+def find_sheet(grey: Floats) -> tuple[int, int, int, int] | None:
+    """Top, left, bottom and right of a sheet that has table all around it.
 
     Bright and dark are parted as by N. Otsu, "A threshold selection method from gray-level histograms", IEEE SMC 9 (1979). A sheet is a
     large bright part that touches no border and has sharp edges, which a lamp's light has not.
@@ -33,17 +39,17 @@ def sheet_of(grey: Floats) -> Floats:
     bright = cells > otsu_threshold(cells)
     parts = find_components(bright, cells)
     if not len(parts):
-        return grey
+        return None
     largest = int(parts.areas.argmax())
     top, left, bottom, right = parts.boxes[largest].tolist()
     height, width, area = bottom - top, right - left, int(parts.areas[largest])
     large = area >= LEAST_AREA * cells.size and min(height, width) >= LEAST_ASPECT * max(height, width)
     if parts.at_edge[largest] or not large or area < LEAST_FILLED * height * width:
-        return grey
+        return None
     if _edge_ratio(cells, parts.mask(np.array([largest]))) < LEAST_RATIO:
-        return grey
+        return None
     # A cell less on each side: those at the edge are half table.
-    return grey[(top + 1) * cell : (bottom - 1) * cell, (left + 1) * cell : (right - 1) * cell]
+    return (top + 1) * cell, (left + 1) * cell, (bottom - 1) * cell, (right - 1) * cell
 
 
 def otsu_threshold(values: Floats) -> float:
