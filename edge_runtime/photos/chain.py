@@ -61,8 +61,12 @@ class Photo:
 
 @dataclass(frozen=True)
 class Ink:
-    """The ink of a picture, parted from its paper; fields as of `Photo`. place: row and column in the picture of their upper left pixel."""
+    """The ink of a picture, parted from its paper; fields as of `Photo`.
 
+    whole: height and width of the reduced picture; place: row and column in it of the upper left pixel of all fields.
+    """
+
+    whole: tuple[int, int]
     grey: Floats
     ground: Floats
     contrast: Floats
@@ -78,7 +82,9 @@ def find_ink(pixels: Any, longest: int = LONGEST) -> Ink:
     grey = whole[top:bottom, left:right]
     ground = ground_of(grey)
     contrast = contrast_of(grey, ground)
-    return Ink(grey, ground, contrast.ink, remove_lines(contrast.ink), contrast.light, (top, left))
+    return Ink(
+        (whole.shape[0], whole.shape[1]), grey, ground, contrast.ink, remove_lines(contrast.ink), contrast.light, (top, left)
+    )
 
 
 def read_photo(pixels: Any) -> Photo:

@@ -30,6 +30,15 @@ class Components:
         top, left, bottom, right = self.boxes.T
         return np.asarray((top == 0) | (left == 0) | (bottom == self.shape[0]) | (right == self.shape[1]))
 
+    def part(self, number: int) -> NDArray[np.bool_]:
+        """One part's pixels, bool, of its box."""
+        top, left, bottom, right = self.boxes[number]
+        runs = self.runs[self.owners == number] - (top, left, left)
+        edges = np.zeros((bottom - top, right - left + 1), np.int8)
+        edges[runs[:, 0], runs[:, 1]] = 1
+        edges[runs[:, 0], runs[:, 2]] -= 1
+        return np.cumsum(edges, axis=1, dtype=np.int8)[:, :-1].astype(bool)
+
     def mask(self, chosen: NDArray[np.int64]) -> NDArray[np.bool_]:
         """A mask, bool [H, W]: where the chosen parts are."""
         edges = np.zeros((self.shape[0], self.shape[1] + 1), np.int8)

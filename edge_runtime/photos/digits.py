@@ -51,6 +51,19 @@ def find_digit(ink: Floats) -> Strokes | None:
     Args:
         ink: float32 [H, W], contrast with the ground.
     """
+    found = find_pieces(ink)
+    if found is None:
+        return None
+    pieces, contrast = found
+    chosen = _together(pieces, _heaviest(pieces))
+    top, left, bottom, right = _around(pieces.boxes[chosen]).tolist()
+    cut = top == 0 or left == 0 or bottom == ink.shape[0] or right == ink.shape[1]
+    others = _others(pieces, chosen, ANOTHER * (bottom - top))
+    return Strokes((top, left, bottom, right), pieces.mask(chosen), contrast, others, cut)
+
+
+def find_pieces(ink: Floats) -> tuple[Components, float] | None:
+    """All that stands out from the noise, in pieces that hang together, and the contrast of the heaviest of them; None if nothing does."""
     smooth = smoothed(ink)
     least = max(OVER_NOISE * spread(smooth), LEAST_INK)
     parts = find_components(smooth > least, (smooth - least) ** 2)
@@ -58,12 +71,7 @@ def find_digit(ink: Floats) -> Strokes | None:
         return None
     contrast = _contrast(smooth, parts, _heaviest(parts))
     # Where two threshold values are wanted, a low one to find ink and a higher one for its outline: J. Canny, IEEE PAMI 8 (1986).
-    pieces = find_components(smooth > max(least, STROKE * contrast), smooth)
-    chosen = _together(pieces, _heaviest(pieces))
-    top, left, bottom, right = _around(pieces.boxes[chosen]).tolist()
-    cut = top == 0 or left == 0 or bottom == ink.shape[0] or right == ink.shape[1]
-    others = _others(pieces, chosen, ANOTHER * (bottom - top))
-    return Strokes((top, left, bottom, right), pieces.mask(chosen), contrast, others, cut)
+    return find_components(smooth > max(least, STROKE * contrast), smooth), contrast
 
 
 def smoothed(ink: Floats) -> Floats:

@@ -16,6 +16,8 @@ COVERED = 0.55
 """Share of its way across the picture on which a line has to be seen."""
 LONGEST = 256
 """Longer side of the reduced image in which lines are looked for."""
+APART = 2
+"""Rows of that image that two lines are apart at least."""
 ALONG = 4
 """Pixels of that reduced image that are taken together along the way: noise is halved, and the steepest line falls by one row on them."""
 PIECES = 16
@@ -92,10 +94,11 @@ def _share_seen(ridges: Floats, width: int) -> Floats:
 
 
 def _peaks(share: Floats) -> NDArray[np.int64]:
-    """The best row of each group of neighbouring rows that are covered well enough."""
-    rows = np.flatnonzero(share > COVERED)
-    groups = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1) if len(rows) else []
-    return np.array([group[share[group].argmax()] for group in groups], np.int64)
+    """Rows that are covered well enough, and best of their neighbours; of neighbours that are equally good, the middle one."""
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(share, APART), 2 * APART + 1)
+    rows = np.flatnonzero((share > COVERED) & (share == around.max(axis=1)))
+    groups = np.split(rows, np.flatnonzero(np.diff(rows) > APART) + 1) if len(rows) else []
+    return np.array([group[len(group) // 2] for group in groups], np.int64)
 
 
 def _full_ink(ink: Floats) -> float:

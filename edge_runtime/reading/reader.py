@@ -1,0 +1,214 @@
+"""Reads the digits of a page with a model that knows one digit at a time."""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.classifier import Classification, Classifier
+from edge_runtime.errors import ModelFileError
+from edge_runtime.likeness import Likeness
+from edge_runtime.photos.chain import find_ink
+from edge_runtime.photos.page import Mark, find_marks, joined, parted
+from edge_runtime.pixels import Image
+
+LONGEST = 2048
+"""Longer side that pages are reduced to: digits of a hundredth of it are still 20 pixels high."""
+WIDE = 1.3
+"""Marks wider than so many times their height may be several digits that touch."""
+DOUBTFUL = 0.7
+"""Marks wider than this share of their height may be two, which is told."""
+MOST_PARTS = 4
+TOUCHING = 0.15
+"""Marks not further apart than this share of their height may be one digit in two strokes."""
+ALIKE = 0.75
+"""Neighbours of which one has less than this share of both's height may be strokes of one digit, though they are like digits themselves."""
+ODD = (0.5, 2.0)
+"""Marks that are like no digit and not so high, in shares of the usual height, are none."""
+SPACE = 1.5
+"""A gap of so many heights is a space."""
+UNSURE = 0.5
+"""Of models without a calibration: a digit answered with less than this confidence may be none."""
+
+
+@dataclass(frozen=True)
+class Digit:
+    """A digit that was read.
+
+    box: left, top, right and bottom in pixels of the picture, right and bottom just outside. image: uint8 [28, 28], as the model saw it.
+    """
+
+    label: str
+    confidence: float
+    box: tuple[int, int, int, int]
+    warnings: tuple[str, ...]
+    image: Image = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read.
+
+    lines: from top to bottom, their digits from left to right. grey: float32 [H, W], the sheet that was looked at; place: row and column of
+    its upper left pixel in the reduced picture; scale: pixels of the picture to one of the reduced one.
+    """
+
+    lines: tuple[tuple[Digit, ...], ...]
+    warnings: tuple[str, ...]
+    grey: NDArray[np.float32] = field(repr=False)
+    place: tuple[int, int]
+    scale: float
+
+    @property
+    def text(self) -> str:
+        """The digits, a line a line; a space where the gap is wider than one and a half digits are high."""
+        return "\n".join(_text(line) for line in self.lines)
+
+    @property
+    def digits(self) -> Iterator[Digit]:
+        """All of them, in reading order."""
+        return (digit for line in self.lines for digit in line)
+
+    def as_json(self, source: str) -> str:
+        """One line with one JSON object: source, text, lines of digits with label, confidence, box and warnings, and warnings."""
+        lines = [
+            [{"label": d.label, "confidence": d.confidence, "box": d.box, "warnings": d.warnings} for d in line]
+            for line in self.lines
+        ]
+        return json.dumps({"source": source, "text": self.text, "lines": lines, "warnings": self.warnings})
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A mark with what the model says of it. sureness: above 0 if it is like a digit, the more the better."""
+
+    mark: Mark
+    image: Image
+    result: Classification
+    sureness: float
+    note: str = ""
+
+
+class Reader:
+    """Reads pages with one model. What is no digit is told by its calibration, where it has one, else by its confidence."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier = classifier
+        self._likeness = Likeness.of(classifier.model)
+
+    def read(self, pixels: Any, scale: float = 1) -> Reading:
+        """Read all digits of a picture.
+
+        Args:
+            pixels: as `photos.grey_of` takes them; more than 2048 along the longer side are reduced.
+            scale: pixels of the picture to one of these, for the boxes.
+
+        Raises:
+            ImageError: it is no such array.
+            ModelFileError: the model answers with NaN or infinite values.
+        """
+        found = find_ink(pixels, LONGEST)
+        scale *= max(pixels.shape[:2]) / max(found.whole)
+        lines = [self._line(line, found.ink) for line in find_marks(found.ink)]
+        kept = _without_odd_ones(lines)
+        left_out = sum(map(len, lines)) - sum(map(len, kept))
+        doubts = {
+            "blank: no digit stands out from the paper": not kept,
+            "inverted: it was read as light ink on dark ground": bool(kept) and found.light,
+            f"left out: {left_out} marks that are like no digit": left_out > 0,
+        }
+        digits = tuple(tuple(self._digit(seen, found.place, scale) for seen in line) for line in kept)
+        return Reading(digits, tuple(text for text, holds in doubts.items() if holds), found.grey, found.place, scale)
+
+    def _line(self, marks: Sequence[Mark], ink: NDArray[np.float32]) -> list[_Seen]:
+        """What a line of marks says, with marks parted or joined where that makes better digits of them."""
+        parts = [part for seen in self._see(marks, ink) for part in self._best_parts(seen, ink)]
+        line: list[_Seen] = []
+        for part in parts:
+            pair = self._as_one(line[-1], part, ink) if line else None
+            if pair:
+                line[-1] = pair
+            else:
+                line.append(part)
+        return line
+
+    def _best_parts(self, seen: _Seen, ink: NDArray[np.float32]) -> list[_Seen]:
+        """The mark itself, or the parts of it that are digits: if it is very wide, or unlike any digit by itself.
+
+        If neither, and yet two parts of it would be digits, that is noted.
+        """
+        shape = seen.mark.width / seen.mark.height
+        if seen.sureness >= 0 and shape < DOUBTFUL:
+            return [seen]
+        best, sureness = [seen], max(0.0, seen.sureness)
+        for count in range(2, max(2, min(MOST_PARTS, round(2 * shape))) + 1):
+            parts = self._see(parted(seen.mark, count), ink, "touching: parted from what it touched")
+            worst = min((part.sureness for part in parts), default=-np.inf)
+            if len(parts) == count and worst > sureness:
+                best, sureness = parts, worst
+        if len(best) > 1 and seen.sureness >= 0 and shape < WIDE:
+            return [dataclasses.replace(seen, note=f"touching: may be {''.join(part.result.label for part in best)}")]
+        return best
+
+    def _as_one(self, left: _Seen, right: _Seen, ink: NDArray[np.float32]) -> _Seen | None:
+        """Two neighbours as one digit, if they are a better one together than by themselves."""
+        height = max(left.mark.height, right.mark.height)
+        near = right.mark.box[1] - left.mark.box[3] <= TOUCHING * height
+        one = joined([left.mark, right.mark])
+        if not near or left.note or right.note or one.width > WIDE * one.height:
+            return None
+        seen, least = self._see([one], ink)[0], min(left.sureness, right.sureness)
+        # Two digits side by side are about as high as each other, the open 4's two strokes are not.
+        strokes = least < 0 or min(left.mark.height, right.mark.height) < ALIKE * one.height
+        return seen if strokes and seen.sureness > max(0.0, least) else None
+
+    def _see(self, marks: Sequence[Mark], ink: NDArray[np.float32], note: str = "") -> list[_Seen]:
+        if not marks:
+            return []
+        images = np.stack([mark.image(ink) for mark in marks])
+        results = list(self._classifier.classify_batch(images))
+        return [
+            _Seen(mark, image, result, self._sureness(image, result), note)
+            for mark, image, result in zip(marks, images, results, strict=True)
+        ]
+
+    def _sureness(self, image: Image, result: Classification) -> float:
+        if np.isnan(result.confidence):
+            raise ModelFileError("the model answers with values that are no numbers (NaN or infinite)")
+        if self._likeness is None:
+            return result.confidence - UNSURE
+        return self._likeness.score(image, result.index, result.logits) - self._likeness.calibration.least
+
+    def _digit(self, seen: _Seen, place: tuple[int, int], scale: float) -> Digit:
+        top, left, bottom, right = seen.mark.box
+        box = tuple(round(scale * side) for side in (place[1] + left, place[0] + top, place[1] + right, place[0] + bottom))
+        doubts = {
+            seen.note: bool(seen.note),
+            "touches the edge: the digit may be cut off": seen.mark.cut,
+            "unlike any digit: several may touch, or it is none": seen.sureness < 0,
+        }
+        warnings = tuple(text for text, holds in doubts.items() if holds)
+        return Digit(seen.result.label, seen.result.confidence, (box[0], box[1], box[2], box[3]), warnings, seen.image)
+
+
+def _without_odd_ones(lines: Sequence[Sequence[_Seen]]) -> list[list[_Seen]]:
+    """Lines without what is like no digit and much smaller or larger than the digits, or alone with its kind in a line."""
+    heights = [seen.mark.height for line in lines for seen in line if seen.sureness >= 0]
+    if not heights:
+        return [list(line) for line in lines]
+    low, high = (share * float(np.median(heights)) for share in ODD)
+    sure = [line for line in lines if any(seen.sureness >= 0 for seen in line)]
+    return [[seen for seen in line if seen.sureness >= 0 or low <= seen.mark.height <= high] for line in sure]
+
+
+def _text(line: Sequence[Digit]) -> str:
+    text = line[0].label
+    for left, right in pairwise(line):
+        gap, height = right.box[0] - left.box[2], max(digit.box[3] - digit.box[1] for digit in (left, right))
+        text += (" " if gap > SPACE * height else "") + right.label
+    return text
