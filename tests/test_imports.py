@@ -26,8 +26,8 @@ ONE_MODULE = {
     "prometheus_client": {"edge_runtime.serving.metrics"},
     "ai_edge_litert": set(),  # named in edge_runtime.interpreter and imported by that name alone
     "tflite_runtime": set(),
-    "dask": {"train.cluster"},
-    "distributed": {"train.cluster"},
+    "dask": {"edge_runtime.cluster"},
+    "distributed": {"edge_runtime.cluster"},
     "optuna": {"train.search.study"},
     "tensorflow": {"train.backend"},
     "keras": {"train.backend", "train.data.dataset", "train.runs"},  # a fallback; types alone
