@@ -74,5 +74,5 @@ clean:          ## remove what can be made again
 # Written last, so that an interrupted installation is done again.
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,bench,distributed,serve,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,bench,distributed,parquet,serve,dev]'
 	touch $(READY)

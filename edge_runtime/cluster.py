@@ -20,8 +20,8 @@ import dask
 from dask.distributed import Client, Future, LocalCluster, as_completed
 from distributed.scheduler import KilledWorker
 
-from edge_runtime.alike import Alike
 from edge_runtime.errors import BadArgument, DigitsError
+from edge_runtime.machines import Alike, TookWorkers
 
 CONNECT_SECONDS = 20
 LOOK_SECONDS = 2
@@ -186,7 +186,7 @@ def _outcome(future: Future) -> Any:
         raise DigitsError("the scheduler has gone or has dropped the work; what is finished stays")
     error = future.exception()
     if isinstance(error, KilledWorker):
-        return DigitsError(f"took {error.allowed_failures + 1} workers with it, one after the other; is there enough memory?")
+        return TookWorkers(f"took {error.allowed_failures + 1} workers with it, one after the other; is there enough memory?")
     return error if error is not None else future.result()
 
 

@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from edge_runtime.alike import Alike
+from edge_runtime.machines import Alike
 from edge_runtime.version import __version__
 
 

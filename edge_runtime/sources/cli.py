@@ -9,6 +9,7 @@ import io
 import json
 import math
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_runtime.errors import BadArgument, InputError, ModelFileError
+from edge_runtime.sources.rows import CSV_HEADER, csv_cells
 
 if TYPE_CHECKING:
     from edge_runtime.classifier import Classification, Classifier
     from edge_runtime.images import Picture
     from edge_runtime.sources.files import Item
-
-_CSV_HEADER = ("source", "label", "index", "confidence", "warnings")
+    from edge_runtime.sources.spread import Tally
+    from edge_runtime.sources.work import Job
 
 
 @click.command("classify", epilog="Example: digits classify seven.png scans/ --json")
@@ -37,6 +39,9 @@ _CSV_HEADER = ("source", "label", "index", "confidence", "warnings")
 @click.option("--watch", type=click.Path(path_type=Path), metavar="FOLDER", help="Go on with what comes into a folder.")
 @click.option("--camera", metavar="WHAT", help="A camera's number, a URL, a video file (OpenCV), or picamera2.")
 @click.option("--backend", metavar="NAME", help="litert, tflite or tensorflow; the first installed one if not given.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write a row for each into a .csv or .parquet file.")
+@click.option("--force", is_flag=True, help="Replace that file if it exists.")
+@click.option("--scheduler", metavar="ADDRESS", help="With --out: by the workers of a dask scheduler, such as tcp://host:8786.")
 @click.option(
     "--threads", type=click.IntRange(1, 64), help="That read files and classify. Default: what digits tune found, else 1."
 )
@@ -48,19 +53,25 @@ def classify_command(
     watch: Path | None,
     camera: str | None,
     backend: str | None,
+    out: Path | None,
+    force: bool,
+    scheduler: str | None,
     threads: int | None,
 ) -> None:
     """Classify pictures: files, folders, patterns, or standard input (-): an image, or a stream of paths, one a line.
+
+    Files of many images too: a .npy or an array of an .npz (FILE:ARRAY where several fit), uint8 [N, 28, 28], 0 = background; a column of a
+    .parquet file (FILE:COLUMN), of encoded pictures or of 784 pixels.
 
     A picture of 28x28 pixels is taken as it is, light ink on dark ground. Others are turned to that and resized. What cannot be read is a
     line on stderr; the others are answered, and the exit code is 4.
 
     A camera's answer is said once most of the last frames agree on it. --watch and --camera end with Ctrl-C.
     """
-    if sum([bool(words), watch is not None, camera is not None]) != 1:
-        raise click.UsageError("give files, folders or patterns, or --watch FOLDER, or --camera WHAT")
-    if as_json and as_csv:
-        raise BadArgument("--json and --csv are two forms of the answer; give one")
+    _refuse_mixtures(words, watch, camera, out, scheduler, [as_json, as_csv])
+    if out is not None:
+        _into_file(words, out, force, scheduler, _job(model, backend, threads))
+        return
     say = _printer(as_json, as_csv)
     classifier, readers = _classifier(model, backend, threads)
     for warning in classifier.warnings:
@@ -78,6 +89,21 @@ def classify_command(
         click.get_current_context().exit(InputError.exit_code)
 
 
+def _refuse_mixtures(
+    words: tuple[str, ...], watch: Path | None, camera: str | None, out: Path | None, scheduler: str | None, forms: list[bool]
+) -> None:
+    if sum([bool(words), watch is not None, camera is not None]) != 1:
+        raise click.UsageError("give files, folders or patterns, or --watch FOLDER, or --camera WHAT")
+    if all(forms):
+        raise BadArgument("--json and --csv are two forms of the answer; give one")
+    if out is not None and (any(forms) or not words):
+        raise BadArgument(
+            "--out writes a file in the form that its suffix says; it goes without --json, --csv, --watch and --camera"
+        )
+    if scheduler is not None and out is None:
+        raise BadArgument("--scheduler needs --out FILE, a .csv or .parquet file for the answers")
+
+
 def _classifier(model: Path | None, backend: str | None, threads: int | None) -> "tuple[Classifier, int]":
     """The classifier, and how many threads read files."""
     from edge_runtime.classifier import Classifier
@@ -92,6 +118,58 @@ def _classifier(model: Path | None, backend: str | None, threads: int | None) ->
     except ModelFileError as error:
         raise ModelFileError(f"{model or file.name}: {error}") from error
     return classifier, threads or (tuned.batch_threads if tuned else 1)
+
+
+def _job(model: Path | None, backend: str | None, threads: int | None) -> "Job":
+    from edge_runtime.classifier import BATCH
+    from edge_runtime.device.tuning import recall
+    from edge_runtime.interpreter import find_backend
+    from edge_runtime.model_file import read_model_file
+    from edge_runtime.sources.work import Job
+
+    file, found = read_model_file(model), find_backend(backend)
+    tuned = recall(file, found)
+    threads = threads or (tuned.batch_threads if tuned else 1)
+    return Job(file, file.sha256, found.name, threads, tuned.batch if tuned else BATCH)
+
+
+def _into_file(words: tuple[str, ...], out: Path, force: bool, scheduler: str | None, job: "Job") -> None:
+    from edge_runtime.files import refuse_to_overwrite
+    from edge_runtime.sources import spread
+    from edge_runtime.sources.chunks import look
+    from edge_runtime.sources.results import check_suffix, table
+
+    check_suffix(out)
+    refuse_to_overwrite(out, force)
+    plan = look(words, sys.stdin.buffer)
+    answered = spread.by_workers(job, plan, scheduler) if scheduler else spread.here(job, plan)
+    progress = _Progress()
+    with table(out, job.model.labels, force) as written, answered as answers:
+        tally = spread.write_all(written, answers, _complain, progress)
+    click.echo(f"{progress.line(tally)}; written: {out}", err=True)
+    if tally.failed:
+        click.get_current_context().exit(InputError.exit_code)
+
+
+class _Progress:
+    """How far it is, on a terminal, once a second."""
+
+    def __init__(self) -> None:
+        self._start = self._said = time.monotonic()
+
+    def __call__(self, tally: "Tally") -> None:
+        if sys.stderr.isatty() and time.monotonic() - self._said > 1:
+            self._said = time.monotonic()
+            click.echo(f"{self.line(tally)}\r", err=True, nl=False)
+
+    def line(self, tally: "Tally") -> str:
+        seconds = time.monotonic() - self._start
+        failed = f", {tally.failed:,} of them unusable" if tally.failed else ""
+        return f"{tally.images:,} images{failed}, {tally.images / seconds:,.0f} a second"
+
+
+def _complain(cause: str) -> None:
+    click.echo(f"digits: {' '.join(cause.split())}", err=True)
 
 
 def _given(words: tuple[str, ...], watch: Path | None, threads: int) -> "Iterator[Item]":
@@ -132,7 +210,7 @@ def _follow(classifier: "Classifier", camera: str, say: "Callable[[str, Classifi
 def _printer(as_json: bool, as_csv: bool) -> "Callable[[str, Classification, Picture], None]":
     form: Callable[[str, Any, tuple[str, ...]], str] = _as_json if as_json else _as_csv if as_csv else _as_text
     if as_csv:
-        click.echo(_csv_line(_CSV_HEADER))
+        click.echo(_csv_line(CSV_HEADER))
 
     def say(source: str, result: "Classification", picture: "Picture") -> None:
         if math.isnan(result.confidence):
@@ -161,7 +239,7 @@ def _as_json(source: str, result: "Classification", warnings: tuple[str, ...]) -
 
 
 def _as_csv(source: str, result: "Classification", warnings: tuple[str, ...]) -> str:
-    return _csv_line((source, result.label, str(result.index), f"{result.confidence:.6f}", "; ".join(warnings)))
+    return _csv_line(csv_cells(source, result.label, result.index, result.confidence, "; ".join(warnings)))
 
 
 def _csv_line(cells: tuple[str, ...]) -> str:

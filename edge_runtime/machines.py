@@ -1,4 +1,4 @@
-"""What has to be alike on all machines that share work: results of two versions must not end in one table."""
+"""Machines that share work: what has to be alike on all of them, and work that ends them. Needs no dask."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,9 +7,16 @@ from typing import Any
 from edge_runtime.errors import DigitsError
 
 
+class TookWorkers(DigitsError):
+    """A piece of work that ended one worker after the other, and was given up."""
+
+
 @dataclass(frozen=True)
 class Alike:
-    """versions: asked here and on each worker, importable there by its name. extra: of edge-digits, that a worker needs."""
+    """What has to be the same everywhere, since results of two versions must not end in one table.
+
+    versions: asked here and on each worker, importable there by its name. extra: of edge-digits, that a worker needs.
+    """
 
     versions: Callable[[], Mapping[str, str]]
     extra: str
