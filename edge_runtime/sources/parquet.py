@@ -49,10 +49,8 @@ class ParquetImages:
         self._starts, self._count = [0, *accumulate(counts)][:-1], sum(counts)
         if not self._count:
             raise DataError(f"{path}: holds no images")
-        self._start, self._piece = (
-            0,
-            pyarrow.array([]),
-        )  # the piece of the column that was read last, and the row that it begins with
+        # The piece of the column that was read last, and the row that it begins with: none yet, and that behind all of them.
+        self._start, self._piece = self._count, pyarrow.array([])
         self._pieces: Iterator[Any] = iter(())
 
     def __len__(self) -> int:
