@@ -159,7 +159,10 @@ def _read_header(stream: IO[bytes]) -> _Header:
     """
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read(stream, max_header_size=_LONGEST_HEADER)
+    try:
+        shape, fortran, dtype = read(stream, max_header_size=_LONGEST_HEADER)
+    except Exception as error:  # numpy reads it with Python's own parser, whose errors are of a dozen kinds
+        raise ValueError(f"its header cannot be read: {' '.join(str(error).split())[:200]}") from error
     if dtype.hasobject:
         return _Header(shape, fortran, "pickled objects")
     return _Header(shape, fortran and len(shape) > 1, str(dtype))

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -52,8 +52,8 @@ def here(job: Job, plan: Plan) -> Iterator[Answered]:
     Raises:
         DigitsError: as `Process`.
     """
-    process = Process(job)
-    yield ((chunk, process.answer(chunk)) for chunk in plan.chunks())
+    with closing(Process(job)) as process:
+        yield ((chunk, process.answer(chunk)) for chunk in plan.chunks())
 
 
 @contextmanager

@@ -44,9 +44,10 @@ class Stored:
             MissingPackage: it is a Parquet file, and pyarrow is not installed.
         """
         images = _open(folder / self.path, self.name)
-        if len(images) != self.count:
+        if len(images) == self.count:
+            return images
+        with images:
             raise DataError(f"{folder / self.path}: holds {len(images):,} images, and held {self.count:,}; it is another file")
-        return images
 
     def source(self, position: int) -> str:
         """What an image of it is called."""

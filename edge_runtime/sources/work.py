@@ -96,6 +96,12 @@ class Process:
         """What a user should know about the model."""
         return self._classifier.warnings
 
+    def close(self) -> None:
+        """Close the file of many images that was read last; what there is next is opened anew."""
+        if self._open:
+            self._open[1].__exit__(None, None, None)
+        self._open = None
+
     def answer(self, chunk: Chunk) -> Answers:
         """The answers to a piece.
 
@@ -116,6 +122,7 @@ class Process:
         if isinstance(chunk, Files):
             return chunk.pictures(self._job.folder, self._job.threads)
         if self._open is None or self._open[0] != chunk.stored:
+            self.close()
             self._open = chunk.stored, chunk.stored.open(self._job.folder)
         return chunk.pictures(self._open[1])
 
@@ -156,7 +163,8 @@ def answer(job: Job, chunk: Chunk) -> Answers:
     with _lock:
         try:
             if job.key not in _loaded:
-                _loaded.clear()
+                while _loaded:
+                    _loaded.popitem()[1].close()
                 _loaded[job.key] = Process(job)
             return _loaded[job.key].answer(chunk)
         except DigitsError as error:
