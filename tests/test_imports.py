@@ -28,6 +28,7 @@ ONE_MODULE = {
     "tflite_runtime": set(),
     "dask": {"edge_runtime.cluster"},
     "distributed": {"edge_runtime.cluster"},
+    "pyarrow": {"edge_runtime.sources.parquet"},
     "optuna": {"train.search.study"},
     "tensorflow": {"train.backend"},
     "keras": {"train.backend", "train.data.dataset", "train.runs"},  # a fallback; types alone
@@ -105,6 +106,7 @@ def _loaded_by(statement: str) -> set[str]:
         ("import train.experiments.cli", {"edge_runtime", "train", "click"}),
         ("import train.search.cli", {"edge_runtime", "train", "click"}),
         ("import edge_runtime.cli", {"edge_runtime", "click"}),
+        ("import edge_runtime.sources.cli", {"edge_runtime", "click"}),
         ("import edge_runtime.serving.cli", {"edge_runtime", "click"}),
         ("import edge_runtime.serving.models", {"edge_runtime"}),
         ("import benchmarks", {"benchmarks"}),

@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks.machine import cpu_name
 from edge_runtime.cluster import connect, outcomes, share, worker_count
 from edge_runtime.statistics import Accuracy, wilson_interval
-from tools.local_cluster import Cluster, dask, local_cluster, until
+from tools.local_cluster import Cluster, dask, local_cluster, processor_seconds, until
 from tools.marked import filled
 from train.config import TrainingConfig
 from train.data import load_dataset
@@ -116,22 +116,16 @@ def measure() -> Measured:
 
 
 def _tasks(client: Any, cluster: Cluster, function: Callable[..., object], calls: list[Call]) -> Task:
-    before, started = _processor(cluster.scheduler.pid), time.perf_counter()
+    before, started = processor_seconds(cluster.scheduler.pid), time.perf_counter()
     for _, outcome in outcomes(client, function, {str(number): call for number, call in enumerate(calls)}):
         assert not isinstance(outcome, Exception), outcome
-    wall, scheduler = time.perf_counter() - started, _processor(cluster.scheduler.pid) - before
+    wall, scheduler = time.perf_counter() - started, processor_seconds(cluster.scheduler.pid) - before
     return Task(wall / len(calls), scheduler / len(calls))
 
 
 def _median(run: Callable[[], Task]) -> Task:
     runs = [run() for _ in range(REPEATS)]
     return Task(median(task.wall for task in runs), median(task.scheduler for task in runs))
-
-
-def _processor(process: int) -> float:
-    """Seconds of processor time that a process has had."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _seconds(action: Callable[[], object]) -> float:

@@ -12,7 +12,7 @@ import pytest
 from dask.distributed import Client
 
 from edge_runtime import cluster
-from edge_runtime.cluster import connect, outcomes, share, worker_count
+from edge_runtime.cluster import connect, outcomes, outcomes_in_order, share, worker_count
 from edge_runtime.errors import BadArgument, DigitsError
 from tests.clusters import die, die_once, nap, refuse, running
 from tests.commands import digits, one_line
@@ -106,6 +106,38 @@ def test_a_scheduler_that_goes_is_told(tmp_path: Path) -> None:
         waiting = outcomes(client, nap, {str(number): (number, 0.2) for number in range(1_000)})
         next(waiting)
         real.scheduler.kill()
+        with pytest.raises(DigitsError, match="the scheduler has gone"):
+            list(waiting)
+
+
+def test_outcomes_in_order_are_asked_for_a_few_at_a_time(pool: Client) -> None:
+    """In order though the first call takes longest; a call that fails is an outcome; no more than three for each of two workers wait."""
+    asked: list[int] = []
+
+    def calls() -> Iterator[tuple[int, float]]:
+        for number in range(30):
+            asked.append(number)
+            yield number, 0.3 if number == 0 else 0.01
+
+    for place, (number, _) in enumerate(outcomes_in_order(pool, nap, calls())):
+        assert number == place
+        assert len(asked) - place <= 6
+    assert len(asked) == 30
+    found = list(outcomes_in_order(pool, refuse, ((number,) for number in range(4))))
+    assert [isinstance(outcome, ValueError) for outcome in found] == [False, True, False, True]
+
+
+def test_outcomes_in_order_end_when_the_scheduler_or_all_workers_have_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an error that says which of the two, and not in an endless wait."""
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 5)
+    with local_cluster(tmp_path, workers=1) as real, connect(ALIKE, real.address) as client:
+        waiting = outcomes_in_order(client, nap, ((number, 0.2) for number in range(1_000)))
+        next(waiting)
+        real.workers["worker0"].kill()
+        with pytest.raises(DigitsError, match="no worker has been left for 5 s"):
+            list(waiting)
+        waiting = outcomes_in_order(client, nap, ((number, 0.2) for number in range(1_000)))
+        Thread(target=real.scheduler.kill).start()
         with pytest.raises(DigitsError, match="the scheduler has gone"):
             list(waiting)
 
