@@ -94,9 +94,9 @@ def _by(job: Job, folder: Path, real: Cluster, workers: int) -> Callable[[], Tur
     def turn() -> Turn:
         before, scheduler, started = time.process_time(), processor_seconds(real.scheduler.pid), time.perf_counter()
         plan = look([str(folder / "images.npy")], sys.stdin.buffer)
-        with table(folder / "answers.csv", job.model.labels, force=True) as written:
-            with spread.by_workers(job, plan, real.address) as answered:
-                _write(written, answered)
+        written = table(folder / "answers.csv", job.model.labels, force=True)
+        with written as rows, spread.by_workers(job, plan, real.address) as answered:
+            _write(rows, answered)
         wall, client = time.perf_counter() - started, time.process_time() - before
         return Turn(wall, client, processor_seconds(real.scheduler.pid) - scheduler)
 
@@ -121,7 +121,8 @@ def part(found: Measured) -> str:
         "scheduler, processor time an image",
     )
     return (
-        f"{as_markdown(header, rows)}\n\n{IMAGES:,} images of an `.npy`, `{MODEL}` (int8), answers to CSV, connecting included; medians of {ROUNDS} turns. "
+        f"{as_markdown(header, rows)}\n\n"
+        f"{IMAGES:,} images of an `.npy`, `{MODEL}` (int8), answers to CSV, connecting included; medians of {ROUNDS} turns. "
         f"Measured on {found.machine}."
     )
 
