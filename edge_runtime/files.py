@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +62,8 @@ def whole_file(path: Path, force: bool = False) -> Iterator[Path]:
         WouldOverwrite: `path` exists and `force` is false.
         DigitsError: the system refuses to write there.
     """
+    import tempfile  # 5 ms that a classification need not pay
+
     refuse_to_overwrite(path, force)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@
 A composition root: it may import any package, and nobody imports it.
 """
 
-import csv
 import dataclasses
 import io
 import json
@@ -243,6 +242,8 @@ def _as_csv(source: str, result: "Classification", warnings: tuple[str, ...]) ->
 
 
 def _csv_line(cells: tuple[str, ...]) -> str:
+    import csv
+
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(cells)
     return line.getvalue()
