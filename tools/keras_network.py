@@ -20,7 +20,7 @@ def write_network(keras_file: Path, path: Path) -> None:
 
     model = keras.saving.load_model(keras_file, compile=False)
     layers: list[dict[str, Any]] = []
-    arrays: dict[str, NDArray[np.float32]] = {}
+    arrays: dict[str, NDArray[Any]] = {}
     scale = 1.0
     for layer in model.layers:
         kind, settings = type(layer).__name__, layer.get_config()
@@ -30,7 +30,8 @@ def write_network(keras_file: Path, path: Path) -> None:
             layers.append(_convolution(settings, len(arrays)))
             kernel = np.asarray(layer.kernel).transpose(3, 2, 0, 1) * scale  # ONNX: outputs, inputs, height, width
             bias = np.asarray(layer.bias) if layer.use_bias else np.zeros(len(kernel))
-            arrays.update(zip(layers[-1]["weights"], (kernel, bias), strict=True))
+            weight, offset = layers[-1]["weights"]
+            arrays |= {weight: kernel, offset: bias}
             scale = 1.0
         elif kind == "BatchNormalization":
             _fold(layer, arrays, layers[-1]["weights"])

@@ -1,10 +1,10 @@
-"""One of our networks as an ONNX graph, and ONNX Runtime's time for it. Runs in an environment of its own, which has neither Keras nor LiteRT:
+"""One of our networks as an ONNX graph, and ONNX Runtime's time for it.
 
 python -m tools.onnx_network NETWORK.npz IMAGES.npy THREADS
 
-NETWORK.npz is what `tools.device_figures` writes of a Keras model: `layers`, JSON, and the arrays that it names, with batch normalisation and the
-scale of the pixels folded into the weights, as ONNX Runtime's own optimiser would. Prints the labels' digest, the best batch size and its tries;
-then, for each line on standard input, the nanoseconds of all images at once more.
+Runs in an environment of its own, which has neither Keras nor LiteRT. NETWORK.npz is what `tools.keras_network` writes: `layers`, JSON, and
+the arrays that it names, with batch normalisation and the scale of the pixels folded into the weights, as ONNX Runtime's own optimiser would.
+Prints a digest of the labels and the best batch size; then, for each line on standard input, the nanoseconds of all images at once more.
 """
 
 import hashlib
