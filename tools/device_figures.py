@@ -156,6 +156,7 @@ def _keras_starts(folder: Path, keras: Path, rounds: int) -> Pair:
 
 def _process(command: Sequence[str]) -> str:
     environment = {**child_environment(), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has been compiled
     return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
 
 

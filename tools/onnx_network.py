@@ -3,7 +3,7 @@
 python -m tools.onnx_network NETWORK.npz IMAGES.npy THREADS
 
 Runs in an environment of its own, which has neither Keras nor LiteRT. NETWORK.npz is what `tools.keras_network` writes: `layers`, JSON, and
-the arrays that it names, with batch normalisation and the scale of the pixels folded into the weights, as ONNX Runtime's own optimiser would.
+the arrays that it names, with batch normalisation and the scale of the pixels folded into the weights, as ONNX Runtime itself would.
 Prints a digest of the labels and the best batch size; then, for each line on standard input, the nanoseconds of all images at once more.
 """
 

@@ -20,7 +20,10 @@ from edge_runtime.sources.rows import CSV_HEADER, csv_cells
 
 if TYPE_CHECKING:
     from edge_runtime.classifier import Classification, Classifier
+    from edge_runtime.device.tuning import Tuning
     from edge_runtime.images import Picture
+    from edge_runtime.interpreter import Backend
+    from edge_runtime.model_file import ModelFile
     from edge_runtime.sources.files import Item
     from edge_runtime.sources.spread import Tally
     from edge_runtime.sources.work import Job
@@ -106,12 +109,11 @@ def _refuse_mixtures(
 def _classifier(model: Path | None, backend: str | None, threads: int | None) -> "tuple[Classifier, int]":
     """The classifier, and how many threads read files."""
     from edge_runtime.classifier import Classifier
-    from edge_runtime.device.tuning import recall
     from edge_runtime.interpreter import find_backend
     from edge_runtime.model_file import read_model_file
 
     file = read_model_file(model)
-    tuned = recall(file, find_backend(backend)) if threads is None else None
+    tuned = _tuned(file, find_backend(backend)) if threads is None else None
     try:
         classifier = Classifier(file, threads or (tuned.threads if tuned else 1), backend)
     except ModelFileError as error:
@@ -119,15 +121,24 @@ def _classifier(model: Path | None, backend: str | None, threads: int | None) ->
     return classifier, threads or (tuned.batch_threads if tuned else 1)
 
 
+def _tuned(model: "ModelFile", backend: "Backend") -> "Tuning | None":
+    from edge_runtime.device.memory import remembered
+
+    if not remembered().is_dir():
+        return None
+    from edge_runtime.device.tuning import recall
+
+    return recall(model, backend)
+
+
 def _job(model: Path | None, backend: str | None, threads: int | None) -> "Job":
     from edge_runtime.classifier import BATCH
-    from edge_runtime.device.tuning import recall
     from edge_runtime.interpreter import find_backend
     from edge_runtime.model_file import read_model_file
     from edge_runtime.sources.work import Job
 
     file, found = read_model_file(model), find_backend(backend)
-    tuned = recall(file, found)
+    tuned = _tuned(file, found)
     threads = threads or (tuned.batch_threads if tuned else 1)
     return Job(file, file.sha256, found.name, threads, tuned.batch if tuned else BATCH)
 
