@@ -72,7 +72,7 @@ def classify_command(
     """
     _refuse_mixtures(words, watch, camera, out, scheduler, [as_json, as_csv])
     if out is not None:
-        _into_file(words, out, force, scheduler, _job(model, backend, threads))
+        _into_file(words, out, force, scheduler, _job(model, backend, threads or (1 if scheduler else None)))
         return
     say = _printer(as_json, as_csv)
     classifier, readers = _classifier(model, backend, threads)
