@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-browser test-soak test-arm64 test-boards wheelhouse readme models operators ablation clean help
+.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-browser test-soak test-arm64 test-boards wheelhouse readme models operators device-figures ablation clean help
 
 help:           ## say what the targets do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,17 +54,28 @@ test-boards: $(READY) ## installing by the README's lines on emulated boards; sl
 wheelhouse: $(READY) ## gather the wheels for a board without network: make wheelhouse BOARD=...
 	$(BIN)/python -m tools.wheelhouse $(BOARD)
 
-readme: $(READY) ## write the tables of README.md and of docs/training.md, docs/serving.md and docs/photos.md from committed results
+readme: $(READY) ## write the tables of README.md and of docs/training.md, serving.md, photos.md and speed.md from committed results
 	$(BIN)/python -m tools.readme
 	$(BIN)/python -m tools.training
 	$(BIN)/python -m tools.serving
 	$(BIN)/python -m tools.photos_page
+	$(BIN)/python -m tools.speed
 
 models: $(READY) ## write the model cards, docs/models.md, from committed files
 	$(BIN)/python -m tools.models
 
 operators: $(READY) ## prove again which release of which runtime runs which operators, and write the table; ten minutes
 	$(BIN)/python -m tools.prove_operators
+
+# ONNX Runtime, to measure against, in an environment of its own.
+ONNX := .cache/onnx
+$(ONNX)/.ready:
+	test -x $(ONNX)/bin/python || $(PYTHON) -m venv $(ONNX)
+	$(ONNX)/bin/python -m pip install --quiet --disable-pip-version-check onnx==1.23.2 onnxruntime==1.32.0
+	touch $@
+
+device-figures: $(READY) $(ONNX)/.ready ## measure what is promised on the device, for docs/speed.md; four minutes, on an idle machine
+	$(BIN)/python -m tools.device_figures --onnx $(ONNX)/bin/python --force || missed=$$?; $(BIN)/python -m tools.speed; exit $${missed:-0}
 
 ablation: $(READY) ## measure what each part of the training recipe is worth; half an hour
 	$(BIN)/python -m tools.ablation
@@ -75,5 +86,5 @@ clean:          ## remove what can be made again
 # Written last, so that an interrupted installation is done again.
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,bench,distributed,serve,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,bench,distributed,parquet,serve,dev]'
 	touch $(READY)

@@ -1,6 +1,5 @@
 """Pictures to answers: what `digits classify` says of each, in text, JSON and CSV; `explanation` draws it."""
 
-import csv
 import io
 import json
 import math
@@ -10,8 +9,7 @@ from edge_runtime.classifier import Classification, Classifier
 from edge_runtime.errors import ModelFileError
 from edge_runtime.images import Picture
 from edge_runtime.likeness import Likeness
-
-CSV_HEADER = ("source", "label", "index", "confidence", "warnings")
+from edge_runtime.sources.rows import csv_cells
 
 
 @dataclass(frozen=True)
@@ -42,9 +40,9 @@ class Answer:
         return json.dumps(content)
 
     def as_csv(self) -> str:
-        """One line of CSV, under `CSV_HEADER`."""
+        """One line of CSV, under `rows.CSV_HEADER`."""
         return csv_line(
-            (self.source, self.result.label, str(self.result.index), f"{self.result.confidence:.6f}", "; ".join(self.warnings))
+            csv_cells(self.source, self.result.label, self.result.index, self.result.confidence, "; ".join(self.warnings))
         )
 
 
@@ -70,6 +68,8 @@ class Answerer:
 
 def csv_line(cells: tuple[str, ...]) -> str:
     """Cells as a line of CSV (RFC 4180), without its end."""
+    import csv
+
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(cells)
     return line.getvalue()

@@ -2,7 +2,8 @@
 
 import os
 import re
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from edge_runtime.errors import BadArgument, DigitsError, WouldOverwrite
@@ -47,18 +48,34 @@ def write_file(path: Path, content: bytes | str, force: bool = False) -> None:
         WouldOverwrite: `path` exists and `force` is false.
         DigitsError: the system refuses to write there.
     """
+    with whole_file(path, force) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def whole_file(path: Path, force: bool = False) -> Iterator[Path]:
+    """A temporary name in the same folder, to write to; renamed to `path` once the block has ended without an error, else removed.
+
+    Folders on the way are made.
+
+    Raises:
+        WouldOverwrite: `path` exists and `force` is false.
+        DigitsError: the system refuses to write there.
+    """
+    import tempfile  # 5 ms that a classification need not pay
+
     refuse_to_overwrite(path, force)
-    data = content.encode() if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
         try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
-            Path(temporary).chmod(0o644)  # mkstemp makes files that only their owner may read
-            Path(temporary).replace(path)
+            yield temporary
+            temporary.chmod(0o644)  # mkstemp makes files that only their owner may read
+            temporary.replace(path)
         except BaseException:
-            Path(temporary).unlink()
+            temporary.unlink()
             raise
     except OSError as error:
         raise DigitsError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -1,6 +1,7 @@
 """Image files to pixels, and pixels to image files. Of this package only `images` and `explanation` import Pillow."""
 
 import io
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,16 +78,27 @@ def find_images(path: Path) -> list[Path]:
     Raises:
         ImageError: the folder cannot be read, or holds no image file.
     """
+    return [path / name for name in image_names(path)] if path.is_dir() else [path]
+
+
+def image_names(folder: Path) -> list[str]:
+    """Names of the image files directly in a folder, sorted; hidden ones are passed over.
+
+    Raises:
+        ImageError: the folder cannot be read, or holds no image file.
+    """
     try:
-        if not path.is_dir():
-            return [path]
-        entries = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in SUFFIXES)
-        found = [entry for entry in entries if entry.is_file() and not entry.name.startswith(".")]
+        with os.scandir(folder) as entries:
+            found = [entry.name for entry in entries if _is_image(entry.name) and entry.is_file()]
     except OSError as error:
-        raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise ImageError(f"{folder}: cannot be read ({error.strerror or error})") from error
     if not found:
-        raise ImageError(f"{path}: holds no image file ({', '.join(SUFFIXES)})")
-    return found
+        raise ImageError(f"{folder}: holds no image file ({', '.join(SUFFIXES)})")
+    return sorted(found)
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
 def read_pixels(

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import BadArgument, MissingPackage, ModelFileError
@@ -56,6 +57,15 @@ def find_backend(name: str | None = None) -> Backend:
 
 def backend_version(backend: Backend) -> str:
     """The installed version of a backend's package."""
+    spec = importlib.util.find_spec(backend.module.partition(".")[0])
+    places = Path(spec.origin).parents[1].glob(f"{backend.package.replace('-', '_')}-*.dist-info") if spec and spec.origin else ()
+    found = [place.name.removesuffix(".dist-info").rpartition("-")[2] for place in places]
+    if len(found) == 1:  # the answer of importlib.metadata, without its 25 ms
+        return found[0]
+    return _stated_version(backend)
+
+
+def _stated_version(backend: Backend) -> str:
     from importlib.metadata import PackageNotFoundError, version
 
     try:

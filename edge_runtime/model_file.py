@@ -6,7 +6,6 @@ Only bytes that passed every rule here reach an interpreter.
 import hashlib
 import io
 import re
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -233,6 +232,8 @@ def _check_manifest(manifest: Manifest, graph: Graph) -> None:
 
 
 def _read_golden(model: ModelFile) -> Golden:
+    import zipfile  # 9 ms, which numpy.load pays too
+
     if model.manifest is None:
         raise ModelFileError(f"{model.name} is a plain .tflite without golden images; convert it with 'digits convert'")
     try:

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from edge_runtime.graph import Graph, Tensor
 from edge_runtime.interpreter import Backend, make_interpreter
+from edge_runtime.pixels import SIDE
 from edge_runtime.quantization import quantize
 
+_HIGHEST_BIT = np.uint8(128)
 Encode = Callable[[NDArray[np.uint8], NDArray[Any]], object]
 
 
@@ -23,6 +25,8 @@ class Runner:
         self._encode = encoder(graph.inputs[0])
         blank = pixel_values(graph.inputs[0])[0]
         self._buffer = np.full((batch, *graph.inputs[0].shape[1:]), blank)
+        self._images = self._buffer.reshape(batch, SIDE, SIDE)  # the same memory
+        self._first = self._images[0]
 
     def run(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
         """Outputs of images.
@@ -33,13 +37,16 @@ class Runner:
         Returns:
             A copy of the outputs, [n, classes] (n = 1 for a single image) in the dtype of the graph's output.
         """
-        count = pixels.size // self._buffer[0].size
-        # A last, smaller group leaves older images behind it in the buffer; what comes of those is dropped.
-        self._encode(pixels, self._buffer[:count])
+        if pixels.ndim == 2:
+            self._encode(pixels, self._first)
+        else:
+            # A last, smaller group leaves older images behind it in the buffer; what comes of those is dropped.
+            self._encode(pixels, self._images[: len(pixels)])
         self._interpreter.set_tensor(self._input, self._buffer)
         self._interpreter.invoke()
         outputs: NDArray[Any] = self._interpreter.get_tensor(self._output)
-        return outputs[:count]
+        count = 1 if pixels.ndim == 2 else len(pixels)
+        return outputs if count == len(outputs) else outputs[:count]
 
 
 def pixel_values(tensor: Tensor) -> NDArray[Any]:
@@ -67,4 +74,4 @@ def _copy(pixels: NDArray[np.uint8], buffer: NDArray[Any]) -> None:
 
 def _flip_highest_bit(pixels: NDArray[np.uint8], buffer: NDArray[Any]) -> None:
     """Takes 128 off each pixel: in two's complement that flips the highest bit."""
-    np.bitwise_xor(pixels.reshape(buffer.shape), 128, out=buffer.view(np.uint8))
+    np.bitwise_xor(pixels.reshape(buffer.shape), _HIGHEST_BIT, out=buffer.view(np.uint8))

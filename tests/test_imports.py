@@ -26,8 +26,9 @@ ONE_MODULE = {
     "prometheus_client": {"edge_runtime.serving.metrics"},
     "ai_edge_litert": set(),  # named in edge_runtime.interpreter and imported by that name alone
     "tflite_runtime": set(),
-    "dask": {"train.cluster"},
-    "distributed": {"train.cluster"},
+    "dask": {"edge_runtime.cluster"},
+    "distributed": {"edge_runtime.cluster"},
+    "pyarrow": {"edge_runtime.sources.parquet"},
     "optuna": {"train.search.study"},
     "tensorflow": {"train.backend"},
     "keras": {"train.backend", "train.data.dataset", "train.runs"},  # a fallback; types alone
@@ -107,6 +108,7 @@ def _loaded_by(statement: str) -> set[str]:
         ("import edge_runtime.photos", {"edge_runtime"}),
         ("import edge_runtime.likeness", {"edge_runtime"}),
         ("import edge_runtime.cli", {"edge_runtime", "click"}),
+        ("import edge_runtime.sources.cli", {"edge_runtime", "click"}),
         ("import edge_runtime.serving.cli", {"edge_runtime", "click"}),
         ("import edge_runtime.serving.models", {"edge_runtime"}),
         ("import benchmarks", {"benchmarks"}),

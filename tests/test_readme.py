@@ -8,9 +8,9 @@ import pytest
 from tests.conftest import ROOT
 
 
-@pytest.mark.parametrize("script", ["tools.readme", "tools.training", "tools.serving", "tools.photos_page"])
+@pytest.mark.parametrize("script", ["tools.readme", "tools.training", "tools.serving", "tools.photos_page", "tools.speed"])
 def test_the_tables_are_written_by_the_script(script: str) -> None:
-    """`make readme` would change nothing in README.md, docs/training.md, docs/serving.md or docs/photos.md."""
+    """`make readme` would change nothing in README.md, docs/training.md, docs/serving.md, docs/photos.md or docs/speed.md."""
     child = subprocess.run([sys.executable, "-m", script, "--check"], capture_output=True, text=True, cwd=ROOT, check=False)
     assert child.returncode == 0, child.stderr
 

@@ -22,6 +22,7 @@ from train.config_file import read_config, release_config
 from train.data import load_dataset
 from train.runs import MODEL
 from train.threads import limit_threads
+from train.versions import ALIKE
 
 RELEASE, EPOCHS, SEEDS = "nano", 8, (0, 1, 2)
 RESULTS = Path(__file__).parents[1] / "train" / "releases" / "ablation.json"
@@ -89,7 +90,7 @@ def train_variant(config: TrainingConfig, folder: str) -> Any:
 def main() -> None:
     """Train what is missing and write the results."""
     from benchmarks.machine import cpu_name
-    from train.cluster import connect, outcomes
+    from edge_runtime.cluster import connect, outcomes
 
     released = dataclasses.replace(read_config(release_config(RELEASE)), epochs=EPOCHS)
     calls = {
@@ -98,7 +99,7 @@ def main() -> None:
         for number, config in enumerate(variants_of(released).values())
     }
     found = {}
-    with connect() as client:
+    with connect(ALIKE) as client:
         for name, outcome in outcomes(client, train_variant, calls):
             if isinstance(outcome, Exception):
                 raise outcome

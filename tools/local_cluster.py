@@ -68,3 +68,9 @@ def until(condition: Callable[[], Found], seconds: float = PATIENCE) -> Found:
             return found
         time.sleep(0.02)
     raise TimeoutError(f"nothing after {seconds} s")
+
+
+def processor_seconds(process: int) -> float:
+    """Seconds of processor time that a process has had."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

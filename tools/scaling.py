@@ -20,10 +20,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.machine import cpu_name
+from edge_runtime.cluster import connect, outcomes, share, worker_count
 from edge_runtime.statistics import Accuracy, wilson_interval
-from tools.local_cluster import Cluster, dask, local_cluster, until
+from tools.local_cluster import Cluster, dask, local_cluster, processor_seconds, until
 from tools.marked import filled
-from train.cluster import connect, outcomes, share, worker_count
 from train.config import TrainingConfig
 from train.data import load_dataset
 from train.experiments.cells import CellResult, train_cell
@@ -31,7 +31,7 @@ from train.experiments.cli import to_int8
 from train.experiments.grid import Grid, key_of
 from train.experiments.store import Asked, open_store
 from train.runs import Epoch
-from train.versions import installed_versions
+from train.versions import ALIKE, installed_versions
 
 DOC = Path(__file__).parents[1] / "docs" / "scaling.md"
 WORKERS = 1_000  # that the estimate is for
@@ -97,7 +97,7 @@ def measure() -> Measured:
     data, config = load_dataset(), next(cell for cell in Grid().cells if len(cell.hidden) == 2)
     call, content = (config, data.sha256, to_int8), pickle.dumps(data)
     machine = f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores, {os.getloadavg()[0]:.1f} processes busy before it began"
-    with TemporaryDirectory() as folder, local_cluster(Path(folder), 2) as cluster, connect(cluster.address) as client:
+    with TemporaryDirectory() as folder, local_cluster(Path(folder), 2) as cluster, connect(ALIKE, cluster.address) as client:
         until(lambda: worker_count(client) == 2)
         _tasks(client, cluster, nothing, [(number,) for number in range(100)])  # the first ones open connections
         return Measured(
@@ -116,22 +116,16 @@ def measure() -> Measured:
 
 
 def _tasks(client: Any, cluster: Cluster, function: Callable[..., object], calls: list[Call]) -> Task:
-    before, started = _processor(cluster.scheduler.pid), time.perf_counter()
+    before, started = processor_seconds(cluster.scheduler.pid), time.perf_counter()
     for _, outcome in outcomes(client, function, {str(number): call for number, call in enumerate(calls)}):
         assert not isinstance(outcome, Exception), outcome
-    wall, scheduler = time.perf_counter() - started, _processor(cluster.scheduler.pid) - before
+    wall, scheduler = time.perf_counter() - started, processor_seconds(cluster.scheduler.pid) - before
     return Task(wall / len(calls), scheduler / len(calls))
 
 
 def _median(run: Callable[[], Task]) -> Task:
     runs = [run() for _ in range(REPEATS)]
     return Task(median(task.wall for task in runs), median(task.scheduler for task in runs))
-
-
-def _processor(process: int) -> float:
-    """Seconds of processor time that a process has had."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _seconds(action: Callable[[], object]) -> float:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.classifier import Classifier
+from edge_runtime.device.memory import remembered
 from edge_runtime.errors import DataError
 from edge_runtime.files import write_file
 from edge_runtime.interpreter import Backend, backend_version
@@ -108,9 +109,8 @@ def recall(model: ModelFile, backend: Backend) -> Tuning | None:
 
 
 def _path(model: str, runtime: str) -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-digits"
     key = hashlib.sha256(f"{model} {runtime} {device()}".encode()).hexdigest()[:16]
-    return cache / f"tuning-{key}.json"
+    return remembered() / f"tuning-{key}.json"
 
 
 def _thread_counts(cores: int) -> list[int]:

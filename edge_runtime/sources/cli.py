@@ -5,6 +5,7 @@ A composition root: it may import any package, and nobody imports it.
 
 import dataclasses
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +17,13 @@ from edge_runtime.errors import BadArgument, InputError, ModelFileError
 if TYPE_CHECKING:
     from edge_runtime.answers import Answer, Answerer
     from edge_runtime.classifier import Classifier
+    from edge_runtime.device.tuning import Tuning
     from edge_runtime.explanation import Page
+    from edge_runtime.interpreter import Backend
+    from edge_runtime.model_file import ModelFile
     from edge_runtime.sources.files import Item
+    from edge_runtime.sources.spread import Tally
+    from edge_runtime.sources.work import Job
 
 
 @click.command("classify", epilog="Example: digits classify seven.jpg scans/ --explain how.png")
@@ -32,7 +38,7 @@ if TYPE_CHECKING:
 @click.option(
     "--explain", type=click.Path(path_type=Path), metavar="OUT.png", help="Draw every step and the scores, a row a picture."
 )
-@click.option("--force", is_flag=True, help="Replace the drawing if it exists.")
+@click.option("--force", is_flag=True, help="Replace the file or drawing if it exists.")
 @click.option("--watch", type=click.Path(path_type=Path), metavar="FOLDER", help="Go on with what comes into a folder.")
 @click.option("--camera", metavar="WHAT", help="A camera's number, a URL, a video file (OpenCV), or picamera2.")
 @click.option("--backend", metavar="NAME", help="litert, tflite or tensorflow; the first installed one if not given.")
@@ -44,6 +50,8 @@ def classify_command(
     model: Path | None,
     as_json: bool,
     as_csv: bool,
+    out: Path | None,
+    scheduler: str | None,
     explain: Path | None,
     force: bool,
     watch: Path | None,
@@ -58,9 +66,15 @@ def classify_command(
     digits, touches the edge, inverted, unlike any digit. What cannot be read is a line on stderr; the others are answered, and the exit
     code is 4.
 
+    Files of many images too: a .npy or an array of an .npz (FILE:ARRAY where several fit), uint8 [N, 28, 28], 0 = background; a column of a
+    .parquet file (FILE:COLUMN), of encoded pictures or of 784 pixels.
+
     A camera's answer is said once most of the last frames agree on it. --watch and --camera end with Ctrl-C.
     """
-    _check_together(words, watch, camera, as_json and as_csv, explain)
+    _refuse_mixtures(words, watch, camera, out, scheduler, explain, [as_json, as_csv])
+    if out is not None:
+        _into_file(words, out, force, scheduler, _job(model, backend, threads or (1 if scheduler else None)))
+        return
     page = _page(explain, force)
     say = _printer(as_json, as_csv, page)
     answerer, readers = _answerer(model, backend, threads)
@@ -79,12 +93,26 @@ def classify_command(
         click.get_current_context().exit(InputError.exit_code)
 
 
-def _check_together(words: tuple[str, ...], watch: Path | None, camera: str | None, two_forms: bool, explain: Path | None) -> None:
+def _refuse_mixtures(
+    words: tuple[str, ...],
+    watch: Path | None,
+    camera: str | None,
+    out: Path | None,
+    scheduler: str | None,
+    explain: Path | None,
+    forms: list[bool],
+) -> None:
     if sum([bool(words), watch is not None, camera is not None]) != 1:
         raise click.UsageError("give files, folders or patterns, or --watch FOLDER, or --camera WHAT")
-    if two_forms:
+    if all(forms):
         raise BadArgument("--json and --csv are two forms of the answer; give one")
-    if explain and not words:
+    if out is not None and (any(forms) or explain or not words):
+        raise BadArgument(
+            "--out writes a file in the form that its suffix says; it goes without --json, --csv, --explain, --watch and --camera"
+        )
+    if scheduler is not None and out is None:
+        raise BadArgument("--scheduler needs --out FILE, a .csv or .parquet file for the answers")
+    if explain is not None and not words:
         raise BadArgument("--explain draws pictures that are given; --watch and --camera have no end")
 
 
@@ -99,7 +127,8 @@ def _page(path: Path | None, force: bool) -> "Page | None":
 
 def _printer(as_json: bool, as_csv: bool, page: "Page | None") -> "Callable[[Answer], None]":
     if as_csv:
-        from edge_runtime.answers import CSV_HEADER, csv_line
+        from edge_runtime.answers import csv_line
+        from edge_runtime.sources.rows import CSV_HEADER
 
         click.echo(csv_line(CSV_HEADER))
 
@@ -123,17 +152,77 @@ def _answerer(model: Path | None, backend: str | None, threads: int | None) -> "
 
 def _classifier(model: Path | None, backend: str | None, threads: int | None) -> "tuple[Classifier, int]":
     from edge_runtime.classifier import Classifier
-    from edge_runtime.device.tuning import recall
     from edge_runtime.interpreter import find_backend
     from edge_runtime.model_file import read_model_file
 
     file = read_model_file(model)
-    tuned = recall(file, find_backend(backend)) if threads is None else None
+    tuned = _tuned(file, find_backend(backend)) if threads is None else None
     try:
         classifier = Classifier(file, threads or (tuned.threads if tuned else 1), backend)
     except ModelFileError as error:
         raise ModelFileError(f"{model or file.name}: {error}") from error
     return classifier, threads or (tuned.batch_threads if tuned else 1)
+
+
+def _tuned(model: "ModelFile", backend: "Backend") -> "Tuning | None":
+    from edge_runtime.device.memory import remembered
+
+    if not remembered().is_dir():
+        return None
+    from edge_runtime.device.tuning import recall
+
+    return recall(model, backend)
+
+
+def _job(model: Path | None, backend: str | None, threads: int | None) -> "Job":
+    from edge_runtime.classifier import BATCH
+    from edge_runtime.interpreter import find_backend
+    from edge_runtime.model_file import read_model_file
+    from edge_runtime.sources.work import Job
+
+    file, found = read_model_file(model), find_backend(backend)
+    tuned = _tuned(file, found)
+    threads = threads or (tuned.batch_threads if tuned else 1)
+    return Job(file, file.sha256, found.name, threads, tuned.batch if tuned else BATCH)
+
+
+def _into_file(words: tuple[str, ...], out: Path, force: bool, scheduler: str | None, job: "Job") -> None:
+    from edge_runtime.files import refuse_to_overwrite
+    from edge_runtime.sources import spread
+    from edge_runtime.sources.chunks import look
+    from edge_runtime.sources.results import check_suffix, table
+
+    check_suffix(out)
+    refuse_to_overwrite(out, force)
+    plan = look(words, sys.stdin.buffer)
+    answered = spread.by_workers(job, plan, scheduler) if scheduler else spread.here(job, plan)
+    progress = _Progress()
+    with table(out, job.model.labels, force) as written, answered as answers:
+        tally = spread.write_all(written, answers, _complain, progress)
+    click.echo(f"{progress.line(tally)}; written: {out}", err=True)
+    if tally.failed:
+        click.get_current_context().exit(InputError.exit_code)
+
+
+class _Progress:
+    """How far it is, on a terminal, once a second."""
+
+    def __init__(self) -> None:
+        self._start = self._said = time.monotonic()
+
+    def __call__(self, tally: "Tally") -> None:
+        if sys.stderr.isatty() and time.monotonic() - self._said > 1:
+            self._said = time.monotonic()
+            click.echo(f"{self.line(tally)}\r", err=True, nl=False)
+
+    def line(self, tally: "Tally") -> str:
+        seconds = time.monotonic() - self._start
+        failed = f", {tally.failed:,} of them unusable" if tally.failed else ""
+        return f"{tally.images:,} images{failed}, {tally.images / seconds:,.0f} a second"
+
+
+def _complain(cause: str) -> None:
+    click.echo(f"digits: {' '.join(cause.split())}", err=True)
 
 
 def _given(words: tuple[str, ...], watch: Path | None, page: "Page | None", threads: int) -> "Iterator[Item]":

@@ -1,20 +1,33 @@
-"""Image files by their paths, folders and patterns; read ahead on threads, given in order."""
+"""Images by words: files, folders, patterns, standard input; read ahead on threads, given in order."""
 
 import glob
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from edge_runtime.errors import ImageError, InputError
-from edge_runtime.images import SUFFIXES, Picture, find_images, read_picture
+from edge_runtime.images import SUFFIXES, Picture, image_names, read_picture
+from edge_runtime.sources.stored import Stored, find_stored, is_stored
 
 _MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*")
 _LONGEST_LINE = 65_536
 _SPECIAL = "*?["
 Given = TypeVar("Given")
 Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Names:
+    """Files by their names in a folder."""
+
+    folder: Path
+    names: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[Path]:
+        return (self.folder / name for name in self.names)
 
 
 @dataclass(frozen=True)
@@ -29,18 +42,16 @@ def expanded(words: Iterable[str], stdin: BinaryIO) -> Iterator[Item | Path]:
     """What words mean, in their order: paths of pictures that are to be read, and items that are read, or could not be.
 
     Args:
-        words: each a file, a folder (its image files, by name), a pattern such as `scans/*.png` (what it fits, by name; a file of that
-            very name goes first), or "-" for standard input: an image, or a stream of paths, one a line.
+        words: each a file, a folder (its image files, by name), a file of many images (`stored`), a pattern such as `scans/*.png` (what it
+            fits, by name; a file of that very name goes first), or "-" for standard input: an image, or a stream of paths, one a line.
         stdin: standard input, read as it comes.
     """
     for word in words:
         if word == "-":
-            yield from _of_stdin(stdin)
+            yield from of_stdin(stdin)
             continue
-        try:
-            yield from _paths(word)
-        except InputError as error:
-            yield Item(word, error)
+        for found in find(word):
+            yield from [found] if isinstance(found, Item) else found if isinstance(found, Names) else _items_of(found)
 
 
 def items(entries: Iterable[Item | Path], threads: int = 1) -> Iterator[Item]:
@@ -75,22 +86,28 @@ def read_item(entry: Item | Path) -> Item:
         return Item(str(entry), error)
 
 
-def _paths(word: str) -> Iterator[Path]:
+def find(word: str) -> Iterator[Names | Stored | Item]:
+    """What a word stands for: files, files of many images, and items for what cannot be used. Only names are read."""
     path = Path(word)
     if path.exists() or not any(letter in word for letter in _SPECIAL):
-        yield from find_images(path)
+        yield _found(word)
         return
     found = sorted(glob.glob(word, recursive=True))  # noqa: PTH207  # Path.glob wants folder and pattern apart
     if not found:
-        raise ImageError(f"{word}: no file fits this pattern")
-    for name in found:
-        if Path(name).is_dir():
-            yield from find_images(Path(name))
-        elif len(found) == 1 or name.lower().endswith(SUFFIXES):
-            yield Path(name)
+        yield Item(word, ImageError(f"{word}: no file fits this pattern"))
+    for is_file, names in groupby(found, _is_image_file):
+        if is_file:
+            yield Names(Path(), tuple(names))
+        else:
+            yield from (_found(name) for name in names if len(found) == 1 or Path(name).is_dir() or is_stored(name))
 
 
-def _of_stdin(stdin: BinaryIO) -> Iterator[Item | Path]:
+def _is_image_file(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES) and not Path(name).is_dir()
+
+
+def of_stdin(stdin: BinaryIO) -> Iterator[Item | Path]:
+    """The image on standard input, or the paths, one a line."""
     line = stdin.readline(_LONGEST_LINE)
     if _is_image(line):
         yield _picture("-", line + stdin.read())
@@ -103,6 +120,23 @@ def _of_stdin(stdin: BinaryIO) -> Iterator[Item | Path]:
 def _is_image(line: bytes) -> bool:
     """Whether an image file begins so. BMP and WebP begin with letters that a path may have too, but not with a path's NUL or suffix."""
     return line.startswith(_MAGIC) or (line.startswith((b"BM", b"RIFF")) and (b"\x00" in line or b"." not in line))
+
+
+def _items_of(stored: Stored) -> Iterator[Item]:
+    try:
+        with stored.open() as images:
+            for position, picture in enumerate(images.pictures(0, stored.count, stored.word)):
+                yield Item(stored.source(position), picture)
+    except InputError as error:
+        yield Item(stored.word, error)
+
+
+def _found(word: str) -> Names | Stored | Item:
+    path = Path(word)
+    try:
+        return find_stored(word) or (Names(path, tuple(image_names(path))) if path.is_dir() else Names(Path(), (word,)))
+    except InputError as error:
+        return Item(word, error)
 
 
 def _of_line(line: bytes) -> Iterator[Item | Path]:

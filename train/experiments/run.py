@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from edge_runtime.cluster import connect, outcomes, share, worker_count
 from edge_runtime.errors import DataError, DigitsError
-from train.cluster import connect, outcomes, share, worker_count
 from train.data import Dataset
 from train.experiments.cells import CellResult, ToInt8, train_cell
 from train.experiments.findings import Finding, find
@@ -11,6 +11,7 @@ from train.experiments.plots import accuracy_by_epochs, accuracy_by_parameters, 
 from train.experiments.progress import Progress
 from train.experiments.store import Store
 from train.experiments.table import Row, as_csv, report, rows
+from train.versions import ALIKE
 
 TABLE, REPORT = "table.csv", "report.md"
 _PICTURES = (
@@ -44,7 +45,7 @@ def finish(
     todo = {key: config for key, config in cells.items() if key not in finished}
     if not todo:
         return finished, failures
-    with connect(scheduler, workers) as client, Progress(cells, finished) as progress:
+    with connect(ALIKE, scheduler, workers) as client, Progress(cells, finished) as progress:
         progress.begin(worker_count(client))
         given = data if isinstance(data, str) else share(client, data)
         calls = {key: (config, given, to_int8) for key, config in todo.items()}

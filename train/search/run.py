@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge_runtime.cluster import connect, outcomes_in_turn, share
 from edge_runtime.errors import DigitsError
 from edge_runtime.files import write_file
-from train.cluster import connect, outcomes_in_turn, share
 from train.data import Dataset
 from train.search.pareto import pareto_front
 from train.search.plots import pareto_plot
@@ -24,6 +24,7 @@ from train.search.settings import (
 )
 from train.search.study import Study, Trial, open_study
 from train.search.trial import ForeignMachine, Tools, run_trial
+from train.versions import ALIKE
 
 REPORT = "report.md"
 _FIRST_FAILURES = 3  # so many before any success: it is not the networks that are wrong
@@ -79,7 +80,7 @@ def search(
 def _run(
     study: Study, folder: Path, data: Dataset, total: int, tools: Tools, workers: Workers, say: Callable[[str], object]
 ) -> None:
-    with connect(workers.scheduler, workers.count) as client:
+    with connect(ALIKE, workers.scheduler, workers.count) as client:
         kind = one_kind(client.run(tools.machine, on_error="return"))
         if known := read_settings(folder):
             refuse_other_machine(folder.name, known.machine, kind)

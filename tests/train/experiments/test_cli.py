@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from dask.distributed import Client
 
+from tests.clusters import running
 from tests.commands import Answer, digits, one_line
-from tests.train.clusters import running
 from tools.local_cluster import PATIENCE, ROOT, local_cluster, until
 from train.experiments import run
 

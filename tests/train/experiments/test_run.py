@@ -31,7 +31,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     answers: dict[str, Any] = dict(reversed(RESULTS.items()))
 
     @contextmanager
-    def connect(scheduler: str | None, workers: int | None) -> Iterator[str]:
+    def connect(_alike: object, scheduler: str | None, workers: int | None) -> Iterator[str]:
         yield f"client of {scheduler}, {workers}"
 
     def outcomes(client: object, function: object, calls: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

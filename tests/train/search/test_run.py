@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
+from edge_runtime.cluster import connect, outcomes_in_turn, share
 from edge_runtime.errors import DigitsError
 from tests.commands import digits
 from tests.train.search.conftest import ELSEWHERE, HERE, outcome
 from tests.train.search.work import slow_process
-from train.cluster import connect, outcomes_in_turn, share
 from train.data import Dataset
 from train.search import run
 from train.search.run import Workers, search
 from train.search.settings import Plan
 from train.search.trial import ForeignMachine, Tools
+from train.versions import ALIKE
 
 
 def _never(*_arguments: object) -> Any:
@@ -158,7 +159,7 @@ def test_calls_are_asked_for_when_a_worker_is_free() -> None:
             asked.append(number)
             yield str(number), (sent, len(ended))
 
-    with connect(workers=2) as client:
+    with connect(ALIKE, workers=2) as client:
         sent = share(client, b"x" * 1_000_000)
         processes = []
         for name, (process, seen) in outcomes_in_turn(client, slow_process, calls()):

@@ -44,3 +44,28 @@ def die_once(number: int, mark: str, shared: bytes) -> tuple[int, int]:
         return number, len(shared)
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
+
+
+def prepare(deadly: str) -> None:
+    """From now on this worker counts how often a job is loaded, and dies of a piece of work that names `deadly`."""
+    from edge_runtime.sources import work
+
+    class Counted(work.Process):
+        def __init__(self, job: work.Job) -> None:
+            loads.append(job.key)
+            super().__init__(job)
+
+        def answer(self, chunk: work.Chunk) -> work.Answers:
+            if deadly and any(source.endswith(deadly) for source in chunk.sources):
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().answer(chunk)
+
+    work.Process = Counted
+
+
+loads: list[str] = []
+
+
+def loaded() -> int:
+    """How often a job was loaded by this worker."""
+    return len(loads)

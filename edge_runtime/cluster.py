@@ -1,7 +1,7 @@
 """Functions on many machines: the workers of a dask.distributed scheduler, or a pool of this machine's cores.
 
-The only module that imports dask. Whatever runs many trainings (experiments, search) hands functions to it and gets outcomes back, so there
-is one way to use many machines, and this machine alone is just the smallest of them.
+The only module that imports dask. Whatever has much to do (experiments, search, millions of images) hands functions to it and gets outcomes
+back, so there is one way to use many machines, and this machine alone is just the smallest of them.
 """
 
 import gc
@@ -9,8 +9,10 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -19,9 +21,10 @@ from dask.distributed import Client, Future, LocalCluster, as_completed
 from distributed.scheduler import KilledWorker
 
 from edge_runtime.errors import BadArgument, DigitsError
-from train.versions import installed_versions
+from edge_runtime.machines import Alike, TookWorkers
 
 CONNECT_SECONDS = 20
+LOOK_SECONDS = 2
 # A worker that dies while it runs a task costs that task a retry; a task that has taken more workers than this with it is given up.
 ALLOWED_DEATHS = 3
 _SETTINGS = {
@@ -32,23 +35,24 @@ _SETTINGS = {
 
 
 @contextmanager
-def connect(scheduler: str | None = None, workers: int | None = None) -> Iterator[Client]:
+def connect(alike: Alike, scheduler: str | None = None, workers: int | None = None) -> Iterator[Client]:
     """A client of the scheduler at `scheduler`, or of one that is started here with a worker process for each core.
 
     Args:
+        alike: what workers behind a scheduler must have in the versions of this machine.
         scheduler: address such as tcp://host:8786.
         workers: how many worker processes to start here, if no scheduler is given; None for one a core. Each computes with one thread.
 
     Raises:
         BadArgument: `scheduler` is no address.
-        DigitsError: nobody answers there, it has no workers, or a worker has other versions of this package or TensorFlow.
+        DigitsError: nobody answers there, it has no workers, or a worker has other versions than this machine.
     """
     # An earlier client of this process, closed or not, stops its loop when it is collected. Were that while the next loop starts, which
     # holds the same lock, both would wait for ever.
     gc.collect()
     with dask.config.set(_SETTINGS), _silence():
         if scheduler:
-            with _client(scheduler) as client:
+            with _client(scheduler, alike) as client:
                 yield client
         else:
             workers = workers or len(os.sched_getaffinity(0))
@@ -138,12 +142,51 @@ def outcomes_in_turn(
             client.cancel(list(running))
 
 
+def outcomes_in_order(
+    client: Client, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], each: int = 3
+) -> Iterator[Any]:
+    """As `outcomes`, in the order of `calls`, of which no more than `each` for a worker are asked for ahead of the oldest unfinished one.
+
+    So neither this process nor the scheduler holds more than that, however many calls there are.
+
+    Raises:
+        DigitsError: the scheduler has gone, or no worker was left for a while.
+    """
+    token, running = f"digits-{os.urandom(8).hex()}", deque[Future]()
+    try:
+        for number, call in enumerate(calls):
+            running.append(client.submit(function, *call, key=f"{token}-{number}", pure=False))
+            if len(running) >= each * max(1, worker_count(client)):
+                yield _oldest(client, running)
+        while running:
+            yield _oldest(client, running)
+    finally:
+        if client.status == "running":
+            client.cancel(list(running))
+
+
+def _oldest(client: Client, running: deque[Future]) -> Any:
+    """The outcome of the first of them, once it is there; waits for workers to come back, but not for ever."""
+    alone = None
+    while not running[0].done():
+        with suppress(TimeoutError):
+            running[0].exception(timeout=LOOK_SECONDS)
+            break
+        alone = None if worker_count(client) else alone or time.monotonic()
+        if alone and time.monotonic() - alone > CONNECT_SECONDS:
+            raise DigitsError(f"no worker has been left for {CONNECT_SECONDS} s; what ended them?")
+    future = running.popleft()
+    outcome = _outcome(future)
+    future.release()
+    return outcome
+
+
 def _outcome(future: Future) -> Any:
     if future.cancelled():  # not by us: `outcomes` cancels when nobody asks any more
         raise DigitsError("the scheduler has gone or has dropped the work; what is finished stays")
     error = future.exception()
     if isinstance(error, KilledWorker):
-        return DigitsError(f"took {error.allowed_failures + 1} workers with it, one after the other; is there enough memory?")
+        return TookWorkers(f"took {error.allowed_failures + 1} workers with it, one after the other; is there enough memory?")
     return error if error is not None else future.result()
 
 
@@ -187,7 +230,7 @@ def _silence() -> Iterator[None]:
 
 
 @contextmanager
-def _client(scheduler: str) -> Iterator[Client]:
+def _client(scheduler: str, alike: Alike) -> Iterator[Client]:
     try:
         client = Client(scheduler, timeout=CONNECT_SECONDS)
     except OSError as error:
@@ -201,20 +244,5 @@ def _client(scheduler: str) -> Iterator[Client]:
             raise DigitsError(
                 f"the scheduler at {scheduler} has no workers; start some with: dask worker {scheduler} --nthreads 1"
             ) from error
-        _refuse_other_versions(client)
+        alike.refuse_others(client)
         yield client
-
-
-def _refuse_other_versions(client: Client) -> None:
-    """Trainings of two versions must not end in one table."""
-    ours = installed_versions()
-    for address, found in client.run(installed_versions, on_error="return").items():
-        if isinstance(found, OSError):
-            continue  # a worker that has just gone
-        if isinstance(found, Exception):
-            raise DigitsError(f"worker {address} lacks edge-digits with its train extra ({found}); install it on all machines")
-        for name in ours:
-            if found[name] != ours[name]:
-                raise DigitsError(
-                    f"worker {address} has {name} {found[name]}, this is {ours[name]}; install the same on all machines"
-                )

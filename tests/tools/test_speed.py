@@ -1,0 +1,107 @@
+"""What is promised of the device: how it is judged and written, and that what it is measured against is the same network."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.machine import this_machine
+from edge_runtime.classifier import Classifier
+from edge_runtime.errors import DigitsError
+from tests.conftest import ROOT
+from tools.device_figures import in_turns
+from tools.keras_network import write_network
+from tools.speed import DeviceResult, Pair, Streamed, judged, part
+from train.data import Dataset
+
+GOOD = DeviceResult(
+    machine=this_machine("test", Classifier.load().backend),
+    onnxruntime="1.0, batches of 10",
+    single=Pair("single", (100, 100, 100), (100, 100, 100)),
+    start=Pair("start", (120, 120, 1_000), (100, 100, 100)),
+    keras_start=Pair("keras_start", (100,), (1_600,)),
+    many=Pair("many", (100,), (190,)),
+    float_many=Pair("float_many", (100,), (110,)),
+    stream=Streamed(1_000_000, (50_000_000, 51_000_000, 50_500_000)),
+)
+
+
+def test_what_is_promised_is_judged_by_medians() -> None:
+    """All kept, one outlier or not; values and words stand in the page."""
+    assert [figure.verdict for figure in judged(GOOD)] == ["kept"] * 6
+    assert [round(figure.value, 3) for figure in judged(GOOD)] == [1.0, 1.2, 16.0, 1.9, 1.1, 1.0]
+    assert part(GOOD).count("| kept |") == 6
+
+
+@pytest.mark.parametrize(
+    ("place", "change"),
+    [
+        (0, {"single": Pair("single", (106,), (100,))}),
+        (1, {"start": Pair("start", (131,), (100,))}),
+        (2, {"keras_start": Pair("keras_start", (100,), (1_490,))}),
+        (3, {"many": Pair("many", (100,), (179,))}),
+        (4, {"float_many": Pair("float_many", (100,), (104,))}),
+        (5, {"stream": Streamed(1_000_000, (50_000_000, 55_100_000))}),
+    ],
+)
+def test_what_is_missed_is_called_missed(place: int, change: dict) -> None:
+    """That one alone."""
+    found = judged(dataclasses.replace(GOOD, **change))
+    assert [figure.missed for figure in found] == [number == place for number in range(6)]
+    assert found[place].line.startswith("MISSED")
+
+
+def test_an_aim_that_is_not_reached_is_told() -> None:
+    """Though what must be is kept."""
+    assert judged(dataclasses.replace(GOOD, single=Pair("single", (103,), (100,))))[0].verdict == "kept; the aim is not reached"
+
+
+def test_two_ways_take_turns_at_going_first() -> None:
+    """After a round that does not count."""
+    went: list[str] = []
+    ours, other = in_turns(lambda: went.append("a"), lambda: went.append("b"), 3)
+    assert "".join(went) == "baabbaab"
+    assert len(ours) == len(other) == 3
+
+
+def test_the_network_for_onnx_is_the_released_one(tmp_path: Path, mnist: Dataset) -> None:
+    """Its arrays, put through plain numpy as ONNX specifies its operators, give the labels of our float model."""
+    write_network(ROOT / "train" / "releases" / "small-seed0" / "model.keras", tmp_path / "n.npz")
+    with np.load(tmp_path / "n.npz") as arrays:
+        weights = {name: arrays[name] for name in arrays}
+    x = mnist.x_test[:200, None].astype(np.float32)
+    for layer in json.loads(str(weights["layers"])):
+        x = _OPERATORS[layer["kind"]](x, layer, *(weights[name] for name in layer.get("weights", [])))
+    found = Classifier.load("small-fp32").classify_batch(mnist.x_test[:200])
+    assert np.abs(x - found.logits).max() < 1e-3
+
+
+def test_a_layer_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    """Rather than left out."""
+    from train.backend import keras, layers
+
+    keras.Sequential([keras.Input((28, 28, 1)), layers.MaxPooling2D(name="pool")]).save(tmp_path / "n.keras")
+    with pytest.raises(DigitsError, match=r"pool \(MaxPooling2D\) is not known here"):
+        write_network(tmp_path / "n.keras", tmp_path / "n.npz")
+
+
+def _conv(x: np.ndarray, layer: dict, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    size, stride, dilation = kernel.shape[2], layer["strides"][0], layer["dilations"][0]
+    reach = (size - 1) * dilation + 1
+    if layer["auto_pad"] == "SAME_UPPER":
+        total = max((-(-x.shape[2] // stride) - 1) * stride + reach - x.shape[2], 0)
+        margin = (total // 2, total - total // 2)
+        x = np.pad(x, ((0, 0), (0, 0), margin, margin))
+    windows = np.lib.stride_tricks.sliding_window_view(x, (reach, reach), (2, 3))[:, :, ::stride, ::stride, ::dilation, ::dilation]
+    return np.einsum("ncijkl,ockl->noij", windows, kernel, optimize=True) + bias[:, None, None]
+
+
+_OPERATORS = {
+    "Conv": _conv,
+    "Relu": lambda x, _: np.maximum(x, 0),
+    "GlobalAveragePool": lambda x, _: x.mean(axis=(2, 3), keepdims=True),
+    "Flatten": lambda x, _: x.reshape(len(x), -1),
+    "Gemm": lambda x, _, kernel, bias: x @ kernel + bias,
+}
