@@ -27,6 +27,7 @@ COMMANDS = {
     "convert": ("convert.cli", "train", "Convert a Keras model to checked TFLite files."),
     "compare": ("convert.cli", "train", "Compare two models on real images."),
     "classify": ("edge_runtime.sources.cli", "litert", "Classify image files."),
+    "read": ("edge_runtime.reading.cli", "litert", "Read all the digits of a picture."),
     "inspect": ("edge_runtime.cli", "litert", "Show what a model file says about itself."),
     "verify": ("edge_runtime.cli", "litert", "Check a model on this device with its golden images."),
     "doctor": ("edge_runtime.device.cli", "litert", "Say what runs on this device, what does not, and what mends it."),

@@ -18,6 +18,7 @@ from edge_runtime.answers import Answer
 from edge_runtime.errors import BadArgument
 from edge_runtime.files import refuse_to_overwrite, write_file
 from edge_runtime.images import png_bytes
+from edge_runtime.reading.reader import Reading
 
 T = TypeVar("T")
 MOST_ROWS = 50
@@ -27,7 +28,10 @@ INK = 3
 """Which of the steps is the digit's ink."""
 BARS = 230
 WIDTH = 5 * (PANEL + GAP) + BARS + 2 * GAP
+TALLEST = 900
+"""Pixels that a picture of several digits is drawn high at most."""
 PAPER, TEXT, FAINT, MARK, BAR, BEST, WARNING = "white", "#202020", "#707070", "#e07000", "#b8c4d0", "#2060a0", "#b00020"
+DOUBT = "#e01060"
 _CHARACTERS_A_LINE = 125
 
 
@@ -44,6 +48,30 @@ def explain(answer: Answer) -> NDArray[np.uint8]:
     _draw_scores(pen, answer, WIDTH - BARS - GAP, LINE)
     for number, line in enumerate(warnings):
         _write(pen, GAP, PANEL + (2 + number) * LINE + 6, line, WARNING)
+    return np.asarray(row)
+
+
+def explain_reading(source: str, reading: Reading) -> NDArray[np.uint8]:
+    """The picture with a box around each digit, what it was read as, and all that is doubtful below: uint8 [H, W, 3]."""
+    picture = Image.fromarray(reading.grey.clip(0, 255).astype(np.uint8)).convert("RGB")
+    scale = min((WIDTH - 2 * GAP) / picture.width, TALLEST / picture.height)
+    picture = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
+    pen = ImageDraw.Draw(picture)
+    for digit in reading.digits:
+        sides = zip(digit.box, 2 * reading.place[::-1], strict=True)
+        left, top, right, bottom = (scale * (side / reading.scale - start) for side, start in sides)
+        pen.rectangle((left - 2, top - 2, right + 1, bottom + 1), outline=DOUBT if digit.warnings else MARK)
+        _write(pen, int(left), max(0, int(top) - 18), digit.label, DOUBT if digit.warnings else MARK)
+    doubts = [f"{digit.label} at {digit.box[0]}, {digit.box[1]}: {text}" for digit in reading.digits for text in digit.warnings]
+    below = [*reading.text.splitlines(), *reading.warnings, *doubts]
+    lines = [line for text in below for line in textwrap.wrap(text, _CHARACTERS_A_LINE)]
+    row = Image.new("RGB", (WIDTH, picture.height + (len(lines) + 2) * LINE + GAP), PAPER)
+    row.paste(picture, (GAP, LINE + GAP))
+    pen = ImageDraw.Draw(row)
+    _write(pen, GAP, 4, _shorten(source), TEXT)
+    for number, line in enumerate(lines):
+        read = number < len(reading.lines)
+        _write(pen, GAP, picture.height + (number + 1) * LINE + GAP + 4, line, TEXT if read else WARNING)
     return np.asarray(row)
 
 
@@ -71,9 +99,9 @@ class Page:
             raise BadArgument(f"--explain draws up to {MOST_ROWS} pictures, here are more; give fewer, or leave it out")
         return found
 
-    def add(self, answer: Answer) -> None:
-        """Draw one answer."""
-        self._rows.append(explain(answer))
+    def add(self, row: NDArray[np.uint8]) -> None:
+        """Put a row on the page: `explain`, or `explain_reading`."""
+        self._rows.append(row)
 
     def save(self) -> None:
         """Write the file, if there is something on it."""

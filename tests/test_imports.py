@@ -107,6 +107,7 @@ def _loaded_by(statement: str) -> set[str]:
         ("import train.search.cli", {"edge_runtime", "train", "click"}),
         ("import edge_runtime.photos", {"edge_runtime"}),
         ("import edge_runtime.likeness", {"edge_runtime"}),
+        ("import edge_runtime.reading.cli", {"edge_runtime", "click"}),
         ("import edge_runtime.cli", {"edge_runtime", "click"}),
         ("import edge_runtime.sources.cli", {"edge_runtime", "click"}),
         ("import edge_runtime.serving.cli", {"edge_runtime", "click"}),

@@ -135,7 +135,9 @@ def _printer(as_json: bool, as_csv: bool, page: "Page | None") -> "Callable[[Ans
     def say(answer: "Answer") -> None:
         click.echo(answer.as_json() if as_json else answer.as_csv() if as_csv else answer.as_text())
         if page:
-            page.add(answer)
+            from edge_runtime.explanation import explain
+
+            page.add(explain(answer))
 
     return say
 

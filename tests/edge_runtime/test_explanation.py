@@ -92,8 +92,8 @@ def test_a_page_has_a_row_for_each_answer(photo: Answer, tmp_path: Path) -> None
     page = Page(path)
     page.save()
     assert not path.exists()
-    page.add(photo)
-    page.add(photo)
+    page.add(explain(photo))
+    page.add(explain(photo))
     page.save()
     with PIL.Image.open(path) as opened:
         assert opened.size == (WIDTH, 2 * explain(photo).shape[0])

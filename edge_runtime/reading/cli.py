@@ -1,0 +1,101 @@
+"""`digits read`.
+
+A composition root: it may import any package, and nobody imports it.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_runtime.errors import BadArgument, InputError
+from edge_runtime.options import model_option
+
+if TYPE_CHECKING:
+    from edge_runtime.reading.reader import Reader, Reading
+    from edge_runtime.sources.files import Item
+
+
+@click.command("read", epilog="Example: digits read note.jpg --explain how.png")
+@click.argument("words", nargs=-1, required=True, metavar="FILE|FOLDER|PATTERN...")
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="A model file, or one that the package ships: nano, small, base (int8), nano-fp32... Default: small.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a picture: lines of digits, with boxes.")
+@click.option("--explain", type=click.Path(path_type=Path), metavar="OUT.png", help="Draw what was read, of up to 50 pictures.")
+@click.option("--force", is_flag=True, help="Replace the drawing if it exists.")
+@model_option
+def read_command(
+    words: tuple[str, ...], model: Path | None, as_json: bool, explain: Path | None, force: bool, threads: int, backend: str | None
+) -> None:
+    """Read all the digits of pictures, line by line from the top: 3141592.
+
+    Lines may be slanted, and digits of different sizes; a wide gap is a space. Digits that touch are parted. Where that is doubtful, or what
+    stands there is like no digit, a line on stderr says so. Of several pictures each line of digits begins with the picture's name.
+    What cannot be read is a line on stderr; the others are answered, and the exit code is 4.
+    """
+    from edge_runtime.classifier import Classifier
+    from edge_runtime.explanation import Page, explain_reading
+    from edge_runtime.reading.reader import Reader
+
+    page = Page(explain, force) if explain else None
+    classifier = Classifier.load(model, threads, backend)
+    for warning in classifier.warnings:
+        click.echo(f"digits: {warning}", err=True)
+    paths = _paths(words)
+    several = len(words) > 1 or not Path(words[0]).is_file()
+    failed = False
+    for source, found in _readings(Reader(classifier), page.with_room_for(paths) if page else paths):
+        if isinstance(found, InputError):
+            click.echo(f"digits: {found}", err=True)
+            failed = True
+            continue
+        _say(source, found, as_json, several)
+        if page:
+            page.add(explain_reading(source, found))
+    if page:
+        page.save()
+    if failed:
+        click.get_current_context().exit(InputError.exit_code)
+
+
+def _paths(words: tuple[str, ...]) -> "Iterator[Item | Path]":
+    from edge_runtime.sources.files import expanded
+
+    if "-" in words:
+        raise BadArgument("digits read takes files, folders and patterns, no standard input")
+    return expanded(words, sys.stdin.buffer)
+
+
+def _readings(reader: "Reader", paths: "Iterable[Item | Path]") -> "Iterator[tuple[str, Reading | InputError]]":
+    """What is read of each picture, or why it could not be used."""
+    from edge_runtime.images import read_pixels
+    from edge_runtime.reading.reader import LONGEST
+    from edge_runtime.sources.files import Item
+
+    for path in paths:
+        try:
+            if isinstance(path, Item):
+                found = path.picture
+                yield path.source, found if isinstance(found, InputError) else reader.read(255 - found.image)
+            else:
+                yield str(path), reader.read(*read_pixels(path, longest=LONGEST))
+        except InputError as error:
+            yield str(path), error
+
+
+def _say(source: str, reading: "Reading", as_json: bool, several: bool) -> None:
+    if as_json:
+        click.echo(reading.as_json(source))
+        return
+    for line in reading.text.splitlines():
+        click.echo(f"{source}: {line}" if several else line)
+    for text in reading.warnings:
+        click.echo(f"digits: {source}: {text}", err=True)
+    for digit in reading.digits:
+        for text in digit.warnings:
+            click.echo(f"digits: {source}: {digit.label} at {digit.box[0]}, {digit.box[1]}: {text}", err=True)
