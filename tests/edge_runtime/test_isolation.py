@@ -10,9 +10,9 @@ import pytest
 
 from edge_runtime import isolation
 from edge_runtime.classifier import Classifier
-from edge_runtime.errors import ModelFileError
+from edge_runtime.errors import MissingPackage, ModelFileError
 from edge_runtime.flatbuffer import Table
-from edge_runtime.interpreter import find_backend
+from edge_runtime.interpreter import BACKENDS, find_backend
 from edge_runtime.isolation import IsolatedRunner
 from edge_runtime.model_file import read_model_file
 from edge_runtime.runner import Runner
@@ -63,6 +63,34 @@ def test_a_child_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(ModelFileError, match=r"hung ai-edge-litert for 0\.2 s"):
         runner.run(np.zeros((28, 28), np.uint8))
     assert runner._child.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("os.write(2, b'INFO: x\\nterminate called\\nINFO: y\\n'); os.abort()", r"signal SIGABRT; .*\(terminate called\)$"),
+        (
+            "import nothing_of_that_name",
+            "tflite-runtime is installed but does not work here .No module named 'nothing_of_that_name'",
+        ),
+        ("os.write(2, b'out of luck'); os._exit(7)", r"exit code 7 \(out of luck\)$"),
+    ],
+)
+def test_what_a_child_said_before_it_died_is_told(
+    code: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Not swallowed, though its stderr is not shown; with -v that is shown too."""
+    (tmp_path / "tflite_runtime").mkdir()
+    (tmp_path / "tflite_runtime" / "__init__.py").touch()
+    (tmp_path / "tflite_runtime" / "interpreter.py").write_text(f"import os\n{code}")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    with pytest.raises((ModelFileError, MissingPackage), match=said):
+        IsolatedRunner(MODEL.flatbuffer, MODEL.graph, BACKENDS["tflite"])
+    assert capfd.readouterr().err == ""
+    monkeypatch.setenv("EDGE_DIGITS_VERBOSE", "1")
+    with pytest.raises((ModelFileError, MissingPackage)):
+        IsolatedRunner(MODEL.flatbuffer, MODEL.graph, BACKENDS["tflite"])
+    assert ("b'" in code) == (capfd.readouterr().err != "")
 
 
 def test_a_model_that_the_interpreter_refuses_is_an_error() -> None:
