@@ -13,9 +13,10 @@ _TAIL = 4_096
 def module_command(module: str, *words: str) -> list[str]:
     """The command that runs a module in another process of this interpreter.
 
-    -P keeps the current directory off the import path: a `numpy.py` in somebody's folder of downloads must not be run.
+    -P keeps the current directory off the import path: a `numpy.py` in somebody's folder of downloads must not be run. The warning is
+    runpy's, of a module that its own package imports too.
     """
-    return [sys.executable, "-P", "-m", module, *words]
+    return [sys.executable, "-P", "-W", f"ignore:'{module}' found in sys.modules:RuntimeWarning", "-m", module, *words]
 
 
 def child_environment(*, talking: bool = False) -> dict[str, str]:
