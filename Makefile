@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-browser test-soak test-arm64 test-boards wheelhouse readme models operators ablation clean help
+.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-browser test-soak test-arm64 test-armv7 test-boards wheelhouse readme models operators ablation clean help
 
 help:           ## say what the targets do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ test-soak: $(READY) ## half a million requests to digits serve: memory, labels, 
 
 test-arm64: $(READY) ## the device tests in an emulated 64-bit Raspberry Pi 4 and 3 (needs root)
 	$(BIN)/python -m pytest -m arm64 tests/emulation
+
+test-armv7: $(READY) ## the device tests in an emulated 32-bit Raspberry Pi 2 (needs root)
+	$(BIN)/python -m pytest -m armv7 tests/emulation
 
 test-boards: $(READY) ## installing by the README's lines on emulated boards; slow
 	$(BIN)/python -m pytest -m boards tests/emulation
