@@ -23,7 +23,7 @@ def read_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Arrays of an `.npz` file by name.
 
     Raises:
-        DataError: the file cannot be read, is damaged, lacks one of them, or one is larger than 2 GiB; the message names the file and the cause.
+        DataError: the file cannot be read, is damaged, lacks one of them, or one is larger than 2 GiB; the message names file and cause.
     """
     try:
         if not zipfile.is_zipfile(path):
