@@ -14,8 +14,18 @@ from numpy.typing import NDArray
 from edge_runtime.errors import DataError
 from edge_runtime.pixels import SIDE
 
-# What zipfile and numpy raise of damaged bytes, besides ValueError; RuntimeError is "encrypted" or "unknown compression".
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, MemoryError, OverflowError, tokenize.TokenError)
+# What zipfile and numpy raise of damaged bytes, besides ValueError and OSError; RuntimeError is "encrypted" or "unknown compression".
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    TypeError,
+    RuntimeError,
+    MemoryError,
+    OverflowError,
+    tokenize.TokenError,
+)
 _MOST_BYTES = 2**31
 
 
@@ -33,11 +43,11 @@ def read_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
             missing = [name for name in names if name not in held]
             if missing:
                 raise DataError(f"{path}: lacks {', '.join(missing)}; it holds {', '.join(held)[:200] or 'nothing'}")
-            return {name: _read_array(path, archive, name) for name in names}
+            return {name: read_entry(archive, name) for name in names}
     except ValueError as error:
         cause = "holds pickled objects, which are never loaded" if "allow_pickle" in str(error) else f"damaged .npz file ({error})"
         raise DataError(f"{path}: {cause}") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise DataError(f"{path}: truncated or damaged .npz file ({error})") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
@@ -66,9 +76,13 @@ def read_test_images(path: Path, classes: int) -> tuple[NDArray[np.uint8], NDArr
     return images, labels
 
 
-def _read_array(path: Path, archive: zipfile.ZipFile, name: str) -> Any:
-    """One array. Its entry is read whole, since `np.load` stops before zipfile has compared the checksum."""
+def read_entry(archive: zipfile.ZipFile, name: str, most_bytes: int = _MOST_BYTES) -> Any:
+    """One array of an open `.npz`. It is read whole, since `np.load` stops before zipfile has compared the checksum.
+
+    Raises:
+        ValueError: it is larger than it may be, damaged, or holds objects; anything of `DAMAGE` may be raised too.
+    """
     entry = archive.getinfo(f"{name}.npy")
-    if entry.file_size > _MOST_BYTES:
-        raise DataError(f"{path}: {name} has {entry.file_size:,} bytes, expected at most {_MOST_BYTES:,}")
+    if entry.file_size > most_bytes:
+        raise ValueError(f"{name} has {entry.file_size:,} bytes, expected at most {most_bytes:,}")
     return np.lib.format.read_array(io.BytesIO(archive.read(entry)), allow_pickle=False)
