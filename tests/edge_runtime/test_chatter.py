@@ -40,7 +40,9 @@ def _stderr(body: str, *options: str, **environment: str) -> tuple[int, str]:
 SAYS_BOTH = """
 with quiet_stderr():
     os.write(2, b"INFO: made a delegate\\n")
-    threading.Thread(target=lambda: print("from a thread", file=sys.stderr)).start()
+    thread = threading.Thread(target=lambda: print("from a thread", file=sys.stderr))
+    thread.start()
+    thread.join()
     os.write(2, b"something is wrong\\n")
 """
 

@@ -26,7 +26,7 @@ RELEASED = "/mnt/released"
 
 
 @pytest.fixture(scope="module")
-def released(mnist: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def released(mnist_slice: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the released models by every recipe."""
     from convert.export import export
     from convert.gate import Limits
@@ -36,7 +36,7 @@ def released(mnist: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("released")
     for name in NAMES:
         model = ROOT / "train" / "releases" / f"{name}-seed0" / "model.keras"
-        export(model, mnist, list(ALL.values()), folder, name=name, settings=ConversionSettings(Limits(5)))
+        export(model, mnist_slice, list(ALL.values()), folder, name=name, settings=ConversionSettings(Limits(5)))
     return folder
 
 
