@@ -29,7 +29,7 @@ format: $(READY) ## put the code into its form
 test-slow: $(READY) ## whole experiments, searches and releases on worker processes, some of them killed
 	$(BIN)/python -m pytest -n 2 -m slow
 
-test-venvs: $(READY) ## the wheel in environments without TensorFlow: LiteRT old and new, tflite-runtime, Python 3.11 to 3.13
+test-venvs: $(READY) ## the wheel and the device tests in environments without TensorFlow: LiteRT old and new, tflite-runtime, Python 3.11 to 3.13
 	$(BIN)/python -m pytest -m venvs tests/venvs
 
 test-demo: demo ## judge what the demo made by plain LiteRT on all test images
