@@ -1,7 +1,6 @@
 """The device package on emulated 64-bit Raspberry Pis, with both interpreters: `make test-arm64`."""
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,8 @@ RELEASED = "/mnt/released"
 
 
 @pytest.fixture(scope="module")
-def released(mnist_slice: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the released models by every recipe, proven on a slice of MNIST: what counts here is what the board makes of them."""
+def released(mnist: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the released models by every recipe."""
     from convert.export import export
     from convert.gate import Limits
     from convert.recipes import RECIPES as ALL
@@ -36,11 +35,8 @@ def released(mnist_slice: Any, tmp_path_factory: pytest.TempPathFactory) -> Path
 
     folder = tmp_path_factory.mktemp("released")
     for name in NAMES:
-        model = (
-            tmp_path_factory.mktemp("keras") / "model.keras"
-        )  # without its record, which says that it was trained on all of MNIST
-        shutil.copy2(ROOT / "train" / "releases" / f"{name}-seed0" / "model.keras", model)
-        export(model, mnist_slice, list(ALL.values()), folder, name=name, settings=ConversionSettings(Limits(5)))
+        model = ROOT / "train" / "releases" / f"{name}-seed0" / "model.keras"
+        export(model, mnist, list(ALL.values()), folder, name=name, settings=ConversionSettings(Limits(5)))
     return folder
 
 
