@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-browser test-soak test-arm64 test-boards wheelhouse readme models operators device-figures ablation clean help
+.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-browser test-soak test-arm64 test-armv7 test-boards wheelhouse readme models operators device-figures ablation clean help
 
 help:           ## say what the targets do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,7 +29,7 @@ format: $(READY) ## put the code into its form
 test-slow: $(READY) ## whole experiments, searches and releases on worker processes, some of them killed
 	$(BIN)/python -m pytest -n 2 -m slow
 
-test-venvs: $(READY) ## the wheel in environments without TensorFlow: LiteRT old and new, tflite-runtime, Python 3.11 to 3.13
+test-venvs: $(READY) ## the wheel and the device tests in environments without TensorFlow: LiteRT old and new, tflite-runtime, Python 3.11 to 3.13
 	$(BIN)/python -m pytest -m venvs tests/venvs
 
 test-demo: demo ## judge what the demo made by plain LiteRT on all test images
@@ -47,6 +47,9 @@ test-soak: $(READY) ## half a million requests to digits serve: memory, labels, 
 
 test-arm64: $(READY) ## the device tests in an emulated 64-bit Raspberry Pi 4 and 3 (needs root)
 	$(BIN)/python -m pytest -m arm64 tests/emulation
+
+test-armv7: $(READY) ## the device tests in an emulated 32-bit Raspberry Pi 2 (needs root)
+	$(BIN)/python -m pytest -m armv7 tests/emulation
 
 test-boards: $(READY) ## installing by the README's lines on emulated boards; slow
 	$(BIN)/python -m pytest -m boards tests/emulation

@@ -5,12 +5,12 @@ import io
 import warnings
 from collections.abc import Iterator
 
-from edge_runtime.interpreter import quiet_stderr
+from edge_runtime.chatter import quiet_stderr
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """For as long as the block runs, nothing reaches stdout or stderr, and no warning is shown."""
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), quiet_stderr():
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), quiet_stderr(everything=True):
         warnings.simplefilter("ignore")
         yield

@@ -17,8 +17,8 @@ import edge_runtime
 from convert.runtimes import Release
 from edge_runtime.errors import DigitsError
 from edge_runtime.interpreter import BACKENDS
+from edge_runtime.receipts import Receipt
 from edge_runtime.records import from_json
-from edge_runtime.verification import Receipt
 
 PYTHON = "3.11"  # all releases have wheels for it, tflite-runtime for nothing newer
 _NEEDS = {"tflite-runtime": ("numpy<2",)}  # beside the runtime

@@ -193,7 +193,7 @@ class Classifier:
         Raises:
             ImageError: it is no such array.
         """
-        check_batch(images)
+        images = check_batch(images)
         outputs = np.empty((len(images), len(self.labels)), self.model.output.dtype)
         if not self._trusted or len(images) < self._batch:
             for position, image in enumerate(images):

@@ -1,4 +1,4 @@
-"""The command `digits`, and two of its commands for a device: inspect and verify.
+"""The command `digits`, and one of its commands for a device: inspect.
 
 A composition root: it may import any package, and nobody imports it. Other commands live in the `cli.py` of their package; a static table
 says where, and a module is loaded only when its command runs. The only module of this package that imports click.
@@ -14,8 +14,7 @@ from typing import Any
 
 import click
 
-from edge_runtime.errors import DigitsError, MissingPackage, VerificationFailed
-from edge_runtime.options import model_option
+from edge_runtime.errors import DigitsError, MissingPackage
 from edge_runtime.version import __version__
 
 # Where a command lives, the extra that brings what it needs, and its line in the help.
@@ -29,7 +28,8 @@ COMMANDS = {
     "classify": ("edge_runtime.sources.cli", "litert", "Classify image files."),
     "read": ("edge_runtime.reading.cli", "litert", "Read all the digits of a picture."),
     "inspect": ("edge_runtime.cli", "litert", "Show what a model file says about itself."),
-    "verify": ("edge_runtime.cli", "litert", "Check a model on this device with its golden images."),
+    "verify": ("edge_runtime.device.cli", "litert", "Check a model on this device with its golden images."),
+    "receipts": ("edge_runtime.device.cli", "litert", "Compare what digits verify found on several boards."),
     "doctor": ("edge_runtime.device.cli", "litert", "Say what runs on this device, what does not, and what mends it."),
     "tune": ("edge_runtime.device.cli", "litert", "Find the threads and batch size that suit this device."),
     "bench": ("benchmarks.cli", "bench", "Measure latency, size and accuracy on this board."),
@@ -110,39 +110,6 @@ def inspect_command(model: Path | None, as_json: bool) -> None:
     minimum = checked.manifest.minimum_runtime if checked.manifest else minimum_runtime(checked.graph)
     runtimes = Runtimes(minimum, [str(use) for use in unproven(checked.graph)])
     click.echo(json.dumps(facts(checked, runtimes)) if as_json else describe(checked, runtimes))
-
-
-@click.command("verify", epilog="Example: digits verify cnn-int8.tflite --receipt receipt.json")
-@click.argument("model", type=click.Path(path_type=Path), required=False)
-@click.option("--json", "as_json", is_flag=True, help="The receipt as one JSON object on stdout.")
-@click.option("--receipt", type=click.Path(path_type=Path), help="Write the receipt to this file too.")
-@click.option("--force", is_flag=True, help="Replace the receipt file if it exists.")
-@model_option
-def verify_command(model: Path | None, as_json: bool, receipt: Path | None, force: bool, threads: int, backend: str | None) -> None:
-    """Check that a model does on this device what it did where it was made, with the golden images inside it.
-
-    MODEL is a file, or one that the package ships: nano, small, base (int8), nano-fp32... Without it, small.
-
-    Exits 1 if a label or an output differs by more than its recipe allows.
-    """
-    from edge_runtime.classifier import Classifier
-    from edge_runtime.files import refuse_to_overwrite, write_file
-    from edge_runtime.records import to_json
-    from edge_runtime.verification import verify
-
-    if receipt:
-        refuse_to_overwrite(receipt, force)
-    found = verify(Classifier.load(model, threads, backend))
-    if receipt:
-        write_file(receipt, to_json(found, indent=2) + "\n", force)
-    difference = "no number of" if found.largest_difference is None else f"{found.largest_difference:g}"
-    summary = (
-        f"{found.model} on {found.runtime}, {found.machine}: {found.labels_equal} of {found.images} labels equal, "
-        f"largest difference {difference} {found.tolerance.unit} (allowed: {found.tolerance.amount:g})"
-    )
-    click.echo(to_json(found) if as_json else f"{'passed' if found.passed else 'FAILED'}: {summary}")
-    if not found.passed:
-        raise VerificationFailed(summary)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,12 @@
 
 import importlib
 import importlib.util
-import os
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.chatter import ignore_warnings, quiet_stderr
 from edge_runtime.errors import BadArgument, MissingPackage, ModelFileError
 
 INSTALL_LINES = (
@@ -107,34 +104,11 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-@contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Keep what the interpreters' C++ code prints off stderr (such as "Created TensorFlow Lite XNNPACK delegate for CPU").
-
-    The file descriptor itself is turned away, so other threads' stderr is silent for that moment too.
-    EDGE_DIGITS_VERBOSE=1 lets it through.
-    """
-    if os.environ.get("EDGE_DIGITS_VERBOSE") == "1":
-        yield
-        return
-    with _stderr_lock:
-        sys.stderr.flush()
-        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, 2)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            os.close(nowhere)
-
-
-_stderr_lock = threading.RLock()
-
-
 def _import_interpreter(backend: Backend) -> Callable[..., Any]:
+    ignore_warnings()
     try:
-        return importlib.import_module(backend.module).Interpreter  # type: ignore[no-any-return]
+        with quiet_stderr():  # TensorFlow says a page
+            return importlib.import_module(backend.module).Interpreter  # type: ignore[no-any-return]
     except Exception as error:  # a runtime built for another numpy fails in several ways: ImportError, AttributeError, SystemError
         raise MissingPackage(_does_not_work(backend, error)) from error
 

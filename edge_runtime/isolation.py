@@ -19,7 +19,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.child import child_environment, module_command
+from edge_runtime.chatter import spool, verbose
+from edge_runtime.child import child_environment, last_words, module_command
 from edge_runtime.errors import DigitsError, MissingPackage, ModelFileError
 from edge_runtime.graph import Graph, read_graph
 from edge_runtime.interpreter import BACKENDS, Backend
@@ -43,8 +44,9 @@ class IsolatedRunner:
         """
         self._package = backend.package
         self._dtype = np.dtype(graph.outputs[0].dtype)
-        self._child = _start(backend, threads)
-        weakref.finalize(self, _stop, self._child)
+        self._said = spool()
+        self._child = _start(backend, threads, self._said)
+        weakref.finalize(self, _stop, self._child, self._said)
         self._ask(_LENGTH.pack(len(flatbuffer)) + flatbuffer)
         noise = np.random.RandomState(0).randint(0, 256, (SIDE, SIDE)).astype(np.uint8)
         for image in (np.zeros_like(noise), np.full_like(noise, 255), noise):
@@ -88,28 +90,31 @@ class IsolatedRunner:
 
     def _how_it_ended(self) -> str:
         code = self._child.wait()
+        said = last_words(self._said)
         if code < 0:
-            return f"ended {self._package} by signal {signal.Signals(-code).name}; the file is damaged"
-        return f"cannot be tried: the child process for {self._package} failed with exit code {code}"
+            return f"ended {self._package} by signal {signal.Signals(-code).name}; the file is damaged{said}"
+        return f"cannot be tried: the child process for {self._package} failed with exit code {code}{said}"
 
 
-def _start(backend: Backend, threads: int) -> "subprocess.Popen[bytes]":
+def _start(backend: Backend, threads: int, said: BinaryIO) -> "subprocess.Popen[bytes]":
+    """The child. What it prints on stderr goes to a file, from which the last words of one that dies are told; with -v it is seen."""
     return subprocess.Popen(
         module_command(__name__, backend.name, str(threads)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=None if verbose() else said,
         bufsize=0,
-        env=child_environment(),
+        env=child_environment(talking=True),
     )
 
 
-def _stop(child: "subprocess.Popen[bytes]") -> None:
+def _stop(child: "subprocess.Popen[bytes]", said: BinaryIO) -> None:
     for pipe in (child.stdin, child.stdout):
         if pipe:
             pipe.close()
     child.kill()
     child.wait()
+    said.close()
 
 
 def _serve(requests: BinaryIO, replies: BinaryIO, backend: Backend, threads: int) -> None:

@@ -20,25 +20,25 @@ _SHADES, _ASCII_SHADES = " ░▒▓█", " .:*#"
 
 
 def check_image(image: Any) -> Image:
-    """Return `image` if it keeps the pixel contract: uint8 [28, 28].
+    """Return `image`, as a plain array, if it keeps the pixel contract: uint8 [28, 28].
 
     Raises:
         ImageError: it is no such array; the message names its shape and dtype.
     """
     if not isinstance(image, np.ndarray) or image.shape != (SIDE, SIDE) or image.dtype != np.uint8:
         raise ImageError(f"expected an image as uint8 [28, 28] (0 = background, 255 = ink), got {_describe(image)}")
-    return image
+    return image if type(image) is np.ndarray else image.view(np.ndarray)  # a subclass, such as a matrix, reshapes in its own way
 
 
 def check_batch(images: Any) -> Batch:
-    """Return `images` if it keeps the pixel contract: uint8 [N, 28, 28], where N may be 0.
+    """Return `images`, as a plain array, if they keep the pixel contract: uint8 [N, 28, 28], where N may be 0.
 
     Raises:
         ImageError: it is no such array; the message names its shape and dtype.
     """
     if not isinstance(images, np.ndarray) or images.shape[1:] != (SIDE, SIDE) or images.dtype != np.uint8 or images.ndim != 3:
         raise ImageError(f"expected a batch as uint8 [N, 28, 28] (0 = background, 255 = ink), got {_describe(images)}")
-    return images
+    return images if type(images) is np.ndarray else images.view(np.ndarray)
 
 
 def as_text(image: Image, encoding: str = "utf-8") -> str:

@@ -1,30 +1,18 @@
-"""Golden images through this device's interpreter: does the model do here what it did where it was made?"""
+"""A model on this device: does it do here what it did where it was made, and how many images of a set does it get right?"""
 
+import dataclasses
+import hashlib
 import platform
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime.classifier import Classifier
+from edge_runtime.device.system import board_name, processor_name
 from edge_runtime.interpreter import backend_version
-from edge_runtime.manifest import Tolerance
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What `digits verify` found. `largest_difference` is in the unit of the tolerance (output steps, or logits); None without a number."""
-
-    passed: bool
-    model: str
-    sha256: str
-    runtime: str
-    machine: str
-    python: str
-    numpy: str
-    images: int
-    labels_equal: int
-    largest_difference: float | None
-    tolerance: Tolerance
+from edge_runtime.receipts import SCHEMA_VERSION, AllImages, Receipt, sealed
+from edge_runtime.statistics import accuracy_of
 
 
 def verify(classifier: Classifier) -> Receipt:
@@ -42,16 +30,48 @@ def verify(classifier: Classifier) -> Receipt:
     expected = golden.outputs.astype(np.float64)
     difference = float(np.max([np.abs(singly - expected), np.abs(batched - expected)]))  # NaN if there is one anywhere
     equal = np.sum((singly.argmax(1) == expected.argmax(1)) & (batched.argmax(1) == expected.argmax(1)))
-    return Receipt(
-        passed=bool(equal == len(expected) and difference <= manifest.tolerance.amount),
-        model=manifest.name,
-        sha256=manifest.flatbuffer.sha256,
-        runtime=f"{classifier.backend.package} {backend_version(classifier.backend)}",
-        machine=f"{platform.system()} {platform.machine()}",
-        python=platform.python_version(),
-        numpy=np.__version__,
-        images=len(expected),
-        labels_equal=int(equal),
-        largest_difference=difference if np.isfinite(difference) else None,
-        tolerance=manifest.tolerance,
+    return sealed(
+        Receipt(
+            SCHEMA_VERSION,
+            passed=bool(equal == len(expected) and difference <= manifest.tolerance.amount),
+            model=manifest.name,
+            sha256=manifest.flatbuffer.sha256,
+            golden_sha256=hashlib.sha256(classifier.model.golden_npz).hexdigest(),
+            runtime=f"{classifier.backend.package} {backend_version(classifier.backend)}",
+            machine=f"{platform.system()} {platform.machine()}",
+            board=board_name(),
+            processor=processor_name(),
+            python=platform.python_version(),
+            numpy=np.__version__,
+            images=len(expected),
+            labels_equal=int(equal),
+            largest_difference=difference if np.isfinite(difference) else None,
+            tolerance=manifest.tolerance,
+            labels=tuple(singly.argmax(1).tolist()),
+            outputs=tuple(_numbers(row) for row in singly),
+        )
     )
+
+
+def verify_all(classifier: Classifier, receipt: Receipt, images: NDArray[np.uint8], labels: NDArray[np.integer[Any]]) -> Receipt:
+    """A receipt with what the classifier makes of a whole set of images. The verdict stays that of the golden images.
+
+    Args:
+        classifier: the one of the receipt.
+        receipt: without such a part.
+        images: uint8 [N, 28, 28], N > 0.
+        labels: whole numbers [N].
+    """
+    answered = classifier.classify_batch(images).indices
+    wrong = np.flatnonzero(answered != labels)
+    digest = hashlib.sha256(f"{len(images)}\n".encode())
+    digest.update(np.ascontiguousarray(images).data)
+    digest.update(np.ascontiguousarray(labels, np.int64).data)
+    mistakes = tuple(zip(wrong.tolist(), answered[wrong].tolist(), strict=True))
+    return sealed(
+        dataclasses.replace(receipt, all_images=AllImages(digest.hexdigest(), accuracy_of(answered, labels), mistakes), digest="")
+    )
+
+
+def _numbers(row: NDArray[Any]) -> tuple[float | None, ...]:
+    return tuple(float(number) if np.isfinite(number) else None for number in row)

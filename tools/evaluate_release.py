@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.chatter import quiet_stderr
 from edge_runtime.errors import BadArgument, DigitsError, GateFailed, WouldOverwrite
 from edge_runtime.files import write_file
-from edge_runtime.interpreter import quiet_stderr
 from edge_runtime.records import to_json
 from tools.layout import Layout, run
 from train.config_file import RELEASED, read_config

@@ -1,4 +1,4 @@
-"""`digits doctor`, `digits tune`.
+"""`digits verify`, `digits receipts`, `digits doctor`, `digits tune`.
 
 A composition root: it may import any package, and nobody imports it.
 """
@@ -9,7 +9,83 @@ from pathlib import Path
 
 import click
 
-from edge_runtime.errors import DigitsError, InputError
+from edge_runtime.errors import BadArgument, DigitsError, InputError, VerificationFailed
+from edge_runtime.options import model_option
+
+
+@click.command("verify", epilog="Example: digits verify cnn-int8.tflite --receipt receipt.json")
+@click.argument("model", type=click.Path(path_type=Path), required=False)
+@click.option("--json", "as_json", is_flag=True, help="The receipt as one JSON object on stdout.")
+@click.option("--receipt", type=click.Path(path_type=Path), help="Write the receipt to this file too.")
+@click.option("--force", is_flag=True, help="Replace the receipt file if it exists.")
+@click.option("--all-images", is_flag=True, help="Also tell how many test images of --data it gets right here.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="An .npz with x_test (uint8 [N, 28, 28]) and y_test, for --all-images."
+)
+@model_option
+def verify_command(
+    model: Path | None,
+    as_json: bool,
+    receipt: Path | None,
+    force: bool,
+    all_images: bool,
+    data: Path | None,
+    threads: int,
+    backend: str | None,
+) -> None:
+    """Check that a model does on this device what it did where it was made, with the golden images inside it.
+
+    MODEL is a file, or one that the package ships: nano, small, base (int8), nano-fp32... Without it, small.
+
+    Exits 1 if a label or an output differs by more than its recipe allows. Receipts of several boards are compared by digits receipts.
+    """
+    from edge_runtime.classifier import Classifier
+    from edge_runtime.files import refuse_to_overwrite, write_file
+    from edge_runtime.npz import read_test_images
+    from edge_runtime.receipt_report import verdict
+    from edge_runtime.records import to_json
+    from edge_runtime.verification import verify, verify_all
+
+    if all_images != (data is not None):
+        raise BadArgument("--all-images and --data belong together: say which images, and that all of them are meant")
+    if receipt:
+        refuse_to_overwrite(receipt, force)
+    classifier = Classifier.load(model, threads, backend)
+    test_images = read_test_images(data, len(classifier.labels)) if data else None
+    found = verify(classifier)
+    if test_images:
+        found = verify_all(classifier, found, *test_images)
+    if receipt:
+        write_file(receipt, to_json(found, indent=2) + "\n", force)
+    click.echo(to_json(found) if as_json else verdict(found))
+    if not found.passed:
+        raise VerificationFailed(found.summary)
+
+
+@click.command("receipts", epilog="Example: digits receipts pi4.json pi2.json laptop.json")
+@click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def receipts_command(files: tuple[Path, ...], as_json: bool) -> None:
+    """Compare receipts of `digits verify`: did several boards do the same with a model?
+
+    For each model: how far the outputs for its golden images lie apart, which labels differ, and the accuracy where --all-images told it.
+
+    Exits 1 if a board failed, or if boards answered the same image differently; 4 if a file is no receipt or was edited, or if no two
+    are of the same model.
+    """
+    from edge_runtime.receipt_report import comparison_text
+    from edge_runtime.receipts import compare, read_receipt
+
+    if len(files) < 2:
+        raise BadArgument(f"{len(files)} receipt given, expected two or more")
+    comparisons = compare([(str(path), read_receipt(path)) for path in files])
+    if as_json:
+        click.echo(json.dumps({"models": [dataclasses.asdict(comparison) for comparison in comparisons]}))
+    else:
+        click.echo("\n\n".join(map(comparison_text, comparisons)))
+    found = [line for comparison in comparisons for line in comparison.contradictions]
+    if found:
+        raise VerificationFailed(f"{len(found)} contradiction{'s' * (len(found) > 1)}, such as: {found[0]}")
 
 
 @click.command("doctor", epilog="Example: digits doctor --json")

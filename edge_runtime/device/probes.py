@@ -6,7 +6,8 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 
-from edge_runtime.child import child_environment, module_command
+from edge_runtime.chatter import spool, verbose
+from edge_runtime.child import child_environment, last_words, module_command
 from edge_runtime.errors import DigitsError
 from edge_runtime.interpreter import BACKENDS, Backend
 from edge_runtime.model_file import read_model_file
@@ -33,19 +34,29 @@ class Probe:
 def probe(backend: Backend, model: str | None = None, seconds: float = SECONDS) -> Probe:
     """Try one interpreter with a model file, the default one if None, in a child process that may take so many seconds."""
     command = module_command(__name__, backend.name, *([model] if model else []))
-    try:
-        child = subprocess.run(command, capture_output=True, timeout=seconds, env=child_environment(), check=False)
-    except subprocess.TimeoutExpired:
-        return Probe(backend.name, backend.package, "", CRASHED, f"gave no answer within {seconds:g} s")
-    if child.returncode < 0:
-        name = signal.Signals(-child.returncode).name
-        hint = "; this processor lacks an instruction that it was built with" if name == "SIGILL" else ""
-        return Probe(backend.name, backend.package, "", CRASHED, f"was ended by {name}{hint}")
-    try:
-        return Probe(**json.loads(child.stdout))
-    except (ValueError, TypeError):
-        last = child.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        return Probe(backend.name, backend.package, "", CRASHED, f"ended with exit code {child.returncode}: {' '.join(last)[:200]}")
+    with spool() as said:
+        try:
+            child = subprocess.run(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=None if verbose() else said,
+                timeout=seconds,
+                env=child_environment(talking=True),
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return Probe(backend.name, backend.package, "", CRASHED, f"gave no answer within {seconds:g} s{last_words(said)}")
+        try:
+            return Probe(**json.loads(child.stdout))
+        except (ValueError, TypeError):
+            return Probe(backend.name, backend.package, "", CRASHED, _how_it_ended(child.returncode) + last_words(said))
+
+
+def _how_it_ended(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name
+    return f"was ended by {name}" + "; this processor lacks an instruction that it was built with" * (name == "SIGILL")
 
 
 def probe_all(model: str | None = None) -> list[Probe]:

@@ -51,12 +51,12 @@ def read_system(root: Path = Path("/")) -> System:
         machine=platform.machine(),
         bits=8 * struct.calcsize("P"),
         libc=" ".join(filter(None, platform.libc_ver())) or "unknown",
-        cpu=processor.get("model name") or processor.get("Model") or platform.machine(),
+        cpu=processor_name(root),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         flags=frozenset(flags.split()),
         packages={name: found for name in PACKAGES if (found := _version(name))},
         in_venv=sys.prefix != sys.base_prefix,
-        board=_line(root / "proc/device-tree/model").strip("\0"),
+        board=board_name(root),
         memory_kib=_memory(root / "proc/meminfo"),
         governor=_line(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         temperature=_temperature(root / "sys/class/thermal"),
@@ -66,6 +66,17 @@ def read_system(root: Path = Path("/")) -> System:
         picamera2=_can_import("picamera2"),
         opencv=_can_import("cv2"),
     )
+
+
+def board_name(root: Path = Path("/")) -> str:
+    """What the board calls itself, such as "Raspberry Pi 4 Model B Rev 1.4"; empty if it has no such name."""
+    return _line(root / "proc/device-tree/model").strip("\0")
+
+
+def processor_name(root: Path = Path("/")) -> str:
+    """The processor as the system names it; its architecture if it has no name."""
+    processor = _fields(root / "proc/cpuinfo")
+    return processor.get("model name") or processor.get("Model") or platform.machine()
 
 
 def _version(package: str) -> str:

@@ -192,6 +192,7 @@ def test_a_missing_backend_says_what_to_install() -> None:
         Classifier.load(backend="tflite")
 
 
+@pytest.mark.extras
 @pytest.mark.filterwarnings("ignore")
 def test_tensorflows_interpreter_gives_the_same_labels(mnist: Dataset) -> None:
     """The third backend, tf.lite, agrees with LiteRT."""

@@ -71,7 +71,7 @@ def test_an_unknown_option_is_exit_2(command: str) -> None:
         (["convert", "x.keras", "--recipe", "int2"], "known are fp32, fp16, dynamic, int8, int16x8"),
         (["convert", "x.keras", "--max-drop", "-1"], "-1"),
         (["compare", "a", "b", "--split", "train"], "validation"),
-        (["bench", "x.tflite", "--samples", "0"], "expected 1 to 1,000,000"),
+        pytest.param(["bench", "x.tflite", "--samples", "0"], "expected 1 to 1,000,000", marks=pytest.mark.extras),
         (["pipeline", "--epochs", "0"], "0"),
         (["data", "more"], "more"),
         (["train", "linear", "--name", "../x"], "name is '../x', expected"),
@@ -183,6 +183,7 @@ def test_nothing_is_printed_by_the_interpreter(images: Path) -> None:
     assert child.stderr == ""
 
 
+@pytest.mark.extras
 @pytest.mark.parametrize(
     ("module", "words", "extra"),
     [("keras", ["train", "linear"], "train"), ("tqdm", ["bench", "x"], "bench"), ("jinja2", ["pipeline"], "train,bench")],

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import pytest
 
 from edge_runtime import isolation
 from edge_runtime.classifier import Classifier
-from edge_runtime.errors import ModelFileError
+from edge_runtime.errors import MissingPackage, ModelFileError
 from edge_runtime.flatbuffer import Table
-from edge_runtime.interpreter import find_backend
+from edge_runtime.interpreter import BACKENDS, backend_version, find_backend
 from edge_runtime.isolation import IsolatedRunner
 from edge_runtime.model_file import read_model_file
 from edge_runtime.runner import Runner
@@ -65,12 +66,40 @@ def test_a_child_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
     assert runner._child.wait() == -signal.SIGKILL
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("os.write(2, b'INFO: x\\nterminate called\\nINFO: y\\n'); os.abort()", r"signal SIGABRT; .*\(terminate called\)$"),
+        (
+            "import nothing_of_that_name",
+            "tflite-runtime is installed but does not work here .No module named 'nothing_of_that_name'",
+        ),
+        ("os.write(2, b'out of luck'); os._exit(7)", r"exit code 7 \(out of luck\)$"),
+    ],
+)
+def test_what_a_child_said_before_it_died_is_told(
+    code: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Not swallowed, though its stderr is not shown; with -v that is shown too."""
+    (tmp_path / "tflite_runtime").mkdir()
+    (tmp_path / "tflite_runtime" / "__init__.py").touch()
+    (tmp_path / "tflite_runtime" / "interpreter.py").write_text(f"import os\n{code}")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    with pytest.raises((ModelFileError, MissingPackage), match=said):
+        IsolatedRunner(MODEL.flatbuffer, MODEL.graph, BACKENDS["tflite"])
+    assert capfd.readouterr().err == ""
+    monkeypatch.setenv("EDGE_DIGITS_VERBOSE", "1")
+    with pytest.raises((ModelFileError, MissingPackage)):
+        IsolatedRunner(MODEL.flatbuffer, MODEL.graph, BACKENDS["tflite"])
+    assert ("b'" in code) == (capfd.readouterr().err != "")
+
+
 def test_a_model_that_the_interpreter_refuses_is_an_error() -> None:
     """The interpreter's own words come back from the child."""
-    newer = bytearray(MODEL.flatbuffer)
+    newer, version = bytearray(MODEL.flatbuffer), re.escape(backend_version(find_backend()))
     operator = next(iter(Table.root(MODEL.flatbuffer).tables(1, 10)))
     newer[operator._field(2) or 0] = 99  # the version of CONV_2D
-    with pytest.raises(ModelFileError, match=r"ai-edge-litert 2\.3\.0 cannot run it .*version '99'"):
+    with pytest.raises(ModelFileError, match=rf"ai-edge-litert {version} cannot run it .*version '99'"):
         IsolatedRunner(bytes(newer), MODEL.graph, find_backend())
 
 

@@ -1,87 +1,28 @@
 """The device package on emulated 64-bit Raspberry Pis, with both interpreters: `make test-arm64`."""
 
 import json
-import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from edge_runtime import Classifier
 from edge_runtime.model_file import read_model_file
 from tests.conftest import ROOT
-from tools import wheelhouse
 from train.config_file import RELEASED as NAMES
 
-from .boards import HERE, PI3, PI4, Board, Machine, boot, cached_folder
+from . import checks
+from .boards import HERE, PI3, PI4, Board, boot
+from .devices import COMPARED, DIGITS, PACKAGES, SHARED, Device, make_device, site_folder
 from .host import output_of
 
 pytestmark = pytest.mark.arm64
 
-COMPARED = 500
-"""Test images whose outputs must be those of this host."""
-PICTURES = 5
 RECIPES = ("fp32", "fp16", "dynamic", "int8", "int16x8", "int4")
-DIGITS = ("python3", "-m", "edge_runtime.cli")
-ON_DEVICE = "/opt/on_device.py"
 VERIFY_ALL = "/opt/verify_all.py"
-SHARED = "/mnt/shared"
 RELEASED = "/mnt/released"
-
-PACKAGES = {
-    "litert": [f"{name}=={version(name)}" for name in ("ai-edge-litert", "numpy", "click", "pillow")],
-    "tflite": ["tflite-runtime==2.14.0", "numpy==1.26.4", "click", "pillow"],
-}
-"""What stands beside the project on a board. LiteRT in this host's version, since outputs are compared with this host's."""
-
-
-@dataclass(frozen=True)
-class Device:
-    """An emulated board with the project, one interpreter and the shared folder."""
-
-    machine: Machine
-    runtime: str
-    shared: Path
-    """The host's side of SHARED."""
-
-    def json(self, *arguments: str) -> dict[str, Any]:
-        """The one JSON object that a `digits` command prints."""
-        answer: dict[str, Any] = json.loads(self.machine.run([*DIGITS, *arguments]))
-        return answer
-
-    def outputs(self, model: Path) -> tuple[dict[str, str], Mapping[str, np.ndarray]]:
-        """What on_device.py prints for a model of the shared folder, and the arrays that it saves."""
-        saved = f"outputs-{self.machine.board.name}-{self.runtime}.npz"
-        arguments = [f"{SHARED}/{model.name}", f"{SHARED}/images.npy", f"{SHARED}/{saved}", self.runtime]
-        printed: dict[str, str] = json.loads(self.machine.run(["python3", ON_DEVICE, *arguments]))
-        return printed, np.load(self.shared / saved)
-
-
-def site_folder(runtime: str) -> Path:
-    """A folder for PYTHONPATH with the aarch64 wheels of one interpreter and of what the project needs beside it."""
-    options = wheelhouse.pip_options(wheelhouse.TARGETS["pi64-bookworm"])
-
-    def install(folder: Path) -> None:
-        wheelhouse.run_python("-m", "pip", "install", "--target", str(folder), *options, *PACKAGES[runtime])
-
-    return cached_folder(f"site-{runtime}", {"packages": PACKAGES[runtime], "options": options}, install)
-
-
-@pytest.fixture(scope="module")
-def shared(cnn_files: Mapping[str, Path], mnist: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the CNN's files, the images to compare, and some of them as pictures."""
-    folder = tmp_path_factory.mktemp("shared")
-    for file in cnn_files.values():
-        shutil.copy2(file, folder)
-    np.save(folder / "images.npy", mnist.x_test[:COMPARED])
-    for position in range(PICTURES):
-        Image.fromarray(mnist.x_test[position]).save(folder / f"digit-{position}.png")
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -110,14 +51,7 @@ def board(request: pytest.FixtureRequest) -> Board:
 def device(request: pytest.FixtureRequest, board: Board, unpacked_project: Path, shared: Path) -> Device:
     """The board with the project, one interpreter and the shared folder."""
     runtime: str = request.param
-    mounts = {
-        "/opt/project": unpacked_project,
-        "/opt/site": site_folder(runtime),
-        ON_DEVICE: HERE / "on_device.py",
-        SHARED: shared,
-    }
-    environment = {"PYTHONPATH": "/opt/project:/opt/site"}
-    return Device(boot(board, mounts, environment), runtime, shared)
+    return make_device(board, runtime, unpacked_project, shared)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -160,12 +94,20 @@ def test_outputs_are_those_of_the_host(device: Device, cnn_files: Mapping[str, P
 
 
 def test_pictures_are_classified_with_the_shipped_model(device: Device, mnist: Any) -> None:
-    """`digits classify` reads PNG files and answers rightly with the model that the package ships."""
-    pictures = [f"{SHARED}/digit-{position}.png" for position in range(PICTURES)]
-    printed = device.machine.run([*DIGITS, "classify", *pictures, "--json"])
-    answers = [json.loads(line) for line in printed.splitlines()]
-    assert [answer["source"] for answer in answers] == pictures
-    assert [answer["label"] for answer in answers] == [str(label) for label in mnist.y_test[:PICTURES]]
+    """A folder with a broken file among the digits, CSV, and standard input."""
+    checks.answers_a_folder(device, mnist)
+    checks.answers_standard_input(device, mnist)
+
+
+def test_verify_writes_a_receipt(device: Device) -> None:
+    """With the machine, the runtime and the outputs, which are the golden ones."""
+    receipt = checks.writes_a_receipt(device)
+    assert receipt["machine"] == "Linux aarch64"
+
+
+def test_doctor_finds_no_problem(device: Device) -> None:
+    """And really ran the interpreter that is there."""
+    checks.doctor_is_content(device)
 
 
 def test_import_stays_light(device: Device) -> None:

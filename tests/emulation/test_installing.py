@@ -1,8 +1,11 @@
-"""Every line with which the guide installs on a Raspberry Pi, typed on an emulated one: `make test-boards`.
+"""Every line with which the guide installs on a Raspberry Pi, typed on an emulated one, and what `digits doctor` says then.
+
+`make test-boards`.
 
 Slow (pip runs under emulation) and on the package index's network, so neither `make test` nor `make test-arm64` runs it.
 """
 
+import json
 import shutil
 import subprocess
 from dataclasses import dataclass, replace
@@ -67,6 +70,25 @@ def home(mnist: Any, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def digits_work(board: Board, home: Path, label: str) -> None:
+    """What was installed answers rightly with the shipped model, verifies, and has nothing that doctor would mend."""
+    said = type_on(board, home, "/root", f"~/digits/bin/digits classify {PHOTO}", online=False)
+    assert said.startswith(f"{PHOTO}: {label} ")
+    assert type_on(board, home, "/root", "~/digits/bin/digits verify", online=False).startswith("passed: ")
+    findings = doctor(board, home)
+    assert {found["level"] for found in findings.values()} <= {"ok", "note"}, findings
+    runtime = "tflite-runtime" if board.architecture == "armhf" else "ai-edge-litert"
+    assert "16 of 16 golden images" in findings[runtime]["text"]
+    assert findings["Python"]["text"].endswith(", in a venv")
+    assert ("32-bit system on a 64-bit kernel" in findings["platform"]["text"]) == (board is PI4_32BIT)
+
+
+def doctor(board: Board, home: Path) -> dict[str, dict[str, str]]:
+    """The findings of `digits doctor` by subject; they must be there whatever its exit code."""
+    said = type_on(board, home, "/root", "~/digits/bin/digits doctor --json || [ $? = 1 ]", online=False)
+    return {found["subject"]: found for found in json.loads(said)["findings"]}
+
+
 def type_on(board: Board, home: Path, folder: str, line: str, online: bool) -> str:
     """What a board prints when a line is typed in a folder; without `online` it knows no network."""
     mounts, environment = (network_mounts(), pip_environment()) if online else ({}, {})
@@ -75,11 +97,10 @@ def type_on(board: Board, home: Path, folder: str, line: str, online: bool) -> s
 
 @pytest.mark.parametrize("case", ONLINE, ids=lambda case: case.board.name)
 def test_installing_with_a_network(case: Case, checkout: Path, home: Path, label: str) -> None:
-    """After the guide's line `digits classify photo.png` answers rightly with the shipped model."""
+    """After the guide's line classify, verify and doctor work."""
     shutil.copytree(checkout, home / "edge-digits")
     type_on(case.board, home, SOURCES, case.line, online=True)
-    said = type_on(case.board, home, "/root", f"~/digits/bin/digits classify {PHOTO}", online=False)
-    assert said.startswith(f"{PHOTO}: {label} ")
+    digits_work(case.board, home, label)
 
 
 @pytest.mark.parametrize("target", OFFLINE)
@@ -91,8 +112,17 @@ def test_installing_without_a_network(target: str, home: Path, label: str, capsy
         assert line in printed
         if not line.startswith("sudo apt"):  # the root has those packages, as the line asks for
             type_on(OFFLINE[target], home, f"/root/{target}", line, online=False)
-    said = type_on(OFFLINE[target], home, "/root", f"~/digits/bin/digits classify {PHOTO}", online=False)
-    assert said.startswith(f"{PHOTO}: {label} ")
+    digits_work(OFFLINE[target], home, label)
+
+
+def test_doctor_where_nothing_can_be_installed(checkout: Path, home: Path) -> None:
+    """32-bit Trixie: the project installs, no interpreter does, and doctor says what to use instead."""
+    board = replace(PI2, release="trixie")
+    shutil.copytree(checkout, home / "edge-digits")
+    type_on(board, home, SOURCES, INSTALL_32BIT.replace("[tflite]", ""), online=True)
+    found = doctor(board, home)["interpreter"]
+    assert (found["level"], found["text"]) == ("problem", "none has a wheel for 32-bit Python 3.13")
+    assert "use the 64-bit system" in found["mend"]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,10 @@
 """The wheel in environments of its own, as on a device: no TensorFlow, one interpreter, Python 3.11 to 3.13 (`make test-venvs`)."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,21 +16,9 @@ from edge_runtime.model_file import read_model_file
 from tests.conftest import ROOT
 from train.data import Dataset
 
+from .environments import Environment, make_environment
+
 pytestmark = pytest.mark.venvs
-
-
-@dataclass(frozen=True)
-class Environment:
-    """A Python version and what is installed beside the wheel."""
-
-    python: str
-    extra: str
-    pinned: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """For the names of tests."""
-        return "-".join((self.python, self.extra, *self.pinned))
 
 
 # The oldest and the newest LiteRT that is supported, each Python, and tflite-runtime, which wants numpy 1.
@@ -43,19 +29,6 @@ ENVIRONMENTS = (
     Environment("3.12", "litert"),
     Environment("3.13", "litert"),
 )
-
-
-def _find_python(version: str) -> str:
-    """An interpreter of that version: on the path, or among pyenv's."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    candidates = [shutil.which(f"python{version}"), *map(str, sorted(pyenv.glob(f"{version}.*/bin/python")))]
-    for candidate in filter(None, candidates):
-        found = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=False)
-        if found.returncode == 0 and found.stdout.startswith(f"Python {version}."):
-            return candidate
-    if os.environ.get("CI"):
-        pytest.fail(f"no Python {version} on this machine")
-    pytest.skip(f"no Python {version} on this machine")
 
 
 @pytest.fixture(scope="session")
@@ -77,20 +50,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def device(request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of an environment with the wheel and nothing else."""
     environment: Environment = request.param
-    folder = tmp_path_factory.mktemp("venv")
-    subprocess.run([_find_python(environment.python), "-m", "venv", str(folder)], check=True)
-    install = [
-        str(folder / "bin" / "python"),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        f"{wheel}[{environment.extra}]",
-        *environment.pinned,
-    ]
-    done = subprocess.run(install, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2_000:]
-    return folder / "bin"
+    folder = tmp_path_factory.mktemp("venv") / "venv"
+    return make_environment(folder, environment.python, f"{wheel}[{environment.extra}]", *environment.pinned)
 
 
 def _run(device: Path, *words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -151,15 +112,16 @@ def test_every_recipe_verifies(device: Path, recipe: str, model: str, request: p
 
 def test_a_runtime_built_for_another_numpy_is_told(wheel: Path, tmp_path: Path) -> None:
     """tflite-runtime beside numpy 2: one line with what mends it, exit 1, no traceback."""
-    folder = tmp_path / "venv"
-    subprocess.run([_find_python("3.11"), "-m", "venv", str(folder)], check=True)
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, f"{wheel}[tflite]"], check=True)
-    subprocess.run([*pip, "--no-deps", "numpy>=2"], check=True)
-    done = _run(folder / "bin", "verify")
+    place = make_environment(tmp_path / "venv", "3.11", f"{wheel}[tflite]")
+    subprocess.run([place / "python", "-m", "pip", "install", "--quiet", "--no-deps", "numpy>=2"], check=True)
+    done = _run(place, "verify")
     assert done.returncode == 1
     assert done.stdout == ""
     assert "pip install 'numpy<2'" in done.stderr.splitlines()[-1]
+    seen = _run(place, "doctor")
+    assert seen.returncode == 1
+    assert "it was built for numpy 1" in seen.stdout
+    assert "-> pip install 'numpy<2'" in seen.stdout
 
 
 @pytest.mark.parametrize("recipe", ["fp32", "fp16", "dynamic", "int8", "int16x8"])

@@ -1,10 +1,6 @@
 """Data sets: the embedded MNIST, `.npz` files in the layout of Keras' mnist.npz, folders of IDX files."""
 
 import hashlib
-import io
-import tokenize
-import zipfile
-import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import DataError
+from edge_runtime.npz import read_arrays
 from edge_runtime.pixels import SIDE
 from train.data.idx import read_idx
 from train.data.splits import validation_count
@@ -22,8 +19,6 @@ EMBEDDED_MNIST = Path(__file__).with_name("mnist.npz")
 MNIST_SHA256 = "79e46ba7dd21a1cd579a3d83a44ea1b328bd8966da2f2ff81de68e9fc128679b"
 MNIST_ATTRIBUTION = "MNIST, (c) Yann LeCun and Corinna Cortes, CC BY-SA 3.0; derived from NIST data sets"
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
-# What zipfile and numpy raise of damaged bytes, besides ValueError; RuntimeError is "encrypted" or "unknown compression".
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, MemoryError, OverflowError, tokenize.TokenError)
 
 
 @dataclass(frozen=True)
@@ -124,27 +119,7 @@ def load_dataset(path: Path | None = None) -> Dataset:
 
 
 def _from_npz(path: Path, source: str) -> Dataset:
-    try:
-        if not zipfile.is_zipfile(path):
-            raise DataError(f"{path}: is no .npz file, or a truncated one")
-        with zipfile.ZipFile(path) as archive:
-            held = [name.removesuffix(".npy") for name in archive.namelist()]
-            missing = [name for name in _ARRAYS if name not in held]
-            if missing:
-                raise DataError(f"{path}: lacks {', '.join(missing)}; it holds {', '.join(held) or 'nothing'}")
-            return Dataset(source, **{name: _read_array(archive, name) for name in _ARRAYS})
-    except ValueError as error:
-        cause = "holds pickled objects, which are never loaded" if "allow_pickle" in str(error) else f"damaged .npz file ({error})"
-        raise DataError(f"{path}: {cause}") from error
-    except _DAMAGE as error:
-        raise DataError(f"{path}: truncated or damaged .npz file ({error})") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-
-
-def _read_array(archive: zipfile.ZipFile, name: str) -> Any:
-    """One array of an .npz. Its entry is read whole, since `np.load` stops before zipfile has compared the checksum."""
-    return np.lib.format.read_array(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
+    return Dataset(source, **read_arrays(path, _ARRAYS))
 
 
 def _from_idx_folder(folder: Path) -> Dataset:

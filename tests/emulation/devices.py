@@ -1,0 +1,77 @@
+"""An emulated board with the project, one interpreter, and a folder that host and board share."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tools import wheelhouse
+
+from .boards import HERE, Board, Machine, boot, cached_folder
+
+COMPARED = 500
+"""Test images whose outputs must be those of this host."""
+PICTURES = 5
+"""Test images that are on a board as files too."""
+DIGITS = ("python3", "-m", "edge_runtime.cli")
+SHARED = "/mnt/shared"
+_ON_DEVICE = "/opt/on_device.py"
+
+PACKAGES = {
+    "litert": [f"{name}=={version(name)}" for name in ("ai-edge-litert", "numpy", "click", "pillow")],
+    "tflite": ["tflite-runtime==2.14.0", "numpy==1.26.4", "click", "pillow"],
+}
+"""What stands beside the project on a 64-bit board. LiteRT in this host's version, since outputs are compared with this host's."""
+PACKAGES_32BIT = ["tflite-runtime==2.14.0", "click"]
+"""On a 32-bit one, where numpy and Pillow are Debian's."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """An emulated board with the project, one interpreter and the shared folder."""
+
+    machine: Machine
+    runtime: str
+    shared: Path
+    """The host's side of SHARED."""
+
+    def json(self, *arguments: str) -> dict[str, Any]:
+        """The one JSON object that a `digits` command prints."""
+        answer: dict[str, Any] = json.loads(self.machine.run([*DIGITS, *arguments]))
+        return answer
+
+    def outputs(self, model: Path) -> tuple[dict[str, str], Mapping[str, np.ndarray]]:
+        """What on_device.py prints for a model of the shared folder, and the arrays that it saves."""
+        saved = f"outputs-{self.machine.board.name}-{self.runtime}.npz"
+        arguments = [f"{SHARED}/{model.name}", f"{SHARED}/images.npy", f"{SHARED}/{saved}", self.runtime]
+        printed: dict[str, str] = json.loads(self.machine.run(["python3", _ON_DEVICE, *arguments]))
+        return printed, np.load(self.shared / saved)
+
+
+def make_device(board: Board, runtime: str, project: Path, shared: Path) -> Device:
+    """The board, booted, with `project` (a folder for PYTHONPATH), the interpreter and the shared folder."""
+    site = site_folder_32bit() if board.architecture == "armhf" else site_folder(runtime)
+    mounts = {"/opt/project": project, "/opt/site": site, _ON_DEVICE: HERE / "on_device.py", SHARED: shared}
+    return Device(boot(board, mounts, {"PYTHONPATH": "/opt/project:/opt/site"}), runtime, shared)
+
+
+def site_folder(runtime: str) -> Path:
+    """A folder for PYTHONPATH with the aarch64 wheels of one interpreter and of what the project needs beside it."""
+    return _site(f"site-{runtime}", PACKAGES[runtime], wheelhouse.pip_options(wheelhouse.TARGETS["pi64-bookworm"]))
+
+
+def site_folder_32bit() -> Path:
+    """The same of armv7l wheels, for a board that has Debian's numpy and Pillow."""
+    options = [*wheelhouse.pip_options(wheelhouse.TARGETS["pi32-bookworm"]), "--no-deps"]
+    return _site("site-tflite-armhf", PACKAGES_32BIT, options)
+
+
+def _site(name: str, packages: list[str], options: list[str]) -> Path:
+    def install(folder: Path) -> None:
+        wheelhouse.run_python("-m", "pip", "install", "--target", str(folder), *options, *packages)
+
+    return cached_folder(name, {"packages": packages, "options": options}, install)

@@ -1,0 +1,71 @@
+"""The device package on an emulated 32-bit Raspberry Pi 2 with Debian's numpy and tflite-runtime's armv7 wheel: `make test-armv7`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_runtime import Classifier
+
+from . import checks
+from .boards import PI2
+from .devices import COMPARED, SHARED, Device, make_device
+
+pytestmark = pytest.mark.armv7
+
+RECIPES = ("fp32", "fp16", "dynamic", "int8", "int16x8", "int4")
+
+
+@pytest.fixture(scope="module")
+def device(unpacked_project: Path, shared: Path) -> Device:
+    """The board with the project, tflite-runtime and the shared folder."""
+    return make_device(PI2, "tflite", unpacked_project, shared)
+
+
+def test_the_board_is_of_32_bits(device: Device) -> None:
+    """It runs 32-bit ARM code, with the numpy and the Pillow of Debian Bookworm."""
+    code = "import platform, struct, numpy, PIL; print(platform.machine(), struct.calcsize('P'), numpy.__version__, PIL.__file__)"
+    machine, size, numpy, pillow = device.machine.run(["python3", "-c", code]).split()
+    assert (machine, size, numpy.rpartition(".")[0]) == ("armv7l", "4", "1.24")
+    assert pillow.startswith("/usr/lib/python3/dist-packages/")
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_verifies(device: Device, cnn_files: Mapping[str, Path], recipe: str) -> None:
+    """`digits verify` finds the golden images of every recipe's file unharmed."""
+    assert device.json("verify", f"{SHARED}/{cnn_files[recipe].name}", "--json")["passed"] is True
+
+
+@pytest.mark.parametrize("model", ["nano", "small", "base"])
+def test_shipped_models_verify(device: Device, model: str) -> None:
+    """By their names, int8 and fp32."""
+    for name in (model, f"{model}-fp32"):
+        assert device.json("verify", name, "--json")["passed"] is True
+
+
+def test_outputs_are_those_of_the_host(device: Device, cnn_files: Mapping[str, Path], mnist: Any) -> None:
+    """int8 outputs differ from x86-64's by a step at most, and no label does."""
+    printed, found = device.outputs(cnn_files["int8"])
+    host = Classifier.load(cnn_files["int8"], backend="litert").classify_batch(mnist.x_test[:COMPARED])
+    assert printed["machine"] == "armv7l"
+    assert found["outputs"].shape == (COMPARED, 10)
+    assert np.array_equal(found["indices"], host.indices)
+    assert np.abs(found["outputs"].astype(int) - host.outputs.astype(int)).max() <= 1
+
+
+def test_pictures_are_classified_with_the_shipped_model(device: Device, mnist: Any) -> None:
+    """A folder with a broken file among the digits, CSV, and standard input."""
+    checks.answers_a_folder(device, mnist)
+    checks.answers_standard_input(device, mnist)
+
+
+def test_verify_writes_a_receipt(device: Device) -> None:
+    """With the machine, the runtime and the outputs, which are the golden ones."""
+    assert checks.writes_a_receipt(device)["machine"] == "Linux armv7l"
+
+
+def test_doctor_finds_no_problem(device: Device) -> None:
+    """And really ran the interpreter that is there."""
+    checks.doctor_is_content(device)

@@ -1,0 +1,45 @@
+"""Virtual environments of other Pythons for the tests."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A Python version and what is installed in it: for the wheel an extra of it, and releases that are pinned."""
+
+    python: str
+    extra: str
+    pinned: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """For the names of tests."""
+        return "-".join((self.python, self.extra, *self.pinned))
+
+
+def find_python(version: str) -> str:
+    """An interpreter of that version: on the path, or among pyenv's. Where none is, the test is skipped, or fails in the gate."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    candidates = [shutil.which(f"python{version}"), *map(str, sorted(pyenv.glob(f"{version}.*/bin/python")))]
+    for candidate in filter(None, candidates):
+        found = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=False)
+        if found.returncode == 0 and found.stdout.startswith(f"Python {version}."):
+            return candidate
+    if os.environ.get("CI"):
+        pytest.fail(f"no Python {version} on this machine")
+    pytest.skip(f"no Python {version} on this machine")
+
+
+def make_environment(folder: Path, version: str, *wanted: str) -> Path:
+    """The bin folder of a new environment with what pip makes of `wanted`."""
+    subprocess.run([find_python(version), "-m", "venv", str(folder)], check=True)
+    install = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *wanted]
+    done = subprocess.run(install, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2_000:]
+    return folder / "bin"
