@@ -113,7 +113,8 @@ def lines_of(marks: list[Mark]) -> list[list[Mark]]:
             while line[-1] in after:
                 line.append(after[line[-1]])
             lines.append([order[mark] for mark in line])
-    return sorted(lines, key=_top_at_left)
+    step = float(np.median([mark.height for mark in marks])) / 2 if marks else 1.0
+    return sorted(lines, key=lambda line: (round(_top_at_left(line) / step), line[0].box[1]))
 
 
 def _marks_of(pieces: Components) -> list[Mark]:

@@ -34,8 +34,8 @@ def read_command(
 ) -> None:
     """Read all the digits of pictures, line by line from the top: 3141592.
 
-    Lines may be slanted, and digits of different sizes; a wide gap is a space. Digits that touch are parted. Where that is doubtful, or what
-    stands there is like no digit, a line on stderr says so. Of several pictures each line of digits begins with its picture's name. What
+    Lines may be slanted, and digits of different sizes; a wide gap is a space. Digits that touch are parted. Where that is doubtful, or
+    what stands there is like no digit, a line on stderr says so. Of several pictures each line begins with its picture's name. What
     cannot be read is a line on stderr; the others are answered, and the exit code is 4.
     """
     from edge_runtime.classifier import Classifier

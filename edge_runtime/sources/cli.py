@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--csv", "as_csv", is_flag=True, help="A line of CSV for each, under a header.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write a row for each into a .csv or .parquet file.")
+@click.option("--scheduler", metavar="ADDRESS", help="With --out: by the workers of a dask scheduler, such as tcp://host:8786.")
 @click.option(
     "--explain", type=click.Path(path_type=Path), metavar="OUT.png", help="Draw every step and the scores, a row a picture."
 )

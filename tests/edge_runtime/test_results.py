@@ -43,7 +43,7 @@ def test_each_image_is_a_row_in_the_order_of_the_images(folder: Path) -> None:
     answer = digits("classify", folder / "pictures", "--out", folder / "r.csv")
     assert (answer.code, answer.out) == (4, "")
     broken, summary = answer.err.splitlines()
-    assert broken == f"digits: {folder}/pictures/100.png: is no PNG, JPEG or BMP image"
+    assert broken == f"digits: {folder}/pictures/100.png: is no PNG, JPEG, BMP, GIF, WebP or TIFF image"
     assert summary.startswith("300 images, 1 of them unusable, ")
     rows = _rows(folder / "r.csv")
     assert [row["source"] for row in rows] == [str(folder / "pictures" / f"{number:03}.png") for number in range(300)]
@@ -69,7 +69,7 @@ def test_parquet_holds_the_same_with_types(folder: Path) -> None:
         "error": "string",
     }
     assert [row["index"] for row in rows].count(None) == 1
-    assert rows[100]["error"].endswith("is no PNG, JPEG or BMP image")
+    assert rows[100]["error"].endswith("is no PNG, JPEG, BMP, GIF, WebP or TIFF image")
     assert rows[-1]["source"] == f"{folder}/many.npy[4999]"
     found = Classifier.load("nano").classify_batch(np.load(folder / "many.npy"))
     assert [row["index"] for row in rows[300:]] == found.indices.tolist()

@@ -22,7 +22,7 @@ from edge_runtime.errors import ImageError, MissingPackage
 from edge_runtime.images import png_bytes
 from edge_runtime.sources import camera as camera_module
 from edge_runtime.sources.camera import StableAnswer, frames
-from edge_runtime.sources.files import ahead, items
+from edge_runtime.sources.files import ahead, expanded, items
 from edge_runtime.sources.watching import watch
 from tests.commands import digits, one_line
 from tests.conftest import ROOT
@@ -87,10 +87,10 @@ def test_standard_input_is_a_stream_of_paths(folder: Path) -> None:
 )
 def test_standard_input_that_is_nothing_is_exit_4(given: bytes, said: str) -> None:
     """One line for each, never a traceback."""
-    found = list(items(["-"], io.BytesIO(given)))
+    found = list(items(expanded(["-"], io.BytesIO(given))))
     assert all(isinstance(item.picture, ImageError) for item in found)
     assert said in str(found[0].picture)
-    assert list(items(["-"], io.BytesIO(b""))) == []
+    assert list(items(expanded(["-"], io.BytesIO(b"")))) == []
 
 
 def test_broken_files_do_not_end_the_run(folder: Path) -> None:

@@ -79,7 +79,7 @@ def test_workers_answer_what_this_process_answers(pair: Cluster, folder: Path) -
         assert list(client.run(loaded).values()) == [1, 1]
     assert (here.code, there.code) == (4, 4)
     assert [line for line in there.err.splitlines() if line.startswith("digits:")] == [
-        f"digits: {folder}/pictures/100.png: is no PNG, JPEG or BMP image"
+        f"digits: {folder}/pictures/100.png: is no PNG, JPEG, BMP, GIF, WebP or TIFF image"
     ]
     assert (folder / "here.csv").read_bytes() == (folder / "there.csv").read_bytes()
     assert len(_rows(folder / "there.csv")) == COUNT + 930

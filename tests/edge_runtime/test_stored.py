@@ -126,7 +126,7 @@ def test_rows_that_hold_no_image_are_told_and_the_others_answered(tmp_path: Path
     assert (answer.code, answer.out.count("\n")) == (4, 2)
     assert [line.split("parquet", 1)[1] for line in answer.err.splitlines()] == [
         "[1]: is empty",
-        "[2]: is no PNG, JPEG or BMP image",
+        "[2]: is no PNG, JPEG, BMP, GIF, WebP or TIFF image",
         "[3]: is empty",
     ]
     values = [[0] * 784, [0] * 783, [None] + [0] * 783, []]
