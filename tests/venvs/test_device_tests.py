@@ -24,13 +24,14 @@ ENVIRONMENTS = (
     Environment("3.13", "litert", ("ai-edge-litert==2.1.0",)),
     Environment("3.13", "litert"),
 )
-NEEDED = ("ai-edge-litert>=1.4,<3", "numpy>=1.24", "click>=8.1", "Pillow>=9.4", "pytest>=8", "hypothesis>=6.100", "filelock>=3.15")
+DEVICE = ("ai-edge-litert>=1.4,<3", "numpy>=1.24", "click>=8.1", "Pillow>=9.4")
+OF_TESTS = ("pytest>=8", "hypothesis>=6.100", "filelock>=3.15", "scipy", "pyarrow>=14", "distributed>=2024.1")
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
 def test_the_device_tests_pass(environment: Environment, cnn_files: dict[str, Path], tmp_path: Path) -> None:
     """All of tests/edge_runtime that is in the default suite and needs no TensorFlow; none is skipped."""
-    python = make_environment(tmp_path / "venv", environment.python, *NEEDED, *environment.pinned) / "python"
+    python = make_environment(tmp_path / "venv", environment.python, *DEVICE, *OF_TESTS, *environment.pinned) / "python"
     variables = {"PYTHONPATH": str(ROOT), "EDGE_DIGITS_CNN_FILES": str(cnn_files["int8"].parent), "PYTHONDONTWRITEBYTECODE": "1"}
     words = ["-m", "not extras and not slow", "-p", "no:cacheprovider", "--ignore", "tests/edge_runtime/serving", "-rs"]
     command = [python, "-m", "pytest", *words, "tests/edge_runtime"]
