@@ -29,8 +29,8 @@ def _share_right(mnist: Dataset, first: int, count: int) -> float:
 
 
 def test_photos_are_read_like_their_originals(mnist: Dataset) -> None:
-    """72 photos, each paper, ink and size three times: 70 at least are read rightly."""
-    assert _share_right(mnist, 0, 72) >= 70 / 72
+    """48 photos, each paper, ink and size twice: 47 at least are read rightly."""
+    assert _share_right(mnist, 0, 48) >= 47 / 48
 
 
 @pytest.mark.slow

@@ -50,8 +50,8 @@ def _right_and_told(split: Split, seeds: range, gap: tuple[float, float]) -> tup
 
 
 def test_lines_of_digits_are_read(mnist: Dataset) -> None:
-    """Photos with shadows, ruled and squared paper, slanted: 20 of 24 lines are wholly right."""
-    assert _right_and_told(mnist.validation, range(24), APART)[0] >= 20
+    """Photos with shadows, ruled and squared paper, slanted: 10 of 12 lines are wholly right."""
+    assert _right_and_told(mnist.validation, range(12), APART)[0] >= 10
 
 
 @pytest.mark.slow
