@@ -122,19 +122,16 @@ def test_a_worker_that_is_killed_costs_a_retry_and_no_image(tmp_path: Path, fold
     assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
 
 
-def test_images_that_end_every_worker_are_named_and_the_others_answered(
-    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Rows with an error, one line with the first and the last of the piece, exit 4."""
-    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "1")
-    with local_cluster(tmp_path, workers=3) as real, Client(real.address) as client:
-        client.wait_for_workers(3)
+def test_images_that_end_every_worker_are_named_and_the_others_answered(tmp_path: Path, folder: Path) -> None:
+    """Rows with an error, one line with the first and the last of the piece, exit 4. A piece beside it may lose a worker or two too."""
+    with local_cluster(tmp_path, workers=5) as real, Client(real.address) as client:
+        client.wait_for_workers(5)
         client.run(prepare, "pictures/299.png")
         words = (folder / "few.npz", folder / "pictures", "--out", tmp_path / "r.csv", "--scheduler", real.address)
         answer = digits("classify", *words)
     assert answer.code == 4
     line = next(line for line in answer.err.splitlines() if "workers" in line)
-    assert line.startswith(f"digits: {folder}/pictures/256.png to {folder}/pictures/299.png: took 2 workers with it")
+    assert line.startswith(f"digits: {folder}/pictures/256.png to {folder}/pictures/299.png: took 4 workers with it")
     rows = _rows(tmp_path / "r.csv")
     assert len(rows) == 600
     assert [bool(row["error"]) for row in rows] == [number == 400 or number >= 556 for number in range(600)]
