@@ -2,13 +2,11 @@
 
 import io
 import json
-import math
 from dataclasses import dataclass
 
-from edge_runtime.classifier import Classification, Classifier
-from edge_runtime.errors import ModelFileError
+from edge_runtime.classifier import Classification, Classifier, check_numbers
 from edge_runtime.images import Picture
-from edge_runtime.likeness import Likeness
+from edge_runtime.likeness import Likeness, unlike
 from edge_runtime.sources.rows import csv_cells
 
 
@@ -60,10 +58,9 @@ class Answerer:
             ModelFileError: the model answers with NaN or infinite values.
         """
         result = self._classifier.classify(picture.image)
-        if math.isnan(result.confidence):
-            raise ModelFileError("the model answers with values that are no numbers (NaN or infinite)")
-        unlike = self._likeness.warnings(picture.image, result.index, result.logits) if self._likeness else ()
-        return Answer(source, picture, result, self._classifier.labels, picture.warnings + unlike)
+        check_numbers(result.confidence)
+        warnings = picture.warnings + unlike(self._likeness, picture.image, result)
+        return Answer(source, picture, result, self._classifier.labels, warnings)
 
 
 def csv_line(cells: tuple[str, ...]) -> str:

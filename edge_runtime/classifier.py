@@ -263,6 +263,16 @@ def _pool(threads: int) -> "ThreadPoolExecutor":
     return ThreadPoolExecutor(threads)
 
 
+def check_numbers(confidences: float | NDArray[np.float64]) -> None:
+    """Refuse the answers of a model whose outputs are no numbers; confidences are those of `Classification` or of many.
+
+    Raises:
+        ModelFileError: one of them is NaN.
+    """
+    if np.isnan(confidences).any():
+        raise ModelFileError("the model answers with values that are no numbers (NaN or infinite)")
+
+
 def real_values(outputs: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
     """Outputs of the graph as float32: integers by the tensor's scale and zero point, floats as they are."""
     if tensor.dtype == "float32":

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.classifier import Classification
 from edge_runtime.model_file import MODELS, ModelFile
 from edge_runtime.pixels import SIDE, Image
 from edge_runtime.records import read_json
@@ -80,6 +81,11 @@ class Likeness:
         if not image.any() or self.score(image, index, logits) >= self.calibration.least:
             return ()
         return (f"unlike any digit seen in training (so are {self.calibration.photo_alarms:.1f} % of photos of digits)",)
+
+
+def unlike(likeness: Likeness | None, image: Image, result: Classification) -> tuple[str, ...]:
+    """A text if the image, uint8 [28, 28], is unlike any digit; none where no judge of the model is known."""
+    return likeness.warnings(image, result.index, result.logits) if likeness else ()
 
 
 def energy(logits: NDArray[np.float32]) -> float:

@@ -1,8 +1,37 @@
-"""Options that several commands for a device share."""
+"""Options that several commands for a device share, and what is done about them."""
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from edge_runtime.classifier import Classifier
+    from edge_runtime.explanation import Page
+
+
+def shipped_model_option(command: Any) -> Any:
+    """The option that says which model, of those that the package ships or another."""
+    return click.option(
+        "--model",
+        type=click.Path(path_type=Path),
+        help="A model file, or one that the package ships: nano, small, base (int8), nano-fp32... Default: small.",
+    )(command)
+
+
+def explanation_page(path: Path | None, force: bool) -> "Page | None":
+    """What --explain draws on."""
+    if path is None:
+        return None
+    from edge_runtime.explanation import Page
+
+    return Page(path, force)
+
+
+def warn_of_model(classifier: "Classifier") -> None:
+    """Say on stderr what a user should know about a model."""
+    for warning in classifier.warnings:
+        click.echo(f"digits: {warning}", err=True)
 
 
 def model_option(command: Any) -> Any:

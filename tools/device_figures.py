@@ -18,18 +18,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.machine import default_board_name, this_machine
+from benchmarks.machine import this_machine
 from edge_runtime.child import child_environment, module_command
 from edge_runtime.classifier import Classifier
 from edge_runtime.device.tuning import cores
 from edge_runtime.errors import DigitsError
-from edge_runtime.files import check_name, refuse_to_overwrite, write_file
+from edge_runtime.files import write_file
 from edge_runtime.images import png_bytes
 from edge_runtime.records import to_json
 from tools.keras_network import write_network
 from tools.layout import Layout, run
 from tools.onnx_network import digest
-from tools.speed import DeviceResult, Pair, Streamed, judged
+from tools.speed import DeviceResult, Streamed, judged
+from tools.turns import Pair, add_board_options, board_and_target
 from train.data import load_dataset
 
 MODEL = "small"
@@ -65,14 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m tools.device_figures", description="Measure the device's promises on this board."
     )
     parser.add_argument("--onnx", type=Path, required=True, help="a Python with onnx and onnxruntime")
-    parser.add_argument("--board", help="name of this board; what the system calls it if not given")
-    parser.add_argument("--quick", action="store_true", help="a twentieth of everything, to try the script; nothing is written")
-    parser.add_argument("--force", action="store_true", help="replace results of that board")
+    add_board_options(parser)
     options = parser.parse_args(arguments)
-    board = check_name((options.board or default_board_name()).replace(" ", "-"))
-    target = Layout().results / f"device-{board}.json"
-    if not options.quick:
-        refuse_to_overwrite(target, options.force)
+    board, target = board_and_target(options, "device")
     result = measure(board, options.onnx, 0.05 if options.quick else 1.0)
     if not options.quick:
         write_file(target, to_json(result) + "\n", options.force)

@@ -19,17 +19,18 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.machine import Machine, default_board_name, this_machine
+from benchmarks.machine import Machine, this_machine
 from edge_runtime.child import child_environment, module_command
 from edge_runtime.classifier import Classifier
-from edge_runtime.files import check_name, refuse_to_overwrite, write_file
+from edge_runtime.files import write_file
 from edge_runtime.images import png_bytes
 from edge_runtime.records import to_json
 from edge_runtime.runner import Runner
 from edge_runtime.serving.drawing import draw, parse_strokes
 from edge_runtime.serving.pool import Workers
-from tools.layout import Layout, run
+from tools.layout import run
 from tools.load import Running, closed_loop, http_request, open_loop, served, started
+from tools.turns import Pair, add_board_options, board_and_target
 from train.data import load_dataset
 
 MODELS = ("small", "nano", "base")
@@ -38,20 +39,6 @@ LATENCY_SECONDS = 20.0
 STARTS = 10
 CALLS, TOGETHER = 400, 8
 SEVEN = [[[0.25, 0.15], [0.5, 0.14], [0.75, 0.15], [0.6, 0.5], [0.4, 0.9]]]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two ways to do one thing, in turns: nanoseconds of each call, or answers a second of each round."""
-
-    name: str
-    ours: tuple[float, ...]
-    other: tuple[float, ...]
-
-    @property
-    def ratio(self) -> float:
-        """Median of ours over that of the other."""
-        return statistics.median(self.ours) / statistics.median(self.other)
 
 
 @dataclass(frozen=True)
@@ -86,14 +73,9 @@ class ServingResult:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and write the results file."""
     parser = argparse.ArgumentParser(prog="python -m tools.measure_serving", description="Measure digits serve on this board.")
-    parser.add_argument("--board", help="name of this board; what the system calls it if not given")
-    parser.add_argument("--quick", action="store_true", help="a tenth of everything, to try the script; nothing is written")
-    parser.add_argument("--force", action="store_true", help="replace results of that board")
+    add_board_options(parser)
     options = parser.parse_args(arguments)
-    board = check_name((options.board or default_board_name()).replace(" ", "-"))
-    target = Layout().results / f"serving-{board}.json"
-    if not options.quick:
-        refuse_to_overwrite(target, options.force)
+    board, target = board_and_target(options, "serving")
     result = measure(board, 0.1 if options.quick else 1.0)
     if options.quick:
         print(f"{result.throughput.ratio:.2f} of a constant's throughput; start {result.start.ratio:.2f} of digits classify's")

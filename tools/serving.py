@@ -8,7 +8,8 @@ from benchmarks.tables import as_markdown
 from edge_runtime.records import read_json
 from tools.layout import Layout, run
 from tools.marked import write_parts
-from tools.measure_serving import Pair, ServingResult
+from tools.measure_serving import ServingResult
+from tools.turns import Pair
 
 PAGE = Path(__file__).parents[1] / "docs" / "serving.md"
 

@@ -9,22 +9,9 @@ from benchmarks.tables import as_markdown
 from edge_runtime.records import read_json
 from tools.layout import Layout, run
 from tools.marked import write_parts
+from tools.turns import Pair
 
 PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two ways to do one thing, in turns: nanoseconds of each call or process."""
-
-    name: str
-    ours: tuple[int, ...]
-    other: tuple[int, ...]
-
-    @property
-    def ratio(self) -> float:
-        """Median of ours over that of the other."""
-        return statistics.median(self.ours) / statistics.median(self.other)
 
 
 @dataclass(frozen=True)

@@ -23,20 +23,32 @@ SHOWN = 256
 
 
 @dataclass(frozen=True)
-class Photo:
-    """A photo's digit in the pixel contract, uint8 [28, 28], and every step on the way to it.
+class Ink:
+    """The ink of a picture, parted from its paper.
 
-    grey, ground: float32 [H, W], 0 to 255. contrast: float32 [H, W], ink with everything else that differs from the ground; ink: the same
-    without the paper's lines. light: the ink is lighter than its ground. strokes: which of it is the digit; None if nothing is.
-    fine: float32, the digit alone, about 80 pixels, 0 to 1.
+    whole: height and width of the reduced picture. grey, ground: float32 [H, W], 0 to 255. contrast: float32 [H, W], ink with everything
+    else that differs from the ground; ink: the same without the paper's lines. light: the ink is lighter than its ground. place: row and
+    column in the reduced picture of the upper left pixel of all these.
     """
 
-    image: Image
+    whole: tuple[int, int]
     grey: Floats = field(repr=False)
     ground: Floats = field(repr=False)
     contrast: Floats = field(repr=False)
     ink: Floats = field(repr=False)
     light: bool
+    place: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Photo(Ink):
+    """A photo's digit in the pixel contract, and every step on the way to it.
+
+    image: uint8 [28, 28]. strokes: which of the ink is the digit; None if nothing is. fine: float32, the digit alone, about 80 pixels,
+    0 to 1.
+    """
+
+    image: Image
     strokes: Strokes | None = field(repr=False)
     fine: Floats = field(repr=False)
 
@@ -57,22 +69,6 @@ class Photo:
             ("ink of the digit", _shown(255 * self.ink / full * (self.strokes.mask if self.strokes else 0))),
             ("as in MNIST, 28x28", self.image),
         )
-
-
-@dataclass(frozen=True)
-class Ink:
-    """The ink of a picture, parted from its paper; fields as of `Photo`.
-
-    whole: height and width of the reduced picture; place: row and column in it of the upper left pixel of all fields.
-    """
-
-    whole: tuple[int, int]
-    grey: Floats
-    ground: Floats
-    contrast: Floats
-    ink: Floats
-    light: bool
-    place: tuple[int, int]
 
 
 def find_ink(pixels: Any, longest: int = LONGEST) -> Ink:
@@ -100,10 +96,10 @@ def read_photo(pixels: Any) -> Photo:
     strokes = find_digit(found.ink)
     if strokes is None:
         blank = np.zeros((SIDE, SIDE), np.uint8)
-        return Photo(blank, found.grey, found.ground, found.contrast, found.ink, found.light, None, blank.astype(np.float32))
+        return Photo(**vars(found), image=blank, strokes=None, fine=blank.astype(np.float32))
     top, left, bottom, right = strokes.box
     image, fine = in_form(found.ink, strokes.box, strokes.mask[top:bottom, left:right])
-    return Photo(image, found.grey, found.ground, found.contrast, found.ink, found.light, strokes, fine)
+    return Photo(**vars(found), image=image, strokes=strokes, fine=fine)
 
 
 def _shown(levels: Floats) -> NDArray[np.uint8]:

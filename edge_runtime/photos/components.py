@@ -32,20 +32,21 @@ class Components:
 
     def part(self, number: int) -> NDArray[np.bool_]:
         """One part's pixels, bool, of its box."""
-        top, left, bottom, right = self.boxes[number]
-        runs = self.runs[self.owners == number] - (top, left, left)
-        edges = np.zeros((bottom - top, right - left + 1), np.int8)
-        edges[runs[:, 0], runs[:, 1]] = 1
-        edges[runs[:, 0], runs[:, 2]] -= 1
-        return np.cumsum(edges, axis=1, dtype=np.int8)[:, :-1].astype(bool)
+        top, left, bottom, right = self.boxes[number].tolist()
+        return _filled(self.runs[self.owners == number] - (top, left, left), (bottom - top, right - left))
 
     def mask(self, chosen: NDArray[np.int64]) -> NDArray[np.bool_]:
         """A mask, bool [H, W]: where the chosen parts are."""
-        edges = np.zeros((self.shape[0], self.shape[1] + 1), np.int8)
-        rows, starts, stops = self.runs[np.isin(self.owners, chosen)].T
-        edges[rows, starts] = 1
-        edges[rows, stops] -= 1
-        return np.cumsum(edges, axis=1, dtype=np.int8)[:, :-1].astype(bool)
+        return _filled(self.runs[np.isin(self.owners, chosen)], self.shape)
+
+
+def _filled(runs: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """A mask, bool [H, W]: where runs, int64 [R, 3], are."""
+    edges = np.zeros((shape[0], shape[1] + 1), np.int8)
+    rows, starts, stops = runs.T
+    edges[rows, starts] = 1
+    edges[rows, stops] -= 1
+    return np.cumsum(edges, axis=1, dtype=np.int8)[:, :-1].astype(bool)
 
 
 def find_components(mask: NDArray[np.bool_], weight: NDArray[np.floating]) -> Components:

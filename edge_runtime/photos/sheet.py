@@ -22,12 +22,6 @@ LEAST_RATIO = 1.5
 """How much brighter it is, just inside its edge, than the table is just outside."""
 
 
-def sheet_of(grey: Floats) -> Floats:
-    """The part of the picture, float32 [h, w], that a sheet with table all around it fills; the whole picture if there is none."""
-    box = find_sheet(grey)
-    return grey if box is None else grey[box[0] : box[2], box[1] : box[3]]
-
-
 def find_sheet(grey: Floats) -> tuple[int, int, int, int] | None:
     """Top, left, bottom and right of a sheet that has table all around it.
 

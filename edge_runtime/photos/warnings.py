@@ -1,5 +1,7 @@
 """What may be wrong with a photo, in plain words."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,4 +28,9 @@ def warnings_of(strokes: Strokes | None, ground: NDArray[np.float32], light: boo
         "touches the edge: the digit may be cut off": strokes.cut,
         "inverted: it was read as light ink on dark ground": light,
     }
+    return that_hold(found)
+
+
+def that_hold(found: Mapping[str, bool]) -> tuple[str, ...]:
+    """The texts that are true."""
     return tuple(text for text, holds in found.items() if holds)

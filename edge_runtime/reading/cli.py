@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_runtime.errors import BadArgument, InputError
-from edge_runtime.options import model_option
+from edge_runtime.options import explanation_page, model_option, shipped_model_option, warn_of_model
 
 if TYPE_CHECKING:
     from edge_runtime.reading.reader import Reader, Reading
@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("read", epilog="Example: digits read note.jpg --explain how.png")
 @click.argument("words", nargs=-1, required=True, metavar="FILE|FOLDER|PATTERN...")
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    help="A model file, or one that the package ships: nano, small, base (int8), nano-fp32... Default: small.",
-)
+@shipped_model_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a picture: lines of digits, with boxes.")
 @click.option("--explain", type=click.Path(path_type=Path), metavar="OUT.png", help="Draw what was read, of up to 50 pictures.")
 @click.option("--force", is_flag=True, help="Replace the drawing if it exists.")
@@ -39,13 +35,11 @@ def read_command(
     cannot be read is a line on stderr; the others are answered, and the exit code is 4.
     """
     from edge_runtime.classifier import Classifier
-    from edge_runtime.explanation import Page, explain_reading
     from edge_runtime.reading.reader import Reader
 
-    page = Page(explain, force) if explain else None
+    page = explanation_page(explain, force)
     classifier = Classifier.load(model, threads, backend)
-    for warning in classifier.warnings:
-        click.echo(f"digits: {warning}", err=True)
+    warn_of_model(classifier)
     paths = _paths(words)
     several = len(words) > 1 or not Path(words[0]).is_file()
     failed = False
@@ -56,6 +50,8 @@ def read_command(
             continue
         _say(source, found, as_json, several)
         if page:
+            from edge_runtime.explanation import explain_reading
+
             page.add(explain_reading(source, found))
     if page:
         page.save()

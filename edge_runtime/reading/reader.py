@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.classifier import Classification, Classifier
-from edge_runtime.errors import ModelFileError
+from edge_runtime.classifier import Classification, Classifier, check_numbers
 from edge_runtime.likeness import Likeness
 from edge_runtime.photos.chain import find_ink
 from edge_runtime.photos.page import Mark, find_marks, joined, parted
+from edge_runtime.photos.warnings import that_hold
 from edge_runtime.pixels import Image
 
 LONGEST = 2048
@@ -123,7 +123,7 @@ class Reader:
             f"left out: {left_out} marks that are like no digit": left_out > 0,
         }
         digits = tuple(tuple(self._digit(seen, found.place, scale) for seen in line) for line in kept)
-        return Reading(digits, tuple(text for text, holds in doubts.items() if holds), found.grey, found.place, scale)
+        return Reading(digits, that_hold(doubts), found.grey, found.place, scale)
 
     def _line(self, marks: Sequence[Mark], ink: NDArray[np.float32]) -> list[_Seen]:
         """What a line of marks says, with marks parted or joined where that makes better digits of them."""
@@ -178,8 +178,7 @@ class Reader:
         ]
 
     def _sureness(self, image: Image, result: Classification) -> float:
-        if np.isnan(result.confidence):
-            raise ModelFileError("the model answers with values that are no numbers (NaN or infinite)")
+        check_numbers(result.confidence)
         if self._likeness is None:
             return result.confidence - UNSURE
         return self._likeness.score(image, result.index, result.logits) - self._likeness.calibration.least
@@ -192,8 +191,7 @@ class Reader:
             "touches the edge: the digit may be cut off": seen.mark.cut,
             "unlike any digit: several may touch, or it is none": seen.sureness < 0,
         }
-        warnings = tuple(text for text, holds in doubts.items() if holds)
-        return Digit(seen.result.label, seen.result.confidence, (box[0], box[1], box[2], box[3]), warnings, seen.image)
+        return Digit(seen.result.label, seen.result.confidence, (box[0], box[1], box[2], box[3]), that_hold(doubts), seen.image)
 
 
 def _without_odd_ones(lines: Sequence[Sequence[_Seen]]) -> list[list[_Seen]]:

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from edge_runtime.classifier import Classifications, Classifier
 from edge_runtime.errors import DigitsError, ModelFileError, VerificationFailed
 from edge_runtime.interpreter import one_line
+from edge_runtime.likeness import Likeness
 from edge_runtime.manifest import Manifest
 from edge_runtime.model_file import Golden, ModelFile, find_model, read_model_file
 from edge_runtime.pixels import Batch
@@ -41,6 +43,11 @@ class Served:
     def model(self) -> ModelFile:
         """The checked model file."""
         return self.pool.model
+
+    @cached_property
+    def likeness(self) -> Likeness | None:
+        """What judges whether an image is unlike any digit, for the models that the package ships."""
+        return Likeness.of(self.model)
 
     @property
     def manifest(self) -> Manifest:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import DigitsError
-from edge_runtime.likeness import Likeness
+from edge_runtime.likeness import unlike
 from edge_runtime.serving.call import Answer, Call, as_json
 from edge_runtime.serving.drawing import draw, parse_strokes
 from edge_runtime.serving.json_body import parse_object
@@ -52,8 +52,7 @@ class Plain:
         result = found[0]
         if not np.isfinite(result.confidence):
             raise DigitsError(f"model '{served.name}' answers with values that are no numbers")
-        likeness = Likeness.of(served.model) if seen.steps else None  # half a drawing is unlike any digit, and no news
-        unlike = likeness.warnings(seen.image, result.index, result.logits) if likeness else ()
+        likeness = served.likeness if seen.steps else None  # half a drawing is unlike any digit, and no news
         return as_json(
             {
                 "source": source,
@@ -61,7 +60,7 @@ class Plain:
                 "index": result.index,
                 "confidence": result.confidence,
                 "scores": result.scores.tolist(),
-                "warnings": seen.warnings + unlike,
+                "warnings": seen.warnings + unlike(likeness, seen.image, result),
                 "model": served.name,
                 "sha256": served.manifest.flatbuffer.sha256,
                 "labels": served.model.labels,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_runtime.errors import BadArgument, InputError, ModelFileError
+from edge_runtime.options import explanation_page, shipped_model_option, warn_of_model
 
 if TYPE_CHECKING:
     from edge_runtime.answers import Answer, Answerer
@@ -28,11 +29,7 @@ if TYPE_CHECKING:
 
 @click.command("classify", epilog="Example: digits classify seven.jpg scans/ --explain how.png")
 @click.argument("words", nargs=-1, metavar="[FILE|FOLDER|PATTERN|-]...")
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    help="A model file, or one that the package ships: nano, small, base (int8), nano-fp32... Default: small.",
-)
+@shipped_model_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--csv", "as_csv", is_flag=True, help="A line of CSV for each, under a header.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write a row for each into a .csv or .parquet file.")
@@ -77,7 +74,7 @@ def classify_command(
     if out is not None:
         _into_file(words, out, force, scheduler, _job(model, backend, threads or (1 if scheduler else None)))
         return
-    page = _page(explain, force)
+    page = explanation_page(explain, force)
     say = _printer(as_json, as_csv, page)
     answerer, readers = _answerer(model, backend, threads)
     try:
@@ -118,27 +115,18 @@ def _refuse_mixtures(
         raise BadArgument("--explain draws pictures that are given; --watch and --camera have no end")
 
 
-def _page(path: Path | None, force: bool) -> "Page | None":
-    """What --explain draws on."""
-    if path is None:
-        return None
-    from edge_runtime.explanation import Page
-
-    return Page(path, force)
-
-
 def _printer(as_json: bool, as_csv: bool, page: "Page | None") -> "Callable[[Answer], None]":
     if as_csv:
         from edge_runtime.answers import csv_line
         from edge_runtime.sources.rows import CSV_HEADER
 
         click.echo(csv_line(CSV_HEADER))
+    if page:
+        from edge_runtime.explanation import explain
 
     def say(answer: "Answer") -> None:
         click.echo(answer.as_json() if as_json else answer.as_csv() if as_csv else answer.as_text())
         if page:
-            from edge_runtime.explanation import explain
-
             page.add(explain(answer))
 
     return say
@@ -149,8 +137,7 @@ def _answerer(model: Path | None, backend: str | None, threads: int | None) -> "
     from edge_runtime.answers import Answerer
 
     classifier, readers = _classifier(model, backend, threads)
-    for warning in classifier.warnings:
-        click.echo(f"digits: {warning}", err=True)
+    warn_of_model(classifier)
     return Answerer(classifier), readers
 
 

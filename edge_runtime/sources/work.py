@@ -11,11 +11,11 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.classifier import BATCH, Classifier
+from edge_runtime.classifier import BATCH, Classifier, check_numbers
 from edge_runtime.errors import DigitsError, InputError, ModelFileError
 from edge_runtime.images import Picture
 from edge_runtime.interpreter import backend_version, find_backend
-from edge_runtime.likeness import Likeness
+from edge_runtime.likeness import Likeness, unlike
 from edge_runtime.machines import difference
 from edge_runtime.model_file import ModelFile
 from edge_runtime.sources.chunks import Chunk, Files
@@ -137,10 +137,9 @@ class Process:
             places = list(usable)
             indices[places] = found.indices
             confidences[places] = found.scores[np.arange(len(found)), found.indices]
-            if np.isnan(confidences[places]).any():
-                raise ModelFileError("the model answers with values that are no numbers (NaN or infinite)")
+            check_numbers(confidences[places])
             for (place, picture), result in zip(usable.items(), found, strict=True):
-                warnings[place] += self._likeness.warnings(picture.image, result.index, result.logits) if self._likeness else ()
+                warnings[place] += unlike(self._likeness, picture.image, result)
         return Answers(
             indices,
             confidences,

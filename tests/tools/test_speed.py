@@ -13,7 +13,8 @@ from edge_runtime.errors import DigitsError
 from tests.conftest import ROOT
 from tools.device_figures import in_turns
 from tools.keras_network import write_network
-from tools.speed import DeviceResult, Pair, Streamed, judged, part
+from tools.speed import DeviceResult, Streamed, judged, part
+from tools.turns import Pair
 from train.data import Dataset
 
 GOOD = DeviceResult(
