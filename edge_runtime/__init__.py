@@ -6,10 +6,21 @@ Imported by: train, convert, benchmarks.
 Flow: <name>-<recipe>.tflite + pixels -> digits; photos become pixels in edge_runtime.photos
 """
 
-from edge_runtime.classifier import Classification, Classifications, Classifier
-from edge_runtime.errors import DigitsError, ImageError, InputError, MissingPackage, ModelFileError
-from edge_runtime.model_file import ModelFile, read_model_file
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from edge_runtime.version import __version__
+
+if TYPE_CHECKING:
+    from edge_runtime.classifier import Classification, Classifications, Classifier
+    from edge_runtime.errors import DigitsError, ImageError, InputError, MissingPackage, ModelFileError
+    from edge_runtime.model_file import ModelFile, read_model_file
+
+_HOMES = {
+    "classifier": ("Classification", "Classifications", "Classifier"),
+    "errors": ("DigitsError", "ImageError", "InputError", "MissingPackage", "ModelFileError"),
+    "model_file": ("ModelFile", "read_model_file"),
+}
 
 __all__ = [
     "Classification",
@@ -24,3 +35,11 @@ __all__ = [
     "__version__",
     "read_model_file",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for when it is (PEP 562): `digits --help` needs no numpy."""
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,15 +2,15 @@
 
 import io
 import json
-from dataclasses import dataclass
 
 from edge_runtime.classifier import Classification, Classifier, check_numbers
+from edge_runtime.frozen import record
 from edge_runtime.images import Picture
 from edge_runtime.likeness import Likeness, unlike
 from edge_runtime.sources.rows import csv_cells
 
 
-@dataclass(frozen=True)
+@record
 class Answer:
     """A picture, where it is from, what the model says of it, and what is doubtful about that."""
 

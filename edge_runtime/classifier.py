@@ -7,7 +7,7 @@ result.label, result.confidence
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import BadArgument, ModelFileError
+from edge_runtime.frozen import record
 from edge_runtime.graph import Tensor
 from edge_runtime.interpreter import Backend, find_backend
 from edge_runtime.model_file import ModelFile, read_model_file
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 BATCH = 50
 
 
-@dataclass(frozen=True)
+@record
 class Classifications:
     """The answers to a batch of N images.
 

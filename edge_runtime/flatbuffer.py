@@ -6,17 +6,18 @@ holds the field offsets; strings and vectors begin with a 32-bit length.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from edge_runtime.frozen import record
 
 
 class DamagedFlatBuffer(ValueError):
     """An offset or a length points outside the file."""
 
 
-@dataclass(frozen=True)
+@record
 class Table:
     """A table at `position` of `data`. Fields are numbered in the order of the schema, from 0."""
 

@@ -5,13 +5,13 @@ Schema: tensorflow/compiler/mlir/lite/schema/schema.fbs. Field numbers below are
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
 from edge_runtime.errors import ModelFileError
 from edge_runtime.flatbuffer import DamagedFlatBuffer, Table
+from edge_runtime.frozen import record
 from edge_runtime.tflite_operators import OPERATOR_NAMES
 
 FILE_IDENTIFIER = b"TFL3"
@@ -43,7 +43,7 @@ _MOST_DIMENSIONS = 8
 _LEFT_OUT = -1  # an input that an operator can do without, such as a bias
 
 
-@dataclass(frozen=True)
+@record
 class Tensor:
     """One tensor of a graph.
 
@@ -61,7 +61,7 @@ class Tensor:
     payload_bytes: int
 
 
-@dataclass(frozen=True)
+@record
 class Operator:
     """One operator of a graph, by the schema's name; a custom one (Flex included) by its own."""
 
@@ -70,7 +70,7 @@ class Operator:
     custom: bool
 
 
-@dataclass(frozen=True)
+@record
 class Graph:
     """The first subgraph of a TFLite model, in the order of execution.
 

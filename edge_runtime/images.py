@@ -5,9 +5,9 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import PIL.Image
@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
 from edge_runtime.errors import ImageError
-from edge_runtime.photos import Photo, grey_of, read_photo, upright
-from edge_runtime.photos.grey import LONGEST, MOST_PIXELS, strips_of
+from edge_runtime.frozen import record
+from edge_runtime.photos.grey import LONGEST, MOST_PIXELS, grey_of, strips_of, upright
 from edge_runtime.pixels import SIDE, Image
+
+if TYPE_CHECKING:
+    from edge_runtime.photos.chain import Photo
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
@@ -26,7 +29,7 @@ _ORIENTATION = 274
 _HEIC = (b"heic", b"heix", b"mif1", b"msf1")
 
 
-@dataclass(frozen=True)
+@record
 class Picture:
     """An image in the pixel contract, uint8 [28, 28], and what its owner should know about it.
 
@@ -35,7 +38,7 @@ class Picture:
 
     image: Image
     warnings: tuple[str, ...]
-    photo: Photo | None = field(default=None, repr=False)
+    photo: "Photo | None" = field(default=None, repr=False)
 
 
 def read_picture(path: Path | str, stream: BinaryIO | None = None, most_pixels: int = MOST_PIXELS) -> Picture:
@@ -57,6 +60,8 @@ def picture_of(pixels: NDArray[Any]) -> Picture:
         ImageError: it is no such array.
     """
     if pixels.shape[:2] != (SIDE, SIDE):
+        from edge_runtime.photos.chain import read_photo  # 5 ms that a 28x28 picture need not pay
+
         photo = read_photo(pixels)
         return Picture(photo.image, photo.warnings, photo)
     image = np.rint(grey_of(pixels)).astype(np.uint8)

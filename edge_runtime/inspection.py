@@ -2,14 +2,14 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from edge_runtime.frozen import record
 from edge_runtime.manifest import Comparison, Manifest
 from edge_runtime.model_file import ModelFile, operator_specs, tensor_spec
 
 
-@dataclass(frozen=True)
+@record
 class Runtimes:
     """Where a model is proven to run.
 

@@ -3,12 +3,12 @@
 import importlib
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edge_runtime.chatter import ignore_warnings, quiet_stderr
 from edge_runtime.errors import BadArgument, MissingPackage, ModelFileError
+from edge_runtime.frozen import record
 
 INSTALL_LINES = (
     "install one in a venv: pip install '.[litert]' on a 64-bit system, "
@@ -16,7 +16,7 @@ INSTALL_LINES = (
 )
 
 
-@dataclass(frozen=True)
+@record
 class Backend:
     """A package that brings an interpreter: `module` holds the class `Interpreter`."""
 

@@ -7,7 +7,7 @@ Components are the same for all models; spreads and threshold are of one model, 
 `python -m tools.likeness` computes all of them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.classifier import Classification
+from edge_runtime.frozen import record
 from edge_runtime.model_file import MODELS, ModelFile
 from edge_runtime.pixels import SIDE, Image
 from edge_runtime.records import read_json
@@ -26,7 +27,7 @@ STEP = 256
 _HALF = SIDE // 2
 
 
-@dataclass(frozen=True)
+@record
 class Calibration:
     """What is known of one model, on validation images.
 
@@ -42,7 +43,7 @@ class Calibration:
     photo_alarms: float
 
 
-@dataclass(frozen=True)
+@record
 class Calibrations:
     """Of each shipped file, by its name, and percent of pictures of several kinds that are none of digits and were told by it."""
 
@@ -50,7 +51,7 @@ class Calibrations:
     told: dict[str, dict[str, float]]
 
 
-@dataclass(frozen=True)
+@record
 class Likeness:
     """Judges the answers of one model. components: float32 [classes, 1 + K, 196], the mean of each class and K directions from it."""
 

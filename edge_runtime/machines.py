@@ -1,17 +1,17 @@
 """Machines that share work: what has to be alike on all of them, and work that ends them. Needs no dask."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from edge_runtime.errors import DigitsError
+from edge_runtime.frozen import record
 
 
 class TookWorkers(DigitsError):
     """A piece of work that ended one worker after the other, and was given up."""
 
 
-@dataclass(frozen=True)
+@record
 class Alike:
     """What has to be the same everywhere, since results of two versions must not end in one table.
 

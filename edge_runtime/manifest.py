@@ -3,16 +3,16 @@
 docs/model-file.md describes every field. Reading checks every JSON type (edge_runtime.records).
 """
 
-from dataclasses import dataclass
 from typing import Any
 
+from edge_runtime.frozen import record
 from edge_runtime.pixels import BACKGROUND, INK, SIDE
 from edge_runtime.statistics import Accuracy
 
 FORMAT_VERSION = 1
 
 
-@dataclass(frozen=True)
+@record
 class PixelContract:
     """How an image is given: always the contract of edge_runtime.pixels."""
 
@@ -22,7 +22,7 @@ class PixelContract:
     ink: int = INK
 
 
-@dataclass(frozen=True)
+@record
 class TensorSpec:
     """An input or output tensor: dtype, shape with a batch of 1, and for integers (value - zero_point) * scale = real number."""
 
@@ -32,7 +32,7 @@ class TensorSpec:
     zero_point: int
 
 
-@dataclass(frozen=True)
+@record
 class FlatBufferSpec:
     """The part of the file that interpreters read: its first `bytes` bytes, and their SHA-256."""
 
@@ -40,7 +40,7 @@ class FlatBufferSpec:
     sha256: str
 
 
-@dataclass(frozen=True)
+@record
 class OperatorSpec:
     """How often an operator occurs in the graph, and in which version."""
 
@@ -49,7 +49,7 @@ class OperatorSpec:
     count: int
 
 
-@dataclass(frozen=True)
+@record
 class Tolerance:
     """How far another machine's output may lie from the recorded one: in output steps (integer outputs) or in logits (float)."""
 
@@ -57,7 +57,7 @@ class Tolerance:
     unit: str
 
 
-@dataclass(frozen=True)
+@record
 class Comparison:
     """A quantised model against the float model on the same images. Drops are in percentage points, positive where accuracy was lost."""
 
@@ -73,7 +73,7 @@ class Comparison:
     class_drops: tuple[float, ...]
 
 
-@dataclass(frozen=True)
+@record
 class Verdict:
     """Of the accuracy gate, on the test images: passed if the upper bound of the drop is within `max_drop` points."""
 
@@ -82,7 +82,7 @@ class Verdict:
     reason: str
 
 
-@dataclass(frozen=True)
+@record
 class Origin:
     """Where the file came from. `training` is what training.json says in short; empty for a model that was trained elsewhere."""
 
@@ -94,7 +94,7 @@ class Origin:
     command: str
 
 
-@dataclass(frozen=True)
+@record
 class Manifest:
     """Everything that a self-describing model file says about itself."""
 

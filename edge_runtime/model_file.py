@@ -6,7 +6,7 @@ Only bytes that passed every rule here reach an interpreter.
 import hashlib
 import io
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.archive import has_archive_end, has_archive_trace, unpack
 from edge_runtime.errors import InputError, ModelFileError
+from edge_runtime.frozen import record
 from edge_runtime.graph import FILE_IDENTIFIER, Graph, Tensor, read_graph
 from edge_runtime.manifest import FORMAT_VERSION, Manifest, OperatorSpec, PixelContract, TensorSpec
 from edge_runtime.pixels import SIDE
@@ -28,7 +29,7 @@ _MOST_FILE_BYTES = 256 * 2**20
 _MOST_GOLDEN_BYTES = 16 * 2**20  # of one array, unpacked: twenty thousand images
 
 
-@dataclass(frozen=True)
+@record
 class Golden:
     """Images with the outputs that they must give.
 
@@ -42,7 +43,7 @@ class Golden:
     outputs: NDArray[Any]
 
 
-@dataclass(frozen=True)
+@record
 class ModelFile:
     """A model file that passed every check. `manifest` is None for a plain .tflite, which comes without any proof."""
 

@@ -5,13 +5,13 @@ import hashlib
 import itertools
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import DataError
+from edge_runtime.frozen import record
 from edge_runtime.manifest import Tolerance
 from edge_runtime.records import read_json, to_json
 from edge_runtime.statistics import Accuracy
@@ -21,7 +21,7 @@ _MOST_BYTES = 64 * 2**20
 _HASH = re.compile("[0-9a-f]{64}")
 
 
-@dataclass(frozen=True)
+@record
 class AllImages:
     """What a model made of a whole set of labelled images.
 
@@ -40,7 +40,7 @@ class AllImages:
             raise ValueError(f"a mistake at image {positions[-1]} of {self.accuracy.total}")
 
 
-@dataclass(frozen=True)
+@record
 class Receipt:
     """What `digits verify` found.
 
@@ -96,7 +96,7 @@ class Receipt:
         )
 
 
-@dataclass(frozen=True)
+@record
 class Comparison:
     """Receipts of one model and its golden images.
 

@@ -9,6 +9,7 @@ import json
 import math
 import types
 import typing
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +26,7 @@ def to_json(record: Any, *, indent: int | None = None) -> str:
         ValueError: a number in it is NaN or infinite.
     """
     separators = (",", ":") if indent is None else None
-    return json.dumps(dataclasses.asdict(record), sort_keys=True, indent=indent, separators=separators, allow_nan=False)
+    return json.dumps(record, default=vars, sort_keys=True, indent=indent, separators=separators, allow_nan=False)
 
 
 def from_json(kind: type[T], text: str | bytes, version: tuple[str, int] | None = None) -> T:
@@ -109,10 +110,9 @@ def _check_plain(value: Any, depth: int) -> None:
 
 def _checked_dataclass(kind: type, value: Any, where: str) -> Any:
     pairs = _expect(dict, value, where or kind.__name__)
-    types_of = typing.get_type_hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    unknown = sorted(pairs.keys() - fields.keys())
-    missing = sorted(name for name in fields.keys() - pairs.keys() if fields[name].default is dataclasses.MISSING)
+    types_of, required = _fields(kind)
+    unknown = sorted(pairs.keys() - types_of.keys())
+    missing = sorted(required - pairs.keys())
     if unknown or missing:
         problem, name = ("unknown field", unknown[0]) if unknown else ("missing field", missing[0])
         raise InputError(f"{problem} {_join(where, name)!r}")
@@ -121,6 +121,15 @@ def _checked_dataclass(kind: type, value: Any, where: str) -> Any:
         return kind(**values)
     except ValueError as error:  # values that the dataclass itself refuses
         raise InputError(f"field {where!r} is impossible: {error}" if where else str(error)) from error
+
+
+@lru_cache(maxsize=256)
+def _fields(kind: type) -> tuple[dict[str, Any], frozenset[str]]:
+    """The type of each field, and which of them must be there."""
+    hints, fields = typing.get_type_hints(kind), dataclasses.fields(kind)
+    return {field.name: hints[field.name] for field in fields}, frozenset(
+        field.name for field in fields if field.default is dataclasses.MISSING
+    )
 
 
 def _checked_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:

@@ -1,15 +1,16 @@
 """Accuracies with their intervals, for every report of the project."""
 
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.frozen import record
+
 _Z95 = 1.959963984540054
 
 
-@dataclass(frozen=True)
+@record
 class Accuracy:
     """`correct` of `total` images, with the 95 % Wilson interval in percent."""
 

@@ -39,7 +39,7 @@ BATCHES = (10, 50, 200, 500)
 _REST = 0.1  # seconds until ONNX Runtime's idle threads have stopped turning
 Work = Callable[[], object]
 
-CLASSIFY = "from edge_runtime.cli import main; main()"  # what pip makes of the command
+CLASSIFY = "from edge_runtime.cli import start; start()"  # what pip makes of the command
 IMPORTS = "import numpy; import ai_edge_litert.interpreter"
 KERAS = """
 import sys, numpy, PIL.Image, keras

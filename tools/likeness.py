@@ -16,7 +16,7 @@ from edge_runtime.classifier import Classifications, Classifier
 from edge_runtime.errors import DataError
 from edge_runtime.files import write_file
 from edge_runtime.likeness import COMPONENTS, RECORD, STEP, Calibration, Calibrations, energy, halved, misfit, read_components
-from edge_runtime.photos import read_photo
+from edge_runtime.photos.chain import read_photo
 from edge_runtime.pixels import Batch
 from edge_runtime.records import to_json
 from edge_runtime.text import text_table

@@ -4,11 +4,12 @@ import json
 import signal
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from edge_runtime.chatter import spool, verbose
 from edge_runtime.child import child_environment, last_words, module_command
 from edge_runtime.errors import DigitsError
+from edge_runtime.frozen import record
 from edge_runtime.interpreter import BACKENDS, Backend
 from edge_runtime.model_file import read_model_file
 
@@ -16,7 +17,7 @@ SECONDS = 60
 WORKS, MISSING, REFUSES, CRASHED, WRONG = "works", "missing", "refuses", "crashed", "wrong"
 
 
-@dataclass(frozen=True)
+@record
 class Probe:
     """What became of one interpreter.
 

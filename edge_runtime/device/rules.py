@@ -1,10 +1,10 @@
 """From facts to findings: each rule looks at one thing, and says the one command that mends it. Pure functions."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from edge_runtime.device.probes import CRASHED, MISSING, REFUSES, WORKS, WRONG, Probe
 from edge_runtime.device.system import System
+from edge_runtime.frozen import record
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 LITERT = "pip install '.[litert]'"
@@ -16,7 +16,7 @@ _HOT, _WARM = 80.0, 70.0
 _NOW = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
 
 
-@dataclass(frozen=True)
+@record
 class Finding:
     """One thing that was looked at.
 

@@ -5,14 +5,15 @@ import os
 import platform
 import struct
 import sys
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from edge_runtime.frozen import record
 
 PACKAGES = ("numpy", "Pillow", "click", "ai-edge-litert", "tflite-runtime", "tensorflow", "opencv-python", "opencv-python-headless")
 
 
-@dataclass(frozen=True)
+@record
 class System:
     """A device and the Python that runs on it.
 

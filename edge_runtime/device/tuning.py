@@ -8,7 +8,6 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from edge_runtime.classifier import Classifier
 from edge_runtime.device.memory import remembered
 from edge_runtime.errors import DataError
 from edge_runtime.files import write_file
+from edge_runtime.frozen import record
 from edge_runtime.interpreter import Backend, backend_version
 from edge_runtime.model_file import ModelFile
 from edge_runtime.records import read_json, to_json
@@ -30,7 +30,7 @@ _IMAGES = 400
 _WORTH = 0.03  # a share of the time: what is gained by less is not worth more threads or a larger batch
 
 
-@dataclass(frozen=True)
+@record
 class Timing:
     """One way to classify. nanoseconds: for an image, the median over rounds in which all ways took turns."""
 
@@ -39,7 +39,7 @@ class Timing:
     nanoseconds: int
 
 
-@dataclass(frozen=True)
+@record
 class Tuning:
     """What was found. threads: for single images. batch_threads, batch: for many. timings: of all ways, batch 0 meaning single images."""
 

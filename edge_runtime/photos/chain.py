@@ -1,11 +1,12 @@
 """The whole way of a photo to MNIST's form. Read `read_photo` from top to bottom: that is how the data flows."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.frozen import record
 from edge_runtime.photos.digits import Strokes, find_digit
 from edge_runtime.photos.form import in_form
 from edge_runtime.photos.grey import LONGEST, grey_of
@@ -22,7 +23,7 @@ SHOWN = 256
 """Pixels along the longer side that steps are shown with, at most."""
 
 
-@dataclass(frozen=True)
+@record
 class Ink:
     """The ink of a picture, parted from its paper.
 
@@ -40,7 +41,7 @@ class Ink:
     place: tuple[int, int]
 
 
-@dataclass(frozen=True)
+@record
 class Photo(Ink):
     """A photo's digit in the pixel contract, and every step on the way to it.
 

@@ -1,12 +1,12 @@
 """Connected components of a mask, by runs of pixels in rows, with numpy alone."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.frozen import record
 
-@dataclass(frozen=True)
+
+@record
 class Components:
     """The connected parts of a mask: pixels that touch at a side or a corner. N may be 0.
 

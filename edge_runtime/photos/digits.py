@@ -1,10 +1,9 @@
 """Which ink is the digit: its strokes kept together, specks and the rest of the page left out."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.frozen import record
 from edge_runtime.photos.components import Components, find_components
 from edge_runtime.photos.paper import spread
 
@@ -30,7 +29,7 @@ AT_EDGE = 0.01
 """What ink that touches the border counts: it may be the table, a shadow or a scanner's frame."""
 
 
-@dataclass(frozen=True)
+@record
 class Strokes:
     """A digit on the page.
 

@@ -1,10 +1,9 @@
 """Lines printed on the paper: straight, thin, and running across the whole picture, which no stroke of a digit does."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.frozen import record
 from edge_runtime.photos.paper import spread
 from edge_runtime.photos.resampling import reduce, row_means
 
@@ -122,7 +121,7 @@ def _without_level_lines(ink: Floats, full: float) -> Floats:
     return cleaned[1:-1]
 
 
-@dataclass(frozen=True)
+@record
 class Ways:
     """Where lines go: the row of each at the picture's middle column, and its slope; float [lines]."""
 

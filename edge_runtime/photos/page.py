@@ -1,11 +1,12 @@
 """The marks of a page, strokes of a digit kept together, in reading order. Which of them are what digits is for others to say."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.frozen import record
 from edge_runtime.photos.components import Components
 from edge_runtime.photos.digits import NEAR, find_pieces
 from edge_runtime.photos.form import in_form
@@ -32,7 +33,7 @@ FAR = 4.0
 """Heights that the next digit of a line is away at most."""
 
 
-@dataclass(frozen=True)
+@record
 class Mark:
     """What may be a digit. box: top, left, bottom, right, the latter just outside; mask: bool, of the box; cut: it touches the border."""
 

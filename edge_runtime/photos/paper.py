@@ -1,11 +1,11 @@
 """The paper: its shade at each place, and how far each pixel differs from it. What is left is ink, lighter or darker than its ground."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.frozen import record
 from edge_runtime.photos.components import find_components
 from edge_runtime.photos.resampling import grown, reduce, resize
 
@@ -31,7 +31,7 @@ DARKEST = 12.0
 """Grey level below which a ground counts as black: contrasts are not divided by less."""
 
 
-@dataclass(frozen=True)
+@record
 class Contrast:
     """How much ink is where.
 

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.classifier import Classification, Classifier, check_numbers
+from edge_runtime.frozen import record
 from edge_runtime.likeness import Likeness
 from edge_runtime.photos.chain import find_ink
 from edge_runtime.photos.page import Mark, find_marks, joined, parted
@@ -36,7 +37,7 @@ UNSURE = 0.5
 """Of models without a calibration: a digit answered with less than this confidence may be none."""
 
 
-@dataclass(frozen=True)
+@record
 class Digit:
     """A digit that was read.
 
@@ -50,7 +51,7 @@ class Digit:
     image: Image = field(repr=False)
 
 
-@dataclass(frozen=True)
+@record
 class Reading:
     """What was read.
 
@@ -83,7 +84,7 @@ class Reading:
         return json.dumps({"source": source, "text": self.text, "lines": lines, "warnings": self.warnings})
 
 
-@dataclass(frozen=True)
+@record
 class _Seen:
     """A mark with what the model says of it. sureness: above 0 if it is like a digit, the more the better."""
 

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
+
+from edge_runtime.frozen import record
 
 JSON = "application/json"
 
@@ -15,7 +17,7 @@ class Upload(NamedTuple):
     content: bytes
 
 
-@dataclass(frozen=True)
+@record
 class Call:
     """A request. `headers` are by lower-case name; `parameters` those of the path; `body` and `upload` read on from the client."""
 
@@ -26,7 +28,7 @@ class Call:
     upload: Callable[[], Awaitable[Upload]] = field(repr=False)
 
 
-@dataclass(frozen=True)
+@record
 class Answer:
     """A response: status, body, media type, and further headers."""
 

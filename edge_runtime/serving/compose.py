@@ -3,9 +3,10 @@
 import ipaddress
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from edge_runtime.frozen import record
 from edge_runtime.serving.app import make_app, with_cors
 from edge_runtime.serving.guard import LOOPBACK_HOSTS, Access, Guard
 from edge_runtime.serving.limits import Limits
@@ -21,7 +22,7 @@ from edge_runtime.serving.tf_serving import TFServing
 from edge_runtime.serving.v2 import V2
 
 
-@dataclass(frozen=True)
+@record
 class Settings:
     """What `digits serve` was asked for; the command's help describes each."""
 

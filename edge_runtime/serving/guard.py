@@ -4,9 +4,10 @@ import hmac
 import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from edge_runtime.frozen import record
 from edge_runtime.serving.limits import Limits
 from edge_runtime.serving.log import Log
 from edge_runtime.serving.metrics import Metrics
@@ -31,7 +32,7 @@ _HEADERS = [
 ]
 
 
-@dataclass(frozen=True)
+@record
 class Access:
     """Who may ask.
 

@@ -1,11 +1,12 @@
 """How much a client may ask for."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 from edge_runtime.errors import BadArgument
+from edge_runtime.frozen import record
 
 
-@dataclass(frozen=True)
+@record
 class Limits:
     """Bounds on requests; sizes in bytes, times in seconds.
 

@@ -1,15 +1,15 @@
 """Photos that come with requests, to the pixel contract: the one place where the server meets the handling of pictures."""
 
 import io
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.frozen import record
 from edge_runtime.pixels import Image
 
 
-@dataclass(frozen=True)
+@record
 class Seen:
     """A photo as the model sees it, uint8 [28, 28], and what was done to it that its owner may not expect.
 

@@ -12,7 +12,6 @@ of Triton's documentation. A model has one input and three outputs:
 import math
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.classifier import Classifications
+from edge_runtime.frozen import record
 from edge_runtime.pixels import SIDE, Batch
 from edge_runtime.serving.call import encode_json
 from edge_runtime.serving.json_body import expect, parse_object, pixels_of
@@ -36,7 +36,7 @@ OUTPUTS: dict[str, tuple[str, Callable[[Classifications], NDArray[Any] | list[st
 }
 
 
-@dataclass(frozen=True)
+@record
 class Wanted:
     """An output that a client asks for. `classes`: as that many "value:index:label" texts, largest first; 0: as it is."""
 
@@ -45,7 +45,7 @@ class Wanted:
     classes: int = 0
 
 
-@dataclass(frozen=True)
+@record
 class Plan:
     """What the JSON of a request says: shape of the tensor, what follows as bytes, and which outputs are wanted.
 
@@ -59,7 +59,7 @@ class Plan:
     outputs: tuple[Wanted, ...]
 
 
-@dataclass(frozen=True)
+@record
 class InferRequest:
     """What a client asks: images, uint8 [N, 28, 28], and which outputs it wants."""
 

@@ -8,7 +8,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -16,6 +15,7 @@ from typing import IO
 import numpy as np
 
 from edge_runtime.errors import DataError, InputError
+from edge_runtime.frozen import record
 from edge_runtime.images import Picture
 from edge_runtime.pixels import SIDE, Batch
 
@@ -25,7 +25,7 @@ _AT_ONCE = 1_024
 _UNREADABLE = (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, SyntaxError)
 
 
-@dataclass(frozen=True)
+@record
 class _Header:
     shape: tuple[int, ...]
     fortran: bool

@@ -1,12 +1,12 @@
 """What there is to classify, cut into pieces of bounded size, so that memory does not grow with the number of images."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
 from edge_runtime.errors import InputError
+from edge_runtime.frozen import record
 from edge_runtime.images import Picture
 from edge_runtime.sources.files import Item, Names, ahead, find, of_stdin, read_item
 from edge_runtime.sources.stored import Images, Stored
@@ -14,7 +14,7 @@ from edge_runtime.sources.stored import Images, Stored
 FILES, ROWS = 256, 4_096  # images in a piece; a photo takes hundreds of times as long as a row
 
 
-@dataclass(frozen=True)
+@record
 class Files:
     """Files, each by its path, and items that are known already."""
 
@@ -31,7 +31,7 @@ class Files:
         return (item.picture for item in ahead(read_item, found, threads))
 
 
-@dataclass(frozen=True)
+@record
 class Rows:
     """Images `start` to `stop` of a file of many."""
 
@@ -58,7 +58,7 @@ def described(chunk: Chunk) -> str:
     return sources[0] if len(sources) == 1 else f"{sources[0]} to {sources[-1]}"
 
 
-@dataclass(frozen=True)
+@record
 class Plan:
     """All that words stand for. Of a folder its names are held, of what comes on standard input nothing."""
 

@@ -1,14 +1,13 @@
 """Images by words: files, folders, patterns, standard input; read ahead on threads, given in order."""
 
-import glob
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from edge_runtime.errors import ImageError, InputError
+from edge_runtime.frozen import record
 from edge_runtime.images import SUFFIXES, Picture, image_names, read_picture
 from edge_runtime.sources.stored import Stored, find_stored, is_stored
 
@@ -19,7 +18,7 @@ Given = TypeVar("Given")
 Found = TypeVar("Found")
 
 
-@dataclass(frozen=True)
+@record
 class Names:
     """Files by their names in a folder."""
 
@@ -30,7 +29,7 @@ class Names:
         return (self.folder / name for name in self.names)
 
 
-@dataclass(frozen=True)
+@record
 class Item:
     """A picture with the name that its answer goes by, or why it could not be used."""
 
@@ -92,6 +91,8 @@ def find(word: str) -> Iterator[Names | Stored | Item]:
     if path.exists() or not any(letter in word for letter in _SPECIAL):
         yield _found(word)
         return
+    import glob
+
     found = sorted(glob.glob(word, recursive=True))  # noqa: PTH207  # Path.glob wants folder and pattern apart
     if not found:
         yield Item(word, ImageError(f"{word}: no file fits this pattern"))

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from edge_runtime.errors import DataError, InputError
+from edge_runtime.frozen import record
 from edge_runtime.images import Picture
 
 _PARQUET = ".parquet"
@@ -27,7 +27,7 @@ class Images(AbstractContextManager["Images", None], Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@record
 class Stored:
     """A file of `count` images. word: as it was given. name: of the array or column; None for the only one that fits."""
 

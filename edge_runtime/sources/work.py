@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.classifier import BATCH, Classifier, check_numbers
 from edge_runtime.errors import DigitsError, InputError, ModelFileError
+from edge_runtime.frozen import record
 from edge_runtime.images import Picture
 from edge_runtime.interpreter import backend_version, find_backend
 from edge_runtime.likeness import Likeness, unlike
@@ -25,7 +26,7 @@ from edge_runtime.version import __version__
 _BLOCK = 256  # images that are held at a time
 
 
-@dataclass(frozen=True)
+@record
 class Job:
     """How pieces are to be answered.
 
@@ -51,7 +52,7 @@ class Job:
     key: str = field(default_factory=lambda: os.urandom(8).hex())
 
 
-@dataclass(frozen=True)
+@record
 class Answers:
     """The answers to a piece of N images.
 

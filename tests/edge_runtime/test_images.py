@@ -12,7 +12,7 @@ import pytest
 
 from edge_runtime.errors import ImageError
 from edge_runtime.images import find_images, png_bytes, read_picture
-from edge_runtime.photos import read_photo
+from edge_runtime.photos.chain import read_photo
 from tests.conftest import draw_digit
 
 SEVEN = draw_digit(7)

@@ -8,7 +8,7 @@ import pytest
 from edge_runtime import Classifier
 from edge_runtime.likeness import Likeness, energy, halved, misfit, read_calibrations, read_components
 from edge_runtime.model_file import MODELS, read_model_file
-from edge_runtime.photos import read_photo
+from edge_runtime.photos.chain import read_photo
 from tests.nondigits import invent_scribble, invent_texture
 from train.data import Dataset
 

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from edge_runtime import Classifier
 from edge_runtime.errors import ImageError
 from edge_runtime.images import read_picture
-from edge_runtime.photos import read_photo
+from edge_runtime.photos.chain import read_photo
 from tests.photos import invent_scene, jpeg_bytes, photograph
 from train.data import Dataset
 

@@ -7,8 +7,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from edge_runtime.errors import ImageError
-from edge_runtime.photos import grey_of, upright
-from edge_runtime.photos.grey import LONGEST
+from edge_runtime.photos.grey import LONGEST, grey_of, upright
 
 RAMP = np.arange(0, 240, 10, dtype=np.uint8).reshape(4, 6)
 

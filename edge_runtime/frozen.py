@@ -1,0 +1,74 @@
+"""Frozen dataclasses that are quick to define.
+
+`dataclasses.dataclass(frozen=True)` writes the methods of each class as source and compiles them: half a millisecond a class on a PC,
+several on a Pi, and thirty classes stand between the start of `digits classify` and its answer. Here the methods are compiled once, for
+all of them. `dataclasses.fields`, `replace` and `asdict` take them as any other.
+"""
+
+import dataclasses
+from typing import Any, TypeVar, dataclass_transform
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
+def record(kind: type[T]) -> type[T]:
+    """Make a class a frozen dataclass: what `dataclass(frozen=True)` gives, but for how its methods come about.
+
+    Its fields, in order, are the arguments of the class. Records are equal if they are of one class and all their fields are, can be hashed
+    if all their fields can, and cannot be changed.
+    """
+    dataclasses.dataclass(init=False, repr=False, eq=False)(kind)
+    for name in ("__init__", "__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__"):
+        setattr(kind, name, vars(_Record)[name])
+    return kind
+
+
+class _Record:
+    """The methods of every record."""
+
+    __dataclass_fields__: dict[str, "dataclasses.Field[Any]"]
+    __match_args__: tuple[str, ...]
+
+    def __init__(self, /, *values: Any, **named: Any) -> None:
+        names = self.__match_args__
+        given = dict(zip(names, values, strict=False))
+        if len(values) > len(names) or given.keys() & named.keys() or named.keys() - set(names):
+            raise TypeError(f"{type(self).__name__} takes {', '.join(names)}, each once")
+        given.update(named)
+        if len(given) < len(names):
+            given.update((name, _default(self, name)) for name in names if name not in given)
+        self.__dict__.update(given)
+        if hasattr(self, "__post_init__"):
+            self.__post_init__()
+
+    def __repr__(self) -> str:
+        shown = (name for name, field in self.__dataclass_fields__.items() if field.repr)
+        return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return _values(self) == _values(other)
+
+    def __hash__(self) -> int:
+        return hash(_values(self))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+
+
+def _default(made: _Record, name: str) -> Any:
+    field = made.__dataclass_fields__[name]
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    if field.default is dataclasses.MISSING:
+        raise TypeError(f"{type(made).__name__} lacks {name!r}")
+    return field.default
+
+
+def _values(made: Any) -> tuple[Any, ...]:
+    return tuple(getattr(made, name) for name in made.__match_args__)
