@@ -77,8 +77,8 @@ $(ONNX)/.ready:
 	$(ONNX)/bin/python -m pip install --quiet --disable-pip-version-check onnx==1.23.2 onnxruntime==1.32.0
 	touch $@
 
-device-figures: $(READY) $(ONNX)/.ready ## measure what is promised on the device, for docs/speed.md; four minutes, on an idle machine
-	$(BIN)/python -m tools.device_figures --onnx $(ONNX)/bin/python --force || missed=$$?; $(BIN)/python -m tools.speed; exit $${missed:-0}
+device-figures: $(READY) $(ONNX)/.ready ## measure what is promised on the device, for docs/speed.md; five minutes, on an idle machine
+	$(BIN)/python -m tools.device_figures --onnx $(ONNX)/bin/python --force || missed=$$?; $(BIN)/python -m tools.photo_speed --force; $(BIN)/python -m tools.speed; exit $${missed:-0}
 
 ablation: $(READY) ## measure what each part of the training recipe is worth; half an hour
 	$(BIN)/python -m tools.ablation

@@ -10,54 +10,54 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import PIL.Image
 
-from benchmarks.machine import Machine, default_board_name, this_machine
-from edge_runtime.files import refuse_to_overwrite, write_file
+from benchmarks.machine import Machine, this_machine
+from edge_runtime.files import write_file
 from edge_runtime.images import read_picture
 from edge_runtime.interpreter import find_backend
 from edge_runtime.records import to_json
 from edge_runtime.text import text_table
 from tests.photos import PAPERS, invent_scene, jpeg_bytes, photograph
 from tools.layout import run
+from tools.turns import add_board_options, board_and_target
 from train.data import load_dataset
 
 SIZE = (4032, 3024)
 QUALITY = 90
 ROUNDS = 15
 SHRUNK = (1008, 756)
+OURS = "28x28"
 
 
 @dataclass(frozen=True)
 class PhotoSpeed:
-    """Nanoseconds of every round: of ours and of Pillow's ways, by paper. ratios: of the medians, ours to Pillow's quickest way."""
+    """Nanoseconds of every round: of ours and of Pillow's ways, by paper."""
 
     machine: Machine
     jpeg_bytes: dict[str, int]
     nanoseconds: dict[str, dict[str, tuple[int, ...]]]
-    ratios: dict[str, float]
+
+    def ratio(self, paper: str) -> float:
+        """The median of ours to that of Pillow's quickest way."""
+        medians = {name: statistics.median(found) for name, found in self.nanoseconds[paper].items()}
+        return medians[OURS] / min(medians[name] for name in medians if name != OURS)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(prog="python -m tools.photo_speed", description="How long does a photo take?")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--board", default=default_board_name())
-    parser.add_argument("--out", type=Path, help="the record; none is written if not given")
-    parser.add_argument("--force", action="store_true", help="replace the record if it exists")
+    add_board_options(parser)
     options = parser.parse_args(arguments)
-    if options.out:
-        refuse_to_overwrite(options.out, options.force)
-    machine = this_machine(options.board, find_backend(None))
+    board, target = board_and_target(options, "photo-speed")
+    machine = this_machine(board, find_backend(None))
     photos = {paper: make_photo(paper) for paper in PAPERS}
-    times = {paper: take_turns(photo, options.rounds) for paper, photo in photos.items()}
-    ratios = {paper: _ratio(found) for paper, found in times.items()}
-    speed = PhotoSpeed(machine, {paper: len(photo) for paper, photo in photos.items()}, times, ratios)
-    if options.out:
-        write_file(options.out, to_json(speed) + "\n", options.force)
-    print(text_table(("paper", *WAYS, "ratio"), [_row(paper, speed) for paper in PAPERS]))
+    times = {paper: take_turns(photo, 3 if options.quick else ROUNDS) for paper, photo in photos.items()}
+    speed = PhotoSpeed(machine, {paper: len(photo) for paper, photo in photos.items()}, times)
+    if not options.quick:
+        write_file(target, to_json(speed) + "\n", options.force)
+    print(text_table(COLUMNS, rows(speed)))
 
 
 def make_photo(paper: str) -> bytes:
@@ -88,7 +88,7 @@ def _reduce(photo: bytes) -> None:
         opened.convert("L").reduce(4)
 
 
-WAYS: dict[str, Callable[[bytes], None]] = {"28x28": _ours, "draft": _draft, "thumbnail": _thumbnail, "reduce": _reduce}
+WAYS: dict[str, Callable[[bytes], None]] = {OURS: _ours, "draft": _draft, "thumbnail": _thumbnail, "reduce": _reduce}
 
 
 def take_turns(photo: bytes, rounds: int) -> dict[str, tuple[int, ...]]:
@@ -103,14 +103,16 @@ def take_turns(photo: bytes, rounds: int) -> dict[str, tuple[int, ...]]:
     return {name: tuple(times[1:]) for name, times in kept.items()}
 
 
-def _ratio(times: dict[str, tuple[int, ...]]) -> float:
-    medians = {name: statistics.median(found) for name, found in times.items()}
-    return medians["28x28"] / min(medians[name] for name in WAYS if name != "28x28")
+COLUMNS = ("paper", *WAYS, "ours to the quickest")
 
 
-def _row(paper: str, speed: PhotoSpeed) -> list[str]:
-    medians = [f"{statistics.median(speed.nanoseconds[paper][name]) / 1e6:.1f} ms" for name in WAYS]
-    return [paper, *medians, f"{speed.ratios[paper]:.2f}"]
+def rows(speed: PhotoSpeed) -> list[tuple[str, ...]]:
+    """A row of text for each paper, under `COLUMNS`."""
+    return [(paper, *_medians(speed, paper), f"{speed.ratio(paper):.2f}") for paper in speed.nanoseconds]
+
+
+def _medians(speed: PhotoSpeed, paper: str) -> list[str]:
+    return [f"{statistics.median(speed.nanoseconds[paper][name]) / 1e6:.1f} ms" for name in WAYS]
 
 
 if __name__ == "__main__":

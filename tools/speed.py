@@ -9,6 +9,7 @@ from benchmarks.tables import as_markdown
 from edge_runtime.records import read_json
 from tools.layout import Layout, run
 from tools.marked import write_parts
+from tools.photo_speed import COLUMNS, PhotoSpeed, rows
 from tools.turns import Pair
 
 PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
@@ -125,18 +126,36 @@ def _medians(pair: Pair, unit: float, name: str) -> str:
 
 def main() -> None:
     """Write the page's figures."""
-    found = sorted(Layout().results.glob("device-*.json"))
-    write_parts(PAGE, {"speed": "\n\n".join(part(read_json(DeviceResult, path)) for path in found)}, "make readme")
+    device, photos = (sorted(Layout().results.glob(f"{kind}-*.json")) for kind in ("device", "photo-speed"))
+    parts = {
+        "speed": "\n\n".join(part(read_json(DeviceResult, path)) for path in device),
+        "photos": "\n\n".join(photo_part(read_json(PhotoSpeed, path)) for path in photos),
+    }
+    write_parts(PAGE, parts, "make readme")
+
+
+def photo_part(speed: PhotoSpeed) -> str:
+    """How long a large photo takes on a machine, as Markdown."""
+    worst = max(speed.ratio(paper) for paper in speed.nanoseconds)
+    figure = Figure("of a 12-megapixel photo, at the most", worst, 1.5, None, False, f"medians of {_rounds(speed)} rounds")
+    return f"{_place(speed.machine)}\n\n{as_markdown(COLUMNS, rows(speed))}\n\n{figure.line.strip()}."
+
+
+def _rounds(speed: PhotoSpeed) -> int:
+    return min(len(times) for ways in speed.nanoseconds.values() for times in ways.values())
+
+
+def _place(machine: Machine) -> str:
+    return (
+        f"{machine.board}: {machine.cpu}, {machine.cores} cores, {machine.busy_percent:.0f} % busy before, Python {machine.python}, "
+        f"{machine.runtime}."
+    )
 
 
 def part(result: DeviceResult) -> str:
     """What was measured on a machine, as Markdown."""
-    machine = result.machine
-    rows = [(figure.name, f"{figure.value:.3g}", figure.bound, figure.verdict, figure.measured) for figure in judged(result)]
-    return (
-        f"{machine.board}: {machine.cpu}, {machine.cores} cores, {machine.busy_percent:.0f} % busy before, Python {machine.python}, "
-        f"{machine.runtime}.\n\n{as_markdown(('what', 'measured', 'must be', 'verdict', 'times'), rows)}"
-    )
+    table = [(figure.name, f"{figure.value:.3g}", figure.bound, figure.verdict, figure.measured) for figure in judged(result)]
+    return f"{_place(result.machine)}\n\n{as_markdown(('what', 'measured', 'must be', 'verdict', 'times'), table)}"
 
 
 if __name__ == "__main__":
