@@ -123,6 +123,13 @@ def test_importing_loads_numpy_and_the_named_packages_at_most(statement: str, ou
     assert foreign - {"numpy"} == ours
 
 
+@pytest.mark.parametrize("statement", ["import edge_runtime", "import edge_runtime.cli"])
+def test_what_only_helps_loads_no_numpy(statement: str) -> None:
+    """`digits --help` is quick; what needs numpy loads it."""
+    assert "numpy" not in _loaded_by(statement)
+    assert "numpy" in _loaded_by(f"{statement}; from edge_runtime import Classifier")
+
+
 def test_importing_train_data_leaves_the_rest_of_train_alone() -> None:
     """train.data needs nothing of train but itself."""
     ours = {name for name in _loaded_by("import train.data") if name.startswith("train")}

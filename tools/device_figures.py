@@ -35,7 +35,7 @@ from train.data import load_dataset
 
 MODEL = "small"
 SINGLES, STARTS, KERAS_STARTS, ROUNDS, STREAM = 20_000, 31, 5, 15, 1_000_000
-BATCHES = (10, 50, 200, 500)
+BATCHES = (10, 20, 32, 50, 100, 200, 500)
 _REST = 0.1  # seconds until ONNX Runtime's idle threads have stopped turning
 Work = Callable[[], object]
 
@@ -177,8 +177,8 @@ def _many(images: NDArray[np.uint8], rounds: int, folder: Path, onnx: Path, kera
 def _best(model: str, images: NDArray[np.uint8]) -> Classifier:
     """With the batch size that is quickest here, on all cores."""
     ways = [Classifier.load(model, cores(), batch=batch) for batch in BATCHES]
-    taken = [in_turns(lambda way=way: way.classify_batch(images), lambda: None, 3)[0] for way in ways]  # type: ignore[misc]
-    return ways[int(np.argmin([min(times) for times in taken]))]
+    taken = [in_turns(lambda way=way: way.classify_batch(images), lambda: None, 5)[0] for way in ways]  # type: ignore[misc]
+    return ways[int(np.argmin([np.median(times) for times in taken]))]
 
 
 @contextmanager

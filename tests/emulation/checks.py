@@ -2,9 +2,18 @@
 
 import csv
 import json
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from .devices import DIGITS, PICTURES, SHARED, Device
+from PIL import Image
+
+from edge_runtime import Classifier
+from edge_runtime.answers import Answerer
+from edge_runtime.images import read_picture, read_pixels
+from edge_runtime.reading.reader import LONGEST, Reader
+
+from .devices import DIGITS, LINE, PHOTOS, PICTURES, SHARED, Device
 
 FOLDER = f"{SHARED}/pictures"
 
@@ -22,6 +31,31 @@ def answers_a_folder(device: Device, mnist: Any) -> None:
         device.machine.run([*DIGITS, "classify", f"{FOLDER}/digit-*.png", "--csv", "--threads", "2"]).splitlines()
     )
     assert [row["label"] for row in table] == labels
+
+
+def reads_photos(device: Device) -> None:
+    """`digits classify` and `digits read` of photos say what they say on this host, and draw it."""
+    host = [_on_host(path) for path in sorted((device.shared / "photos").iterdir())]
+    drawn = f"explained-{device.machine.board.name}-{device.runtime}.png"
+    words = ["classify", f"{SHARED}/photos", "--json", "--explain", f"{SHARED}/{drawn}"]
+    answers = [json.loads(line) for line in device.machine.run([*DIGITS, *words]).splitlines()]
+    assert [answer["label"] for answer in answers] == [label for label, _ in host]
+    assert [_kinds(answer["warnings"]) for answer in answers] == [_kinds(warnings) for _, warnings in host]
+    with Image.open(device.shared / drawn) as drawing:
+        assert drawing.height > 100 * PHOTOS
+    reading = Reader(Classifier.load()).read(*read_pixels(device.shared / LINE, longest=LONGEST))
+    assert len(list(reading.digits)) == 4
+    assert device.json("read", f"{SHARED}/{LINE}", "--json")["text"] == reading.text
+
+
+def _on_host(path: Path) -> tuple[str, tuple[str, ...]]:
+    answer = Answerer(Classifier.load()).answer(str(path), read_picture(path))
+    return answer.result.label, answer.warnings
+
+
+def _kinds(warnings: Iterable[str]) -> list[str]:
+    """The word that each begins with: what is counted in pixels may differ by one."""
+    return [text.partition(":")[0].partition(" (")[0] for text in warnings]
 
 
 def answers_standard_input(device: Device, mnist: Any) -> None:

@@ -3,6 +3,7 @@
 import shutil
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.photos import invent_scene, jpeg_bytes, photograph, write_line
 from tools import wheelhouse
 
-from .devices import COMPARED, PICTURES
+from .devices import COMPARED, LINE, PHOTOS, PICTURES
 
 
 @pytest.fixture(scope="session")
@@ -41,4 +43,16 @@ def shared(cnn_files: Mapping[str, Path], mnist: Any, tmp_path_factory: pytest.T
     for position in range(PICTURES):
         Image.fromarray(mnist.x_test[position]).save(folder / "pictures" / f"digit-{position}.png")
     (folder / "pictures" / "broken.png").write_bytes(b"broken")
+    _add_photos(folder, mnist)
     return folder
+
+
+def _add_photos(folder: Path, mnist: Any) -> None:
+    """Photos of validation digits, one on each kind of paper and more, and one of a line of digits."""
+    (folder / "photos").mkdir()
+    images = mnist.validation.images
+    for number in range(PHOTOS):
+        (folder / "photos" / f"photo-{number}.jpg").write_bytes(jpeg_bytes(photograph(images[number], invent_scene(number))))
+    scene = invent_scene(0)
+    scene = replace(scene, size=0.7 * scene.width / scene.height, angle=4.0)
+    (folder / LINE).write_bytes(jpeg_bytes(photograph(write_line(list(images[:4]), seed=0), scene)))

@@ -17,6 +17,10 @@ COMPARED = 500
 """Test images whose outputs must be those of this host."""
 PICTURES = 5
 """Test images that are on a board as files too."""
+PHOTOS = 4
+"""Photos of validation digits that are on a board."""
+LINE = "line.jpg"
+"""A photo of several digits."""
 DIGITS = ("python3", "-m", "edge_runtime.cli")
 SHARED = "/mnt/shared"
 _ON_DEVICE = "/opt/on_device.py"

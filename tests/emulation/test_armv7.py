@@ -61,6 +61,11 @@ def test_pictures_are_classified_with_the_shipped_model(device: Device, mnist: A
     checks.answers_standard_input(device, mnist)
 
 
+def test_photos_are_read(device: Device) -> None:
+    """As on this host, drawings too."""
+    checks.reads_photos(device)
+
+
 def test_verify_writes_a_receipt(device: Device) -> None:
     """With the machine, the runtime and the outputs, which are the golden ones."""
     assert checks.writes_a_receipt(device)["machine"] == "Linux armv7l"
