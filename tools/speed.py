@@ -138,7 +138,7 @@ def photo_part(speed: PhotoSpeed) -> str:
     """How long a large photo takes on a machine, as Markdown."""
     worst = max(speed.ratio(paper) for paper in speed.nanoseconds)
     figure = Figure("a 12-megapixel photo on the slowest paper", worst, 1.5, None, False, f"medians of {_rounds(speed)} rounds")
-    said = f"On the slowest paper {worst:.2f} times the quickest of Pillow's ways, must be {figure.bound}: {figure.verdict}; {figure.measured}."
+    said = f"On the slowest paper {worst:.2f} times Pillow's quickest way, must be {figure.bound}: {figure.verdict}; {figure.measured}."
     return f"{_place(speed.machine)}\n\n{as_markdown(COLUMNS, rows(speed))}\n\n{said}"
 
 
