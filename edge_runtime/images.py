@@ -163,6 +163,8 @@ def _reduced(opened: PIL.Image.Image, longest: int) -> NDArray[Any]:
     # A JPEG file decodes to an eighth, a quarter or half of its size at once, and to its brightness alone.
     opened.draft("L", (max(1, opened.width // factor), max(1, opened.height // factor)))
     factor = -(-max(opened.size) // longest)
+    if factor == 1:
+        return np.asarray(_plain(opened))
     strips = strips_of(opened.height, opened.width, factor)
     pieces = [_plain(opened.crop((0, top, opened.width, bottom))).reduce(factor) for top, bottom in strips]
     return np.concatenate([np.asarray(piece) for piece in pieces])

@@ -87,8 +87,7 @@ def _heaviest(parts: Components) -> int:
 def _contrast(smooth: Floats, parts: Components, number: int) -> float:
     """The contrast that the darkest tenth of a part has."""
     top, left, bottom, right = parts.boxes[number]
-    inside = parts.mask(np.array([number]))[top:bottom, left:right]
-    return float(np.quantile(smooth[top:bottom, left:right][inside], 0.9))
+    return float(np.quantile(smooth[top:bottom, left:right][parts.part(number)], 0.9))
 
 
 def _around(boxes: NDArray[np.int64]) -> NDArray[np.int64]:

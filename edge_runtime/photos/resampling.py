@@ -21,7 +21,8 @@ def reduce(image: Floats, factor: int) -> Floats:
 
 def row_means(image: Floats, factor: int) -> Floats:
     """The means of `factor` rows each, turned by a quarter: float32 [W, ceil(H / factor)]."""
-    whole = np.pad(image, ((0, -len(image) % factor), (0, 0)), mode="edge")
+    missing = -len(image) % factor
+    whole = np.pad(image, ((0, missing), (0, 0)), mode="edge") if missing else image
     total = whole[::factor].copy()
     for start in range(1, factor):
         total += whole[start::factor]
