@@ -112,12 +112,16 @@ def _without_level_lines(ink: Floats, full: float) -> Floats:
     if min(ink.shape) < 8 * factor:
         return ink
     middles, slopes = find_lines(reduce(ink, factor))
-    cleaned = np.pad(ink, ((1, 1), (0, 0)), constant_values=np.nan)  # what lies outside is read from two extra rows
-    ways = _follow(cleaned, Ways((middles + 0.5) * factor + 0.5, slopes), reach=2 * factor + 1)
-    ways = ways.only(_goes_through(cleaned[ways.bands(cleaned, reach=2 * factor + 1)]))
-    if len(ways.middles):
-        where = ways.bands(cleaned, reach=factor + 2)
-        cleaned[where] = _without_what_goes_through(cleaned[where], full)
+    cleaned = np.full((len(ink) + 2, ink.shape[1]), np.nan, np.float32)  # what lies outside is read from two extra rows
+    cleaned[1:-1] = ink
+    pixels = cleaned.ravel()  # the same memory
+    ways = Ways((middles + 0.5) * factor + 0.5, slopes)
+    ways = _follow(pixels[ways.places(cleaned.shape, reach=2 * factor + 1)], ways)
+    places = ways.places(cleaned.shape, reach=2 * factor + 1)
+    bands = pixels[places]
+    lines = _goes_through(bands)
+    near = slice(factor - 1, 3 * factor + 4)  # of those rows, factor + 2 on each side of a line
+    pixels[places[lines, near]] = _without_what_goes_through(bands[lines, near], full)
     return cleaned[1:-1]
 
 
@@ -128,16 +132,19 @@ class Ways:
     middles: Floats
     slopes: Floats
 
-    def only(self, chosen: NDArray[np.bool_]) -> "Ways":
-        """Some of the lines; bool [lines]."""
-        return Ways(self.middles[chosen], self.slopes[chosen])
+    def places(self, shape: tuple[int, ...], reach: int) -> NDArray[np.int64]:
+        """Where in an image [H, W], laid out row by row, the pixels on lines and beside them are: int64 [lines, 2 * reach + 1, W].
 
-    def bands(self, ink: Floats, reach: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows, [lines, 2 * reach + 1, W], and columns, [W], of the pixels on lines and beside them; rows outside become the outermost."""
-        columns = np.arange(ink.shape[1])
-        centres = np.rint(self.middles[:, None] + self.slopes[:, None] * (columns - (ink.shape[1] - 1) / 2)).astype(int)
+        Rows outside become the outermost.
+        """
+        height, width = shape
+        columns = np.arange(width)
+        centres = np.rint(self.middles[:, None] + self.slopes[:, None] * (columns - (width - 1) / 2)).astype(np.int64)
         rows = centres[:, None, :] + np.arange(-reach, reach + 1)[:, None]
-        return rows.clip(0, len(ink) - 1), columns
+        np.clip(rows, 0, height - 1, out=rows)
+        rows *= width
+        rows += columns
+        return rows
 
 
 def _medians(bands: Floats) -> tuple[Floats, NDArray[np.int64]]:
@@ -147,17 +154,18 @@ def _medians(bands: Floats) -> tuple[Floats, NDArray[np.int64]]:
     return np.stack([np.sort(part, axis=2)[:, :, part.shape[2] // 2] for part in parts], axis=2), starts
 
 
-def _follow(ink: Floats, ways: Ways, reach: int) -> Ways:
-    """Lines brought to where the ink is along them: the median slope between any two pieces, and the median of what is left.
+def _follow(bands: Floats, ways: Ways) -> Ways:
+    """Lines brought to where the ink is in bands along them: the median slope between any two pieces, and the median of what is left.
 
     Lines with fewer than three pieces in the picture are left out.
     H. Theil, "A rank-invariant method of linear and polynomial regression analysis", Proc. KNAW 53 (1950).
     """
-    medians, starts = _medians(ink[ways.bands(ink, reach)])
+    medians, starts = _medians(bands)
+    reach, width = bands.shape[1] // 2, bands.shape[2]
     inside = np.isfinite(medians).all(axis=1)
     long = inside.sum(axis=1) >= 3
     offsets = np.where(inside, np.nan_to_num(medians, nan=-1).argmax(axis=1) - reach, np.nan)[long]
-    places = starts + starts[-1] / (2 * max(1, len(starts) - 1)) - ink.shape[1] / 2
+    places = starts + starts[-1] / (2 * max(1, len(starts) - 1)) - width / 2
     first, second = np.triu_indices(len(starts), 1)
     turn = np.nanmedian((offsets[:, second] - offsets[:, first]) / (places[second] - places[first]), axis=1)
     shift = np.nanmedian(offsets - turn[:, None] * places, axis=1)
