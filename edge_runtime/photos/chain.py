@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.frozen import record
 from edge_runtime.photos.digits import Strokes, find_digit
-from edge_runtime.photos.form import in_form
+from edge_runtime.photos.form import BOX, FINE, in_form
 from edge_runtime.photos.grey import LONGEST, grey_of
 from edge_runtime.photos.lines import remove_lines
 from edge_runtime.photos.paper import contrast_of, ground_of
@@ -21,6 +21,10 @@ Floats = NDArray[np.float32]
 
 SHOWN = 256
 """Pixels along the longer side that steps are shown with, at most."""
+COARSE = 512
+"""Longer side that a photo is reduced to at first: most digits are large enough then, and all goes in a quarter of the time."""
+LARGE = BOX * FINE
+"""Pixels of a digit's longer side from which on a finer picture of it would tell no more: they are what its form is made of."""
 
 
 @record
@@ -85,7 +89,7 @@ def find_ink(pixels: Any, longest: int = LONGEST) -> Ink:
 
 
 def read_photo(pixels: Any) -> Photo:
-    """Find the digit of a photo and bring it into MNIST's form.
+    """Find the digit of a photo and bring it into MNIST's form: in a coarse picture, and in a finer one if it is small there.
 
     Args:
         pixels: as `grey_of` takes them: [H, W] or [H, W, channels], upright.
@@ -93,7 +97,14 @@ def read_photo(pixels: Any) -> Photo:
     Raises:
         ImageError: it is no such array.
     """
-    found = find_ink(pixels)
+    photo = _read(pixels, COARSE)
+    if max(photo.whole) == max(pixels.shape[:2]) or _large(photo.strokes):
+        return photo
+    return _read(pixels, LONGEST)
+
+
+def _read(pixels: Any, longest: int) -> Photo:
+    found = find_ink(pixels, longest)
     strokes = find_digit(found.ink)
     if strokes is None:
         blank = np.zeros((SIDE, SIDE), np.uint8)
@@ -101,6 +112,13 @@ def read_photo(pixels: Any) -> Photo:
     top, left, bottom, right = strokes.box
     image, fine = in_form(found.ink, strokes.box, strokes.mask[top:bottom, left:right])
     return Photo(**vars(found), image=image, strokes=strokes, fine=fine)
+
+
+def _large(strokes: Strokes | None) -> bool:
+    if strokes is None:
+        return False
+    top, left, bottom, right = strokes.box
+    return max(bottom - top, right - left) >= LARGE
 
 
 def _shown(levels: Floats) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from edge_runtime.photos.resampling import reduce
 Floats = NDArray[np.float32]
 
 LONGEST = 1024
-"""Longer side that photos are reduced to: a digit of a twentieth of its height has still more than 20 pixels."""
+"""Longer side that photos are reduced to at most: a digit of a twentieth of its height has still more than 20 pixels."""
 MOST_PIXELS = 64_000_000
 STRIP_PIXELS = 1_000_000
 """Large images are reduced in strips of about so many pixels: no second copy of them is made."""

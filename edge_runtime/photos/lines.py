@@ -1,5 +1,7 @@
 """Lines printed on the paper: straight, thin, and running across the whole picture, which no stroke of a digit does."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,7 +61,7 @@ def find_lines(ink: Floats) -> tuple[Floats, Floats]:
     ridges = np.zeros((height, columns), np.float32)
     ridges[2:-2, :width] = ink[2:-2] - np.maximum(ink[:-4], ink[4:]) > max(2 * spread(ink), LEAST_RIDGE)
     ridges[1:-1] = np.maximum(ridges[1:-1], np.maximum(ridges[:-2], ridges[2:]))
-    falling, rising = (_share_seen(part, width) for part in (ridges, ridges[::-1]))
+    falling, rising = _shares_seen(np.stack([ridges, ridges[::-1]]), width)
     shares = np.concatenate([falling, rising[:0:-1, ::-1]])
     slopes = np.concatenate([np.arange(len(falling)), np.arange(1 - len(rising), 0)]) / (ALONG * (columns - 1))
     rows = _peaks(shares.max(axis=0))
@@ -68,28 +70,45 @@ def find_lines(ink: Floats) -> tuple[Floats, Floats]:
     return (rows - (shares.shape[1] - height) / 2).astype(np.float32), means.astype(np.float32)
 
 
-def _share_seen(ridges: Floats, width: int) -> Floats:
-    """For lines that go down s rows on the way through all columns and pass the middle column at row y: float32 [slopes, rows].
+def _shares_seen(ridges: Floats, width: int) -> Floats:
+    """For lines that go down s rows on the way through all columns and pass the middle column at row y: float32 [N, slopes, rows].
 
     There are as many rows above the picture as below it: a line through a corner passes the middle column outside.
     """
-    height, columns = ridges.shape
-    steepest = int(STEEPEST * ALONG * columns)
-    ways = np.zeros((2, columns, 1, height + 2 * steepest), np.float32)
-    ways[0, :, 0, steepest : steepest + height] = ridges.T
-    ways[1, :width, 0, steepest : steepest + height] = 1
+    _, height, columns = ridges.shape
+    share = _sums_along(ridges) / np.maximum(_lengths(height, columns, width), SHORTEST * width)
+    half = np.arange(share.shape[1]) * (width - 1) // (2 * (columns - 1))
+    steepest = _steepest(columns)
+    rows = np.arange(height + 2 * (steepest // 2)) + steepest - steepest // 2
+    return np.asarray(np.take_along_axis(share, (rows - half[:, None])[None], axis=2))
+
+
+def _sums_along(ridges: Floats) -> Floats:
+    """Sums along lines that begin at row y and go down s rows: [N, H, columns] to [N, slopes, H and as much as lines fall on both sides]."""
+    count, height, columns = ridges.shape
+    steepest = _steepest(columns)
+    ways = np.zeros((count, columns, 1, height + 2 * steepest), np.float32)
+    ways[:, :, 0, steepest : steepest + height] = ridges.swapaxes(1, 2)
     while ways.shape[1] > 1:
         left, right = ways[:, 0::2], ways[:, 1::2]
-        count = min(2 * ways.shape[2], steepest + 1)
-        ways = left[:, :, np.arange(count) // 2]
-        for slope in range(count):
+        slopes = min(2 * ways.shape[2], steepest + 1)
+        ways = left[:, :, np.arange(slopes) // 2]
+        for slope in range(slopes):
             drop = (slope + 1) // 2
             ways[:, :, slope, : ways.shape[3] - drop] += right[:, :, slope // 2, drop:]
-    seen, length = ways[:, 0]
-    share = seen / np.maximum(length, SHORTEST * width)
-    half = np.arange(len(share)) * (width - 1) // (2 * (columns - 1))
-    rows = np.arange(height + 2 * (steepest // 2)) + steepest - steepest // 2
-    return np.asarray(np.take_along_axis(share, rows - half[:, None], axis=1))
+    return ways[:, 0]
+
+
+@lru_cache(maxsize=8)
+def _lengths(height: int, columns: int, width: int) -> Floats:
+    """On how much of its way each line is in the picture, which fills the first `width` columns: [slopes, rows]."""
+    picture = np.zeros((1, height, columns), np.float32)
+    picture[..., :width] = 1
+    return np.asarray(_sums_along(picture)[0])
+
+
+def _steepest(columns: int) -> int:
+    return int(STEEPEST * ALONG * columns)
 
 
 def _peaks(share: Floats) -> NDArray[np.int64]:
@@ -174,10 +193,10 @@ def _follow(bands: Floats, ways: Ways) -> Ways:
 
 def _goes_through(bands: Floats) -> NDArray[np.bool_]:
     """Whether each line is there from border to border, bool [lines]: a stroke of a digit that fills the picture is not."""
-    medians, _ = _medians(bands)
-    middle = medians.shape[1] // 2
+    middle = bands.shape[1] // 2
+    medians, _ = _medians(bands[:, [0, middle - 1, middle, middle + 1, -1]])
     # Where one side of the line is outside, the other one tells; where all of it is outside, nothing does.
-    ridges = medians[:, middle - 1 : middle + 2].max(axis=1) - np.fmax(medians[:, 0], medians[:, -1])
+    ridges = medians[:, 1:4].max(axis=1) - np.fmax(medians[:, 0], medians[:, 4])
     ridges[np.isnan(ridges).all(axis=1)] = -1
     inside = np.isfinite(ridges)
     first, last = inside.argmax(axis=1), inside.shape[1] - 1 - inside[:, ::-1].argmax(axis=1)

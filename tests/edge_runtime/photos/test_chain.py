@@ -2,6 +2,7 @@
 
 import io
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from hypothesis.extra.numpy import arrays
 from edge_runtime import Classifier
 from edge_runtime.errors import ImageError
 from edge_runtime.images import read_picture
-from edge_runtime.photos.chain import read_photo
+from edge_runtime.photos.chain import COARSE, read_photo
+from edge_runtime.photos.grey import LONGEST
 from tests.photos import invent_scene, jpeg_bytes, photograph
 from train.data import Dataset
 
@@ -58,11 +60,27 @@ def test_every_step_is_kept(mnist: Dataset) -> None:
     photo = read_photo(photograph(mnist.validation.images[7], scene))
     assert photo.image.shape == (28, 28)
     assert photo.image.dtype == np.uint8
-    assert photo.grey.shape == photo.ground.shape == photo.contrast.shape == photo.ink.shape == (scene.height, scene.width)
+    assert photo.grey.shape == photo.ground.shape == photo.contrast.shape == photo.ink.shape == photo.whole
     assert photo.strokes is not None
     top, left, bottom, right = photo.strokes.box
-    assert max(bottom - top, right - left) == pytest.approx(scene.size * scene.height, rel=0.15)
+    assert max(bottom - top, right - left) == pytest.approx(scene.size * photo.whole[0], rel=0.15)
     assert photo.warnings == ()
+
+
+@pytest.mark.parametrize(("size", "longest"), [(0.5, COARSE), (0.08, LONGEST)])
+def test_only_small_digits_need_a_fine_picture(size: float, longest: int, mnist: Dataset) -> None:
+    """A large digit is read in the coarse one; where that shows a small one, the finer one decides."""
+    scene = replace(invent_scene(7), height=1024, width=1024, size=size)
+    photo = read_photo(photograph(mnist.validation.images[7], scene))
+    assert photo.whole == (longest, longest)
+    assert CLASSIFIER.classify(photo.image).index == mnist.validation.labels[7]
+
+
+def test_a_picture_without_a_digit_is_looked_at_finely() -> None:
+    """Before it is called blank."""
+    photo = read_photo(np.full((1024, 1024), 200, np.uint8))
+    assert photo.whole == (LONGEST, LONGEST)
+    assert photo.strokes is None
 
 
 ANY_PIXELS = st.tuples(st.integers(1, 90), st.integers(1, 90), st.sampled_from([(), (1,), (2,), (3,), (4,)])).flatmap(
