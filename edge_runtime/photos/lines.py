@@ -84,7 +84,7 @@ def _shares_seen(ridges: Floats, width: int) -> Floats:
 
 
 def _sums_along(ridges: Floats) -> Floats:
-    """Sums along lines that begin at row y and go down s rows: [N, H, columns] to [N, slopes, H and as much as lines fall on both sides]."""
+    """Sums along lines that begin at row y and go down s rows: [N, H, columns] to [N, slopes, H + 2 steepest]."""
     count, height, columns = ridges.shape
     steepest = _steepest(columns)
     ways = np.zeros((count, columns, 1, height + 2 * steepest), np.float32)
