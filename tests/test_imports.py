@@ -21,8 +21,8 @@ ONE_MODULE = {
     "click": {"edge_runtime.cli", "edge_runtime.options", "train.options", "train.run_summary"},  # and every other cli module
     "PIL": {"edge_runtime.images", "edge_runtime.explanation"},  # files; drawing, with text
     "starlette": {"edge_runtime.serving.app"},
-    "uvicorn": {"edge_runtime.serving.server"},
-    "h11": {"edge_runtime.serving.server"},
+    "uvicorn": {"edge_runtime.serving.connection", "edge_runtime.serving.server"},
+    "h11": {"edge_runtime.serving.connection"},
     "prometheus_client": {"edge_runtime.serving.metrics"},
     "ai_edge_litert": set(),  # named in edge_runtime.interpreter and imported by that name alone
     "tflite_runtime": set(),

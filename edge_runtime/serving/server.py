@@ -1,4 +1,4 @@
-"""The server: connections with deadlines, a stop that loses no request. The only module of this package that imports uvicorn and h11."""
+"""The server: what runs beside the requests, and a stop that loses none of them."""
 
 import asyncio
 import gc
@@ -9,10 +9,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from edge_runtime.serving.connection import Connection
 from edge_runtime.serving.guard import HEADER_BYTES, App, Guard
 from edge_runtime.serving.limits import Limits
 from edge_runtime.serving.listening import accept_all
@@ -22,101 +21,6 @@ from edge_runtime.serving.notify import notify
 
 _BACKLOG = 128
 _LAST_REQUESTS_SECONDS = 1.0  # in which a client may still use a connection that is open when the server is told to stop
-_BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-
-
-class Gathered(asyncio.Transport):
-    """A transport whose writes of one round of the event loop go out together: an answer's head and body in one system call."""
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__()
-        self._transport = transport
-        self._loop = loop
-        self._parts: list[bytes] = []
-        self.is_closing = transport.is_closing  # type: ignore[method-assign]
-        self.resume_reading = transport.resume_reading  # type: ignore[method-assign]
-
-    def write(self, data: Any) -> None:
-        """Keep bytes until the end of the round."""
-        if data:
-            if not self._parts:
-                self._loop.call_soon(self.flush)
-            self._parts.append(bytes(data))
-
-    def close(self) -> None:
-        """Send what was kept, then close."""
-        self.flush()
-        self._transport.close()
-
-    def abort(self) -> None:
-        """Close at once, whatever was kept."""
-        self._parts.clear()
-        self._transport.abort()
-
-    def flush(self) -> None:
-        """Send what was kept."""
-        if self._parts:
-            data = b"".join(self._parts)
-            self._parts.clear()
-            self._transport.write(data)
-
-
-class Connection(H11Protocol):
-    """uvicorn's connection, with a deadline for headers and for clients that don't take their answer, which uvicorn's own has not."""
-
-    limits = Limits()
-    transport: Gathered
-    _header_since: float | None = None
-    _stuck_since: float | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, if there are not too many."""
-        super().connection_made(transport)
-        self.transport = Gathered(transport, self.loop)
-        self._header_since = self.loop.time()
-        if len(self.connections) > self.limits.connections:
-            self.transport.write(_BUSY)
-            self.transport.close()
-
-    def data_received(self, data: bytes) -> None:
-        """Pass bytes on; the clock runs from the first byte of a header to the request that it makes."""
-        if self.transport.is_closing():
-            return
-        before = self.cycle
-        if self._header_since is None and not self._answering:
-            self._header_since = self.loop.time()
-        super().data_received(data)
-        if self.cycle is not before:
-            self._header_since = None
-
-    def eof_received(self) -> bool:  # type: ignore[override]
-        """A client that sends no more after a whole request still gets its answer."""
-        self.transport.flush()  # asyncio is about to close the transport underneath
-        waiting = self._answering and not self.cycle.more_body
-        if waiting:
-            self.cycle.keep_alive = False
-        return waiting
-
-    def sweep(self, now: float) -> None:
-        """End the connection if a deadline has passed; let the guard look at the time if a body is awaited."""
-        if self._answering and self.cycle.more_body:
-            self.cycle.message_event.set()
-        if not self.flow.write_paused and not self.transport.is_closing():
-            self._stuck_since = None
-        elif self._stuck_since is None:
-            self._stuck_since = now
-        elif now - self._stuck_since > self.limits.write_seconds:
-            self.transport.abort()
-        if self._header_since is not None and now - self._header_since > self.limits.header_seconds and not self._answering:
-            self._header_since = None
-            if self.conn.our_state is h11.IDLE:
-                self.transport.write(_TOO_SLOW)
-            self.transport.close()
-
-    @property
-    def _answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
 
 
 class Server(uvicorn.Server):
