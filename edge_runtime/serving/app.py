@@ -21,6 +21,10 @@ from edge_runtime.serving.refusals import Busy, Refusal
 from edge_runtime.serving.tf_serving import TFServing
 from edge_runtime.serving.v2 import HEADER_LENGTH, V2
 
+Kept = dict[tuple[str, str], tuple[App, dict[str, str]]]
+"""The endpoint and the parameters of a method and a path."""
+
+_MOST_KEPT = 256
 _MODEL = "/v2/models/{model}"
 _TF_MODEL = "/v1/models/{model}"
 
@@ -45,8 +49,9 @@ def make_app(v2: V2, tf_serving: TFServing, plain: Plain, page: Page, metrics: M
         *_versioned("GET", _TF_MODEL, "/metadata", tf_serving.metadata),
         *_versioned("GET", _TF_MODEL, "", tf_serving.status),
     ]
-    routes = [Route(path, _Endpoint(path, handler, log), methods=[method]) for method, path, handler in table]
-    return Router(routes, redirect_slashes=False, default=_not_found)
+    kept: Kept = {}
+    routes = [Route(path, _Endpoint(path, handler, log, kept), methods=[method]) for method, path, handler in table]
+    return _Routes(Router(routes, redirect_slashes=False, default=_not_found), kept)
 
 
 def with_cors(app: App, origins: Sequence[str]) -> App:
@@ -57,16 +62,36 @@ def with_cors(app: App, origins: Sequence[str]) -> App:
     )
 
 
+class _Routes:
+    """Takes a request the way that one of the same method and path went before, since clients ask the same path over and over."""
+
+    def __init__(self, router: Router, kept: Kept) -> None:
+        self._router = router
+        self._kept = kept
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        found = self._kept.get((scope["method"], scope["path"]))
+        if found:
+            endpoint, scope["path_params"] = found
+            await endpoint(scope, receive, send)
+        else:
+            await self._router(scope, receive, send)
+
+
 class _Endpoint:
     """A handler as an ASGI application. It does without starlette's Request and Response, which cost more than a small model does."""
 
-    def __init__(self, path: str, handler: Handler, log: Log) -> None:
+    def __init__(self, path: str, handler: Handler, log: Log, kept: Kept) -> None:
         self._path = path
         self._handler = handler
         self._log = log
+        self._kept = kept
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         scope[ROUTE] = self._path
+        if len(self._kept) >= _MOST_KEPT:  # somebody tries paths
+            self._kept.clear()
+        self._kept[scope["method"], scope["path"]] = self, scope["path_params"]
         answer = await self._answer(scope, receive)
         headers = [(b"content-length", str(len(answer.body)).encode()), (b"content-type", answer.media_type.encode())]
         headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers]

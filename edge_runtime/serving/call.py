@@ -2,10 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import field
 from typing import Any, NamedTuple
-
-from edge_runtime.frozen import record
 
 JSON = "application/json"
 
@@ -17,19 +14,17 @@ class Upload(NamedTuple):
     content: bytes
 
 
-@record
-class Call:
+class Call(NamedTuple):
     """A request. `headers` are by lower-case name; `parameters` those of the path; `body` and `upload` read on from the client."""
 
     parameters: Mapping[str, str]
     query: Mapping[str, str]
     headers: Mapping[bytes, bytes]
-    body: Callable[[], Awaitable[bytes]] = field(repr=False)
-    upload: Callable[[], Awaitable[Upload]] = field(repr=False)
+    body: Callable[[], Awaitable[bytes]]
+    upload: Callable[[], Awaitable[Upload]]
 
 
-@record
-class Answer:
+class Answer(NamedTuple):
     """A response: status, body, media type, and further headers."""
 
     body: bytes = b""

@@ -101,6 +101,7 @@ class Answering:
         cycle.transport.write(text if cycle.scope["method"] == "HEAD" else text + body)
         cycle.response_complete = True
         cycle.message_event.set()
+        del cycle.send  # a cycle of references, which only the garbage collector would end
         if cycle.conn.our_state is h11.MUST_CLOSE or not cycle.keep_alive:
             cycle.conn.send(h11.ConnectionClosed())
             cycle.transport.close()

@@ -20,6 +20,7 @@ from edge_runtime.serving.models import Models
 from edge_runtime.serving.notify import notify
 
 _BACKLOG = 128
+_OFTEN = (700, 10, 10)  # Python's own: a short command collects late, and all that it had put off would hold up one request
 _LAST_REQUESTS_SECONDS = 1.0  # in which a client may still use a connection that is open when the server is told to stop
 
 
@@ -49,6 +50,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and start what runs beside the requests."""
         gc.freeze()  # what was imported stays for good: the collector need not walk through it while requests wait
+        gc.set_threshold(*_OFTEN)
         await super().startup(sockets)
         for task in self._background:
             self._start(self._every(task))

@@ -13,7 +13,7 @@ import math
 import struct
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,8 +59,7 @@ class Plan:
     outputs: tuple[Wanted, ...]
 
 
-@record
-class InferRequest:
+class InferRequest(NamedTuple):
     """What a client asks: images, uint8 [N, 28, 28], and which outputs it wants."""
 
     images: Batch
