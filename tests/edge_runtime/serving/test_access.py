@@ -125,3 +125,13 @@ def test_a_token_that_is_none_is_wrong_usage(token: str, tmp_path: Path) -> None
     error = one_line(digits("serve", "small", "--port", 0, "--token-file", path), 2)
     assert "openssl rand" in error or "cannot be read" in error
     assert not token or token not in error
+
+
+def test_a_path_that_was_asked_before_is_answered_as_the_first_time(server: Running) -> None:
+    """By method, model and version; and after more paths than are kept, whether they lead somewhere or not."""
+    paths = [("GET", "/v2/models/small"), ("GET", "/v2/models/nano"), ("GET", "/v2/models/none"), ("POST", "/v2/models/small")]
+    first = [(ask(server, *path).status, ask(server, *path).body) for path in paths]
+    assert [status for status, _ in first] == [200, 200, 404, 405]
+    for number in range(300):
+        assert ask(server, "GET", f"/v2/models/none-{number}").status == 404
+    assert [(ask(server, *path).status, ask(server, *path).body) for path in paths] == first

@@ -135,8 +135,8 @@ def test_failures_are_logged_with_their_traceback_and_told_without(monkeypatch: 
         async def send(message: dict[str, object]) -> None:
             sent.append(message)
 
-        scope = {"method": "GET", "headers": [], "query_string": b"", "path_params": {}}
-        await _Endpoint("/x", broken, Log(stream))(scope, None, send)  # type: ignore[arg-type]
+        scope = {"method": "GET", "path": "/x", "headers": [], "query_string": b"", "path_params": {}}
+        await _Endpoint("/x", broken, Log(stream), {})(scope, None, send)  # type: ignore[arg-type]
         return sent
 
     stream = io.StringIO()
