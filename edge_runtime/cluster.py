@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -153,20 +154,26 @@ def outcomes_in_order(
         DigitsError: the scheduler has gone, or no worker was left for a while.
     """
     token, running = f"digits-{os.urandom(8).hex()}", deque[Future]()
+    again: dict[str, Callable[[], Future]] = {}
     try:
         for number, call in enumerate(calls):
-            running.append(client.submit(function, *call, key=f"{token}-{number}", pure=False))
+            key = f"{token}-{number}"
+            again[key] = partial(client.submit, function, *call, key=f"{key}-again", pure=False)
+            running.append(client.submit(function, *call, key=key, pure=False))
             if len(running) >= each * max(1, worker_count(client)):
-                yield _oldest(client, running)
+                yield _oldest(client, running, again)
         while running:
-            yield _oldest(client, running)
+            yield _oldest(client, running, again)
     finally:
         if client.status == "running":
             client.cancel(list(running))
 
 
-def _oldest(client: Client, running: deque[Future]) -> Any:
-    """The outcome of the first of them, once it is there; waits for workers to come back, but not for ever."""
+def _oldest(client: Client, running: deque[Future], again: dict[str, Callable[[], Future]]) -> Any:
+    """The outcome of the first of them, once it is there; waits for workers to come back, but not for ever.
+
+    Calls that were on the same workers when those died are all blamed for it. So one of several is tried once more by itself.
+    """
     alone = None
     while not running[0].done():
         with suppress(TimeoutError):
@@ -176,9 +183,18 @@ def _oldest(client: Client, running: deque[Future]) -> Any:
         if alone and time.monotonic() - alone > CONNECT_SECONDS:
             raise DigitsError(f"no worker has been left for {CONNECT_SECONDS} s; what ended them?")
     future = running.popleft()
+    retry = again.pop(future.key, None)
+    if retry and _killed(future) and any(_killed(other) for other in running):
+        running.appendleft(retry())
+        future.release()
+        return _oldest(client, running, again)
     outcome = _outcome(future)
     future.release()
     return outcome
+
+
+def _killed(future: Future) -> bool:
+    return bool(future.status == "error") and isinstance(future.exception(), KilledWorker)
 
 
 def _outcome(future: Future) -> Any:
