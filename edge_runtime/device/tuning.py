@@ -105,7 +105,8 @@ def recall(model: ModelFile, backend: Backend) -> Tuning | None:
     except DataError:
         return None
     fits = (found.model, found.runtime, found.device) == (model.sha256, runtime, device())
-    return found if fits and min(found.threads, found.batch_threads, found.batch) >= 1 else None
+    counts = (found.threads, found.batch_threads, found.batch, *(timing.threads for timing in found.timings))
+    return found if fits and min(counts) >= 1 else None
 
 
 def _path(model: str, runtime: str) -> Path:

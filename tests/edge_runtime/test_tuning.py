@@ -1,6 +1,7 @@
 """Threads and batch sizes: chosen by time, remembered for this device alone; and streams."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,9 @@ def test_what_is_remembered_is_of_this_device(cache: Path, monkeypatch: pytest.M
     with monkeypatch.context() as patch:
         patch.setattr(tuning, "device", lambda: "another one")
         assert recall(model, LITERT) is None
-    for damaged in (content[:50], content.replace('"threads": 1', '"threads": 0'), content.replace(model.sha256, "0" * 64), "[]"):
+    wrong_counts = [re.sub(f'"{name}": [0-9]+', f'"{name}": 0', content) for name in ("threads", "batch_threads")]
+    for damaged in (content[:50], *wrong_counts, content.replace(model.sha256, "0" * 64), "[]"):
+        assert damaged != content
         path.write_text(damaged)
         assert recall(model, LITERT) is None, damaged[:80]
 

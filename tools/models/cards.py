@@ -211,7 +211,7 @@ def _commands(release: Released) -> str:
     lines = (
         (f"digits train --release {name} --seed {SHIPPED_SEED}", f"trains it again, into runs/{name}-seed{SHIPPED_SEED}"),
         (f"digits convert runs/{name}-seed{SHIPPED_SEED}/model.keras --name {name}", "by every recipe"),
-        (f"python -m tools.evaluate_release {name} {SHIPPED_SEED}", "the shipped files from the committed weights, byte for byte"),
+        (f"python -m tools.evaluate_release {name} {SHIPPED_SEED}", "the shipped files from the committed weights"),
         ("make models", "this page"),
     )
     width = max(len(command) for command, _ in lines)
