@@ -5,6 +5,8 @@ A composition root: it may import any package, and nobody imports it.
 
 import dataclasses
 import os
+import shlex
+import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -13,10 +15,11 @@ from typing import Any
 import click
 
 from benchmarks.bench import Settings, run, total_steps
+from benchmarks.doubts import warnings
 from benchmarks.machine import cpu_name, default_board_name
 from benchmarks.pipeline import Stage, run_stage
 from benchmarks.results import BenchResult, read_results
-from benchmarks.tables import HEADER, machine_line, rows, warnings
+from benchmarks.tables import HEADER, machine_line, rows
 from convert.recipes import RECIPES
 from edge_runtime.errors import DataError, GateFailed
 from edge_runtime.files import refuse_to_overwrite, write_file
@@ -27,6 +30,28 @@ from train.config import TrainingConfig
 from train.data import Dataset, load_dataset
 from train.options import data_option, max_drop_option
 
+
+class _Counts(click.ParamType[tuple[int, ...]]):
+    """Numbers with commas between them; nothing for none."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            found = tuple(int(part) for part in value.split(",") if part)
+        except ValueError:
+            self.fail(f"{value!r} is not a list of numbers such as 1,2,4", param, ctx)
+        least = 0 if param is not None and param.name == "pin" else 1
+        if any(not least <= count <= 4_096 for count in found):
+            self.fail(f"{value!r}: expected numbers from {least} to 4,096", param, ctx)
+        return tuple(sorted({*found}))
+
+
+COUNTS = _Counts()
+_SAMPLES, _STARTS = 4_000, 8
+
 # Short runs: enough for the figures that the report is about, within minutes on two cores.
 _PIPELINE_EPOCHS = {"linear": 4, "mlp": 8, "cnn": 4}
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")  # with another version of one, what was made is out of date
@@ -36,7 +61,11 @@ _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")  # with another v
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL.tflite...")
 @data_option
 @click.option("--no-accuracy", is_flag=True, help="Measure times and sizes alone; needs no data.")
-@click.option("--samples", type=int, default=2_000, show_default=True, help="Timed calls of each model; p99 needs 1,000.")
+@click.option("--samples", type=int, default=_SAMPLES, show_default=True, help="Timed calls of each model; p99 needs 1,000.")
+@click.option("--starts", type=int, default=_STARTS, show_default=True, help="Processes that the calls are spread over.")
+@click.option("--batches", type=COUNTS, default="", metavar="N,N...", help="Also time batches of so many images.")
+@click.option("--thread-sweep", type=COUNTS, default="", metavar="N,N...", help="Also time with so many threads.")
+@click.option("--pin", type=COUNTS, default="", metavar="CPU,CPU...", help="Run on these processors alone.")
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads of the interpreter.")
 @click.option("--backend", metavar="NAME", help="litert, tflite or tensorflow; the first installed one if not given.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the order in which models take turns.")
@@ -48,6 +77,10 @@ def bench_command(
     data_path: Path | None,
     no_accuracy: bool,
     samples: int,
+    starts: int,
+    batches: tuple[int, ...],
+    thread_sweep: tuple[int, ...],
+    pin: tuple[int, ...],
     threads: int,
     backend: str | None,
     seed: int,
@@ -55,14 +88,16 @@ def bench_command(
     out: Path,
     force: bool,
 ) -> None:
-    """Measure models on this board: load, first answer, batch-1 latency, accuracy, bytes.
+    """Measure models on this board: cold start, batch-1 latency, accuracy, memory, bytes.
 
-    Writes OUT/BOARD.json with the raw samples, and two plots beside it. Models take turns in random order. A plain .tflite runs in
-    this very process, as it would in your program: measure only what you trust. MODEL may be a shipped one's name too: nano, small-fp32...
+    Writes OUT/BOARD.json with the raw samples, and two plots beside it. Models take turns in random order, in several processes one after
+    the other; docs/benchmarking.md says how and why. MODEL may be a shipped one's name too: nano, small-fp32...
     """
     from benchmarks.output import target_files, write_bench
 
-    settings = Settings(board or default_board_name(), samples, threads, backend, seed)
+    settings = Settings(
+        board or default_board_name(), samples, threads, backend, seed, starts, pin, batches, thread_sweep, typed_command()
+    )
     targets = target_files(out, settings.board)
     for target in targets:
         refuse_to_overwrite(target, force)
@@ -70,6 +105,11 @@ def bench_command(
     written = write_bench(result, targets, force)
     print_bench(result)
     click.echo(f"written: {', '.join(str(path) for path in written)}")
+
+
+def typed_command() -> str:
+    """The command as it was typed, for the results."""
+    return shlex.join(["digits", *sys.argv[1:]])
 
 
 def _data_or_advice(path: Path | None) -> Dataset:
@@ -117,7 +157,7 @@ def pipeline_command(
     """
     import jinja2  # noqa: F401 - asked for now, rather than after minutes of training
 
-    settings = Settings(default_board_name(), samples)
+    settings = Settings(default_board_name(), samples, command=typed_command())
     pipeline = _Pipeline(out, load_dataset(data_path), epochs, seed, max_drop, settings)
     stages = pipeline.stages()
     for number, stage in enumerate(stages, 1):

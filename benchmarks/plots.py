@@ -1,13 +1,13 @@
 """Accuracy against latency and against size, as the bytes of PNG files."""
 
 import io
-import math
 from collections.abc import Callable
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from benchmarks.percentiles import percentile
+from benchmarks.figures import per_call
 from benchmarks.results import BenchResult, ModelResult
 
 _MARKERS = "osD^vPX*<>"
@@ -17,7 +17,7 @@ def accuracy_against_latency(result: BenchResult) -> bytes:
     """Test accuracy against the median of the steady batch-1 latency."""
 
     def latency(model: ModelResult) -> float:
-        return (percentile(model.steady_ns, 50) or math.nan) / 1_000  # too few samples for a median: no point
+        return float(np.median(per_call(model.median_turns))) / 1_000
 
     return _scatter(result, latency, f"median latency of one image in us, {result.machine.board}")
 

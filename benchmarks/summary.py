@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.percentiles import percentile
+from benchmarks.doubts import warnings
+from benchmarks.figures import median_ns
 from benchmarks.report import Picture, Section, Table
 from benchmarks.results import BenchResult, ModelResult
-from benchmarks.tables import HEADER, Row, accuracy_text, kilobytes, machine_line, microseconds, rows, warnings
+from benchmarks.tables import HEADER, Row, accuracy_text, kilobytes, machine_line, microseconds, rows
 from edge_runtime.manifest import Manifest
 from edge_runtime.model_file import ModelFile, operator_specs
 
@@ -90,8 +91,9 @@ def bench_section(result: BenchResult, latency: Path, size: Path) -> Section:
         paragraphs=(
             machine_line(result),
             f"p50, p90 and p99 are of {len(result.models[0].steady_ns):,} calls of Classifier.classify for each model, "
-            "from a uint8 image to a label; models took turns in random order, warm-up calls are not counted. "
-            "Load and first answer are medians of three processes of their own.",
+            f"from a uint8 image to a label, over {len(result.models[0].starts)} processes; models took turns in random order, "
+            "warm-up calls are not counted. Cold start, from starting Python to the first answer, and memory (proportional set size) are "
+            f"medians of {len(result.models[0].cold)} processes of their own.",
         ),
         warnings=warnings(result),
         tables=(Table(HEADER, rows(result)),),
@@ -110,7 +112,7 @@ def _summary_rows(result: BenchResult) -> list[Row]:
 
 
 def _summary_cells(model: ModelResult) -> Row:
-    return accuracy_text(model.accuracy), kilobytes(model.file_bytes), microseconds(percentile(model.steady_ns, 50))
+    return accuracy_text(model.accuracy), kilobytes(model.file_bytes), microseconds(median_ns(model.median_turns))
 
 
 def _training_row(manifest: Manifest) -> Row:

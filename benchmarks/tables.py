@@ -2,11 +2,23 @@
 
 from collections.abc import Sequence
 
-from benchmarks.percentiles import percentile
-from benchmarks.results import BenchResult, ModelResult
+from benchmarks.figures import median_interval, median_ns, tail_ns
+from benchmarks.results import OURS, BenchResult, ModelResult, Turn
 from edge_runtime.statistics import Accuracy
 
-HEADER = ("model", "recipe", "file", "payload", "test accuracy (95 % interval)", "p50", "p90", "p99", "load", "first answer")
+HEADER = (
+    "model",
+    "recipe",
+    "file",
+    "payload",
+    "test accuracy (95 % interval)",
+    "p50",
+    "95 % interval",
+    "p90",
+    "p99",
+    "cold start",
+    "memory",
+)
 Row = tuple[str, ...]
 
 
@@ -29,31 +41,6 @@ def machine_line(result: BenchResult) -> str:
         f"{machine.board}: {machine.cpu}, {machine.cores} cores, {machine.memory_bytes / 2**30:.0f} GiB, {machine.system}, "
         f"Python {machine.python}, {machine.runtime}, {threads}, batch 1"
     )
-
-
-def warnings(result: BenchResult) -> list[str]:
-    """What a reader of the results should know before believing them."""
-    found = []
-    if result.machine.busy_percent > 20:
-        found.append(f"the machine was {result.machine.busy_percent:.0f} % busy with other work when this began")
-    for model in result.models:
-        median, p90 = percentile(model.steady_ns, 50), percentile(model.steady_ns, 90)
-        if median and p90 and p90 > 1.5 * median:
-            found.append(f"{model.name} {model.recipe}: p90 is {p90 / median:.1f} times the median, so times are noisy")
-    if any(model.recipe == "static_wi8_ai16" for model in result.models):
-        found.append("16-bit activations run in reference kernels, without XNNPACK" + _how_much_slower(result))
-    return found
-
-
-def _how_much_slower(result: BenchResult) -> str:
-    """Median latency with 16-bit activations over that with 8-bit ones, of each model that has both."""
-    medians = {(model.name, model.recipe): percentile(model.steady_ns, 50) for model in result.models}
-    ratios = [
-        f"{name} {wide / narrow:.1f} times"
-        for (name, recipe), wide in medians.items()
-        if recipe == "static_wi8_ai16" and wide and (narrow := medians.get((name, "static_wi8_ai8")))
-    ]
-    return f"; against 8-bit ones they took: {', '.join(ratios)}" if ratios else ""
 
 
 def microseconds(nanoseconds: int | None) -> str:
@@ -79,18 +66,34 @@ def accuracy_text(accuracy: Accuracy | None) -> str:
     return f"{accuracy.percent:.2f} % ({low:.2f} to {high:.2f})"
 
 
+def interval_text(turns: Sequence[Turn]) -> str:
+    """Such as `12.1 to 12.4 us`, of the median; a dash from a single process."""
+    interval = median_interval(turns)
+    return "-" if interval is None else f"{interval[0] / 1_000:,.1f} to {interval[1] / 1_000:,.1f} us"
+
+
+def middle(samples: Sequence[int | None]) -> int | None:
+    """The median of what is known; None if nothing is."""
+    known = sorted(sample for sample in samples if sample is not None)
+    return known[len(known) // 2] if known else None
+
+
+def memory_text(model: ModelResult) -> str:
+    """Steady memory of a process, such as `38.1 MB`; a dash where the system does not tell."""
+    steady = middle([start.steady_bytes for start in model.cold])
+    return "-" if steady is None else f"{steady / 1e6:,.1f} MB"
+
+
 def _row(model: ModelResult) -> Row:
     return (
-        model.name,
+        model.name if model.way == OURS else f"{model.name} by {model.way}",
         model.recipe,
         kilobytes(model.file_bytes),
         kilobytes(model.payload_bytes),
         accuracy_text(model.accuracy),
-        *(microseconds(percentile(model.steady_ns, percent)) for percent in (50, 90, 99)),
-        milliseconds(_middle(model.load_ns)),
-        milliseconds(_middle(model.first_ns)),
+        microseconds(median_ns(model.median_turns)),
+        interval_text(model.median_turns),
+        *(microseconds(tail_ns(model, percent)) for percent in (90, 99)),
+        milliseconds(middle([start.total_ns for start in model.cold])),
+        memory_text(model),
     )
-
-
-def _middle(samples: Sequence[int]) -> int | None:
-    return sorted(samples)[len(samples) // 2] if samples else None

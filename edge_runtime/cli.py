@@ -33,7 +33,7 @@ COMMANDS = {
     "receipts": ("edge_runtime.device.cli", "litert", "Compare what digits verify found on several boards."),
     "doctor": ("edge_runtime.device.cli", "litert", "Say what runs on this device, what does not, and what mends it."),
     "tune": ("edge_runtime.device.cli", "litert", "Find the threads and batch size that suit this device."),
-    "bench": ("benchmarks.cli", "bench", "Measure latency, size and accuracy on this board."),
+    "bench": ("benchmarks.cli", "bench", "Measure latency, cold start, memory, size and accuracy."),
     "serve": ("edge_runtime.serving.cli", "litert,serve", "Serve a web page to draw on, and HTTP inference."),
     "pipeline": ("benchmarks.cli", "train,bench", "Do all of it, from data to report."),
 }

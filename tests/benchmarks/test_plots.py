@@ -33,7 +33,7 @@ def _colour(png: bytes) -> float:
 @PLOTS
 def test_every_model_with_an_accuracy_is_a_point(plot: object) -> None:
     """More models, more ink; one without an accuracy stands in the legend alone."""
-    second = model_result(name="mlp", file_bytes=200_000, steady_ns=(9_000,) * 50, accuracy=_accuracy(97, 100))
+    second = model_result((9_000,) * 50, name="mlp", file_bytes=200_000, accuracy=_accuracy(97, 100))
     pictures = [plot(bench_result(model_result(), *more)) for more in ((), (second,))]
     assert all(0.005 < _ink(picture) < 0.3 for picture in pictures)
     assert 0 < _colour(pictures[0]) < _colour(pictures[1])

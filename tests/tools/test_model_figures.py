@@ -5,13 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
-from tests.benchmarks.samples import model_result
 from tools.models.costs import read_steps
-from tools.models.figures import median_ratio, over_seeds
+from tools.models.figures import over_seeds
 from tools.models.pictures import MOST_SHOWN, Picture, confusion_matrix, mistakes, pictures_of
 from train.data import Dataset
 from train.release_results import evaluate_answers
@@ -29,39 +26,6 @@ def test_the_interval_of_a_mean_over_seeds_is_students() -> None:
 def test_the_interval_stays_a_percentage() -> None:
     """No accuracy over 100."""
     assert over_seeds([100.0, 99.9, 100.0]).interval[1] == 100
-
-
-def test_models_that_slow_down_together_keep_their_ratio() -> None:
-    """Half of the rounds took twice as long for both: the ratio of medians is certain all the same."""
-    speed = np.repeat([1, 2] * 10, 50)
-    candidate = model_result(steady_ns=tuple((3_000 * speed).tolist()))
-    reference = model_result(steady_ns=tuple((2_000 * speed).tolist()))
-    found = median_ratio(candidate, reference)
-    assert (found.value, *found.interval) == (1.5, 1.5, 1.5)
-
-
-def test_an_interval_is_as_wide_as_rounds_differ() -> None:
-    """Rounds that disagree make it wide; as many calls that differ within each round do not."""
-    steady = model_result(steady_ns=(1_000,) * 1_000)
-    by_round = np.repeat(np.random.RandomState(0).randint(800, 1_200, 20), 50)
-    within = np.tile(np.linspace(800, 1_200, 50).astype(int), 20)
-    wide, narrow = (median_ratio(model_result(steady_ns=tuple(times.tolist())), steady).interval for times in (by_round, within))
-    assert wide[1] - wide[0] > 5 * (narrow[1] - narrow[0])
-
-
-@settings(max_examples=15)  # each draws 2,000 resamples
-@given(st.integers(1, 1_000), st.integers(1, 1_000), st.integers(1, 160))
-def test_constant_times_have_a_certain_ratio(candidate: int, reference: int, count: int) -> None:
-    """Whatever the number of calls, a multiple of a round or not."""
-    found = median_ratio(model_result(steady_ns=(candidate,) * count), model_result(steady_ns=(reference,) * count))
-    assert found.value == candidate / reference
-    assert found.interval == (pytest.approx(found.value), pytest.approx(found.value))
-
-
-def test_runs_of_different_length_have_no_ratio() -> None:
-    """They were not interleaved."""
-    with pytest.raises(ValueError, match="2 samples of one model, 1 of the other"):
-        median_ratio(model_result(steady_ns=(1, 2)), model_result(steady_ns=(1,)))
 
 
 @pytest.mark.parametrize("recipe", ["fp32", "int8"])

@@ -79,10 +79,9 @@ def test_another_measurement_gives_another_page(copied: Layout, many_file: Path)
     """A model that took ten times as long is told to be slower, by ten times the ratio."""
     result = json.loads(_results(copied).read_text())
     for model in result["models"]:
-        if model["name"] == "nano":
-            model["steady_ns"] = [10_000] * len(model["steady_ns"])
-        else:
-            model["steady_ns"] = [1_000] * len(model["steady_ns"])
+        time = 10_000 if model["name"] == "nano" else 1_000
+        for turn in model["turns"]:
+            turn["samples_ns"] = [time * turn["group"]] * len(turn["samples_ns"])
     _results(copied).write_text(json.dumps(result))
     main(["nano", "--data", str(many_file)], copied)
     page = copied.page.read_text()

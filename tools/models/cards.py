@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from statistics import mean
 from typing import Any
 
-from benchmarks.percentiles import percentile
+from benchmarks.figures import Ratio, median_ns, tail_ns
+from benchmarks.figures import ratio as ratio_of
 from benchmarks.results import BenchResult, ModelResult
 from benchmarks.tables import Row, as_markdown, microseconds
 from edge_runtime.inspection import comparison_line
@@ -13,7 +14,7 @@ from edge_runtime.statistics import Accuracy, wilson_interval
 from tools.layout import Layout
 from tools.measure_models import TUTORIAL, TUTORIAL_SIMPLIFIED
 from tools.models.costs import Step, read_steps
-from tools.models.figures import Ratio, median_ratio, over_seeds
+from tools.models.figures import over_seeds
 from tools.models.pictures import MOST_SHOWN
 from tools.models.releases import SHIPPED_RECIPES, Released, find_result
 from train.release_results import SEEDS, SHIPPED_SEED, SplitEvaluation, class_percents
@@ -183,23 +184,25 @@ def _latency(release: Released, result: BenchResult) -> str:
     body, verdicts = [], []
     for recipe in (FLOAT, INT8):
         found, reference = (find_result(result, name, recipe) for name in (release.name, TUTORIAL))
-        ratio, simplified = median_ratio(found, reference), find_result(result, TUTORIAL_SIMPLIFIED, recipe)
+        ratio, simplified = ratio_of(found, reference), find_result(result, TUTORIAL_SIMPLIFIED, recipe)
         body += [_latency_row(found, _ratio_text(ratio)), _latency_row(reference, "1")]
-        body.append(_latency_row(simplified, _ratio_text(median_ratio(simplified, reference))))
+        body.append(_latency_row(simplified, _ratio_text(ratio_of(simplified, reference))))
         verdicts.append(f"as {SHORT[recipe]} {_verdict(ratio)}")
     return f"{as_markdown(header, body)}\n\nIn the same run as the network of TensorFlow's tutorial: {', '.join(verdicts)}."
 
 
 def _latency_row(model: ModelResult, ratio: str) -> Row:
-    times = [microseconds(percentile(model.steady_ns, percent)) for percent in (50, 90, 99)]
+    times = [microseconds(found) for found in (median_ns(model.median_turns), tail_ns(model, 90), tail_ns(model, 99))]
     return (f"{model.name} {SHORT[model.recipe]}", *times, ratio)
 
 
 def _ratio_text(ratio: Ratio) -> str:
-    return f"{ratio.value:.3f} ({ratio.interval[0]:.3f} to {ratio.interval[1]:.3f})"
+    return f"{ratio.value:.3f}" + (f" ({ratio.interval[0]:.3f} to {ratio.interval[1]:.3f})" if ratio.interval else "")
 
 
 def _verdict(ratio: Ratio) -> str:
+    if ratio.interval is None:
+        return "one process alone gives no verdict"
     low, high = ratio.interval
     if low <= 1 <= high:
         return "no difference was found"

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
-from benchmarks.percentiles import percentile
+from benchmarks.doubts import warnings
+from benchmarks.figures import median_ns
 from benchmarks.results import BenchResult
-from benchmarks.tables import Row, accuracy_text, as_markdown, machine_line, microseconds, warnings
+from benchmarks.tables import Row, accuracy_text, as_markdown, machine_line, microseconds
 from tools.layout import Layout
 from tools.measure_models import TUTORIAL
 from tools.models.cards import FLOAT, INT8, card, count_text, steps_of
@@ -66,7 +67,7 @@ def _summary_row(release: Released, result: BenchResult, address: str) -> Row:
         f"{shipped.file_bytes:,} B",
         f"**{spread.mean:.3f} %** ({spread.least:.2f} to {spread.most:.2f})",
         count_text(shipped.test.accuracy),
-        *(microseconds(percentile(find_result(result, release.name, recipe).steady_ns, 50)) for recipe in (INT8, FLOAT)),
+        *(microseconds(median_ns(find_result(result, release.name, recipe).median_turns)) for recipe in (INT8, FLOAT)),
     )
 
 

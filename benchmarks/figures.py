@@ -1,0 +1,90 @@
+"""Figures that are derived from the raw samples of a run: medians with intervals, tails, ratios of two models."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean, median, stdev
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t
+
+from benchmarks.percentiles import percentile
+from benchmarks.results import ModelResult, Turn
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times as long one model took as another, with its 95 % interval; no interval from a single process."""
+
+    value: float
+    interval: tuple[float, float] | None
+
+
+def median_ns(turns: Sequence[Turn]) -> int | None:
+    """Nanoseconds of a call: the median of all samples, each over the calls in it. None where there are too few for it."""
+    return percentile(per_call(turns).astype(np.int64).tolist(), 50)
+
+
+def tail_ns(model: ModelResult, percent: int) -> int | None:
+    """A high percentile of single calls: groups would hide what happens to one. None where there are too few for it."""
+    return percentile(model.steady_ns, percent)
+
+
+def per_call(turns: Sequence[Turn]) -> NDArray[np.float64]:
+    """Nanoseconds of a call, by sample: float64 [N]."""
+    return np.concatenate([np.asarray(turn.samples_ns, np.float64) / turn.group for turn in turns])
+
+
+def process_medians(turns: Sequence[Turn]) -> dict[int, float]:
+    """The median nanoseconds of a call in each process, by its number."""
+    return {
+        process: float(np.median(per_call([turn for turn in turns if turn.process == process])))
+        for process in sorted({turn.process for turn in turns})
+    }
+
+
+def median_interval(turns: Sequence[Turn]) -> tuple[float, float] | None:
+    """95 % interval of the median in nanoseconds; None from a single process.
+
+    Student's t over the logarithms of the processes' medians. Samples of one process share its memory layout and its moment, so they are
+    no independent witnesses; processes are. Source: T. Kalibera and R. Jones, "Rigorous benchmarking in reasonable time", ISMM 2013.
+    """
+    medians = process_medians(turns)
+    interval = _interval([math.log(value) for value in medians.values()])
+    return interval and (math.exp(interval[0]), math.exp(interval[1]))
+
+
+def log_ratios(candidate: ModelResult, reference: ModelResult) -> list[float]:
+    """The logarithm of the quotient of the two models' medians, in each process that both were timed in."""
+    mine, theirs = (process_medians(model.median_turns) for model in (candidate, reference))
+    return [math.log(mine[process] / theirs[process]) for process in sorted(mine.keys() & theirs.keys())]
+
+
+def ratio(candidate: ModelResult, reference: ModelResult) -> Ratio:
+    """How many times the reference's median the candidate took, both from one interleaved run.
+
+    The quotient is taken within each process: what slowed the machine for a while, slowed both. Over the processes, the geometric mean, and
+    Student's t of its logarithm.
+
+    Raises:
+        ValueError: they were not timed in the same processes.
+    """
+    if {turn.process for turn in candidate.turns} != {turn.process for turn in reference.turns}:
+        raise ValueError("the models were not timed in the same processes")
+    logs = log_ratios(candidate, reference)
+    interval = _interval(logs)
+    return Ratio(math.exp(mean(logs)), interval and (math.exp(interval[0]), math.exp(interval[1])))
+
+
+def _interval(values: Sequence[float]) -> tuple[float, float] | None:
+    if len(values) < 2:
+        return None
+    half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
+    return mean(values) - half, mean(values) + half
+
+
+def spread(medians: Mapping[int, float]) -> float:
+    """How far the processes' medians lie from their middle: the largest distance, as a share of it."""
+    middle = median(medians.values())
+    return max(abs(value - middle) for value in medians.values()) / middle

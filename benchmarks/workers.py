@@ -1,0 +1,147 @@
+"""The parent's side of `benchmarks.worker`: starting children, asking for turns, and what they ran in."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from edge_runtime.child import last_words, module_command
+from edge_runtime.errors import DigitsError
+
+_LONGEST_ANSWER_S = 300
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A Python that runs subjects: its executable, what it needs in PYTHONPATH, and its name for messages."""
+
+    name: str
+    python: str = sys.executable
+    path: str = str(Path(__file__).parents[1])
+
+    def command(self, module: str, *words: str) -> list[str]:
+        """The command that runs a module there."""
+        return [self.python, *module_command(module, *words)[1:]]
+
+    def variables(self) -> dict[str, str]:
+        """Its environment variables; every library's own threads are as many as it is told, and it says nothing needless."""
+        return {**os.environ, "PYTHONPATH": self.path, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+
+
+OURS = Environment("edge-digits")
+
+
+@dataclass(frozen=True)
+class SubjectSpec:
+    """A subject as a child is told of it: its module, its model file, its threads, its options."""
+
+    module: str
+    model: str
+    threads: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Worker:
+    """A running child. A context manager: the child ends with it.
+
+    Attributes:
+        ready: what the child said when its subjects were loaded and warm.
+        subjects: how many there are.
+    """
+
+    def __init__(self, environment: Environment, subjects: Sequence[SubjectSpec], images: Path, pinned: Sequence[int] = ()) -> None:
+        """Start the child and wait until it is ready.
+
+        Raises:
+            DigitsError: it failed; the message ends with its last words.
+        """
+        self._name = environment.name
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the child ends
+        self._child = subprocess.Popen(
+            environment.command("benchmarks.worker"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            env=environment.variables(),
+        )
+        self.subjects = len(subjects)
+        task = {"images": str(images), "pinned": list(pinned), "subjects": [asdict(subject) for subject in subjects]}
+        try:
+            self.ready = self._ask(task)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def process_id(self) -> int:
+        """Of the child."""
+        return self._child.pid
+
+    def turn(self, subject: int, start: int, samples: int, batch: int = 1, group: int = 1) -> dict[str, Any]:
+        """Time a subject: `samples` groups of `group` calls with `batch` images each, from image number `start` on.
+
+        Raises:
+            DigitsError: the child failed.
+        """
+        return self._ask({"subject": subject, "start": start, "samples": samples, "batch": batch, "group": group})
+
+    def classes(self, subject: int, images: Path) -> list[int]:
+        """The class that a subject gives to each image of an .npy file.
+
+        Raises:
+            DigitsError: the child failed.
+        """
+        return list(self._ask({"subject": subject, "classify": str(images)})["classes"])
+
+    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        assert self._child.stdin
+        assert self._child.stdout
+        try:
+            self._child.stdin.write(json.dumps(request).encode() + b"\n")
+            self._child.stdin.flush()
+        except BrokenPipeError:
+            raise self._failure("ended") from None
+        if not select.select([self._child.stdout], [], [], _LONGEST_ANSWER_S)[0]:
+            raise self._failure(f"did not answer for {_LONGEST_ANSWER_S} s")
+        line = self._child.stdout.readline()
+        if not line.endswith(b"\n"):
+            raise self._failure("ended")
+        return dict(json.loads(line))
+
+    def _failure(self, what: str) -> DigitsError:
+        if what == "ended":
+            self._child.wait(5)  # it may still be writing why
+        words = last_words(self._said)
+        self.close()
+        return DigitsError(f"{self._name}: the process that was measured {what}{words}")
+
+    def close(self) -> None:
+        """End the child. More than once is once."""
+        if self._said.closed:
+            return
+        assert self._child.stdin
+        with suppress(BrokenPipeError):
+            self._child.stdin.close()
+        if self._child.poll() is None:
+            try:
+                self._child.wait(5)
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+                self._child.wait()
+        assert self._child.stdout
+        self._child.stdout.close()
+        self._said.close()
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

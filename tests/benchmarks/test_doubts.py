@@ -1,0 +1,95 @@
+"""What the report itself doubts: each reason planted, with its figure in the text."""
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.doubts import warnings
+from benchmarks.results import BenchResult, Start
+from tests.benchmarks.samples import QUIET, bench_result, many_processes, model_result, turns
+
+STEADY = many_processes([100_000] * 10)
+
+
+def test_results_that_can_be_believed_have_no_warning() -> None:
+    """A quiet machine, a fine clock, steady times, 8-bit activations, ten processes that agree."""
+    assert warnings(bench_result(STEADY)) == []
+
+
+DOUBTS = {
+    "other work in one process": (
+        bench_result(STEADY, conditions=(QUIET, replace(QUIET, when="process 3", busy_percent=61.7))),
+        "other programs kept the machine up to 62 % busy: process 3",
+    ),
+    "other work all the time": (
+        bench_result(STEADY, conditions=(replace(QUIET, busy_percent=40.0),) * 2),
+        "other programs kept the machine up to 40 % busy: throughout",
+    ),
+    "a host that takes time": (
+        bench_result(STEADY, conditions=(QUIET, replace(QUIET, stolen_percent=7.0))),
+        "the machine's host took up to 7 % of its time away",
+    ),
+    "throttling": (
+        bench_result(STEADY, conditions=(QUIET, replace(QUIET, throttled=0x50005))),
+        "the board throttled itself, or its supply was too weak (firmware bits 0x50005)",
+    ),
+    "a clock that falls": (
+        bench_result(STEADY, conditions=(QUIET, replace(QUIET, megahertz=1_000.0))),
+        "the processor's clock changed between 1,000 and 1,500 MHz",
+    ),
+    "a governor that changed": (
+        bench_result(STEADY, conditions=(QUIET, replace(QUIET, governor="powersave"))),
+        "the frequency governor was changed during the run",
+    ),
+    "a coarse clock": (
+        bench_result(STEADY, clock_step_ns=(1_000,)),
+        "the clock is coarse: its step of 1,000 ns is 1.0 % of the shortest sample",
+    ),
+    "a costly harness": (bench_result(STEADY, empty_ns=(400, 410, 90)), "the harness itself adds 400 ns to each call"),
+    "too few samples": (
+        bench_result(many_processes([100_000] * 9)),
+        "cnn static_wi8_ai8: 900 samples are too few for a p99, which needs 1,000",
+    ),
+    "noise": (
+        bench_result(
+            replace(STEADY, turns=tuple(replace(turn, samples_ns=(100_000,) * 40 + (300_000,) * 10) for turn in STEADY.turns))
+        ),
+        "cnn static_wi8_ai8: p90 is 3.0 times the median, so times are noisy",
+    ),
+    "processes that disagree": (
+        bench_result(many_processes([100_000] * 9 + [112_000])),
+        "cnn static_wi8_ai8: the medians of the processes differ by up to 12 %",
+    ),
+    "one process": (
+        bench_result(model_result([100_000] * 1_000)),
+        "cnn static_wi8_ai8: one process alone, so nobody knows how much processes differ",
+    ),
+    "interruptions": (
+        bench_result(replace(STEADY, turns=tuple(replace(turn, preempted=turn.process % 2) for turn in STEADY.turns))),
+        "cnn static_wi8_ai8: 10 of 20 turns were interrupted by other work",
+    ),
+    "a warm-up without end": (
+        bench_result(replace(STEADY, starts=tuple(Start(process, 9_000, process > 0) for process in range(10)))),
+        "cnn static_wi8_ai8: the warm-up did not settle in 1 of 10 processes",
+    ),
+    "slow kernels": (
+        bench_result(STEADY, many_processes([250_000] * 10, recipe="static_wi8_ai16")),
+        "16-bit activations run in reference kernels, without XNNPACK; against 8-bit ones they took: cnn 2.5 times",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DOUBTS)
+def test_every_reason_for_doubt_is_said(case: str) -> None:
+    """In one line, with its figure, and nothing beside it."""
+    result, text = DOUBTS[case]
+    assert isinstance(result, BenchResult)
+    assert warnings(result) == [text]
+
+
+def test_a_clock_that_groups_make_fine_enough_is_no_doubt() -> None:
+    """What counts is the sample that the median is taken from."""
+    single, grouped = turns([2_000] * 1_000), turns([40_000] * 100, group=20)
+    result = bench_result(model_result(turns=(*single, *grouped)), clock_step_ns=(50,))
+    assert not any("coarse" in text for text in warnings(result))
+    assert any("coarse" in text for text in warnings(bench_result(model_result(turns=single), clock_step_ns=(50,))))

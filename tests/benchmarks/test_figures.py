@@ -1,0 +1,51 @@
+"""Figures from raw samples, against values computed by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.figures import median_interval, median_ns, process_medians, ratio, spread, tail_ns
+from tests.benchmarks.samples import many_processes, model_result, turns
+
+
+def test_models_that_slow_down_together_keep_their_ratio() -> None:
+    """Half of the processes took twice as long for both: the ratio is certain all the same."""
+    found = ratio(many_processes([3_000, 6_000] * 5), many_processes([2_000, 4_000] * 5))
+    assert (found.value, found.interval) == (pytest.approx(1.5), pytest.approx((1.5, 1.5)))
+
+
+def test_the_interval_of_a_ratio_is_students_over_processes() -> None:
+    """Of three processes: 4.303 standard errors of the logarithm to either side."""
+    found = ratio(many_processes([1_100, 1_000, 900]), many_processes([1_000] * 3))
+    logs = np.log([1.1, 1.0, 0.9])
+    half = 4.302653 * logs.std(ddof=1) / 3**0.5
+    assert found.value == pytest.approx(np.exp(logs.mean()))
+    assert found.interval == pytest.approx((np.exp(logs.mean() - half), np.exp(logs.mean() + half)))
+
+
+def test_one_process_has_no_interval() -> None:
+    """However many calls it made: they are no independent witnesses."""
+    one = many_processes([5_000])
+    assert (ratio(one, one).interval, median_interval(one.turns)) == (None, None)
+
+
+def test_models_of_different_processes_have_no_ratio() -> None:
+    """They were not interleaved."""
+    with pytest.raises(ValueError, match="not timed in the same processes"):
+        ratio(many_processes([1_000] * 2), many_processes([1_000] * 3))
+
+
+def test_groups_count_for_the_median_and_single_calls_for_tails() -> None:
+    """A sample of a group is divided by its calls."""
+    model = model_result(turns=(*turns([9_000] * 1_000), *turns([20_000] * 100, group=4)))
+    assert (median_ns(model.median_turns), tail_ns(model, 99)) == (5_000, 9_000)
+
+
+@given(st.lists(st.integers(1, 10**9), min_size=1, max_size=8))
+def test_the_median_of_a_process_is_its_own(medians: list[int]) -> None:
+    """And the largest distance from the middle of all is their spread."""
+    model = many_processes(medians)
+    assert process_medians(model.turns) == dict(enumerate(map(float, medians)))
+    middle = float(np.median(medians))
+    assert spread(process_medians(model.turns)) == pytest.approx(max(abs(median - middle) for median in medians) / middle)
