@@ -38,6 +38,8 @@ def _of_machine(result: BenchResult) -> Iterator[str]:
         yield f"the processor's clock changed between {min(clocks):,.0f} and {max(clocks):,.0f} MHz"
     if len({found.governor for found in result.conditions}) > 1:
         yield "the frequency governor was changed during the run"
+    if len({turn.process for turn in result.reference.turns}) == 1:
+        yield "there was one process alone, so nobody knows how much processes differ"
 
 
 def _when(result: BenchResult, found: list[str]) -> str:
@@ -59,10 +61,7 @@ def _of_model(model: ModelResult) -> Iterator[str]:
     middle, p90 = median_ns(model.turns), tail_ns(model, 90)
     if middle and p90 and p90 > 1.5 * middle:
         yield f"{model.label}: p90 is {p90 / middle:.1f} times the median, so times are noisy"
-    medians = process_medians(model.median_turns)
-    if len(medians) == 1:
-        yield f"{model.label}: one process alone, so nobody knows how much processes differ"
-    elif (found := spread(medians)) > _MOST_SPREAD:
+    if (found := spread(process_medians(model.median_turns))) > _MOST_SPREAD:
         yield f"{model.label}: the medians of the processes differ by up to {100 * found:.0f} %"
     preempted = sum(bool(turn.preempted) for turn in model.turns)
     if preempted > _MOST_PREEMPTED * len(model.turns):

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.device.system import read_system
 from edge_runtime.interpreter import Backend, backend_version
+
+# What XNNPACK chooses its kernels by, as Linux names it; times of processors that differ in these are not of one machine.
+_SIMD = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "neon", "asimd", "asimdhp", "asimddp", "i8mm", "sve")
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class Machine:
     python: str
     numpy: str
     runtime: str
+    simd: tuple[str, ...] = ()  # empty too where nobody looked
 
 
 def this_machine(board: str, backend: Backend) -> Machine:
@@ -43,6 +48,7 @@ def this_machine(board: str, backend: Backend) -> Machine:
         python=platform.python_version(),
         numpy=np.__version__,
         runtime=f"{backend.package} {backend_version(backend)}",
+        simd=tuple(name for name in _SIMD if name in read_system().flags),
     )
 
 

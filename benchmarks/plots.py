@@ -1,9 +1,10 @@
 """Accuracy against latency and against size, as the bytes of PNG files."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
@@ -60,6 +61,21 @@ def _scatter(result: BenchResult, position: Callable[[ModelResult], float], name
     axes.set_ylabel(f"accuracy on {result.split or 'no'} images in %")
     axes.grid(alpha=0.3, which="both")
     axes.legend(fontsize=8)
+    _draw_front(axes, [(position(model), model.accuracy.percent) for model in result.models if model.accuracy])
+    return png(figure)
+
+
+def _draw_front(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
+    """A line along the Pareto front: no model is both to its left and above it."""
+    front: list[tuple[float, float]] = []
+    for place, percent in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not front or percent > front[-1][1]:
+            front.append((place, percent))
+    axes.plot(*zip(*front, strict=True), color="gray", linewidth=1, linestyle=":", drawstyle="steps-post", zorder=0)
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as the bytes of a PNG file; the same figure gives the same bytes."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=120, metadata={"Software": None})
     return stream.getvalue()

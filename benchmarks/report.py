@@ -42,7 +42,7 @@ class Section:
     pictures: Sequence[Picture] = ()
 
 
-def render(title: str, sections: Sequence[Section]) -> str:
-    """The page as HTML. All text is escaped."""
+def render(title: str, sections: Sequence[Section], *, sortable: bool = False) -> str:
+    """The page as HTML. All text is escaped; a `sortable` one has a script of its own that sorts tables by a heading."""
     environment = jinja2.Environment(loader=jinja2.PackageLoader("benchmarks"), autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.get_template("report.html.j2").render(title=title, sections=sections)
+    return environment.get_template("report.html.j2").render(title=title, sections=sections, sortable=sortable)

@@ -34,6 +34,8 @@ COMMANDS = {
     "doctor": ("edge_runtime.device.cli", "litert", "Say what runs on this device, what does not, and what mends it."),
     "tune": ("edge_runtime.device.cli", "litert", "Find the threads and batch size that suit this device."),
     "bench": ("benchmarks.cli", "bench", "Measure latency, cold start, memory, size and accuracy."),
+    "report": ("benchmarks.reporting.cli", "bench", "Show results of bench on one page; find what became slower."),
+    "choose": ("benchmarks.reporting.cli", "bench", "Choose a model from results of bench, by limits."),
     "serve": ("edge_runtime.serving.cli", "litert,serve", "Serve a web page to draw on, and HTTP inference."),
     "pipeline": ("benchmarks.cli", "train,bench", "Do all of it, from data to report."),
 }

@@ -6,6 +6,8 @@
     ├── VerificationFailed          exit 1   golden images came out differently on this device
     ├── BadArgument                 exit 2   a value that no command or function accepts
     ├── GateFailed                  exit 3   the accuracy gate said no
+    ├── RegressionFound             exit 3   a model became slower than it was
+    ├── LimitsNotMet                exit 3   no model is within the limits that were given
     └── InputError                  exit 4   an input could not be used
         ├── ImageError                       ... an image file or array
         ├── ModelFileError                   ... a model file
@@ -44,6 +46,18 @@ class BadArgument(DigitsError, ValueError):
 
 class GateFailed(DigitsError):
     """The accuracy gate said no; every number has been published before this is raised."""
+
+    exit_code = 3
+
+
+class RegressionFound(DigitsError):
+    """A model takes longer than in an older run; the whole comparison has been printed before this is raised."""
+
+    exit_code = 3
+
+
+class LimitsNotMet(DigitsError):
+    """No model is within the limits; what each of them excludes has been printed before this is raised."""
 
     exit_code = 3
 

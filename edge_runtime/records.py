@@ -54,7 +54,8 @@ def from_json(kind: type[T], text: str | bytes, version: tuple[str, int] | None 
         name, known = version
         found = _expect(int, value.get(name), name)
         if found != known:
-            raise InputError(f"has {name.replace('_', ' ')} {found}, this program reads {known}; update edge-digits")
+            advice = "update edge-digits" if found > known else "an older edge-digits wrote it, make it again"
+            raise InputError(f"has {name.replace('_', ' ')} {found}, this program reads {known}; {advice}")
     return typing.cast(T, checked(kind, value, ""))
 
 

@@ -62,7 +62,7 @@ DOUBTS = {
     ),
     "one process": (
         bench_result(model_result([100_000] * 1_000)),
-        "cnn static_wi8_ai8: one process alone, so nobody knows how much processes differ",
+        "there was one process alone, so nobody knows how much processes differ",
     ),
     "interruptions": (
         bench_result(replace(STEADY, turns=tuple(replace(turn, preempted=turn.process % 2) for turn in STEADY.turns))),

@@ -1,0 +1,166 @@
+"""The sections of the page about several results files: warnings on top, then tables and plots."""
+
+from collections.abc import Sequence
+
+from benchmarks.doubts import warnings
+from benchmarks.figures import Ratio, median_ns, ratio
+from benchmarks.report import Picture, Section, Table
+from benchmarks.reporting import plots
+from benchmarks.reporting.comparable import Named
+from benchmarks.reporting.diff import FALSE_ALARMS, LEAST, Diff
+from benchmarks.results import ModelResult
+from benchmarks.tables import HEADER, Row, as_markdown, machine_line, microseconds, middle, milliseconds, rows
+
+_COLD_HEADER = (
+    "results",
+    "model",
+    "recipe",
+    "process",
+    "imports",
+    "load",
+    "first answer",
+    "in all",
+    "memory",
+    "at its peak",
+    "installed",
+)
+DIFF_HEADER = ("model", "new / old", "95 % interval", "p (Holm)", "")
+
+
+def sections(results: Sequence[Named], differences: Sequence[str]) -> list[Section]:
+    """The whole page. `differences`: in what the results differ, as `check_comparable` found."""
+    doubts = [f"{named.name}: {text}" for named in results for text in warnings(named.result)]
+    absent = [f"{named.name}: not measured: {text}" for named in results for text in named.result.absent]
+    return [
+        Section(
+            "Where from",
+            paragraphs=[f"{named.name}: {machine_line(named.result)}. Made by: {named.result.command}." for named in results],
+            warnings=[*differences, *doubts, *absent],
+        ),
+        Section(
+            "Models",
+            paragraphs=(
+                "Medians and tails of one image; click on a heading to sort. docs/benchmarking.md says how they were measured.",
+            ),
+            tables=(Table(("results", *HEADER), [(named.name, *row) for named in results for row in rows(named.result)]),),
+            pictures=[
+                picture
+                for named in results
+                if any(model.accuracy for model in named.result.models)
+                for picture in (
+                    Picture(
+                        plots.accuracy_against_latency(named.result),
+                        f"{named.name}: accuracy against latency, with the Pareto front",
+                    ),
+                    Picture(
+                        plots.accuracy_against_size(named.result), f"{named.name}: accuracy against size, with the Pareto front"
+                    ),
+                )
+            ],
+        ),
+        Section(
+            "Tails",
+            pictures=[Picture(plots.tails(named.result), f"{named.name}: p50, p90 and p99 of one image") for named in results],
+        ),
+        *_sweeps(results),
+        *_cold(results),
+        Section(
+            "Differences",
+            paragraphs=(
+                "Each model's median over that of the first model of its run, within each process. "
+                "An interval that holds 1 shows no difference.",
+            ),
+            tables=(
+                Table(("results", "model", "over", "ratio", "95 % interval"), [row for named in results for row in _ratios(named)]),
+            ),
+        ),
+    ]
+
+
+def _ratios(named: Named) -> list[Row]:
+    first = named.result.models[0]
+    return [(named.name, model.label, first.label, *ratio_cells(ratio(model, first))) for model in named.result.models[1:]]
+
+
+def ratio_cells(found: Ratio) -> Row:
+    """The value, and its interval if there is one."""
+    interval = "-" if found.interval is None else f"{found.interval[0]:.3f} to {found.interval[1]:.3f}"
+    return f"{found.value:.3f}", interval
+
+
+def _sweeps(results: Sequence[Named]) -> list[Section]:
+    body = [
+        (named.name, model.label, str(sweep.threads), str(sweep.batch), microseconds(median), microseconds(per_image))
+        for named in results
+        for model in named.result.models
+        for sweep in model.sweeps
+        if (median := median_ns(sweep.turns)) is not None and (per_image := median // sweep.batch) is not None
+    ]
+    if not body:
+        return []
+    header = ("results", "model", "threads", "batch", "median of a call", "of an image")
+    return [Section("Threads and batches", tables=(Table(header, body, "Medians, in turns with single images."),))]
+
+
+def _cold(results: Sequence[Named]) -> list[Section]:
+    started = [(named, model) for named in results for model in named.result.models if model.cold]
+    if not started:
+        return []
+    body = [(named.name, model.label, model.recipe, *_cold_cells(model)) for named, model in started]
+    pictures = [
+        Picture(plots.cold_starts(named.result), f"{named.name}: from starting Python to the first answer, by its parts")
+        for named in results
+        if any(model.cold for model in named.result.models)
+    ]
+    caption = (
+        "Medians of processes of their own; memory: proportional set size after some answers; installed: with all that is required."
+    )
+    return [Section("Cold start and memory", tables=(Table(_COLD_HEADER, body, caption),), pictures=pictures)]
+
+
+def _cold_cells(model: ModelResult) -> Row:
+    parts = (
+        [start.process_ns for start in model.cold],
+        [start.imports_ns for start in model.cold],
+        [start.load_ns for start in model.cold],
+        [start.first_ns for start in model.cold],
+        [start.total_ns for start in model.cold],
+    )
+    memory = (
+        [start.steady_bytes for start in model.cold],
+        [start.peak_bytes for start in model.cold],
+        [sum(model.installed.values())],
+    )
+    return (*(milliseconds(middle(part)) for part in parts), *(_megabytes(middle(part)) for part in memory))
+
+
+def _megabytes(count: int | None) -> str:
+    return "-" if not count else f"{count / 1e6:,.1f} MB"
+
+
+def markdown(results: Sequence[Named]) -> str:
+    """A table for a README, with where it is from."""
+    parts = [f"{as_markdown(HEADER, rows(named.result))}\n\n{machine_line(named.result)}." for named in results]
+    return "\n\n".join(parts) + "\n"
+
+
+def diff_rows(found: Diff) -> list[Row]:
+    """A row for each model of both runs."""
+    return [
+        (
+            one.label,
+            f"{one.ratio:.3f}",
+            f"{one.interval[0]:.3f} to {one.interval[1]:.3f}",
+            f"{one.p:.2g}",
+            "SLOWER" if one.slower else "faster" if one.faster else "",
+        )
+        for one in found.differences
+    ]
+
+
+def diff_rule() -> str:
+    """What is called a regression."""
+    return (
+        f"slower: by more than {100 * LEAST:g} %, relative to the reference model of its own run, where chance alone would show as much in "
+        f"less than {100 * FALSE_ALARMS:g} % of unchanged runs, all models together"
+    )

@@ -1,0 +1,122 @@
+"""Choosing by limits, on models whose figures are plain."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.reporting.choose import Limits, choose, commands
+from benchmarks.reporting.comparable import Named
+from benchmarks.results import ModelResult
+from edge_runtime.errors import InputError
+from edge_runtime.statistics import Accuracy, wilson_interval
+from tests.benchmarks.samples import MACHINE, bench_result, many_processes
+
+
+def _model(name: str, microseconds: int, correct: int, size: int) -> ModelResult:
+    accuracy = Accuracy(correct, 10_000, wilson_interval(correct, 10_000))
+    return many_processes([microseconds * 1_000] * 2, name=name, file=f"{name}-int8.tflite", accuracy=accuracy, file_bytes=size)
+
+
+BIG, MIDDLE, LITTLE, BAD = (
+    _model("big", 100, 9_970, 90_000),
+    _model("middle", 20, 9_960, 40_000),
+    _model("little", 5, 9_900, 10_000),
+    _model("bad", 30, 9_890, 50_000),
+)
+NAMED = Named("pi", bench_result(BIG, MIDDLE, LITTLE, BAD))
+
+
+def test_without_limits_the_most_accurate_is_picked() -> None:
+    """The front has what nothing else beats in all three; the runner-up is the next accurate one."""
+    found = choose([NAMED], Limits())
+    assert [option.model.name for option in found.front] == ["little", "middle", "big"]
+    assert found.pick is not None
+    assert found.runner_up is not None
+    assert (found.pick.model, found.runner_up.model, found.excluded) == (BIG, MIDDLE, {})
+
+
+@pytest.mark.parametrize(
+    ("limits", "pick", "excluded"),
+    [
+        (Limits(max_latency_us=50), "middle", {"at most 50 us": ["big"]}),
+        (Limits(max_latency_us=20), "middle", {"at most 20 us": ["big", "bad"]}),
+        (Limits(max_bytes=30_000), "little", {"at most 30,000 bytes": ["big", "middle", "bad"]}),
+        (Limits(min_accuracy=99.0), "big", {"at least 99 % right": ["bad"]}),
+        (
+            Limits(max_latency_us=10, min_accuracy=99.5),
+            None,
+            {"at most 10 us": ["big", "middle", "bad"], "at least 99.5 % right": ["little", "bad"]},
+        ),
+    ],
+)
+def test_limits_exclude_and_say_what(limits: Limits, pick: str | None, excluded: dict[str, list[str]]) -> None:
+    """A limit that is just kept is kept."""
+    found = choose([NAMED], limits)
+    assert (found.pick and found.pick.model.name) == pick
+    assert {limit: [option.model.name for option in options] for limit, options in found.excluded.items()} == excluded
+
+
+def test_of_equally_accurate_models_the_faster_is_picked() -> None:
+    """And of equally fast ones the smaller."""
+    slow, fast, small = _model("slow", 9, 9_900, 1), _model("fast", 8, 9_900, 3), _model("small", 8, 9_900, 2)
+    found = choose([Named("pi", bench_result(slow, fast, small))], Limits())
+    assert found.pick is not None
+    assert found.runner_up is not None
+    assert (found.pick.model.name, found.runner_up.model.name) == ("small", "fast")
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(9_000, 9_009), st.integers(1, 9)), min_size=1, max_size=8))
+def test_the_front_is_what_nothing_beats(figures: list[tuple[int, int, int]]) -> None:
+    """By the definition, over all pairs; the pick is always on it."""
+    models = [_model(f"m{number}", *found) for number, found in enumerate(figures)]
+    found = choose([Named("pi", bench_result(*models))], Limits())
+    keys = [(time, -correct, size) for time, correct, size in figures]
+    front = {
+        f"m{number}"
+        for number, mine in enumerate(keys)
+        if not any(other != mine and all(a <= b for a, b in zip(other, mine, strict=True)) for other in keys)
+    }
+    assert {option.model.name for option in found.front} == front
+    assert found.pick is not None
+    assert found.pick.model.name in front
+
+
+@pytest.mark.parametrize(
+    ("results", "board", "problem"),
+    [
+        (("Pi 4", "Pi 5"), None, "results are of 2 boards; say which with --board: Pi 4, Pi 5"),
+        (("Pi 4",), "Pi 3", "no results of Pi 3; there are those of Pi 4"),
+        (("Pi 4", "Pi 4"), None, "cnn static_wi8_ai8 is in two of the files"),
+    ],
+)
+def test_what_cannot_be_chosen_from_is_refused(results: tuple[str, ...], board: str | None, problem: str) -> None:
+    """With what would help."""
+    named = [Named(name, bench_result(machine=replace(MACHINE, board=name))) for name in results]
+    with pytest.raises(InputError, match=problem):
+        choose(named, Limits(), board)
+
+
+def test_models_without_an_accuracy_are_no_choice() -> None:
+    """Nobody knows what they are worth."""
+    with pytest.raises(InputError, match="hold no model with both a latency and an accuracy"):
+        choose([Named("pi", bench_result(replace(MIDDLE, accuracy=None)))], Limits())
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"name": "small", "file": "small-int8.tflite"}, ["digits verify small-int8"]),
+        (
+            {"name": "mine", "file": "mine-int8.tflite"},
+            ["digits convert mine.keras --recipe int8 --name mine --out .", "digits verify mine-int8.tflite"],
+        ),
+    ],
+)
+def test_the_commands_make_and_check_the_pick(changes: dict[str, Any], expected: list[str]) -> None:
+    """A shipped model is there already."""
+    found = choose([Named("pi", bench_result(replace(MIDDLE, **changes)))], Limits())
+    assert found.pick is not None
+    assert commands(found.pick) == expected

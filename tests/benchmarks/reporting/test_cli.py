@@ -1,0 +1,124 @@
+"""`digits report` and `digits choose`, on committed results and invented ones."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.results import BenchResult
+from edge_runtime.records import to_json
+from tests.benchmarks.samples import MACHINE, bench_result, many_processes
+from tests.commands import digits, one_line
+from tests.conftest import ROOT
+
+REFERENCE = ROOT / "benchmarks" / "reference"
+AVX512 = REFERENCE / "models-x86_64-avx512.json"
+
+
+def _write(path: Path, result: BenchResult) -> Path:
+    path.write_text(to_json(result))
+    return path
+
+
+def _run(folder: Path, name: str, *medians: int, **changes: object) -> Path:
+    model = many_processes(medians, name="m")
+    return _write(folder / f"{name}.json", bench_result(model, reference=many_processes([1_000_000] * len(medians)), **changes))
+
+
+def test_a_report_is_one_page_that_points_nowhere(tmp_path: Path) -> None:
+    """Tables that sort, pictures inside, the warnings of both files."""
+    out = tmp_path / "page.html"
+    answer = digits("report", AVX512, REFERENCE / "models-x86_64.json", "--out", out)
+    assert (answer.code, answer.out) == (0, f"written: {out}\n")
+    page = out.read_text()
+    assert not re.search(r"(?:src|href)=\"(?!data:)", page)
+    assert "http" not in re.sub(r"data:image/png;base64,[\w+/=]+", "", page)
+    assert page.count("<img") == 2 * 2 + 2 + 1  # two plots and tails of each, cold starts of one
+    assert "models-x86_64: there was one process alone" in page
+    assert '<button type="button">p50</button>' in page
+
+
+def test_a_report_is_not_overwritten_unasked(tmp_path: Path) -> None:
+    """Only by --force."""
+    out = tmp_path / "page.html"
+    out.write_text("mine")
+    assert "exists already" in one_line(digits("report", AVX512, "--out", out), 1)
+    assert digits("report", AVX512, "--out", out, "--force").code == 0
+
+
+def test_markdown_is_printed(tmp_path: Path) -> None:
+    """A table, and where it is from; nothing is written."""
+    answer = digits("report", AVX512, "--markdown")
+    lines = answer.out.splitlines()
+    assert answer.code == 0
+    assert lines[0].startswith("| model | recipe | file |")
+    assert lines[-1].startswith("x86_64-avx512: ")
+
+
+def test_a_name_from_a_results_file_stays_text(tmp_path: Path) -> None:
+    """A page is made of what others wrote."""
+    evil = many_processes([1_000] * 3, name="<script>alert(1)</script>")
+    out = tmp_path / "page.html"
+    assert digits("report", _write(tmp_path / "evil.json", bench_result(evil)), "--out", out).code == 0
+    assert "<script>alert" not in out.read_text()
+
+
+def test_a_regression_exits_3(tmp_path: Path) -> None:
+    """The table says which model, the error by how much."""
+    old, new = _run(tmp_path, "old", 1_000_000, 1_001_000, 999_000), _run(tmp_path, "new", 1_080_000, 1_081_000, 1_079_000)
+    answer = digits("report", "--diff", old, new)
+    assert answer.code == 3
+    assert "SLOWER" in answer.out
+    assert answer.err == "digits: m static_wi8_ai8 takes 8.0 % longer\n"
+    assert digits("report", "--diff", new, old).code == 0  # faster
+    again = digits("report", "--diff", old, _run(tmp_path, "same", 1_000_500, 1_001_000, 999_500))
+    assert (again.code, again.err) == (0, "")
+
+
+def test_another_machine_is_no_regression(tmp_path: Path) -> None:
+    """Exit code 4 says what differs."""
+    old = _run(tmp_path, "old", 1_000, 1_001, 1_002)
+    new = _run(tmp_path, "new", 1_000, 1_001, 1_002, machine=replace(MACHINE, cores=8))
+    message = one_line(digits("report", "--diff", old, new), 4)
+    assert message == (
+        "digits: old and new cannot be compared: machines differ (Cortex-A72 aarch64 4 cores; Cortex-A72 aarch64 8 cores)\n"
+    )
+
+
+@pytest.mark.parametrize("words", [("--diff",), ("--diff", "--markdown")])
+def test_a_diff_takes_two_files(words: tuple[str, ...]) -> None:
+    """Wrong usage."""
+    assert "--diff takes two results files" in one_line(digits("report", AVX512, *words), 2)
+
+
+def test_choosing_says_why() -> None:
+    """All models, what each limit excludes, the pick, and what comes next."""
+    answer = digits("choose", AVX512, "--max-latency-us", 50, "--min-accuracy", 99, "--max-bytes", 65_536)
+    lines = answer.out.splitlines()
+    assert answer.code == 0
+    assert lines[0].split() == ["model", "p50", "accuracy", "file", "Pareto", "front", "excluded", "by"]
+    assert any(re.fullmatch(r"at most 50 us: excludes \d of 10 \(base .*\)", line) for line in lines)
+    assert any(line.startswith("pick: small static_wi8_ai8: 99.62 % right, ") for line in lines)
+    assert any(line.startswith("runner-up: nano float32: 99.43 % right, ") for line in lines)
+    assert lines[-1] == "next: digits verify small-int8"
+
+
+def test_no_model_within_the_limits_exits_3() -> None:
+    """After everything has been printed."""
+    answer = digits("choose", AVX512, "--max-latency-us", 1)
+    assert answer.code == 3
+    assert "at most 1 us: excludes 10 of 10" in answer.out
+    assert answer.err == "digits: no model on x86_64-avx512 is within the limits\n"
+
+
+@pytest.mark.parametrize("command", ["report", "choose"])
+def test_bad_results_exit_4(command: str, tmp_path: Path) -> None:
+    """Truncated, of another schema, or not there: one line that begins with the file."""
+    bad = tmp_path / "bad.json"
+    content = json.loads(AVX512.read_text())
+    for text in (AVX512.read_text()[:500], json.dumps({**content, "schema_version": 1}), json.dumps({**content, "threads": -1})):
+        bad.write_text(text)
+        assert one_line(digits(command, bad), 4).startswith(f"digits: {bad}: ")
+    assert "cannot be read" in one_line(digits(command, tmp_path / "gone.json"), 4)

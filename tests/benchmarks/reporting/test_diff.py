@@ -1,0 +1,97 @@
+"""Regressions between runs: planted ones, none, and what cannot be compared."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.reporting.diff import FALSE_ALARMS, diff
+from benchmarks.results import BenchResult
+from edge_runtime.errors import InputError
+from edge_runtime.statistics import Accuracy
+from tests.benchmarks.samples import bench_result, many_processes
+
+
+def _run(seed: int, *factors: float, drift: float = 1.0, noise: float = 0.01, processes: int = 8) -> BenchResult:
+    """A run of models that take 10 us, times a factor each; all processes and the machine's drift meet all models alike."""
+    generator = np.random.RandomState(seed)
+    common = drift * np.exp(generator.normal(0, 0.05, processes))
+
+    def times(factor: float) -> list[int]:
+        return [int(time) for time in 10_000_000 * factor * common * np.exp(generator.normal(0, noise, processes))]
+
+    models = [many_processes(times(factor), name=f"m{number}") for number, factor in enumerate(factors)]
+    return bench_result(*models, reference=many_processes(times(1.0), name="reference"))
+
+
+def test_a_machine_that_became_slower_is_no_regression() -> None:
+    """It meets the reference as well."""
+    found = diff(_run(0, 1.0, 2.0), _run(1, 1.0, 2.0, drift=1.4))
+    assert found.slower == []
+    assert [one.ratio for one in found.differences] == [pytest.approx(1, abs=0.02)] * 2
+
+
+def test_a_model_that_became_slower_is_found_and_only_that() -> None:
+    """By 8 %, while the machine became faster; its interval holds the truth."""
+    found = diff(_run(0, 1.0, 2.0, 3.0), _run(1, 1.0, 2.16, 3.0, drift=0.8))
+    assert [one.label for one in found.slower] == ["m1 static_wi8_ai8"]
+    low, high = found.differences[1].interval
+    assert low < 1.08 < high
+
+
+def test_a_model_that_became_faster_raises_no_alarm() -> None:
+    """It is told, though."""
+    found = diff(_run(0, 1.0), _run(1, 0.9))
+    assert [(one.slower, one.faster) for one in found.differences] == [(False, True)]
+
+
+def test_a_slowdown_of_a_percent_is_none_that_counts() -> None:
+    """However certain it is."""
+    certain = diff(_run(0, 1.0, noise=0.0001), _run(1, 1.01, noise=0.0001))
+    assert certain.differences[0].p < 1e-6
+    assert certain.slower == []
+
+
+def test_unchanged_runs_raise_few_alarms() -> None:
+    """Of 400 pairs with three models each, at most as many as promised, and a bit of luck: the rule of 2 % leaves fewer."""
+    alarms = sum(
+        bool(diff(_run(2 * seed, 1, 2, 3, noise=0.05), _run(2 * seed + 1, 1, 2, 3, noise=0.05)).slower) for seed in range(400)
+    )
+    assert 0 < alarms <= 400 * FALSE_ALARMS * 1.5
+
+
+def test_times_that_never_vary_are_compared_as_they_are() -> None:
+    """There is nothing to test, and nothing to divide by."""
+    old, same, slow = (
+        bench_result(many_processes([time] * 4), reference=many_processes([1_000] * 4)) for time in (2_000, 2_000, 2_200)
+    )
+    assert diff(old, same).slower == []
+    assert [one.ratio for one in diff(old, slow).slower] == [pytest.approx(1.1)]
+
+
+def test_what_only_one_run_has_is_said() -> None:
+    """And another file or accuracy under the same name."""
+    old = bench_result(many_processes([1_000] * 3), many_processes([1_000] * 3, name="gone"))
+    new = bench_result(
+        many_processes([1_000] * 3, sha256="00" * 32, file_bytes=50_000, accuracy=Accuracy(9_930, 10_000, (99.1, 99.5))),
+        many_processes([1_000] * 3, name="new"),
+    )
+    found = diff(old, new)
+    assert (found.gone, found.new) == (("gone static_wi8_ai8",), ("new static_wi8_ai8",))
+    assert found.notes == (
+        "cnn static_wi8_ai8: is another file (49,449 bytes before, 50,000 now)",
+        "cnn static_wi8_ai8: 9,936 right answers before, 9,930 now",
+    )
+
+
+def test_runs_without_a_common_model_are_refused() -> None:
+    """There is nothing to compare."""
+    with pytest.raises(InputError, match="no model in common"):
+        diff(bench_result(), bench_result(many_processes([1], name="other")))
+
+
+@given(st.integers(1, 2), st.integers(1, 5))
+def test_too_few_processes_are_refused(few: int, enough: int) -> None:
+    """Two cannot show how much processes differ."""
+    with pytest.raises(InputError, match=r"needs 3 processes a run; there are \d and \d"):
+        diff(bench_result(many_processes([1_000] * few)), bench_result(many_processes([1_000] * enough)))
