@@ -15,8 +15,8 @@ from benchmarks.cold_start import Started, cold_start
 from benchmarks.conditions import Watch, look
 from benchmarks.machine import this_machine
 from benchmarks.results import SCHEMA_VERSION, BenchResult, Condition, ModelResult, Start, Sweep, Turn
-from benchmarks.workers import Environment, Worker
-from edge_runtime.errors import BadArgument, InputError
+from benchmarks.workers import OURS, Environment, Worker
+from edge_runtime.errors import BadArgument, DigitsError, InputError
 from edge_runtime.interpreter import find_backend
 from edge_runtime.statistics import Accuracy, accuracy_of
 from edge_runtime.version import __version__
@@ -88,7 +88,7 @@ def run(
 
     Raises:
         InputError: a model cannot be used, or does not fit the data.
-        DigitsError: a child process failed.
+        DigitsError: a child process failed; one of `others` that cannot even start is a line in the results instead.
     """
     backend = find_backend(settings.backend)
     candidates = [*our_candidates(paths, backend, settings.threads), *others]
@@ -99,7 +99,16 @@ def run(
         raise BadArgument(f"{' and '.join(found.file for found in repeated)}: the same model and recipe twice")
     machine = this_machine(settings.board, backend)
     before = look(_LOOK_S, "before")
-    colds = [_cold_starts(candidate, step) for candidate in candidates]
+    colds: list[list[Started]] = []
+    failed: list[str] = []
+    for candidate in list(candidates):
+        try:
+            colds.append(_cold_starts(candidate, step))
+        except DigitsError as error:
+            if candidate.environment == OURS:
+                raise
+            candidates.remove(candidate)  # what others do wrong is a line in the results
+            failed.append(f"{candidate.way}: {error}")
     split = data.test if data else None
     with TemporaryDirectory() as place:
         (reference,) = our_candidates([REFERENCE_MODEL], backend, settings.threads)
@@ -125,7 +134,7 @@ def run(
         conditions=(before, *course.conditions, look(_LOOK_S, "after")),
         reference=results[0],
         models=tuple(results[1:]),
-        absent=tuple(absent),
+        absent=(*absent, *failed),
     )
 
 

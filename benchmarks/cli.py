@@ -10,11 +10,13 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 
 from benchmarks.bench import Settings, run, total_steps
+from benchmarks.candidates import Candidate
 from benchmarks.doubts import warnings
 from benchmarks.machine import cpu_name, default_board_name
 from benchmarks.pipeline import Stage, run_stage
@@ -69,6 +71,13 @@ _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")  # with another v
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads of the interpreter.")
 @click.option("--backend", metavar="NAME", help="litert, tflite or tensorflow; the first installed one if not given.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the order in which models take turns.")
+@click.option(
+    "--against", metavar="NAMES", default="", help="Also measure alternatives: names with commas, or all (docs/benchmarking.md)."
+)
+@click.option("--keras", type=click.Path(path_type=Path), help="The Keras model of the first float32 file, for --against.")
+@click.option(
+    "--environment", "environments", multiple=True, metavar="NAME=PYTHON", help="The Python that has an alternative's package."
+)
 @click.option("--board", help="Name of this board in the results; what the system calls it if not given.")
 @click.option("--out", type=click.Path(path_type=Path), default="results", show_default=True, help="Folder for results and plots.")
 @click.option("--force", is_flag=True, help="Replace results of that board.")
@@ -84,6 +93,9 @@ def bench_command(
     threads: int,
     backend: str | None,
     seed: int,
+    against: str,
+    keras: Path | None,
+    environments: Sequence[str],
     board: str | None,
     out: Path,
     force: bool,
@@ -93,15 +105,21 @@ def bench_command(
     Writes OUT/BOARD.json with the raw samples, and two plots beside it. Models take turns in random order, in several processes one after
     the other; docs/benchmarking.md says how and why. MODEL may be a shipped one's name too: nano, small-fp32...
     """
+    from benchmarks.alternatives.catalogue import Found, find_candidates, parse_against, parse_environments
     from benchmarks.output import target_files, write_bench
 
+    names, pythons = parse_against(against), parse_environments(environments)
     settings = Settings(
         board or default_board_name(), samples, threads, backend, seed, starts, pin, batches, thread_sweep, typed_command()
     )
     targets = target_files(out, settings.board)
     for target in targets:
         refuse_to_overwrite(target, force)
-    result = run_bench([find_model(model) for model in models], settings, None if no_accuracy else _data_or_advice(data_path))
+    paths = [find_model(model) for model in models]
+    data = None if no_accuracy else _data_or_advice(data_path)
+    with TemporaryDirectory() as place:
+        others = find_candidates(names, paths, settings.threads, pythons, keras, data, Path(place)) if names else Found((), ())
+        result = run_bench(paths, settings, data, others.candidates, others.absent)
     written = write_bench(result, targets, force)
     print_bench(result)
     click.echo(f"written: {', '.join(str(path) for path in written)}")
@@ -119,12 +137,14 @@ def _data_or_advice(path: Path | None) -> Dataset:
         raise DataError(f"{error}; or --no-accuracy") from error
 
 
-def run_bench(models: Sequence[Path], settings: Settings, data: Dataset | None) -> BenchResult:
+def run_bench(
+    models: Sequence[Path], settings: Settings, data: Dataset | None, others: Sequence[Candidate] = (), absent: Sequence[str] = ()
+) -> BenchResult:
     """Run a benchmark with its progress on stderr."""
     from tqdm import tqdm
 
-    with tqdm(total=total_steps(len(models), settings), disable=None, leave=False, dynamic_ncols=True) as bar:
-        return run(models, settings, data, lambda what: _advance(bar, what))
+    with tqdm(total=total_steps(len(models) + len(others), settings), disable=None, leave=False, dynamic_ncols=True) as bar:
+        return run(models, settings, data, lambda what: _advance(bar, what), others, absent)
 
 
 def _advance(bar: Any, what: str) -> None:
@@ -136,7 +156,7 @@ def print_bench(result: BenchResult) -> None:
     """The table and its warnings."""
     click.echo(machine_line(result))
     click.echo(text_table(HEADER, rows(result)))
-    for line in warnings(result):
+    for line in (*warnings(result), *(f"not measured: {text}" for text in result.absent)):
         click.echo(f"note: {line}")
 
 

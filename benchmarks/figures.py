@@ -7,7 +7,6 @@ from statistics import mean, median, stdev
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
 
 from benchmarks.percentiles import percentile
 from benchmarks.results import ModelResult, Turn
@@ -80,6 +79,8 @@ def ratio(candidate: ModelResult, reference: ModelResult) -> Ratio:
 def _interval(values: Sequence[float]) -> tuple[float, float] | None:
     if len(values) < 2:
         return None
+    from scipy.stats import t  # a second, and not needed to describe a command
+
     half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
     return mean(values) - half, mean(values) + half
 

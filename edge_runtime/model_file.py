@@ -80,7 +80,7 @@ class ModelFile:
 
 
 def find_model(given: Path | None = None) -> Path:
-    """The file that is meant: `given`, or a shipped one by its name ("nano", its int8 file; "nano-fp32"), or for None the default.
+    """The file that is meant: `given`, or a shipped one by its name ("nano", its int8 file; "base-fp32"), or for None the default.
 
     What lies in the current folder goes before a name.
     """

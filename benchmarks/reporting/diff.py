@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from scipy.stats import ttest_ind
-
 from benchmarks.figures import log_ratios
 from benchmarks.results import BenchResult, ModelResult
 from edge_runtime.errors import InputError
@@ -100,6 +98,8 @@ def _test(old: ModelResult, old_reference: ModelResult, new: ModelResult, new_re
     if not any(_spread(logs) for logs in (before, after)):  # times that never vary leave nothing to test
         certain = math.exp(change)
         return _Test(certain, (certain, certain), float(change <= 0), float(change >= 0))
+    from scipy.stats import ttest_ind
+
     found = ttest_ind(after, before, equal_var=False, alternative="greater")
     both = ttest_ind(after, before, equal_var=False).confidence_interval(0.95)
     return _Test(math.exp(change), (math.exp(both.low), math.exp(both.high)), float(found.pvalue), 1 - float(found.pvalue))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from benchmarks import bench, machine
 from benchmarks.bench import Settings, run, total_steps
-from benchmarks.candidates import REFERENCE_MODEL
+from benchmarks.candidates import REFERENCE_MODEL, REFERENCE_SHA256
 from benchmarks.figures import median_ns, per_call
 from benchmarks.machine import default_board_name, this_machine
 from benchmarks.results import BenchResult
@@ -74,7 +74,7 @@ def test_every_model_and_the_reference_take_a_turn_in_every_round(cnn_files: dic
         assert all(turn.dropped >= 8 for turn in model.turns)
     assert [found.when for found in result.conditions] == ["before", "process 1", "process 2", "process 3", "after"]
     assert len(result.clock_step_ns) == 3
-    assert result.reference.sha256 == read_model_file(REFERENCE_MODEL).sha256
+    assert result.reference.sha256 == read_model_file(REFERENCE_MODEL).sha256 == REFERENCE_SHA256
 
 
 @pytest.mark.usefixtures("quick")

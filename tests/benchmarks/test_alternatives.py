@@ -1,0 +1,118 @@
+"""Alternatives beside our classifier: the same network gives the same answers, and what is missing is told."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import bench
+from benchmarks.alternatives.catalogue import ALTERNATIVES, find_candidates, parse_against, parse_environments
+from benchmarks.alternatives.network import write_network
+from benchmarks.bench import Settings, run
+from benchmarks.subjects import interpreter, plain_numpy
+from edge_runtime.classifier import Classifier
+from edge_runtime.errors import BadArgument, InputError
+from edge_runtime.model_file import MODELS, read_model_file
+from train.data import Dataset
+
+
+@pytest.mark.parametrize("name", ["nano", "small", "base"])
+def test_plain_numpy_computes_what_the_interpreter_does(name: str, tmp_path: Path, mnist: Dataset) -> None:
+    """Every released network, from the weights in its float32 file: the same class for 200 digits."""
+    path = MODELS / f"{name}-fp32.tflite"
+    write_network(read_model_file(path).flatbuffer, tmp_path / "network.npz")
+    subject = plain_numpy.load("", 1, {"network": str(tmp_path / "network.npz")})
+    images = mnist.test.images[:200]
+    expected = Classifier.load(path).classify_batch(images).indices
+    assert np.array_equal(subject.many(images), expected)
+    assert [subject.one(image) for image in images[:5]] == expected[:5].tolist()
+
+
+def test_a_network_with_pooling_and_padding_is_computed_too(tmp_path: Path, invented: Dataset) -> None:
+    """Every kind of layer that is known, with strides, dilation and both paddings, against the interpreter's own logits."""
+    from convert.converter import to_flatbuffer
+    from convert.recipes import find_recipe
+    from train.backend import keras, layers
+
+    inputs = keras.Input((28, 28, 1))
+    x = layers.Conv2D(4, 5, strides=2, padding="same", activation="relu")(inputs)
+    x = layers.DepthwiseConv2D(3, padding="valid")(x)
+    x = layers.MaxPooling2D(2)(x)
+    x = layers.Conv2D(6, 3, dilation_rate=2, padding="same", activation="relu")(x)
+    x = layers.Flatten()(x)
+    model = keras.Model(inputs, layers.Dense(10)(layers.Dense(12, activation="relu")(x)))
+    path = tmp_path / "model.tflite"
+    path.write_bytes(to_flatbuffer(model, find_recipe("fp32"), invented.x_train[:10]))
+    write_network(path.read_bytes(), tmp_path / "network.npz")
+    found = plain_numpy.load("", 1, {"network": str(tmp_path / "network.npz")})
+    theirs = interpreter.load(str(path), 1, {"module": "ai_edge_litert.interpreter"})
+    assert found.many(invented.x_test[:50]).tolist() == theirs.many(invented.x_test[:50])
+
+
+def test_a_quantised_model_is_no_network_for_others() -> None:
+    """Its weights mean nothing without their scales."""
+    with pytest.raises(InputError, match="only float32 models can be handed to other packages"):
+        write_network(read_model_file(MODELS / "nano-int8.tflite").flatbuffer, Path("never"))
+
+
+def test_alternatives_take_turns_with_ours(tmp_path: Path, mnist: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one run, in the same processes, with the same number of right answers; int8 files are for those that read them."""
+    monkeypatch.setattr(bench, "_COLD_STARTS", 1)
+    few = Dataset("few", mnist.x_train[:400], mnist.y_train[:400], mnist.x_test[:200], mnist.y_test[:200])
+    paths = [MODELS / "nano-fp32.tflite", MODELS / "nano-int8.tflite"]
+    found = find_candidates(["interpreter", "compiled-model", "numpy"], paths, 1, {}, None, few, tmp_path)
+    assert found.absent == ()
+    result = run(paths, Settings("board", samples=6, starts=2), few, others=found.candidates)
+    assert [(model.way, model.recipe) for model in result.models] == [
+        ("Classifier.classify", "float32"),
+        ("Classifier.classify", "static_wi8_ai8"),
+        ("ai-edge-litert Interpreter", "float32"),
+        ("ai-edge-litert Interpreter", "static_wi8_ai8"),
+        ("ai-edge-litert CompiledModel", "float32"),
+        ("ai-edge-litert CompiledModel", "static_wi8_ai8"),
+        ("plain numpy", "float32"),
+    ]
+    for model in result.models:
+        reference = result.models[model.recipe != "float32"]
+        assert model.accuracy is not None
+        assert reference.accuracy is not None
+        assert model.accuracy.correct == reference.accuracy.correct
+
+
+def test_what_is_missing_is_a_line(tmp_path: Path) -> None:
+    """A package, an environment, the Keras model, a float32 file: each says what would help, and nothing fails."""
+    pythons = {"openvino": tmp_path / "none" / "python"}
+    names = ["tflite-runtime", "openvino", "keras-call", "numpy"]
+    found = find_candidates(names, [MODELS / "nano-int8.tflite"], 1, pythons, None, None, tmp_path)
+    assert found.candidates == ()
+    missing, gone, keras, floats = found.absent
+    assert missing.startswith(
+        "tflite-runtime: tflite-runtime is not installed in this environment; pip install tflite-runtime==2.14.0"
+    )
+    assert "--environment tflite-runtime=ITS/bin/python" in missing
+    assert gone.startswith(f"OpenVINO: openvino is not installed in {pythons['openvino']}")
+    assert keras == "Keras call: needs the Keras model; give --keras MODEL.keras"
+    assert floats == "plain numpy: takes float32 models only, and none was given"
+
+
+def test_an_alternative_that_cannot_start_is_a_line(tmp_path: Path) -> None:
+    """It is left out; ours is measured."""
+    found = find_candidates(["keras-call"], [MODELS / "nano-fp32.tflite"], 1, {}, tmp_path / "gone.keras", None, tmp_path)
+    result = run([MODELS / "nano-fp32.tflite"], Settings("board", samples=3), None, others=found.candidates)
+    assert [model.way for model in result.models] == ["Classifier.classify"]
+    assert len(result.absent) == 1
+    assert result.absent[0].startswith("Keras call: ")
+    assert "the cold start failed" in result.absent[0]
+
+
+def test_names_are_checked() -> None:
+    """Both messages list those that are known."""
+    assert parse_against("all") == list(ALTERNATIVES)
+    assert parse_against("numpy,openvino") == ["numpy", "openvino"]
+    with pytest.raises(BadArgument, match="unknown alternative 'tensorrt'; known are interpreter, "):
+        parse_against("tensorrt")
+    assert parse_environments([f"numpy={sys.executable}"]) == {"numpy": Path(sys.executable)}
+    for text in ("numpy", "numpy=", "tensorrt=/python"):
+        with pytest.raises(BadArgument, match="expected NAME=PYTHON; names are interpreter, "):
+            parse_environments([text])
