@@ -1,7 +1,7 @@
 """A benchmark run: models on this board, in turns over several processes, to a results file (docs/benchmarking.md says why so)."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,8 +13,12 @@ from numpy.typing import NDArray
 from benchmarks.candidates import REFERENCE_MODEL, Candidate, our_candidates
 from benchmarks.cold_start import Started, cold_start
 from benchmarks.conditions import Watch, look
+from benchmarks.costs import read_steps
+from benchmarks.loadgen import Asked, LoadGenCourse, installed_release, missing
 from benchmarks.machine import this_machine
-from benchmarks.results import SCHEMA_VERSION, BenchResult, Condition, ModelResult, Start, Sweep, Turn
+from benchmarks.results import OURS as OUR_WAY
+from benchmarks.results import SCHEMA_VERSION, BenchResult, Condition, Limits, ModelResult, Start, Sweep, Turn, Window
+from benchmarks.sustained import sustain, window_seconds
 from benchmarks.workers import OURS, Environment, Worker
 from edge_runtime.errors import BadArgument, DigitsError, InputError
 from edge_runtime.interpreter import find_backend
@@ -35,7 +39,8 @@ class Settings:
     """How to measure.
 
     samples: timed calls of each model, spread over `starts` processes. threads: of the interpreter. pinned: processors to be bound to; none
-    for all. seed: of the order of turns. batches, thread_counts: what is swept beside. command: what was typed, for the results.
+    for all. seed: of the order of turns. batches, thread_counts: what is swept beside. loadgen: whether MLPerf LoadGen asks too. sustained:
+    seconds that each model works without rest at the end. command: what was typed, for the results.
     """
 
     board: str
@@ -47,12 +52,18 @@ class Settings:
     pinned: tuple[int, ...] = ()
     batches: tuple[int, ...] = ()
     thread_counts: tuple[int, ...] = ()
+    loadgen: bool = False
+    sustained: int = 0
     command: str = ""
 
     def __post_init__(self) -> None:
-        for name, value, most in (("samples", self.samples, 1_000_000), ("starts", self.starts, 100)):
-            if not 1 <= value <= most:
-                raise BadArgument(f"{name} is {value}, expected 1 to {most:,}")
+        for name, value, least, most in (
+            ("samples", self.samples, 1, 1_000_000),
+            ("starts", self.starts, 1, 100),
+            ("sustained", self.sustained, 0, 86_400),
+        ):
+            if not least <= value <= most:
+                raise BadArgument(f"{name} is {value}, expected {least} to {most:,}")
 
     def shares(self) -> list[int]:
         """How many samples of each model a process takes: as even as can be, and no process without."""
@@ -65,7 +76,8 @@ Step = Callable[[str], None]
 
 def total_steps(candidates: int, settings: Settings) -> int:
     """How often `run` calls its `step`."""
-    return candidates * (_COLD_STARTS + 1) + sum(_rounds(share) for share in settings.shares())
+    windows = candidates * len(window_seconds(settings.sustained))
+    return candidates * (_COLD_STARTS + 1) + sum(_rounds(share) for share in settings.shares()) + windows
 
 
 def run(
@@ -112,7 +124,10 @@ def run(
     split = data.test if data else None
     with TemporaryDirectory() as place:
         (reference,) = our_candidates([REFERENCE_MODEL], backend, settings.threads)
-        course = _Course([reference, *candidates], settings, split, Path(place))
+        release = installed_release() if settings.loadgen else None
+        if settings.loadgen and release is None:
+            failed.append(missing())
+        course = _Course([reference, *candidates], settings, split, Path(place), LoadGenCourse(release) if release else None)
         measured = course.run(step)
     results = [
         _model_result(candidate, cold, found)
@@ -135,6 +150,8 @@ def run(
         reference=results[0],
         models=tuple(results[1:]),
         absent=(*absent, *failed),
+        limits=Limits(*zip(*course.limits, strict=True)),
+        loadgen=course.loadgen.result() if course.loadgen else None,
     )
 
 
@@ -173,6 +190,7 @@ class _Measured:
     turns: tuple[Turn, ...]
     sweeps: tuple[Sweep, ...]
     accuracy: Accuracy | None
+    sustained: tuple[Window, ...]
 
 
 class _Course:
@@ -180,17 +198,28 @@ class _Course:
 
     Attributes:
         conditions: the machine during each process.
-        clock_steps, empty: what each child said about its clock and the harness.
+        clock_steps, empty, limits: what the children said about the clock, the harness, and the most that this machine can do.
+        loadgen: MLPerf LoadGen's part, if it has one.
     """
 
-    def __init__(self, candidates: Sequence[Candidate], settings: Settings, split: Split | None, place: Path) -> None:
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        settings: Settings,
+        split: Split | None,
+        place: Path,
+        loadgen: LoadGenCourse | None,
+    ) -> None:
         self._candidates, self._settings, self._split, self._place = candidates, settings, split, place
+        self.loadgen = loadgen
         self._random = random.Random(settings.seed)
         self._starts: list[list[Start]] = [[] for _ in candidates]
         self._turns: dict[tuple[int, int, int], list[Turn]] = {}
         self.conditions: list[Condition] = []
         self.clock_steps: list[int] = []
         self.empty: list[int] = []
+        self.limits: list[tuple[float, float]] = []
+        self._sustained: dict[int, tuple[Window, ...]] = {}
 
     def run(self, step: Step) -> list[_Measured]:
         """Take all turns, then ask for the classes of the test images; the results are in the order of the candidates."""
@@ -202,11 +231,37 @@ class _Course:
                 watch = Watch([worker.process_id for worker, _ in place_of.values()])
                 for number in range(_rounds(share)):
                     self._round(place_of, process, number, min(_TURN, share - number * _TURN))
+                    if self.loadgen and number == _rounds(share) // 2:  # half of our turns before, half of them after
+                        self.loadgen.single_stream(self._ours(place_of), process, share)
                     step("latency")
                 self.conditions.append(watch.condition(f"process {process + 1}"))
                 if process == len(shares) - 1:
                     accuracies[1:] = [self._accuracy(place_of, number, step) for number in range(1, len(self._candidates))]
+                    self._ask_loadgen(place_of, process)
+                    self._sustain(place_of, process, step)
         return [self._measured(number, accuracies[number]) for number in range(len(self._candidates))]
+
+    def _ours(self, place_of: "Mapping[tuple[int, int], tuple[Worker, int]]") -> list[Asked]:
+        """Our classifier's models, without the reference."""
+        found = []
+        for number, candidate in enumerate(self._candidates):
+            if number and candidate.way == OUR_WAY:
+                worker, subject = place_of[number, candidate.spec.threads]
+                found.append(Asked(f"{candidate.model.name} {candidate.recipe}", candidate.model.labels, worker, subject))
+        return found
+
+    def _ask_loadgen(self, place_of: "Mapping[tuple[int, int], tuple[Worker, int]]", process: int) -> None:
+        if self.loadgen:
+            self.loadgen.several(self._ours(place_of), process)
+            if self._split:
+                self.loadgen.accuracies(self._ours(place_of), process, self._split, self._write("test", self._split.images))
+
+    def _sustain(self, place_of: "Mapping[tuple[int, int], tuple[Worker, int]]", process: int, step: Step) -> None:
+        """One model after the other."""
+        process_ids = [worker.process_id for worker, _ in place_of.values()]
+        for number, candidate in list(enumerate(self._candidates))[1:]:
+            worker, subject = place_of[number, candidate.spec.threads]
+            self._sustained[number] = sustain(worker, subject, self._settings.sustained, process, process_ids, step)
 
     @contextmanager
     def _workers(self, images: Path, process: int) -> "Iterator[dict[tuple[int, int], tuple[Worker, int]]]":
@@ -222,6 +277,7 @@ class _Course:
                 specs = [replace(self._candidates[number].spec, threads=threads) for number, threads in keys]
                 worker = stack.enter_context(Worker(environment, specs, images, self._settings.pinned))
                 self.clock_steps.append(worker.ready["clock_step_ns"])
+                self.limits.append(tuple(worker.ready["limits"]))
                 self.empty += worker.ready["empty_ns"][: 1_000 // self._settings.starts + 1]
                 for subject, (number, threads) in enumerate(keys):
                     place_of[number, threads] = worker, subject
@@ -265,7 +321,7 @@ class _Course:
         main = self._candidates[number].spec.threads, 1
         found = {(threads, batch): tuple(turns) for (owner, threads, batch), turns in self._turns.items() if owner == number}
         sweeps = [Sweep(*key, turns) for key, turns in sorted(found.items()) if key != main]
-        return _Measured(tuple(self._starts[number]), found[main], tuple(sweeps), accuracy)
+        return _Measured(tuple(self._starts[number]), found[main], tuple(sweeps), accuracy, self._sustained.get(number, ()))
 
     def _write(self, name: str, images: NDArray[np.uint8]) -> Path:
         path = self._place / f"{name}.npy"
@@ -297,4 +353,6 @@ def _model_result(candidate: Candidate, colds: Sequence[Started], found: _Measur
         turns=found.turns,
         sweeps=found.sweeps,
         accuracy=found.accuracy,
+        multiply_adds=sum(step.multiply_adds for step in read_steps(model.flatbuffer)),
+        sustained=found.sustained,
     )

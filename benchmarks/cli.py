@@ -18,6 +18,7 @@ import click
 from benchmarks.bench import Settings, run, total_steps
 from benchmarks.candidates import Candidate
 from benchmarks.doubts import warnings
+from benchmarks.further import further_tables
 from benchmarks.machine import cpu_name, default_board_name
 from benchmarks.pipeline import Stage, run_stage
 from benchmarks.results import BenchResult, read_results
@@ -78,6 +79,8 @@ _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")  # with another v
 @click.option(
     "--environment", "environments", multiple=True, metavar="NAME=PYTHON", help="The Python that has an alternative's package."
 )
+@click.option("--loadgen", is_flag=True, help="Let MLPerf LoadGen ask our classifier too.")
+@click.option("--sustained", type=int, default=0, metavar="SECONDS", help="At the end, let each model answer so long without rest.")
 @click.option("--board", help="Name of this board in the results; what the system calls it if not given.")
 @click.option("--out", type=click.Path(path_type=Path), default="results", show_default=True, help="Folder for results and plots.")
 @click.option("--force", is_flag=True, help="Replace results of that board.")
@@ -96,6 +99,8 @@ def bench_command(
     against: str,
     keras: Path | None,
     environments: Sequence[str],
+    loadgen: bool,
+    sustained: int,
     board: str | None,
     out: Path,
     force: bool,
@@ -103,14 +108,25 @@ def bench_command(
     """Measure models on this board: cold start, batch-1 latency, accuracy, memory, bytes.
 
     Writes OUT/BOARD.json with the raw samples, and two plots beside it. Models take turns in random order, in several processes one after
-    the other; docs/benchmarking.md says how and why. MODEL may be a shipped one's name too: nano, small-fp32...
+    the other; docs/benchmarking.md says how and why. MODEL may be a shipped one's name too: nano, base-fp32...
     """
     from benchmarks.alternatives.catalogue import Found, find_candidates, parse_against, parse_environments
     from benchmarks.output import target_files, write_bench
 
     names, pythons = parse_against(against), parse_environments(environments)
     settings = Settings(
-        board or default_board_name(), samples, threads, backend, seed, starts, pin, batches, thread_sweep, typed_command()
+        board=board or default_board_name(),
+        samples=samples,
+        threads=threads,
+        backend=backend,
+        seed=seed,
+        starts=starts,
+        pinned=pin,
+        batches=batches,
+        thread_counts=thread_sweep,
+        loadgen=loadgen,
+        sustained=sustained,
+        command=typed_command(),
     )
     targets = target_files(out, settings.board)
     for target in targets:
@@ -156,6 +172,8 @@ def print_bench(result: BenchResult) -> None:
     """The table and its warnings."""
     click.echo(machine_line(result))
     click.echo(text_table(HEADER, rows(result)))
+    for table in further_tables(result):
+        click.echo(f"\n{table.name}. {table.caption}\n{text_table(table.header, table.rows)}")
     for line in (*warnings(result), *(f"not measured: {text}" for text in result.absent)):
         click.echo(f"note: {line}")
 

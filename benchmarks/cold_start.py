@@ -31,7 +31,7 @@ def cold_start(environment: Environment, subject: SubjectSpec) -> Started:
     command = environment.command("benchmarks.cold", *words)
     try:
         child = subprocess.run(
-            command, capture_output=True, text=True, env=environment.variables(), check=False, timeout=_LONGEST_S
+            command, capture_output=True, text=True, env=environment.variables(subject.threads), check=False, timeout=_LONGEST_S
         )
     except subprocess.TimeoutExpired:
         raise DigitsError(f"{subject.model}: the cold start took longer than {_LONGEST_S} s") from None

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from benchmarks.figures import median_ns, process_medians, spread, tail_ns
+from benchmarks.further import thirds_ns
 from benchmarks.results import BenchResult, ModelResult
 from benchmarks.timing import CLOCK_STEPS
 
@@ -11,6 +12,7 @@ _MOST_STOLEN = 2
 _MOST_PREEMPTED = 0.05  # of the turns
 _MOST_SPREAD = 0.05
 _MOST_EMPTY_NS = 300
+_MOST_SLOWER = 1.05
 
 
 def warnings(result: BenchResult) -> list[str]:
@@ -19,6 +21,7 @@ def warnings(result: BenchResult) -> list[str]:
         *_of_machine(result),
         *_of_clock(result),
         *(text for model in result.models for text in _of_model(model)),
+        *_of_loadgen(result),
         *_of_kernels(result),
     ]
 
@@ -66,8 +69,17 @@ def _of_model(model: ModelResult) -> Iterator[str]:
     preempted = sum(bool(turn.preempted) for turn in model.turns)
     if preempted > _MOST_PREEMPTED * len(model.turns):
         yield f"{model.label}: {preempted} of {len(model.turns)} turns were interrupted by other work"
+    if len(model.sustained) >= 3 and (last := thirds_ns(model.sustained))[1] > _MOST_SLOWER * last[0]:
+        yield f"{model.label}: without rest it became {100 * (last[1] / last[0] - 1):.0f} % slower"
     if unsettled := sum(not start.agreed for start in model.starts):
         yield f"{model.label}: the warm-up did not settle in {unsettled} of {len(model.starts)} processes"
+
+
+def _of_loadgen(result: BenchResult) -> Iterator[str]:
+    runs = result.loadgen.runs if result.loadgen else ()
+    timed = [run for run in runs if run.accuracy is None]
+    if invalid := [run for run in timed if not run.valid]:
+        yield f"MLPerf LoadGen calls {len(invalid)} of {len(timed)} of its runs invalid: {invalid[0].scenario} of {invalid[0].model}"
 
 
 def _of_kernels(result: BenchResult) -> Iterator[str]:

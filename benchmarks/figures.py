@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.percentiles import percentile
-from benchmarks.results import ModelResult, Turn
+from benchmarks.results import Limits, ModelResult, Turn
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,18 @@ def tail_ns(model: ModelResult, percent: int) -> int | None:
 def per_call(turns: Sequence[Turn]) -> NDArray[np.float64]:
     """Nanoseconds of a call, by sample: float64 [N]."""
     return np.concatenate([np.asarray(turn.samples_ns, np.float64) / turn.group for turn in turns])
+
+
+def bound_ns(model: ModelResult, limits: Limits | None) -> float | None:
+    """Nanoseconds by the roofline model: all multiply-adds at the peak, or all weights at the speed of copying, whichever takes longer.
+
+    None where one of them is not known. The peak is of float32: what multiplies 8-bit numbers may be faster.
+
+    Source: S. Williams, A. Waterman and D. Patterson, "Roofline: an insightful visual performance model", CACM 52(4), 2009.
+    """
+    if limits is None or not model.multiply_adds:
+        return None
+    return 1e9 * max(model.multiply_adds / max(limits.multiply_adds), model.payload_bytes / max(limits.bytes))
 
 
 def process_medians(turns: Sequence[Turn]) -> dict[int, float]:

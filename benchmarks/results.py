@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.loadgen import LoadGen
 from benchmarks.machine import Machine
 from edge_runtime.errors import InputError
 from edge_runtime.records import from_json
@@ -99,12 +100,37 @@ class Sweep:
 
 
 @dataclass(frozen=True)
+class Window:
+    """Some seconds of answering without rest. turn: what was timed. microjoules: of the whole processor; None: not told."""
+
+    turn: Turn
+    condition: "Condition"
+    microjoules: int | None
+
+    def __post_init__(self) -> None:
+        _not_below_0(microjoules=self.microjoules)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the machine can do at most, as measured in each process: float32 multiply-adds and bytes a second (benchmarks.limits)."""
+
+    multiply_adds: tuple[float, ...]
+    bytes: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.multiply_adds or min(*self.multiply_adds, *self.bytes) <= 0 or len(self.bytes) != len(self.multiply_adds):
+            raise ValueError("speeds are missing, or not above 0")
+
+
+@dataclass(frozen=True)
 class ModelResult:
     """One model on one board, in one way. Sizes are bytes.
 
     way: how an image becomes an answer; `OURS` is our classifier. runtime: the package and release that computes. sha256: of the
     FlatBuffer. installed: bytes of the packages that the way needs, by name. turns: with one image a call, the run's threads. sweeps: the
-    same with others. answers: how many images were answered for `accuracy`, which is None where there were no labels.
+    same with others. accuracy: None where there were no labels. multiply_adds: of one image; None where nobody counted. sustained:
+    answering without rest, window after window.
     """
 
     way: str
@@ -122,9 +148,12 @@ class ModelResult:
     turns: tuple[Turn, ...]
     sweeps: tuple[Sweep, ...]
     accuracy: Accuracy | None
+    multiply_adds: int | None = None
+    sustained: tuple[Window, ...] = ()
 
     def __post_init__(self) -> None:
         _not_below_0(file_bytes=self.file_bytes, payload_bytes=self.payload_bytes, scale_bytes=self.scale_bytes)
+        _not_below_0(multiply_adds=self.multiply_adds)
         if not any(turn.group == 1 for turn in self.turns) or any(turn.batch != 1 for turn in self.turns):
             raise ValueError(f"{self.file} has no times of single calls with one image, or others among them")
 
@@ -181,7 +210,8 @@ class BenchResult:
     edge_digits: our release. command: what was typed. pinned: the processors it was bound to; none: to all. samples: how many single
     calls of each model were asked for. split, data_sha256: the images that the accuracies are from. clock_step_ns: of each process.
     empty_ns: calls that do nothing, timed as all others; both are empty where nobody looked. reference: the model that every run of
-    every release times throughout, so that runs can be compared. absent: what was asked for and could not be measured, and why.
+    every release times throughout, so that runs can be compared. absent: what was asked for and could not be measured, and why. limits,
+    loadgen: None where nobody looked.
     """
 
     schema_version: int
@@ -200,6 +230,8 @@ class BenchResult:
     reference: ModelResult
     models: tuple[ModelResult, ...]
     absent: tuple[str, ...]
+    limits: Limits | None = None
+    loadgen: LoadGen | None = None
 
     def __post_init__(self) -> None:
         if not self.models:

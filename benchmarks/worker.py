@@ -18,11 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import mlperf
+from benchmarks.limits import measure_limits
 from benchmarks.subjects import Subject
 from benchmarks.timing import Settled, clock_step, empty_calls, group_size, no_collection, settle, time_calls
 
 # A turn begins while another's weights lie in the caches: it settles again, quickly.
 _TURN = {"window": 8, "agreeing": 2, "agreement": 0.05, "limit_ns": 20_000_000}
+_WINDOW_SAMPLES = 200
 
 
 class Bench:
@@ -52,11 +55,16 @@ class Bench:
             "empty_ns": empty_calls(),
             "warmups": [(found.calls, found.agreed) for found in self.settled],
             "groups": [group_size(found.median_ns, self.step_ns) for found in self.settled],
+            "limits": measure_limits(),
         }
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Do what is asked for: a turn, or the classes of the images in a file."""
+        """Do what is asked for: a turn, the classes of the images in a file, a run of LoadGen, or work without rest."""
+        if "scenario" in request:
+            return self._loadgen(**request)
         subject = self.subjects[request["subject"]]
+        if "seconds" in request:
+            return self._sustain(subject, self.settled[request["subject"]].median_ns, request["seconds"])
         if "classify" in request:
             return {"classes": np.asarray(subject.many(np.load(request["classify"]))).tolist()}
         return self._turn(subject, **{name: request[name] for name in ("batch", "group", "start", "samples")})
@@ -69,6 +77,24 @@ class Bench:
             times = time_calls(call, inputs, start, samples, group)
             preempted = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - before
         return {"dropped": dropped, "preempted": preempted, "samples_ns": times}
+
+    def _sustain(self, subject: Subject, call_ns: float, seconds: float) -> dict[str, Any]:
+        """Call for so many seconds without rest: samples of so many calls that there are about two hundred."""
+        group = max(1, round(seconds * 1e9 / _WINDOW_SAMPLES / call_ns))
+        samples: list[int] = []
+        end = time.perf_counter_ns() + seconds * 1e9
+        with no_collection():
+            while time.perf_counter_ns() < end:
+                samples += time_calls(subject.one, self.inputs[1], len(samples) * group, 1, group)
+        return {"group": group, "samples_ns": samples}
+
+    def _loadgen(self, subject: int | None, scenario: str, queries: int, images: str | None) -> dict[str, Any]:
+        asked = None if subject is None else self.subjects[subject]
+        answer_ns = 1.0 if subject is None else self.settled[subject].median_ns
+        held = self.images if images is None else np.load(images)
+        with no_collection():
+            found: dict[str, Any] = mlperf.ask(asked, held, scenario, queries, answer_ns, accuracy=images is not None)
+        return found
 
     def _inputs(self, batch: int) -> Sequence[NDArray[np.uint8]]:
         if batch not in self.inputs:

@@ -17,6 +17,7 @@ from edge_runtime.child import last_words, module_command
 from edge_runtime.errors import DigitsError
 
 _LONGEST_ANSWER_S = 300
+_NUMPY_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,10 @@ class Environment:
         """The command that runs a module there."""
         return [self.python, *module_command(module, *words)[1:]]
 
-    def variables(self) -> dict[str, str]:
-        """Its environment variables; every library's own threads are as many as it is told, and it says nothing needless."""
-        return {**os.environ, "PYTHONPATH": self.path, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    def variables(self, threads: int = 1) -> dict[str, str]:
+        """Its environment variables; numpy's own library has so many threads, and TensorFlow says nothing needless."""
+        quiet = {"PYTHONPATH": self.path, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+        return {**os.environ, **quiet, **dict.fromkeys(_NUMPY_THREADS, str(threads))}
 
 
 OURS = Environment("edge-digits")
@@ -70,7 +72,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
-            env=environment.variables(),
+            env=environment.variables(min((subject.threads for subject in subjects), default=1)),
         )
         self.subjects = len(subjects)
         task = {"images": str(images), "pinned": list(pinned), "subjects": [asdict(subject) for subject in subjects]}
@@ -100,6 +102,22 @@ class Worker:
             DigitsError: the child failed.
         """
         return list(self._ask({"subject": subject, "classify": str(images)})["classes"])
+
+    def sustain(self, subject: int, seconds: float) -> dict[str, Any]:
+        """Let a subject answer for so many seconds without rest: samples of groups of calls, and the size of a group.
+
+        Raises:
+            DigitsError: the child failed.
+        """
+        return self._ask({"subject": subject, "seconds": seconds})
+
+    def loadgen(self, subject: int | None, scenario: str, queries: int, images: Path | None = None) -> dict[str, Any]:
+        """Let MLPerf LoadGen ask a subject, or nothing at all; with `images`, an .npy file, in its accuracy mode (benchmarks.mlperf).
+
+        Raises:
+            DigitsError: the child failed.
+        """
+        return self._ask({"subject": subject, "scenario": scenario, "queries": queries, "images": images and str(images)})
 
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         assert self._child.stdin

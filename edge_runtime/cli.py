@@ -104,7 +104,7 @@ def main(verbose: bool) -> None:
 def inspect_command(model: Path | None, as_json: bool) -> None:
     """Show what a model file says about itself, after checking all of it. Needs no interpreter.
 
-    MODEL is a file, or one that the package ships: nano, small, base (int8), small-fp32, base-fp32. Without it, small.
+    MODEL is a file, or one that the package ships: nano, small, base (int8), base-fp32. Without it, small.
     """
     from convert.runtimes import minimum_runtime, unproven
     from edge_runtime.inspection import Runtimes, describe, facts

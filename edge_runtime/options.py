@@ -15,7 +15,7 @@ def shipped_model_option(command: Any) -> Any:
     return click.option(
         "--model",
         type=click.Path(path_type=Path),
-        help="A model file, or one that the package ships: nano, small, base (int8), small-fp32, base-fp32. Default: small.",
+        help="A model file, or one that the package ships: nano, small, base (int8), base-fp32. Default: small.",
     )(command)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from benchmarks.doubts import warnings
 from benchmarks.figures import Ratio, median_ns, ratio
+from benchmarks.further import further_tables
 from benchmarks.report import Picture, Section, Table
 from benchmarks.reporting import plots
 from benchmarks.reporting.comparable import Named
@@ -63,6 +64,7 @@ def sections(results: Sequence[Named], differences: Sequence[str]) -> list[Secti
             pictures=[Picture(plots.tails(named.result), f"{named.name}: p50, p90 and p99 of one image") for named in results],
         ),
         *_sweeps(results),
+        *_further(results),
         *_cold(results),
         Section(
             "Differences",
@@ -100,6 +102,15 @@ def _sweeps(results: Sequence[Named]) -> list[Section]:
         return []
     header = ("results", "model", "threads", "batch", "median of a call", "of an image")
     return [Section("Threads and batches", tables=(Table(header, body, "Medians, in turns with single images."),))]
+
+
+def _further(results: Sequence[Named]) -> list[Section]:
+    """Bound, LoadGen and sustained work: a table for each results file, since each has speeds of its own machine in its caption."""
+    return [
+        Section(f"{table.name}: {named.name}", tables=(Table(table.header, table.rows, table.caption),))
+        for named in results
+        for table in further_tables(named.result)
+    ]
 
 
 def _cold(results: Sequence[Named]) -> list[Section]:

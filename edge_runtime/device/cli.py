@@ -35,7 +35,7 @@ def verify_command(
 ) -> None:
     """Check that a model does on this device what it did where it was made, with the golden images inside it.
 
-    MODEL is a file, or one that the package ships: nano, small, base (int8), small-fp32, base-fp32. Without it, small.
+    MODEL is a file, or one that the package ships: nano, small, base (int8), base-fp32. Without it, small.
 
     Exits 1 if a label or an output differs by more than its recipe allows. Receipts of several boards are compared by digits receipts.
     """

@@ -62,7 +62,7 @@ def serve_command(
 ) -> None:
     """Serve a web page to draw digits on, and HTTP inference (KServe V2, TensorFlow Serving, or an image file to /classify).
 
-    A MODEL is a file, or one that the package ships: small, nano, base (int8), small-fp32... It is served under that name, or under
+    A MODEL is a file, or one that the package ships: small, nano, base (int8), base-fp32 It is served under that name, or under
     NAME. The first is the default. Without one: small, nano and base. SIGHUP looks at the files at once, SIGTERM stops.
     """
     from edge_runtime.serving.compose import Settings, serve

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tools.models.costs import read_steps
+from benchmarks.costs import read_steps
 from tools.models.figures import over_seeds
 from tools.models.pictures import MOST_SHOWN, Picture, confusion_matrix, mistakes, pictures_of
 from train.data import Dataset

@@ -26,7 +26,7 @@ COMMANDS = (
     "classify {folder}/0.png --model {folder}/plain.tflite",
     "verify",
     "verify base-fp32 --threads 2",
-    "tune --model small-fp32",
+    "tune --model base-fp32",
     "doctor",
 )
 

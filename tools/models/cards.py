@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from statistics import mean
 from typing import Any
 
+from benchmarks.costs import Step, read_steps
 from benchmarks.figures import Ratio, median_ns, tail_ns
 from benchmarks.figures import ratio as ratio_of
 from benchmarks.results import BenchResult, ModelResult
@@ -13,7 +14,6 @@ from edge_runtime.inspection import comparison_line
 from edge_runtime.statistics import Accuracy, wilson_interval
 from tools.layout import Layout
 from tools.measure_models import TUTORIAL, TUTORIAL_SIMPLIFIED
-from tools.models.costs import Step, read_steps
 from tools.models.figures import over_seeds
 from tools.models.pictures import MOST_SHOWN
 from tools.models.releases import SHIPPED_RECIPES, Released, find_result

@@ -1,0 +1,144 @@
+"""Further tables of a result, beside that of the models: the bound, MLPerf LoadGen, answering without rest. Header and rows of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.figures import bound_ns, median_ns, per_call, tail_ns
+from benchmarks.results import OURS, BenchResult, ModelResult, Window
+from benchmarks.tables import Row, accuracy_text, microseconds
+
+
+@dataclass(frozen=True)
+class Further:
+    """A table, and what a reader has to know of it. Without rows there is nothing to show."""
+
+    name: str
+    header: Row
+    rows: Sequence[Row]
+    caption: str
+
+
+def further_tables(result: BenchResult) -> list[Further]:
+    """Those that this result has something for."""
+    return [table for table in (_bound(result), _loadgen(result), _other_scenarios(result), _sustained(result)) if table.rows]
+
+
+def _bound(result: BenchResult) -> Further:
+    found = []
+    for model in result.models:
+        middle, bound = median_ns(model.median_turns), bound_ns(model, result.limits)
+        if middle is not None and bound is not None and model.multiply_adds is not None:
+            found.append(
+                (
+                    model.label,
+                    f"{model.multiply_adds:,}",
+                    f"{model.payload_bytes:,}",
+                    f"{bound / 1_000:,.2f} us",
+                    microseconds(middle),
+                    f"{middle / bound:.1f}",
+                )
+            )
+    caption = ""
+    if result.limits:
+        peak, speed = max(result.limits.multiply_adds), max(result.limits.bytes)
+        caption = (
+            f"Bound: the longer of multiply-adds at {peak / 1e9:,.1f} billion a second, as numpy's product of float32 matrices "
+            f"reaches, and bytes of weights at {speed / 1e9:,.1f} GB a second, as copying in a core's own cache does. It is a bound for "
+            "float32 alone: 8-bit products can be faster, so that an int8 model may lie below 1."
+        )
+    header = ("model", "multiply-adds", "bytes", "float32 bound", "p50", "times the bound")
+    return Further("How far from the machine's limit", header, found, caption)
+
+
+def _loadgen(result: BenchResult) -> Further:
+    found = []
+    for model in _ours(result) if result.loadgen else []:
+        assert result.loadgen
+        figures = [median_ns(model.turns), tail_ns(model, 90)]
+        theirs = [result.loadgen.latency_ns(model.label, percent) for percent in (50, 90)]
+        if None in figures or None in theirs:
+            continue
+        pairs = [
+            (float(mine), other) for mine, other in zip(figures, theirs, strict=True) if mine is not None and other is not None
+        ]
+        runs = result.loadgen.single_streams(model.label)
+        valid = f"{sum(run.valid for run in runs)} of {len(runs)}"
+        cells = [
+            text for mine, other in pairs for text in (microseconds(int(mine)), microseconds(int(other)), f"{mine / other:.3f}")
+        ]
+        found.append((model.label, *cells, valid))
+    caption = ""
+    if result.loadgen and result.loadgen.empty_ns:
+        own = median(result.loadgen.empty_ns) / 1_000
+        caption = (
+            f"SingleStream of mlcommons-loadgen {result.loadgen.release}, in the same processes, between our turns. A query that is "
+            f"answered at once takes {own:.2f} us by its clock: that is its own way through Python, and is in its figures."
+        )
+    header = ("model", "p50", "LoadGen's p50", "ratio", "p90", "LoadGen's p90", "ratio", "valid runs")
+    return Further("MLPerf LoadGen, one image after the other", header, found, caption)
+
+
+def _other_scenarios(result: BenchResult) -> Further:
+    found = []
+    for model in _ours(result) if result.loadgen else []:
+        assert result.loadgen
+        runs = {(run.scenario, run.accuracy is None): run for run in result.loadgen.runs if run.model == model.label}
+        several, offline = runs.get(("MultiStream", True)), runs.get(("Offline", True))
+        if several is None or offline is None:
+            continue
+        p99, speed = several.figure("99.00 percentile latency (ns)"), offline.figure("Samples per second")
+        modes = [runs.get((scenario, False)) for scenario in ("SingleStream", "MultiStream", "Offline")]
+        found.append(
+            (
+                model.label,
+                "-" if p99 is None else microseconds(int(p99)),
+                "-" if speed is None else f"{speed:,.0f}",
+                "yes" if several.valid and offline.valid else "no",
+                *(accuracy_text(run.accuracy) if run else "-" for run in modes),
+            )
+        )
+    header = ("model", "MultiStream: p99 of 8", "Offline: images a second", "valid", "accuracy: single", "of 8", "offline")
+    return Further(
+        "MLPerf LoadGen, batches and accuracy", header, found, "What LoadGen itself states; its summaries are in the results file."
+    )
+
+
+def _sustained(result: BenchResult) -> Further:
+    found = [(model.label, *_windows(model.sustained)) for model in result.models if model.sustained]
+    header = ("model", "seconds", "first third", "last third", "last / first", "celsius", "MHz", "uJ an answer")
+    return Further(
+        "Answering without rest",
+        header,
+        found,
+        "Medians of groups of calls. Energy is the whole processor's, with all that runs on it.",
+    )
+
+
+def _windows(windows: Sequence[Window]) -> Row:
+    first, last = thirds_ns(windows)
+    seconds = sum(window.condition.seconds for window in windows)
+    warmth = [window.condition.celsius for window in windows if window.condition.celsius is not None]
+    clocks = [window.condition.megahertz for window in windows if window.condition.megahertz is not None]
+    energy = [window.microjoules for window in windows if window.microjoules is not None]
+    answers = sum(window.turn.group * len(window.turn.samples_ns) for window in windows if window.microjoules is not None)
+    return (
+        f"{seconds:,.0f}",
+        f"{first / 1_000:,.1f} us",
+        f"{last / 1_000:,.1f} us",
+        f"{last / first:.3f}",
+        f"{warmth[0]:.0f} to {max(warmth):.0f}" if warmth else "not told",
+        f"{min(clocks):,.0f} to {max(clocks):,.0f}" if clocks else "not told",
+        f"{sum(energy) / answers:,.1f}" if energy else "not told",
+    )
+
+
+def thirds_ns(windows: Sequence[Window]) -> tuple[float, float]:
+    """The median nanoseconds of a call in the first third of the windows, and in the last."""
+    count = -(-len(windows) // 3)
+    first, last = (median(per_call([window.turn for window in part]).tolist()) for part in (windows[:count], windows[-count:]))
+    return first, last
+
+
+def _ours(result: BenchResult) -> list[ModelResult]:
+    return [model for model in result.models if model.way == OURS]

@@ -1,0 +1,38 @@
+"""What this machine can do at most, measured: float32 multiply-adds and bytes in a second. For children too: numpy alone."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+_SIDE = 384  # of square matrices: large enough for the peak, small enough for a core's own cache
+_BLOCK = 256 * 1024  # bytes: as large as these models, whose weights stay in a core's own cache between calls
+_TRIES, _COPIES = 20, 100
+
+
+def measure_limits() -> tuple[float, float]:
+    """Multiply-adds a second of a product of float32 matrices, and bytes a second that are copied: the best of 20 tries.
+
+    With as many threads as numpy's own library was told to use; copying is by one.
+    """
+    generator = np.random.RandomState(0)
+    left, right = (generator.rand(_SIDE, _SIDE).astype(np.float32) for _ in range(2))
+    product = np.empty_like(left)
+    source = generator.randint(0, 256, _BLOCK).astype(np.uint8)
+    target = np.empty_like(source)
+
+    def copy() -> None:
+        for _ in range(_COPIES):
+            np.copyto(target, source)
+
+    return _SIDE**3 / _fastest(lambda: np.matmul(left, right, out=product)), _COPIES * _BLOCK / _fastest(copy)
+
+
+def _fastest(call: Callable[[], object]) -> float:
+    """Seconds of the fastest of some tries: what disturbs can only slow it."""
+    times = []
+    for _ in range(_TRIES):
+        before = time.perf_counter_ns()
+        call()
+        times.append(time.perf_counter_ns() - before)
+    return min(times) / 1e9

@@ -1,0 +1,100 @@
+"""MLPerf LoadGen beside our timing: its own summaries, its accuracy mode, and what happens without it."""
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks import bench, loadgen
+from benchmarks.bench import Settings, run
+from benchmarks.doubts import warnings
+from benchmarks.further import further_tables
+from benchmarks.loadgen import LoadGen, LoadGenRun, installed_release
+from benchmarks.results import BenchResult
+from edge_runtime.model_file import MODELS
+from edge_runtime.records import from_json, to_json
+from tests.benchmarks.samples import bench_result, model_result
+from train.data import Dataset
+
+needs_loadgen = pytest.mark.skipif(installed_release() is None, reason="mlcommons-loadgen has wheels for x86-64 alone")
+
+
+@pytest.fixture(scope="module")
+def measured(mnist: Dataset) -> BenchResult:
+    few = Dataset("few", mnist.x_train[:400], mnist.y_train[:400], mnist.x_test[:300], mnist.y_test[:300])
+    patch = pytest.MonkeyPatch()
+    patch.setattr(bench, "_COLD_STARTS", 1)
+    try:
+        return run([MODELS / "small-int8.tflite"], Settings("board", samples=400, starts=2, loadgen=True), few)
+    finally:
+        patch.undo()
+
+
+@needs_loadgen
+def test_loadgen_asks_in_every_process(measured: BenchResult) -> None:
+    """SingleStream in each, with as many queries as there are calls of ours; it calls them valid, and finds what they took."""
+    assert measured.loadgen
+    runs = measured.loadgen.single_streams("small static_wi8_ai8")
+    assert [(found.process, found.valid) for found in runs] == [(0, True), (1, True)]
+    for found in runs:
+        p50, p90 = (found.figure(f"{percent}.00 percentile latency (ns)") for percent in (50, 90))
+        assert p50
+        assert p90
+        assert 1_000 < p50 <= p90
+    assert len(measured.loadgen.empty_ns) == 2
+    assert 0 < max(measured.loadgen.empty_ns) < measured.loadgen.latency_ns("small static_wi8_ai8", 50)  # type: ignore[operator]
+
+
+@needs_loadgen
+def test_its_accuracy_mode_counts_as_we_do(measured: BenchResult) -> None:
+    """Each test image once in each scenario: the same number of right answers as without it."""
+    assert measured.loadgen
+    accuracies = {found.scenario: found.accuracy for found in measured.loadgen.runs if found.accuracy}
+    assert set(accuracies) == {"SingleStream", "MultiStream", "Offline"}
+    assert set(accuracies.values()) == {measured.models[0].accuracy}
+    timed = [(found.scenario, found.process) for found in measured.loadgen.runs if found.accuracy is None]
+    assert timed == [("SingleStream", 0), ("SingleStream", 1), ("MultiStream", 1), ("Offline", 1)]
+
+
+@needs_loadgen
+def test_results_keep_its_summaries(measured: BenchResult) -> None:
+    """As they are, through the results file; and they become tables."""
+    again = from_json(BenchResult, to_json(measured))
+    assert again == measured
+    assert again.loadgen
+    assert "Scenario : SingleStream" in again.loadgen.runs[0].summary
+    tables = {table.name: table for table in further_tables(again)}
+    (row,) = tables["MLPerf LoadGen, one image after the other"].rows
+    assert row[0] == "small static_wi8_ai8"
+    assert row[-1] == "2 of 2"
+    assert 0.5 < float(row[3]) < 1.5
+    (row,) = tables["MLPerf LoadGen, batches and accuracy"].rows
+    assert row[3] == "yes"
+
+
+def test_without_loadgen_there_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And everything else is measured."""
+    monkeypatch.setattr(loadgen, "PACKAGE", "no-such-package")
+    result = run([MODELS / "nano-int8.tflite"], Settings("board", samples=3, starts=1, loadgen=True), None)
+    assert result.loadgen is None
+    assert result.absent == (
+        "MLPerf LoadGen: no-such-package is not installed; pip install no-such-package (it has wheels for x86-64)",
+    )
+    assert result.models[0].steady_ns
+
+
+def test_what_loadgen_calls_invalid_is_doubted() -> None:
+    """Its own word on each run stands in its summary."""
+    model = model_result()
+    valid = LoadGenRun(model.label, 0, "Offline", ("Result is : VALID", "Samples per second: 84441.1"), None)
+    assert valid.figure("Samples per second") == 84441.1
+    assert valid.figure("nothing") is None
+    invalid = replace(valid, summary=("Result is : INVALID",))
+    doubts = warnings(bench_result(model, loadgen=LoadGen("6", (900.0,), (valid, invalid))))
+    assert f"MLPerf LoadGen calls 1 of 2 of its runs invalid: Offline of {model.label}" in doubts
+    assert not [text for text in warnings(bench_result(model, loadgen=LoadGen("6", (900.0,), (valid,)))) if "LoadGen" in text]
+
+
+def test_another_scenario_is_refused() -> None:
+    """Results that were edited."""
+    with pytest.raises(ValueError, match="scenario 'Server'"):
+        LoadGenRun("nano", 0, "Server", (), None)
