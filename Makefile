@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-browser test-soak test-arm64 test-armv7 test-boards wheelhouse readme models operators device-figures ablation clean help
+.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-browser test-soak test-arm64 test-armv7 test-boards wheelhouse readme models operators device-figures bench-proof bench-reference ablation clean help
 
 help:           ## say what the targets do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,9 +38,9 @@ test-demo: demo ## judge what the demo made by plain LiteRT on all test images
 test-guide: $(READY) ## every command of docs/guide.md
 	$(BIN)/python -m pytest -m guide tests/test_guide.py
 
-test-browser: $(READY) ## the page of digits serve in headless Chromium (Debian's chromium and chromium-driver; installs them as root)
+test-browser: $(READY) ## the pages of digits serve and digits report in headless Chromium (Debian's chromium and chromium-driver; installs them as root)
 	command -v chromedriver >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver; }
-	$(BIN)/python -m pytest -m browser tests/edge_runtime/serving
+	$(BIN)/python -m pytest -m browser tests/edge_runtime/serving tests/benchmarks/reporting
 
 test-soak: $(READY) ## half a million requests to digits serve: memory, labels, no failure; ten minutes
 	$(BIN)/python -m pytest -m soak tests/edge_runtime/serving
@@ -57,12 +57,13 @@ test-boards: $(READY) ## installing by the README's lines on emulated boards; sl
 wheelhouse: $(READY) ## gather the wheels for a board without network: make wheelhouse BOARD=...
 	$(BIN)/python -m tools.wheelhouse $(BOARD)
 
-readme: $(READY) ## write the tables of README.md and of docs/training.md, serving.md, photos.md and speed.md from committed results
+readme: $(READY) ## write the tables of README.md and of docs/training.md, serving.md, photos.md, speed.md and benchmarking.md from committed results
 	$(BIN)/python -m tools.readme
 	$(BIN)/python -m tools.training
 	$(BIN)/python -m tools.serving
 	$(BIN)/python -m tools.photos_page
 	$(BIN)/python -m tools.speed
+	$(BIN)/python -m tools.benchmarking
 
 models: $(READY) ## write the model cards, docs/models.md, from committed files
 	$(BIN)/python -m tools.models
@@ -79,6 +80,30 @@ $(ONNX)/.ready:
 
 device-figures: $(READY) $(ONNX)/.ready ## measure what is promised on the device, for docs/speed.md; five minutes, on an idle machine
 	$(BIN)/python -m tools.device_figures --onnx $(ONNX)/bin/python --force || missed=$$?; $(BIN)/python -m tools.photo_speed --force; $(BIN)/python -m tools.speed; exit $${missed:-0}
+
+bench-proof: $(READY) ## prove what docs/benchmarking.md promises, by 190 runs, on an idle machine; a quarter of an hour; BOARD=... names it
+	$(BIN)/python -m tools.prove_benchmark --board $(BOARD)
+
+# The alternatives whose packages this environment has not.
+OPENVINO := .cache/openvino
+$(OPENVINO)/.ready:
+	test -x $(OPENVINO)/bin/python || $(PYTHON) -m venv $(OPENVINO)
+	$(OPENVINO)/bin/python -m pip install --quiet --disable-pip-version-check openvino==2026.4.1
+	touch $@
+
+TFLITE := .cache/tflite
+$(TFLITE)/.ready:
+	test -x $(TFLITE)/bin/python || $(PYTHON) -m venv $(TFLITE)
+	$(TFLITE)/bin/python -m pip install --quiet --disable-pip-version-check tflite-runtime==2.14.0 'numpy<2'
+	touch $@
+
+bench-reference: $(READY) $(ONNX)/.ready $(OPENVINO)/.ready $(TFLITE)/.ready ## measure beside every alternative and the limits, for docs/benchmarking.md; BOARD=... names the machine
+	$(BIN)/digits bench small small-fp32 --against all --samples 2000 --keras train/releases/small-seed0/model.keras \
+	  --environment tflite-runtime=$(TFLITE)/bin/python --environment openvino=$(OPENVINO)/bin/python \
+	  --environment onnxruntime=$(ONNX)/bin/python --environment onnxruntime-int8=$(ONNX)/bin/python \
+	  --board against-$(BOARD) --out .cache/bench --force
+	$(BIN)/digits bench nano small base base-fp32 --loadgen --layers --sustained 30 --board limits-$(BOARD) --out .cache/bench --force
+	cp .cache/bench/against-$(BOARD).json .cache/bench/limits-$(BOARD).json benchmarks/reference/
 
 ablation: $(READY) ## measure what each part of the training recipe is worth; half an hour
 	$(BIN)/python -m tools.ablation

@@ -14,10 +14,11 @@ from benchmarks.candidates import REFERENCE_MODEL, Candidate, our_candidates
 from benchmarks.cold_start import Started, cold_start
 from benchmarks.conditions import Watch, look
 from benchmarks.costs import read_steps
+from benchmarks.layers import measure_layers
 from benchmarks.loadgen import Asked, LoadGenCourse, installed_release, missing
 from benchmarks.machine import this_machine
 from benchmarks.results import OURS as OUR_WAY
-from benchmarks.results import SCHEMA_VERSION, BenchResult, Condition, Limits, ModelResult, Start, Sweep, Turn, Window
+from benchmarks.results import SCHEMA_VERSION, BenchResult, Condition, Limits, ModelResult, Prefix, Start, Sweep, Turn, Window
 from benchmarks.sustained import sustain, window_seconds
 from benchmarks.workers import OURS, Environment, Worker
 from edge_runtime.errors import BadArgument, DigitsError, InputError
@@ -39,8 +40,8 @@ class Settings:
     """How to measure.
 
     samples: timed calls of each model, spread over `starts` processes. threads: of the interpreter. pinned: processors to be bound to; none
-    for all. seed: of the order of turns. batches, thread_counts: what is swept beside. loadgen: whether MLPerf LoadGen asks too. sustained:
-    seconds that each model works without rest at the end. command: what was typed, for the results.
+    for all. seed: of the order of turns. batches, thread_counts: what is swept beside. loadgen: whether MLPerf LoadGen asks too. layers:
+    whether operators are timed. sustained: seconds that each model works without rest at the end. command: what was typed, for the results.
     """
 
     board: str
@@ -53,6 +54,7 @@ class Settings:
     batches: tuple[int, ...] = ()
     thread_counts: tuple[int, ...] = ()
     loadgen: bool = False
+    layers: bool = False
     sustained: int = 0
     command: str = ""
 
@@ -111,16 +113,7 @@ def run(
         raise BadArgument(f"{' and '.join(found.file for found in repeated)}: the same model and recipe twice")
     machine = this_machine(settings.board, backend)
     before = look(_LOOK_S, "before")
-    colds: list[list[Started]] = []
-    failed: list[str] = []
-    for candidate in list(candidates):
-        try:
-            colds.append(_cold_starts(candidate, step))
-        except DigitsError as error:
-            if candidate.environment == OURS:
-                raise
-            candidates.remove(candidate)  # what others do wrong is a line in the results
-            failed.append(f"{candidate.way}: {error}")
+    candidates, colds, failed = _all_cold_starts(candidates, step)
     split = data.test if data else None
     with TemporaryDirectory() as place:
         (reference,) = our_candidates([REFERENCE_MODEL], backend, settings.threads)
@@ -159,6 +152,20 @@ def _key(candidate: Candidate) -> tuple[str, str, str]:
     return candidate.way, candidate.model.name, candidate.recipe
 
 
+def _all_cold_starts(candidates: Sequence[Candidate], step: Step) -> tuple[list[Candidate], list[list[Started]], list[str]]:
+    """Those that start, the cold starts of each, and a line for each that does not: what others do wrong is a line in the results."""
+    starting, colds, failed = [], [], []
+    for candidate in candidates:
+        try:
+            colds.append(_cold_starts(candidate, step))
+            starting.append(candidate)
+        except DigitsError as error:
+            if candidate.environment == OURS:
+                raise
+            failed.append(f"{candidate.way}: {error}")
+    return starting, colds, failed
+
+
 def _cold_starts(candidate: Candidate, step: Step) -> list[Started]:
     found = []
     for _ in range(_COLD_STARTS):
@@ -191,12 +198,14 @@ class _Measured:
     sweeps: tuple[Sweep, ...]
     accuracy: Accuracy | None
     sustained: tuple[Window, ...]
+    layers: tuple[Prefix, ...]
 
 
 class _Course:
     """All processes of a run, one after the other, and the turns in them.
 
     Attributes:
+        candidates: what is measured, the reference first.
         conditions: the machine during each process.
         clock_steps, empty, limits: what the children said about the clock, the harness, and the most that this machine can do.
         loadgen: MLPerf LoadGen's part, if it has one.
@@ -210,7 +219,7 @@ class _Course:
         place: Path,
         loadgen: LoadGenCourse | None,
     ) -> None:
-        self._candidates, self._settings, self._split, self._place = candidates, settings, split, place
+        self.candidates, self._settings, self._split, self._place = candidates, settings, split, place
         self.loadgen = loadgen
         self._random = random.Random(settings.seed)
         self._starts: list[list[Start]] = [[] for _ in candidates]
@@ -223,9 +232,9 @@ class _Course:
 
     def run(self, step: Step) -> list[_Measured]:
         """Take all turns, then ask for the classes of the test images; the results are in the order of the candidates."""
-        images = self._write("latency", self._split.images[:_LATENCY_IMAGES] if self._split else _synthetic_images())
+        images = self._write("latency", self._images())
         shares = self._settings.shares()
-        accuracies: list[Accuracy | None] = [None] * len(self._candidates)
+        accuracies: list[Accuracy | None] = [None] * len(self.candidates)
         for process, share in enumerate(shares):
             with self._workers(images, process) as place_of:
                 watch = Watch([worker.process_id for worker, _ in place_of.values()])
@@ -236,15 +245,31 @@ class _Course:
                     step("latency")
                 self.conditions.append(watch.condition(f"process {process + 1}"))
                 if process == len(shares) - 1:
-                    accuracies[1:] = [self._accuracy(place_of, number, step) for number in range(1, len(self._candidates))]
+                    accuracies[1:] = [self._accuracy(place_of, number, step) for number in range(1, len(self.candidates))]
                     self._ask_loadgen(place_of, process)
                     self._sustain(place_of, process, step)
-        return [self._measured(number, accuracies[number]) for number in range(len(self._candidates))]
+        layers = [self._operators(candidate) for candidate in self.candidates]
+        return [self._measured(number, accuracies[number], layers[number]) for number in range(len(self.candidates))]
+
+    def _operators(self, candidate: Candidate) -> tuple[Prefix, ...]:
+        """The operators of a model of our classifier; nothing of the reference, and of what others compute."""
+        if not self._settings.layers or candidate.way != OUR_WAY or candidate is self.candidates[0]:
+            return ()
+        with TemporaryDirectory() as place:
+            flatbuffer, module = candidate.model.flatbuffer, find_backend(candidate.spec.options["backend"]).module
+            settings = self._settings
+            return measure_layers(
+                flatbuffer, module, candidate.spec.threads, self._images(), Path(place), settings.pinned, settings.seed
+            )
+
+    def _images(self) -> NDArray[np.uint8]:
+        """What is classified while it is timed."""
+        return self._split.images[:_LATENCY_IMAGES] if self._split else _synthetic_images()
 
     def _ours(self, place_of: "Mapping[tuple[int, int], tuple[Worker, int]]") -> list[Asked]:
         """Our classifier's models, without the reference."""
         found = []
-        for number, candidate in enumerate(self._candidates):
+        for number, candidate in enumerate(self.candidates):
             if number and candidate.way == OUR_WAY:
                 worker, subject = place_of[number, candidate.spec.threads]
                 found.append(Asked(f"{candidate.model.name} {candidate.recipe}", candidate.model.labels, worker, subject))
@@ -259,7 +284,7 @@ class _Course:
     def _sustain(self, place_of: "Mapping[tuple[int, int], tuple[Worker, int]]", process: int, step: Step) -> None:
         """One model after the other."""
         process_ids = [worker.process_id for worker, _ in place_of.values()]
-        for number, candidate in list(enumerate(self._candidates))[1:]:
+        for number, candidate in list(enumerate(self.candidates))[1:]:
             worker, subject = place_of[number, candidate.spec.threads]
             self._sustained[number] = sustain(worker, subject, self._settings.sustained, process, process_ids, step)
 
@@ -267,14 +292,14 @@ class _Course:
     def _workers(self, images: Path, process: int) -> "Iterator[dict[tuple[int, int], tuple[Worker, int]]]":
         """A child for each environment; gives who runs which candidate with how many threads, and as which of its subjects."""
         wanted: dict[Environment, list[tuple[int, int]]] = {}
-        for number, candidate in enumerate(self._candidates):
+        for number, candidate in enumerate(self.candidates):
             counts = {candidate.spec.threads, *(self._settings.thread_counts if number else ())}
             wanted.setdefault(candidate.environment, []).extend((number, threads) for threads in sorted(counts))
         with ExitStack() as stack:
             place_of: dict[tuple[int, int], tuple[Worker, int]] = {}
             self._groups: dict[tuple[int, int], int] = {}
             for environment, keys in wanted.items():
-                specs = [replace(self._candidates[number].spec, threads=threads) for number, threads in keys]
+                specs = [replace(self.candidates[number].spec, threads=threads) for number, threads in keys]
                 worker = stack.enter_context(Worker(environment, specs, images, self._settings.pinned))
                 self.clock_steps.append(worker.ready["clock_step_ns"])
                 self.limits.append(tuple(worker.ready["limits"]))
@@ -282,7 +307,7 @@ class _Course:
                 for subject, (number, threads) in enumerate(keys):
                     place_of[number, threads] = worker, subject
                     self._groups[number, threads] = worker.ready["groups"][subject]
-                    if threads == self._candidates[number].spec.threads:
+                    if threads == self.candidates[number].spec.threads:
                         self._starts[number].append(Start(process, *worker.ready["warmups"][subject]))
             yield place_of
 
@@ -297,7 +322,7 @@ class _Course:
 
     def _jobs(self, samples: int, *, sweeping: bool) -> list[_Job]:
         jobs = []
-        for number, candidate in enumerate(self._candidates):
+        for number, candidate in enumerate(self.candidates):
             threads = candidate.spec.threads
             jobs.append(_Job(number, threads, 1, samples))
             if (group := self._groups[number, threads]) > 1:
@@ -311,17 +336,17 @@ class _Course:
     def _accuracy(self, place_of: "dict[tuple[int, int], tuple[Worker, int]]", number: int, step: Step) -> Accuracy | None:
         accuracy = None
         if self._split:
-            worker, subject = place_of[number, self._candidates[number].spec.threads]
+            worker, subject = place_of[number, self.candidates[number].spec.threads]
             classes = worker.classes(subject, self._write("test", self._split.images))
             accuracy = accuracy_of(np.asarray(classes), self._split.labels)
         step("accuracy")
         return accuracy
 
-    def _measured(self, number: int, accuracy: Accuracy | None) -> _Measured:
-        main = self._candidates[number].spec.threads, 1
+    def _measured(self, number: int, accuracy: Accuracy | None, layers: tuple[Prefix, ...]) -> _Measured:
+        main = self.candidates[number].spec.threads, 1
         found = {(threads, batch): tuple(turns) for (owner, threads, batch), turns in self._turns.items() if owner == number}
         sweeps = [Sweep(*key, turns) for key, turns in sorted(found.items()) if key != main]
-        return _Measured(tuple(self._starts[number]), found[main], tuple(sweeps), accuracy, self._sustained.get(number, ()))
+        return _Measured(tuple(self._starts[number]), found[main], tuple(sweeps), accuracy, self._sustained.get(number, ()), layers)
 
     def _write(self, name: str, images: NDArray[np.uint8]) -> Path:
         path = self._place / f"{name}.npy"
@@ -355,4 +380,5 @@ def _model_result(candidate: Candidate, colds: Sequence[Started], found: _Measur
         accuracy=found.accuracy,
         multiply_adds=sum(step.multiply_adds for step in read_steps(model.flatbuffer)),
         sustained=found.sustained,
+        layers=found.layers,
     )

@@ -80,6 +80,7 @@ _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")  # with another v
     "--environment", "environments", multiple=True, metavar="NAME=PYTHON", help="The Python that has an alternative's package."
 )
 @click.option("--loadgen", is_flag=True, help="Let MLPerf LoadGen ask our classifier too.")
+@click.option("--layers", is_flag=True, help="Time operators too, by cutting the graph (docs/benchmarking.md).")
 @click.option("--sustained", type=int, default=0, metavar="SECONDS", help="At the end, let each model answer so long without rest.")
 @click.option("--board", help="Name of this board in the results; what the system calls it if not given.")
 @click.option("--out", type=click.Path(path_type=Path), default="results", show_default=True, help="Folder for results and plots.")
@@ -100,6 +101,7 @@ def bench_command(
     keras: Path | None,
     environments: Sequence[str],
     loadgen: bool,
+    layers: bool,
     sustained: int,
     board: str | None,
     out: Path,
@@ -125,6 +127,7 @@ def bench_command(
         batches=batches,
         thread_counts=thread_sweep,
         loadgen=loadgen,
+        layers=layers,
         sustained=sustained,
         command=typed_command(),
     )

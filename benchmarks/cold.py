@@ -76,7 +76,12 @@ def main(name: str, model: str, threads: str, options: str, started: str) -> Non
         "steady_bytes": steady,
         "peak_bytes": peak,
     }
-    print("\n" + json.dumps({"cold": found, "installed": installed_bytes(module.DISTRIBUTIONS)}))
+    print(
+        "\n"
+        + json.dumps(
+            {"cold": found, "installed": installed_bytes((settings["package"],) if "package" in settings else module.DISTRIBUTIONS)}
+        )
+    )
 
 
 if __name__ == "__main__":

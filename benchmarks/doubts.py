@@ -12,6 +12,7 @@ _MOST_STOLEN = 2
 _MOST_PREEMPTED = 0.05  # of the turns
 _MOST_SPREAD = 0.05
 _MOST_EMPTY_NS = 300
+_ROUGH = 10  # times the share that a sample may err by: 5 %
 _MOST_SLOWER = 1.05
 
 
@@ -54,6 +55,9 @@ def _of_clock(result: BenchResult) -> Iterator[str]:
     shortest = min(min(turn.samples_ns) for model in result.models for turn in model.median_turns)
     if step * CLOCK_STEPS > shortest:
         yield f"the clock is coarse: its step of {step:,} ns is {100 * step / shortest:.1f} % of the shortest sample"
+    single = min(int(median_ns(model.turns) or 0) for model in result.models)
+    if step * CLOCK_STEPS > _ROUGH * max(1, single) and len(result.models[0].steady_ns) > 1:
+        yield f"the clock's step of {step:,} ns is rough for single calls, and so are p90 and p99"
     if empty > _MOST_EMPTY_NS:
         yield f"the harness itself adds {empty} ns to each call"
 

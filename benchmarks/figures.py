@@ -47,6 +47,21 @@ def bound_ns(model: ModelResult, limits: Limits | None) -> float | None:
     return 1e9 * max(model.multiply_adds / max(limits.multiply_adds), model.payload_bytes / max(limits.bytes))
 
 
+def added_ns(fewer: Sequence[Turn], more: Sequence[Turn]) -> tuple[float, tuple[float, float]]:
+    """Nanoseconds that calls of `more` take longer, with the 95 % interval, from the medians of each process.
+
+    Raises:
+        ValueError: they were not timed in the same processes, two at least.
+    """
+    before, after = process_medians(fewer), process_medians(more)
+    if before.keys() != after.keys() or len(before) < 2:
+        raise ValueError("not timed in the same processes, two at least")
+    differences = [after[process] - before[process] for process in before]
+    interval = _interval(differences)
+    assert interval
+    return mean(differences), interval
+
+
 def process_medians(turns: Sequence[Turn]) -> dict[int, float]:
     """The median nanoseconds of a call in each process, by its number."""
     return {

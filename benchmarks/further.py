@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
-from benchmarks.figures import bound_ns, median_ns, per_call, tail_ns
+from benchmarks.figures import added_ns, bound_ns, median_ns, per_call, tail_ns
 from benchmarks.results import OURS, BenchResult, ModelResult, Window
 from benchmarks.tables import Row, accuracy_text, microseconds
 
@@ -21,7 +22,11 @@ class Further:
 
 def further_tables(result: BenchResult) -> list[Further]:
     """Those that this result has something for."""
-    return [table for table in (_bound(result), _loadgen(result), _other_scenarios(result), _sustained(result)) if table.rows]
+    return [
+        table
+        for table in (_bound(result), _layers(result), _loadgen(result), _other_scenarios(result), _sustained(result))
+        if table.rows
+    ]
 
 
 def _bound(result: BenchResult) -> Further:
@@ -49,6 +54,31 @@ def _bound(result: BenchResult) -> Further:
         )
     header = ("model", "multiply-adds", "bytes", "float32 bound", "p50", "times the bound")
     return Further("How far from the machine's limit", header, found, caption)
+
+
+def _layers(result: BenchResult) -> Further:
+    found = []
+    for model in result.models:
+        for number, (before, prefix) in enumerate(pairwise(model.layers), 1):
+            added, interval = added_ns(before.turns, prefix.turns)
+            shape = "x".join(map(str, prefix.output[1:]))
+            low, high = (f"{value / 1_000:,.2f}" for value in interval)
+            found.append(
+                (
+                    model.label,
+                    str(number),
+                    prefix.operator,
+                    shape,
+                    f"{prefix.multiply_adds:,}",
+                    f"{added / 1_000:,.2f} us",
+                    f"{low} to {high} us",
+                )
+            )
+    header = ("model", "operator", "", "output", "multiply-adds", "time", "95 % interval")
+    caption = (
+        "What the first k operators take less what the first k - 1 take, from graphs that were cut: the package has no profiler."
+    )
+    return Further("Operators", header, found, caption)
 
 
 def _loadgen(result: BenchResult) -> Further:

@@ -12,6 +12,7 @@ from edge_runtime.statistics import Accuracy
 
 SCHEMA_VERSION = 2
 OURS = "Classifier.classify"
+_COARSE_NS = 1_000  # no call is over within a step of a finer clock
 
 
 def _not_below_0(**values: int | float | None) -> None:
@@ -41,8 +42,8 @@ class Turn:
         _not_below_0(process=self.process, round=self.round, dropped=self.dropped, preempted=self.preempted)
         if min(self.batch, self.group) < 1:
             raise ValueError(f"batch {self.batch} and group {self.group}, expected 1 or more")
-        if not self.samples_ns or min(self.samples_ns) <= 0:
-            raise ValueError("times are missing, or not above 0")
+        if not self.samples_ns or min(self.samples_ns) < 0:
+            raise ValueError("times are missing, or below 0")
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,24 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Prefix:
+    """The first operators of a model, up to one (benchmarks.layers): its kind, the shape that it gives, its multiply-adds.
+
+    The first of all has no operator yet. turns: of all of them together.
+    """
+
+    operator: str
+    output: tuple[int, ...]
+    multiply_adds: int
+    turns: tuple[Turn, ...]
+
+    def __post_init__(self) -> None:
+        _not_below_0(multiply_adds=self.multiply_adds)
+        if not self.turns:
+            raise ValueError("it was never timed")
+
+
+@dataclass(frozen=True)
 class Limits:
     """What the machine can do at most, as measured in each process: float32 multiply-adds and bytes a second (benchmarks.limits)."""
 
@@ -130,7 +149,7 @@ class ModelResult:
     way: how an image becomes an answer; `OURS` is our classifier. runtime: the package and release that computes. sha256: of the
     FlatBuffer. installed: bytes of the packages that the way needs, by name. turns: with one image a call, the run's threads. sweeps: the
     same with others. accuracy: None where there were no labels. multiply_adds: of one image; None where nobody counted. sustained:
-    answering without rest, window after window.
+    answering without rest, window after window. layers: the first operators alone, one more each time.
     """
 
     way: str
@@ -150,6 +169,7 @@ class ModelResult:
     accuracy: Accuracy | None
     multiply_adds: int | None = None
     sustained: tuple[Window, ...] = ()
+    layers: tuple[Prefix, ...] = ()
 
     def __post_init__(self) -> None:
         _not_below_0(file_bytes=self.file_bytes, payload_bytes=self.payload_bytes, scale_bytes=self.scale_bytes)
@@ -238,6 +258,10 @@ class BenchResult:
             raise ValueError("holds no model")
         if self.threads < 1 or min(self.clock_step_ns, default=1) <= 0 or min(self.empty_ns, default=0) < 0:
             raise ValueError("no threads, or an impossible clock")
+        if max(self.clock_step_ns, default=1) < _COARSE_NS and any(
+            min(turn.samples_ns) == 0 for model in self.models for turn in model.turns
+        ):
+            raise ValueError("times of 0, with a clock that is not as coarse")
         if repeated := _repeated(model.key for model in self.models):
             raise ValueError(f"holds {' '.join(repeated)} twice")
         for model in (self.reference, *self.models):

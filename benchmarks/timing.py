@@ -16,6 +16,7 @@ AGREEING = 3  # windows that have to agree before it ends
 AGREEMENT = 0.02  # of each other
 LONGEST_WARM_UP = 2_000_000_000  # ns; a call that never settles is measured all the same, and the results say so
 SHORTEST_SAMPLE = 20_000  # ns
+_SINGLE_STEPS = 10  # a call of CLOCK_STEPS / 10 steps can be timed by itself, to 5 %
 CLOCK_STEPS = 200  # in the shortest sample: the clock's step is then at most 0.5 % of it
 
 Call = Callable[[Any], object]
@@ -63,6 +64,16 @@ def settle(
         agreed = len(last) == agreeing and max(last) - min(last) <= agreement * max(last)
         if agreed or time.perf_counter_ns() >= end:
             return Settled(len(medians) * window, agreed, medians[-1])
+
+
+def typical_ns(call: Call, inputs: Sequence[Any], median_ns: float, step_ns: int) -> float:
+    """What a call takes: the median of its warm-up, or where the clock's step is too coarse for that, the mean of as many as it takes."""
+    if median_ns * _SINGLE_STEPS >= CLOCK_STEPS * step_ns:
+        return median_ns
+    count = WINDOW
+    while (took := time_calls(call, inputs, 0, 1, count)[0]) < CLOCK_STEPS * step_ns:
+        count *= 2
+    return took / count
 
 
 def group_size(call_ns: float, step_ns: int) -> int:

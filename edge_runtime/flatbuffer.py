@@ -57,6 +57,10 @@ class Table:
         start, length = self._vector(slot, kind.itemsize)
         return np.frombuffer(self.data, kind, length, start) if length else np.empty(0, kind)
 
+    def place(self, slot: int) -> tuple[int, int]:
+        """Where in the file the entries of a vector of 32-bit numbers or tables begin, and how many; (0, 0) where it is absent."""
+        return self._vector(slot, 4)
+
     def text(self, slot: int) -> str:
         """A string field, empty where it is absent."""
         return self.vector(slot, np.uint8).tobytes().decode("utf-8", "replace")

@@ -8,9 +8,11 @@ import pytest
 from tests.conftest import ROOT
 
 
-@pytest.mark.parametrize("script", ["tools.readme", "tools.training", "tools.serving", "tools.photos_page", "tools.speed"])
+@pytest.mark.parametrize(
+    "script", ["tools.readme", "tools.training", "tools.serving", "tools.photos_page", "tools.speed", "tools.benchmarking"]
+)
 def test_the_tables_are_written_by_the_script(script: str) -> None:
-    """`make readme` would change nothing in README.md, docs/training.md, docs/serving.md, docs/photos.md or docs/speed.md."""
+    """`make readme` would change nothing in README.md, or in docs/training.md, serving.md, photos.md, speed.md or benchmarking.md."""
     child = subprocess.run([sys.executable, "-m", script, "--check"], capture_output=True, text=True, cwd=ROOT, check=False)
     assert child.returncode == 0, child.stderr
 

@@ -40,6 +40,8 @@ class Alternative:
     floats: bool = False
 
 
+# The same subject as ai-edge-litert's, of a package that is installed for it alone.
+_TF_LITE = {"module": "tensorflow.lite.python.interpreter", "package": "tensorflow"}
 ALTERNATIVES = {
     "interpreter": Alternative(
         "ai-edge-litert Interpreter", "interpreter", "ai-edge-litert", "ai-edge-litert", {"module": "ai_edge_litert.interpreter"}
@@ -52,7 +54,7 @@ ALTERNATIVES = {
         "tflite-runtime==2.14.0 'numpy<2'",
         {"module": "tflite_runtime.interpreter"},
     ),
-    "tf-lite": Alternative("tf.lite", "interpreter", "tensorflow", "tensorflow", {"module": "tensorflow.lite.python.interpreter"}),
+    "tf-lite": Alternative("tf.lite", "interpreter", "tensorflow", "tensorflow", _TF_LITE),
     "keras-call": Alternative("Keras call", "keras_model", "keras", "tensorflow", {"call": True}, "keras", floats=True),
     "keras-predict": Alternative("Keras predict", "keras_model", "keras", "tensorflow", {"call": False}, "keras", floats=True),
     "onnxruntime": Alternative(

@@ -1,8 +1,9 @@
 """What a benchmark times: one module for each way to get an answer from a model file.
 
-Each module has `DISTRIBUTIONS`, the packages that it needs installed; `prepare(options)`, which imports them, so that this can be timed
-apart; and `load(model, threads, options)`, which gives a `Subject`. They are imported in child processes, some of them in environments
-that have nothing of ours: modules here, but for `ours`, may use the standard library, numpy and the package that they are about.
+Each module has `DISTRIBUTIONS`, the packages that it needs installed (options["package"] in their place, where that is given);
+`prepare(options)`, which imports them, so that this can be timed apart; and `load(model, threads, options)`, which gives a `Subject`.
+They are imported in child processes, some of them in environments that have nothing of ours: modules here, but for `ours`, may use the
+standard library, numpy and the package that they are about.
 """
 
 from collections.abc import Callable

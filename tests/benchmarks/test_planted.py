@@ -1,0 +1,69 @@
+"""What the report doubts, planted for real: another program at work, too few calls, a clock that is too coarse."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks import bench, candidates
+from benchmarks.bench import Settings, run
+from benchmarks.doubts import warnings
+from benchmarks.workers import OURS
+from edge_runtime.model_file import MODELS
+
+NANO = MODELS / "nano-int8.tflite"
+COARSE = """
+import time
+_fine = time.perf_counter_ns
+time.perf_counter_ns = lambda: _fine() // 100_000 * 100_000
+"""
+
+
+@pytest.fixture(autouse=True)
+def _one_cold_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "_COLD_STARTS", 1)
+
+
+@pytest.fixture
+def _busy_machine() -> Iterator[None]:
+    """A program on every core that does nothing but work."""
+    children = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    yield
+    for child in children:
+        child.kill()
+        child.wait()
+
+
+@pytest.mark.usefixtures("_busy_machine")
+def test_work_of_another_program_is_seen() -> None:
+    """Before, during every process, and after."""
+    found = warnings(run([NANO], Settings("board", samples=200, starts=2), None))
+    (busy,) = [text for text in found if text.startswith("other programs kept the machine up to ")]
+    assert busy.endswith("% busy: throughout")
+
+
+def test_too_few_calls_are_told() -> None:
+    """For a p99, and for knowing how much processes differ."""
+    found = warnings(run([NANO], Settings("board", samples=20, starts=1), None))
+    assert "nano static_wi8_ai8: 20 samples are too few for a p99, which needs 1,000" in found
+    assert "there was one process alone, so nobody knows how much processes differ" in found
+
+
+def test_a_coarse_clock_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its step is found, calls are timed in groups that are long enough for it, and single ones are doubted."""
+    (tmp_path / "sitecustomize.py").write_text(COARSE)
+    coarse = replace(OURS, path=os.pathsep.join([str(tmp_path), OURS.path]))
+    monkeypatch.setattr(candidates, "OURS", coarse)
+    result = run([NANO], Settings("board", samples=20, starts=1), None)
+    assert result.clock_step_ns == (100_000,)
+    assert "the clock's step of 100,000 ns is rough for single calls, and so are p90 and p99" in warnings(result)
+    (group,) = {turn.group for turn in result.models[0].median_turns}
+    assert min(min(turn.samples_ns) for turn in result.models[0].median_turns) >= 100 * 100_000
+    assert group > 100
+    monkeypatch.undo()
+    fine = run([NANO], Settings("board", samples=20, starts=1), None)
+    assert not [text for text in warnings(fine) if "clock" in text]

@@ -1,0 +1,88 @@
+"""Writes what was measured into docs/benchmarking.md from committed results; `--check` only compares."""
+
+from pathlib import Path
+
+from benchmarks.figures import median_ns, ratio
+from benchmarks.further import further_tables
+from benchmarks.results import OURS, BenchResult, ModelResult, read_results
+from benchmarks.tables import (
+    Row,
+    accuracy_text,
+    as_markdown,
+    interval_text,
+    machine_line,
+    memory_text,
+    microseconds,
+    middle,
+    milliseconds,
+)
+from edge_runtime.records import read_json
+from tools.layout import run
+from tools.marked import write_parts
+from tools.prove_benchmark import Proof, findings
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "benchmarking.md"
+REFERENCE = ROOT / "benchmarks" / "reference"
+BOARD = "x86_64-avx512"
+AGAINST = (
+    "model",
+    "way",
+    "runtime",
+    "test accuracy (95 % interval)",
+    "p50",
+    "95 % interval",
+    "times ours",
+    "cold start",
+    "memory",
+    "installed",
+)
+
+
+def main() -> None:
+    """Write the page's parts."""
+    proof, against, limits = (REFERENCE / f"{name}-{BOARD}.json" for name in ("proof", "against", "limits"))
+    parts = {
+        "proof": "\n".join(f"- {line}." for line in findings(read_json(Proof, proof))) + "\n\n" + _source(proof),
+        "against": against_table(read_results(against)) + "\n\n" + _source(against, read_results(against)),
+        "limits": _further(read_results(limits)) + "\n\n" + _source(limits, read_results(limits)),
+    }
+    write_parts(PAGE, parts, "make readme")
+
+
+def against_table(result: BenchResult) -> str:
+    """Every way beside ours: the models that both have, ours first, then from fast to slow."""
+    ordered = sorted(result.models, key=lambda model: (model.way != OURS, median_ns(model.median_turns) or 0))
+    table = as_markdown(AGAINST, [_row(model, result) for model in ordered])
+    absent = "".join(f"\n- not measured: {line}" for line in result.absent)
+    return table + (f"\n{absent}" if absent else "")
+
+
+def _row(model: ModelResult, result: BenchResult) -> Row:
+    ours = next(other for other in result.models if other.way == OURS and (other.name, other.recipe) == (model.name, model.recipe))
+    return (
+        f"{model.name} {model.recipe}",
+        model.way,
+        model.runtime,
+        accuracy_text(model.accuracy),
+        microseconds(median_ns(model.median_turns)),
+        interval_text(model.median_turns),
+        "" if model is ours else f"{ratio(model, ours).value:.2f}",
+        milliseconds(middle([start.total_ns for start in model.cold])),
+        memory_text(model),
+        f"{sum(model.installed.values()) / 1e6:,.0f} MB",
+    )
+
+
+def _further(result: BenchResult) -> str:
+    tables = [table for table in further_tables(result) if table.rows]
+    return "\n\n".join(f"**{table.name}.** {table.caption}\n\n{as_markdown(table.header, table.rows)}" for table in tables)
+
+
+def _source(path: Path, result: BenchResult | None = None) -> str:
+    where = f"{machine_line(result)}. Made by `{result.command}`: " if result else "Made by `python -m tools.prove_benchmark`: "
+    return f"{where}`{path.relative_to(ROOT)}`."
+
+
+if __name__ == "__main__":
+    run(main)
