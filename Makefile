@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-browser test-soak test-arm64 test-armv7 test-boards wheelhouse readme models operators device-figures bench-proof bench-reference ablation clean help
+.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-browser test-soak test-arm64 test-armv7 test-boards wheelhouse readme models operators device-figures bench-proof bench-reference emulated-reference ablation clean help
 
 help:           ## say what the targets do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -104,6 +104,9 @@ bench-reference: $(READY) $(ONNX)/.ready $(OPENVINO)/.ready $(TFLITE)/.ready ## 
 	  --board against-$(BOARD) --out .cache/bench --force
 	$(BIN)/digits bench nano small base base-fp32 --loadgen --layers --sustained 30 --board limits-$(BOARD) --out .cache/bench --force
 	cp .cache/bench/against-$(BOARD).json .cache/bench/limits-$(BOARD).json benchmarks/reference/
+
+emulated-reference: $(READY) ## keep the receipts of the shipped models on emulated boards in benchmarks/reference/emulated (function only; no times)
+	EDGE_DIGITS_RECEIPTS=benchmarks/reference/emulated $(BIN)/python -m pytest -m "arm64 or armv7" -k shipped tests/emulation
 
 ablation: $(READY) ## measure what each part of the training recipe is worth; half an hour
 	$(BIN)/python -m tools.ablation

@@ -17,6 +17,7 @@ from benchmarks.tables import (
     milliseconds,
 )
 from edge_runtime.records import read_json
+from edge_runtime.receipts import Receipt
 from tools.layout import run
 from tools.marked import write_parts
 from tools.prove_benchmark import Proof, findings
@@ -46,6 +47,7 @@ def main() -> None:
         "proof": "\n".join(f"- {line}." for line in findings(read_json(Proof, proof))) + "\n\n" + _source(proof),
         "against": against_table(read_results(against)) + "\n\n" + _source(against, read_results(against)),
         "limits": _further(read_results(limits)) + "\n\n" + _source(limits, read_results(limits)),
+        "emulated": _emulated(),
     }
     write_parts(PAGE, parts, "make readme")
 
@@ -77,6 +79,25 @@ def _row(model: ModelResult, result: BenchResult) -> Row:
 def _further(result: BenchResult) -> str:
     tables = [table for table in further_tables(result) if table.rows]
     return "\n\n".join(f"**{table.name}.** {table.caption}\n\n{as_markdown(table.header, table.rows)}" for table in tables)
+
+
+def _emulated() -> str:
+    """What the emulated boards' receipts say: function, no times."""
+    receipts = [(path.stem, read_json(Receipt, path)) for path in sorted((REFERENCE / "emulated").glob("*.json"))]
+    header = ("receipt", "runtime", "model", "golden answers equal", "largest difference", "allowed", "verdict")
+    body = [
+        (
+            name,
+            receipt.runtime,
+            receipt.model,
+            f"{receipt.labels_equal} of {receipt.images}",
+            f"{receipt.largest_difference:g} {receipt.tolerance.unit}" if receipt.largest_difference is not None else "-",
+            f"{receipt.tolerance.amount:g}",
+            "passed" if receipt.passed else "FAILED",
+        )
+        for name, receipt in receipts
+    ]
+    return as_markdown(header, body)
 
 
 def _source(path: Path, result: BenchResult | None = None) -> str:

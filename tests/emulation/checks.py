@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,17 @@ from edge_runtime.reading.reader import LONGEST, Reader
 from .devices import DIGITS, LINE, PHOTOS, PICTURES, SHARED, Device
 
 FOLDER = f"{SHARED}/pictures"
+
+
+def shipped_models_verify(device: Device, board: str) -> None:
+    """`digits verify NAME`: every shipped model gives its golden answers. With EDGE_DIGITS_RECEIPTS=FOLDER the receipts are kept there."""
+    folder = os.environ.get("EDGE_DIGITS_RECEIPTS")
+    for name in ("nano", "small", "base", "base-fp32"):
+        receipt = device.json("verify", name, "--json")
+        assert receipt["passed"] is True
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            Path(folder, f"{board}-{device.runtime}-{name}.json").write_text(json.dumps(receipt, sort_keys=True) + "\n")
 
 
 def answers_a_folder(device: Device, mnist: Any) -> None:

@@ -80,6 +80,11 @@ def test_every_recipe_of_every_released_model_verifies(runtime: str, unpacked_pr
     assert {name: answer is True for name, answer in found.items()} == stated, found
 
 
+def test_shipped_models_verify(device: Device, board: Board) -> None:
+    """By their names."""
+    checks.shipped_models_verify(device, f"aarch64-{board.cpu}")
+
+
 def test_outputs_are_those_of_the_host(device: Device, cnn_files: Mapping[str, Path], mnist: Any) -> None:
     """int8 outputs equal x86-64's bit for bit with LiteRT, where XNNPACK runs; TFLite's differ by a step at most, and no label."""
     printed, found = device.outputs(cnn_files["int8"])
