@@ -16,8 +16,8 @@ from benchmarks.tables import (
     middle,
     milliseconds,
 )
-from edge_runtime.records import read_json
 from edge_runtime.receipts import Receipt
+from edge_runtime.records import read_json
 from tools.layout import run
 from tools.marked import write_parts
 from tools.prove_benchmark import Proof, findings
