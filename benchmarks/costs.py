@@ -17,7 +17,7 @@ _MOST_OPERATORS = 10_000
 class Step:
     """One operator of a graph.
 
-    output: shape of what comes out. weights: shape of its weights, () if it has none. constants: how many numbers it holds, with biases.
+    output: shape of what comes out. weights: shape of its weights, () if it has none. constants: how many numbers they are, with biases.
     """
 
     operator: str
@@ -39,15 +39,16 @@ def read_steps(flatbuffer: bytes) -> list[Step]:
     for operator, table in zip(graph.operators, subgraph.tables(3, _MOST_OPERATORS), strict=True):
         inputs = [graph.tensors[index] for index in table.vector(1, "<i4").tolist() if index >= 0]  # -1: an input left out
         output = graph.tensors[table.vector(2, "<i4").tolist()[0]].shape
-        steps.append(_step(operator.name, [tensor for tensor in inputs if tensor.payload_bytes], output))
+        steps.append(_step(operator.name, inputs[1:], output))
     return steps
 
 
-def _step(operator: str, constants: Sequence[Tensor], output: tuple[int, ...]) -> Step:
-    if operator not in _MULTIPLY_ADDS:  # a shape or axes are constants too, but no weights
+def _step(operator: str, parameters: Sequence[Tensor], output: tuple[int, ...]) -> Step:
+    # Weights are told by their place, behind the activations: those of a float16 file are no constants, but what DEQUANTIZE gives.
+    if operator not in _MULTIPLY_ADDS or not parameters:
         return Step(operator, output, (), 0, 0)
-    weights = constants[0].shape
-    count = sum(prod(tensor.shape) for tensor in constants)
+    weights = parameters[0].shape
+    count = sum(prod(tensor.shape) for tensor in parameters)
     return Step(operator, output, weights, count, _MULTIPLY_ADDS[operator](prod(output), weights))
 
 

@@ -28,9 +28,9 @@ def test_the_interval_stays_a_percentage() -> None:
     assert over_seeds([100.0, 99.9, 100.0]).interval[1] == 100
 
 
-@pytest.mark.parametrize("recipe", ["fp32", "int8"])
+@pytest.mark.parametrize("recipe", ["fp32", "fp16", "dynamic", "int8"])
 def test_multiply_adds_are_those_of_the_layers(cnn_files: dict[str, Path], recipe: str) -> None:
-    """Of the default cnn, computed by hand; the float and the int8 file agree."""
+    """Of the default cnn, computed by hand; all files agree, also that whose weights are no constants but come out of DEQUANTIZE."""
     from edge_runtime.model_file import read_model_file
 
     steps = [step for step in read_steps(read_model_file(cnn_files[recipe]).flatbuffer) if step.multiply_adds]
