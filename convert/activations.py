@@ -29,7 +29,6 @@ def activations(flatbuffer: bytes, images: NDArray[np.uint8]) -> Iterator[dict[i
     """
     graph = read_graph(flatbuffer)
     numbers = [number for number, tensor in enumerate(graph.tensors) if not tensor.payload_bytes and _is_number(tensor)]
-    encode = encoder(graph.inputs[0])
     for start in range(0, len(images), _BATCH):
         batch = images[start : start + _BATCH]
         if start == 0 or len(batch) < _BATCH:
@@ -37,7 +36,8 @@ def activations(flatbuffer: bytes, images: NDArray[np.uint8]) -> Iterator[dict[i
                 interpreter = make_interpreter(flatbuffer, find_backend("litert"), batch=len(batch), preserve=True)
             details = interpreter.get_input_details()[0]
             buffer = np.empty([len(batch), *graph.inputs[0].shape[1:]], graph.inputs[0].dtype)
-        encode(batch, buffer)
+            encode = encoder(graph.inputs[0], buffer.reshape(batch.shape))
+        encode(batch)
         interpreter.set_tensor(details["index"], buffer)
         interpreter.invoke()
         yield {number: _real(interpreter.get_tensor(number), graph.tensors[number]) for number in numbers}

@@ -182,7 +182,7 @@ class Classifier:
         Raises:
             ImageError: it is no such array.
         """
-        outputs = self._single.run(check_image(image))[0]
+        outputs = self._single.run_one(check_image(image))
         return Classification(int(outputs.argmax()), outputs, self._labels, self._output)
 
     def classify_batch(self, images: Batch) -> Classifications:
@@ -198,7 +198,7 @@ class Classifier:
         outputs = np.empty((len(images), len(self.labels)), self.model.output.dtype)
         if not self._trusted or len(images) < self._batch:
             for position, image in enumerate(images):
-                outputs[position] = self._single.run(image)[0]
+                outputs[position] = self._single.run_one(image)
         else:
             self._fill(outputs, images)
         return Classifications(outputs.argmax(axis=1), outputs, self.labels, self.model.output)

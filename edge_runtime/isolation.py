@@ -50,15 +50,15 @@ class IsolatedRunner:
         self._ask(_LENGTH.pack(len(flatbuffer)) + flatbuffer)
         noise = np.random.RandomState(0).randint(0, 256, (SIDE, SIDE)).astype(np.uint8)
         for image in (np.zeros_like(noise), np.full_like(noise, 255), noise):
-            self.run(image)
+            self.run_one(image)
 
-    def run(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
-        """Outputs of one image, uint8 [28, 28]: [1, classes] in the dtype of the graph's output.
+    def run_one(self, image: NDArray[np.uint8]) -> NDArray[Any]:
+        """Outputs of one image, uint8 [28, 28]: [classes] in the dtype of the graph's output.
 
         Raises:
             ModelFileError: the child crashed, hung for a minute, or its interpreter failed.
         """
-        return np.frombuffer(self._ask(pixels.tobytes()), self._dtype)[np.newaxis].copy()
+        return np.frombuffer(self._ask(image.tobytes()), self._dtype).copy()
 
     def _ask(self, request: bytes) -> bytes:
         assert self._child.stdin
@@ -129,7 +129,7 @@ def _serve(requests: BinaryIO, replies: BinaryIO, backend: Backend, threads: int
         runner = Runner(flatbuffer, read_graph(flatbuffer), backend, threads)
         reply(_ANSWER, b"")
         while image := requests.read(SIDE * SIDE):
-            reply(_ANSWER, runner.run(np.frombuffer(image, np.uint8).reshape(SIDE, SIDE)).tobytes())
+            reply(_ANSWER, runner.run_one(np.frombuffer(image, np.uint8).reshape(SIDE, SIDE)).tobytes())
     except MissingPackage as error:
         reply(_WRONG_RUNTIME, str(error).encode())
     except (DigitsError, RuntimeError, ValueError, MemoryError) as error:

@@ -32,7 +32,7 @@ def test_outputs_are_those_of_this_process(recipe: str, cnn_files: dict[str, Pat
     model = read_model_file(cnn_files[recipe])
     here, there = (kind(model.flatbuffer, model.graph, find_backend()) for kind in (Runner, IsolatedRunner))
     for image in mnist.x_test[:10]:
-        assert np.array_equal(here.run(image), there.run(image))
+        assert np.array_equal(here.run_one(image), there.run_one(image))
 
 
 def test_a_plain_file_runs_in_a_child_unless_it_is_trusted(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_child_that_dies_is_an_error(number: int, name: str) -> None:
     os.kill(runner._child.pid, number)
     runner._child.wait()
     with pytest.raises(ModelFileError, match=f"ended ai-edge-litert by signal {name}"):
-        runner.run(np.zeros((28, 28), np.uint8))
+        runner.run_one(np.zeros((28, 28), np.uint8))
 
 
 def test_a_child_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +62,7 @@ def test_a_child_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(isolation, "_SECONDS", 0.2)
     os.kill(runner._child.pid, signal.SIGSTOP)
     with pytest.raises(ModelFileError, match=r"hung ai-edge-litert for 0\.2 s"):
-        runner.run(np.zeros((28, 28), np.uint8))
+        runner.run_one(np.zeros((28, 28), np.uint8))
     assert runner._child.wait() == -signal.SIGKILL
 
 
@@ -131,4 +131,4 @@ def test_nothing_is_imported_from_the_current_folder(tmp_path: Path, monkeypatch
     """A numpy.py among somebody's downloads is not run by the child."""
     (tmp_path / "numpy.py").write_text("raise SystemExit(3)")
     monkeypatch.chdir(tmp_path)
-    assert _isolated().run(np.zeros((28, 28), np.uint8)).shape == (1, 10)
+    assert _isolated().run_one(np.zeros((28, 28), np.uint8)).shape == (10,)
