@@ -15,13 +15,14 @@ from typing import Any
 
 import click
 
-from benchmarks.bench import Settings, run, total_steps
+from benchmarks.bench import run, total_steps
 from benchmarks.candidates import Candidate
 from benchmarks.doubts import warnings
 from benchmarks.further import further_tables
 from benchmarks.machine import cpu_name, default_board_name
 from benchmarks.pipeline import Stage, run_stage
 from benchmarks.results import BenchResult, read_results
+from benchmarks.settings import Settings
 from benchmarks.tables import HEADER, machine_line, rows
 from convert.recipes import RECIPES
 from edge_runtime.errors import DataError, GateFailed

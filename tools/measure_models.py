@@ -10,11 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.bench import Settings
 from benchmarks.bench import run as bench
 from benchmarks.doubts import warnings
 from benchmarks.machine import default_board_name
 from benchmarks.results import BenchResult
+from benchmarks.settings import Settings
 from benchmarks.tables import HEADER, machine_line, rows
 from edge_runtime.files import check_name, refuse_to_overwrite, write_file
 from edge_runtime.records import to_json

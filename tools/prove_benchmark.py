@@ -12,12 +12,12 @@ from itertools import combinations
 from pathlib import Path
 from statistics import median
 
-from benchmarks.bench import Settings
 from benchmarks.bench import run as bench
 from benchmarks.candidates import our_candidates
 from benchmarks.figures import median_interval, median_ns
 from benchmarks.reporting.diff import FALSE_ALARMS, LEAST, diff
 from benchmarks.results import BenchResult
+from benchmarks.settings import Settings
 from edge_runtime.files import write_file
 from edge_runtime.interpreter import find_backend
 from edge_runtime.model_file import find_model

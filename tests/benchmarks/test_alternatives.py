@@ -9,7 +9,8 @@ import pytest
 from benchmarks import bench
 from benchmarks.alternatives.catalogue import ALTERNATIVES, find_candidates, parse_against, parse_environments
 from benchmarks.alternatives.network import write_network
-from benchmarks.bench import Settings, run
+from benchmarks.bench import run
+from benchmarks.settings import Settings
 from benchmarks.subjects import interpreter, plain_numpy
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import BadArgument, InputError

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import bench, machine
-from benchmarks.bench import Settings, run, total_steps
+from benchmarks.bench import run, total_steps
 from benchmarks.candidates import REFERENCE_MODEL, REFERENCE_SHA256
 from benchmarks.figures import median_ns, per_call
 from benchmarks.machine import default_board_name, this_machine
 from benchmarks.results import BenchResult
+from benchmarks.settings import Settings
 from edge_runtime.errors import BadArgument, InputError, ModelFileError
 from edge_runtime.interpreter import BACKENDS, backend_version
 from edge_runtime.model_file import read_model_file

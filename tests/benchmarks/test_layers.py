@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from benchmarks.bench import Settings, run
+from benchmarks.bench import run
 from benchmarks.costs import read_steps
 from benchmarks.figures import added_ns
 from benchmarks.further import further_tables
 from benchmarks.layers import cut
 from benchmarks.results import Turn
+from benchmarks.settings import Settings
 from edge_runtime.graph import read_graph
 from edge_runtime.model_file import MODELS, read_model_file
 from edge_runtime.records import from_json, to_json

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import bench, loadgen
-from benchmarks.bench import Settings, run
+from benchmarks.bench import run
 from benchmarks.doubts import warnings
 from benchmarks.further import further_tables
 from benchmarks.loadgen import LoadGen, LoadGenRun, installed_release
 from benchmarks.results import BenchResult
+from benchmarks.settings import Settings
 from edge_runtime.model_file import MODELS
 from edge_runtime.records import from_json, to_json
 from tests.benchmarks.samples import bench_result, model_result

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import bench, candidates
-from benchmarks.bench import Settings, run
+from benchmarks.bench import run
 from benchmarks.doubts import warnings
+from benchmarks.settings import Settings
 from benchmarks.workers import OURS
 from edge_runtime.model_file import MODELS
 

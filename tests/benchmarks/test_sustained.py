@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.bench import Settings, run
+from benchmarks.bench import run
 from benchmarks.doubts import warnings
 from benchmarks.energy import joule_meter
 from benchmarks.figures import bound_ns
 from benchmarks.further import further_tables, thirds_ns
 from benchmarks.limits import measure_limits
 from benchmarks.results import Limits, Turn, Window
+from benchmarks.settings import Settings
 from benchmarks.sustained import window_seconds
 from edge_runtime.model_file import MODELS
 from tests.benchmarks.samples import QUIET, bench_result, model_result
