@@ -9,7 +9,7 @@ from convert.quiet import quiet
 from edge_runtime.graph import Tensor, read_graph
 from edge_runtime.interpreter import find_backend, make_interpreter
 from edge_runtime.quantization import dequantize
-from edge_runtime.runner import encoder
+from edge_runtime.runner import encoder, pixel_values
 
 Range = tuple[float, float]
 METHODS = ("min-max", "moving-average")
@@ -36,7 +36,7 @@ def activations(flatbuffer: bytes, images: NDArray[np.uint8]) -> Iterator[dict[i
                 interpreter = make_interpreter(flatbuffer, find_backend("litert"), batch=len(batch), preserve=True)
             details = interpreter.get_input_details()[0]
             buffer = np.empty([len(batch), *graph.inputs[0].shape[1:]], graph.inputs[0].dtype)
-            encode = encoder(graph.inputs[0], buffer.reshape(batch.shape))
+            encode = encoder(pixel_values(graph.inputs[0]), buffer.reshape(batch.shape))
         encode(batch)
         interpreter.set_tensor(details["index"], buffer)
         interpreter.invoke()

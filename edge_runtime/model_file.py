@@ -3,12 +3,11 @@
 Only bytes that passed every rule here reach an interpreter.
 """
 
-import hashlib
 import io
 import re
 from dataclasses import field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,17 @@ from edge_runtime.graph import FILE_IDENTIFIER, Graph, Tensor, read_graph
 from edge_runtime.manifest import FORMAT_VERSION, Manifest, OperatorSpec, PixelContract, TensorSpec
 from edge_runtime.pixels import SIDE
 from edge_runtime.records import from_json, to_json
+
+if TYPE_CHECKING:
+    from hashlib import sha256
+else:  # hashlib loads OpenSSL, which takes ten times as long as the one hash of a model; the standard library's random leaves it out too
+    try:
+        from _sha2 import sha256
+    except ImportError:
+        try:
+            from _sha256 import sha256  # Python 3.11's
+        except ImportError:
+            from hashlib import sha256
 
 MODELS = Path(__file__).with_name("models")
 DEFAULT_MODEL = MODELS / "small-int8.tflite"
@@ -68,7 +78,7 @@ class ModelFile:
     @property
     def sha256(self) -> str:
         """Hash of the FlatBuffer part."""
-        return hashlib.sha256(self.flatbuffer).hexdigest()
+        return sha256(self.flatbuffer).hexdigest()
 
     def golden(self) -> Golden:
         """The golden images of the file.
@@ -193,7 +203,7 @@ def _check_flatbuffer(manifest: Manifest, flatbuffer: bytes) -> None:
         raise ModelFileError(
             f"the manifest states a FlatBuffer of {manifest.flatbuffer.bytes:,} bytes, there are {len(flatbuffer):,}"
         )
-    if manifest.flatbuffer.sha256 != hashlib.sha256(flatbuffer).hexdigest():
+    if manifest.flatbuffer.sha256 != sha256(flatbuffer).hexdigest():
         raise ModelFileError("damaged: the SHA-256 of its FlatBuffer is not the one that the manifest states")
 
 

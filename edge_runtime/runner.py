@@ -22,10 +22,10 @@ class Runner:
         self._interpreter = make_interpreter(flatbuffer, backend, threads, batch)
         self._input: int = self._interpreter.get_input_details()[0]["index"]
         self._output: int = self._interpreter.get_output_details()[0]["index"]
-        self._tensor = graph.inputs[0]
-        self._buffer = np.full((batch, *self._tensor.shape[1:]), pixel_values(self._tensor)[0])
+        self._levels = pixel_values(graph.inputs[0])
+        self._buffer = np.full((batch, *graph.inputs[0].shape[1:]), self._levels[0])
         self._images = self._buffer.reshape(batch, SIDE, SIDE)  # the same memory
-        self._encode_one, self._encode_all = encoder(self._tensor, self._images[0]), encoder(self._tensor, self._images)
+        self._encode_one, self._encode_all = encoder(self._levels, self._images[0]), encoder(self._levels, self._images)
 
     def run_one(self, image: NDArray[np.uint8]) -> NDArray[Any]:
         """Outputs of one image, uint8 [28, 28]: a copy, [classes] in the dtype of the graph's output."""
@@ -44,7 +44,7 @@ class Runner:
         """
         count = len(images)
         # A last, smaller group leaves older images behind it in the buffer; what comes of those is dropped.
-        encode = self._encode_all if count == len(self._images) else encoder(self._tensor, self._images[:count])
+        encode = self._encode_all if count == len(self._images) else encoder(self._levels, self._images[:count])
         encode(images)
         return self._invoke()[:count]
 
@@ -63,18 +63,17 @@ def pixel_values(tensor: Tensor) -> NDArray[Any]:
     return quantize(levels, tensor.scale, tensor.zero_point, tensor.dtype)
 
 
-def encoder(tensor: Tensor, images: NDArray[Any]) -> Encode:
-    """A function that writes uint8 pixels into `images`, an input buffer of their shape, as the graph wants them.
+def encoder(levels: NDArray[Any], images: NDArray[Any]) -> Encode:
+    """A function that writes uint8 pixels into `images`, an input buffer of their shape, as the graph wants them: by `pixel_values`.
 
     All that does not change from one image to the next is done here: on a small model each view costs a hundredth of its time.
     """
-    table = pixel_values(tensor)
-    if np.array_equal(table, np.arange(256)):  # float32, and uint8 with scale 1
+    if np.array_equal(levels, np.arange(256)):  # float32, and uint8 with scale 1
         return partial(np.copyto, images)
     if np.array_equal(
-        table, np.arange(256) - 128
+        levels, np.arange(256) - 128
     ):  # int8 with scale 1: in two's complement, flipping the highest bit takes 128 off
         raw, highest_bit = images.view(np.uint8), np.full(images.shape[-2:], 128, np.uint8)
         return lambda pixels: np.bitwise_xor(pixels, highest_bit, raw)
     # mode="clip", since numpy's "raise" goes through a copy of the buffer
-    return lambda pixels: table.take(pixels, out=images, mode="clip")
+    return lambda pixels: levels.take(pixels, out=images, mode="clip")

@@ -2,14 +2,12 @@
 
 Converts train/releases/NAME-seedSEED/model.keras to fp32 and int8 under the accuracy gate, asks plain ai-edge-litert about every validation
 and test image, and writes evaluation.json beside the run. The files of seed 0 go to edge_runtime/models/. Run again, it finds the same and
-changes nothing; it ends with an error where it would. Only the last bits of the golden images' float results may differ, since a CPU with
-wider registers adds up in another order: the files are then left as they are.
+changes nothing; it ends with an error where it would, but for what another CPU's float arithmetic changes (tools/same_model.py).
 """
 
 import argparse
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.chatter import quiet_stderr
-from edge_runtime.errors import BadArgument, DigitsError, GateFailed, InputError, WouldOverwrite
+from edge_runtime.errors import BadArgument, DigitsError, GateFailed, WouldOverwrite
 from edge_runtime.files import write_file
-from edge_runtime.model_file import ModelFile, parse_model_file
-from edge_runtime.records import from_json, to_json
+from edge_runtime.records import to_json
 from tools.layout import Layout, run
+from tools.same_model import say_the_same
 from train.config_file import RELEASED, read_config
 from train.data import Dataset, Split, load_dataset
 from train.release_results import (
@@ -44,7 +42,6 @@ if TYPE_CHECKING:
 
 _RUNTIME = "ai-edge-litert"
 RECIPES = ("fp32", "int8")
-_FLOAT_NOISE = 1e-4  # of logits near 10: AVX2 and AVX-512 were seen 1.3e-6 apart
 
 
 def main(arguments: Sequence[str] | None = None, layout: Layout | None = None) -> None:
@@ -170,41 +167,11 @@ def _judge_split(conversion: "Conversion", split: Split, classes: int) -> SplitE
 
 def _put(contents: dict[Path, bytes], force: bool) -> None:
     """Write files, or find them there already; all are compared before the first is written."""
-    new = {
-        path: content for path, content in contents.items() if not path.exists() or not _say_the_same(path.read_bytes(), content)
-    }
+    new = {path: content for path, content in contents.items() if not path.exists() or not say_the_same(path.read_bytes(), content)}
     if (taken := [path for path in new if path.exists()]) and not force:
         raise WouldOverwrite(f"{taken[0]} says something else than what was found now; give --force to replace it")
     for path, content in new.items():
         write_file(path, content, force=True)
-
-
-def _say_the_same(before: bytes, now: bytes) -> bool:
-    """Whether two evaluations, or two model files, are equal but for the float noise of another CPU in their golden images."""
-    if before == now:
-        return True
-    try:
-        if now.startswith(b"{"):
-            return _evaluation_but_for_golden(before) == _evaluation_but_for_golden(now)
-        return _same_model(parse_model_file(before), parse_model_file(now))
-    except InputError:
-        return False
-
-
-def _evaluation_but_for_golden(text: bytes) -> ReleaseEvaluation:
-    """Without what covers a file's golden images too: its whole hash and, since they are deflated, its size."""
-    found = from_json(ReleaseEvaluation, text, ("schema_version", SCHEMA_VERSION))
-    return replace(found, files=tuple(replace(file, sha256="", file_bytes=0) for file in found.files))
-
-
-def _same_model(before: ModelFile, now: ModelFile) -> bool:
-    if (before.flatbuffer, before.manifest) != (now.flatbuffer, now.manifest):
-        return False
-    old, new = before.golden(), now.golden()
-    exact = [(old.images, new.images), (old.labels, new.labels)]
-    close = [(old.float_logits, new.float_logits)]
-    (close if old.outputs.dtype.kind == "f" else exact).append((old.outputs, new.outputs))
-    return all(np.array_equal(*pair) for pair in exact) and all(np.allclose(*pair, rtol=0, atol=_FLOAT_NOISE) for pair in close)
 
 
 if __name__ == "__main__":

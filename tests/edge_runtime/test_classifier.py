@@ -163,7 +163,7 @@ def test_pixels_are_written_as_the_graph_wants_them(dtype: str, scale: float, ze
     tensor = Tensor("x", dtype, (1, 256), int(scale > 0), scale, zero_point, 0, 0)
     pixels = np.arange(256, dtype=np.uint8)
     buffer = np.zeros((1, 256), dtype)
-    encoder(tensor, buffer)(pixels.reshape(buffer.shape))
+    encoder(pixel_values(tensor), buffer)(pixels.reshape(buffer.shape))
     expected = pixels.astype(np.float32) if dtype == "float32" else quantize(pixels, scale, zero_point, dtype)
     assert np.array_equal(buffer[0], expected)
     assert np.array_equal(pixel_values(tensor), expected)
