@@ -2,12 +2,19 @@
 
 import sys
 
-from edge_runtime import Classifier
+from edge_runtime import Classifier, DigitsError
+from edge_runtime.answers import Answerer
 from edge_runtime.images import picture_of
-from edge_runtime.sources.camera import StableAnswer, frames
+from edge_runtime.sources.camera import StableAnswer, frames, usable
 
-classifier, stable = Classifier.load(), StableAnswer()
-for frame in frames(sys.argv[1] if len(sys.argv) > 1 else "0"):
-    result = classifier.classify(picture_of(frame).image)
-    if digit := stable.see(result.label, result.confidence):
-        print(digit, flush=True)
+source = sys.argv[1] if len(sys.argv) > 1 else "0"
+try:
+    answerer, stable = Answerer(Classifier.load()), StableAnswer()
+    for frame in frames(source):
+        answer = answerer.answer(source, picture_of(frame))
+        if digit := stable.see(answer.result.label, answer.result.confidence, usable=usable(answer.warnings)):
+            print(digit, flush=True)
+except DigitsError as error:  # no such camera, or no OpenCV
+    sys.exit(str(error))
+except KeyboardInterrupt:  # how it ends
+    pass

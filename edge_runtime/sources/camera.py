@@ -3,7 +3,7 @@
 import importlib
 import importlib.util
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from edge_runtime.errors import ImageError, MissingPackage
 PICAMERA = "picamera2"
 Frame = NDArray[np.uint8]
 """uint8 [height, width]: grey."""
+_NO_DIGIT = ("blank", "unlike any digit")  # how the warnings of a frame begin that shows none
 _LOST = 30  # frames in a row that a camera may fail to give
 
 
@@ -68,6 +69,11 @@ def _module(name: str, line: str) -> Any:
     return importlib.import_module(name)
 
 
+def usable(warnings: Iterable[str]) -> bool:
+    """Whether a frame with these warnings shows a digit at all: one that is blank, or like no digit, has an answer too, of no meaning."""
+    return not any(text.startswith(_NO_DIGIT) for text in warnings)
+
+
 @dataclass
 class StableAnswer:
     """Says a label once most of the last frames agree on it, and again only after another one, or none, has come between.
@@ -85,7 +91,7 @@ class StableAnswer:
         self._last = deque(maxlen=self.frames)
 
     def see(self, label: str, confidence: float, *, usable: bool = True) -> str | None:
-        """Take the answer to a frame; `usable` is false for one without a digit.
+        """Take the answer to a frame; `usable` is false for one without a digit, which `usable` of this module tells by its warnings.
 
         Returns:
             The label if it is to be said now, else None.
