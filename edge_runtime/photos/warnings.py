@@ -1,12 +1,13 @@
 """What may be wrong with a photo, in plain words."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.photos.digits import Strokes
-from edge_runtime.photos.paper import DARKEST
+if TYPE_CHECKING:
+    from edge_runtime.photos.digits import Strokes
 
 FAINT = 30
 """Grey levels that ink should differ from its ground by."""
@@ -14,10 +15,12 @@ SMALL = 12
 """Pixels that a digit should have along its longer side, once the photo is reduced."""
 
 
-def warnings_of(strokes: Strokes | None, ground: NDArray[np.float32], light: bool) -> tuple[str, ...]:
+def warnings_of(strokes: "Strokes | None", ground: NDArray[np.float32], light: bool) -> tuple[str, ...]:
     """What is doubtful about the digit that was found; each text begins with a word for its kind and a colon."""
     if strokes is None:
         return ("blank: no ink stands out from the paper",)
+    from edge_runtime.photos.paper import DARKEST  # a 28x28 picture, which is no photo, needs nothing of it
+
     top, left, bottom, right = strokes.box
     levels = strokes.contrast * max(float(ground[top:bottom, left:right].mean()), DARKEST)
     longest = max(bottom - top, right - left)

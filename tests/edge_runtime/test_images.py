@@ -11,9 +11,10 @@ import PIL.Image
 import pytest
 
 from edge_runtime.errors import ImageError
-from edge_runtime.images import find_images, png_bytes, read_picture
+from edge_runtime.images import find_images, picture_of, png_bytes, read_picture
 from edge_runtime.photos.chain import read_photo
 from tests.conftest import draw_digit
+from train.data import Dataset
 
 SEVEN = draw_digit(7)
 LARGE = np.kron(255 - np.pad(SEVEN, 4), np.ones((8, 8), np.uint8))
@@ -38,11 +39,31 @@ def test_a_28x28_picture_is_taken_as_it_is(tmp_path: Path) -> None:
     assert (picture.warnings, picture.photo) == ((), None)
 
 
-def test_a_light_28x28_picture_is_taken_as_it_is_with_a_warning(tmp_path: Path) -> None:
-    """The contract is kept, and the likely mistake is told."""
+def test_a_28x28_picture_with_a_light_border_is_inverted(tmp_path: Path) -> None:
+    """Dark ink on light ground, as at any other size; that is told."""
     picture = read_picture(_save(tmp_path / "light.png", 255 - SEVEN))
-    assert np.array_equal(picture.image, 255 - SEVEN)
-    assert picture.warnings[0].startswith("inverted: the border is light")
+    assert np.array_equal(picture.image, SEVEN)
+    assert picture.warnings == ("inverted: the border is light, so it was read as dark ink on light ground",)
+
+
+def test_no_image_of_mnist_is_inverted_unless_it_was(mnist: Dataset) -> None:
+    """All 70,000 are taken as they are, without a warning; dark on light they become the same images, so their labels are the same."""
+    for images in (mnist.x_train, mnist.x_test):
+        assert all(_kept(image, image, []) and _kept(255 - image, image, ["inverted"]) for image in images)
+
+
+def _kept(pixels: np.ndarray, expected: np.ndarray, kinds: list[str]) -> bool:
+    picture = picture_of(pixels)
+    return np.array_equal(picture.image, expected) and [text.partition(":")[0] for text in picture.warnings] == kinds
+
+
+@pytest.mark.parametrize("level", [0, 100, 200, 255])
+def test_a_28x28_picture_may_be_blank_or_faint(level: int) -> None:
+    """Of any one level, whichever side of the middle; as is told of photos."""
+    level_alone = np.full((28, 28), level, np.uint8)
+    assert picture_of(level_alone).warnings[0].startswith("blank: ")
+    level_alone[10:20, 12:16] += 20 if level < 200 else 236  # 20 less
+    assert picture_of(level_alone).warnings[0] == "faint: the ink differs from the paper by 20 of 255 grey levels"
 
 
 def test_any_other_picture_is_a_photo(tmp_path: Path) -> None:
