@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
-from benchmarks.results import BenchResult, read_results
+from benchmarks.results import BenchResult, Turn, read_results
 from edge_runtime.errors import InputError
 
 
@@ -20,11 +21,20 @@ def read_all(paths: Sequence[Path]) -> list[Named]:
     """Read results files.
 
     Raises:
-        InputError: one cannot be used, or the same file is given twice.
+        InputError: one cannot be used, or the same file or run is given twice.
     """
     if repeated := {path for path in paths if paths.count(path) > 1}:
         raise InputError(f"{min(repeated)}: is given twice")
-    return [Named(path.stem, read_results(path)) for path in paths]
+    found = [Named(path.stem, read_results(path)) for path in paths]
+    for (path, one), (other_path, other) in combinations(zip(paths, found, strict=True), 2):
+        if _samples(one.result) == _samples(other.result):
+            raise InputError(f"{path} and {other_path} are the same run: it would only agree with itself")
+    return found
+
+
+def _samples(result: BenchResult) -> list[tuple[Turn, ...]]:
+    """What no second run measures again to the nanosecond, whatever it is called."""
+    return [model.turns for model in (result.reference, *result.models)]
 
 
 def check_comparable(results: Sequence[Named], *, one_machine: bool = False) -> list[str]:
@@ -35,27 +45,42 @@ def check_comparable(results: Sequence[Named], *, one_machine: bool = False) -> 
         one_machine: whether they have to be of one machine.
 
     Returns:
-        In what else they differ, in words.
+        In what else they differ, and what nobody knows of them, in words.
 
     Raises:
         InputError: other test images, other numbers of threads, another reference model, or two machines under one name.
     """
     first = results[0]
+    judged = [named for named in results if named.result.split]
+    for other in judged[1:]:
+        _same(judged[0], other, "accuracies are of other images", lambda result: (result.split, result.data_sha256))
     for other in results[1:]:
-        _same(first, other, "accuracies are of other images", lambda result: (result.split, result.data_sha256))
         _same(first, other, "numbers of threads differ", lambda result: result.threads)
         _same(first, other, "reference models differ", lambda result: result.reference.sha256)
-    boards: dict[str, Named] = {}
+    boards: dict[str, list[Named]] = {}
     for named in results:
-        known = boards.setdefault("" if one_machine else named.result.machine.board, named)
-        problem = "machines differ" if one_machine else "two machines go by one name"
-        _same(known, named, problem, _hardware)
-    return [text for other in results[1:] for text in _differences(first, other)]
+        boards.setdefault("" if one_machine else named.result.machine.board, []).append(named)
+    unknown = [text for board in boards.values() for text in _check_machine(board, one_machine=one_machine)]
+    return [*unknown, *(text for other in results[1:] for text in _differences(first, other))]
+
+
+def _check_machine(board: Sequence[Named], *, one_machine: bool) -> list[str]:
+    """Refuse results of several machines; says of which nobody knows. Results that do not tell instruction sets prove nothing by it."""
+    problem = "machines differ" if one_machine else "two machines go by one name"
+    for other in board[1:]:
+        _same(board[0], other, problem, _hardware)
+    telling = [named for named in board if named.result.machine.simd]
+    for other in telling[1:]:
+        _same(telling[0], other, problem, lambda result: (*_hardware(result), *result.machine.simd))
+    silent = [named.name for named in board if not named.result.machine.simd]
+    if len(board) == 1 or not silent:
+        return []
+    return [f"instruction sets of the processor: not told in {', '.join(silent)}; nobody knows whether that is the same machine"]
 
 
 def _hardware(result: BenchResult) -> tuple[str, ...]:
     machine = result.machine
-    return (machine.cpu, machine.architecture, f"{machine.cores} cores", *machine.simd)
+    return machine.cpu, machine.architecture, f"{machine.cores} cores"
 
 
 def _same(first: Named, other: Named, problem: str, value: Callable[[BenchResult], object]) -> None:
@@ -78,6 +103,7 @@ def _differences(first: Named, other: Named) -> list[str]:
         "system": lambda result: result.machine.system,
         "processors": lambda result: " ".join(map(str, result.pinned)) or "all",
         "samples": lambda result: f"{result.samples:,}",
+        "accuracies": lambda result: f"of {result.split} images" if result.split else "none",
     }
     return [
         f"{name}: {mine} in {first.name}, {theirs} in {other.name}"

@@ -24,6 +24,7 @@ MACHINE = Machine(
     python="3.11.2",
     numpy="2.1.0",
     runtime="ai-edge-litert 2.3.0",
+    simd=("asimd",),
 )
 
 MILLISECOND = 1_000_000

@@ -80,7 +80,7 @@ def test_a_regression_exits_3(tmp_path: Path) -> None:
 def test_another_machine_is_no_regression(tmp_path: Path) -> None:
     """Exit code 4 says what differs."""
     old = _run(tmp_path, "old", 1_000, 1_001, 1_002)
-    new = _run(tmp_path, "new", 1_000, 1_001, 1_002, machine=replace(MACHINE, cores=8))
+    new = _run(tmp_path, "new", 1_003, 1_001, 1_002, machine=replace(MACHINE, cores=8))
     message = one_line(digits("report", "--diff", old, new), 4)
     assert message == (
         "digits: old and new cannot be compared: machines differ (Cortex-A72 aarch64 4 cores; Cortex-A72 aarch64 8 cores)\n"
