@@ -94,17 +94,17 @@ def receipts_command(files: tuple[Path, ...], as_json: bool) -> None:
 def doctor_command(model: Path | None, as_json: bool) -> None:
     """Look at this device: what runs here, what does not, and the command that mends it.
 
-    Every interpreter is really tried, in a process of its own. Exits 1 if there is a problem.
+    numpy, Pillow and every interpreter are really tried, each in a process of its own. Exits 1 if there is a problem.
     """
-    from edge_runtime.device.probes import probe_all
+    from edge_runtime.device.probes import WORKS, probe_all, probe_libraries
     from edge_runtime.device.rules import PROBLEM, diagnose
     from edge_runtime.device.system import read_system
-    from edge_runtime.model_file import read_model_file
 
-    file = read_model_file(model)
-    if file.manifest is None:
-        raise InputError(f"{model} is a plain .tflite, which says nothing about itself; convert it with digits convert")
-    findings = diagnose(read_system(), probe_all(str(model) if model else None), file.manifest.minimum_runtime)
+    libraries = probe_libraries()
+    numpy_works = libraries[0].outcome == WORKS
+    minimum = _minimum_runtime(model) if numpy_works else {}
+    probes = probe_all(str(model) if model else None) if numpy_works else []
+    findings = diagnose(read_system(), probes, minimum, libraries)
     if as_json:
         click.echo(json.dumps({"findings": [dataclasses.asdict(finding) for finding in findings]}))
     else:
@@ -117,6 +117,16 @@ def doctor_command(model: Path | None, as_json: bool) -> None:
         raise DigitsError(
             f"{len(problems)} problem{'s' if len(problems) > 1 else ''}: {', '.join(found.subject for found in problems)}"
         )
+
+
+def _minimum_runtime(model: Path | None) -> dict[str, str]:
+    """What a model file says that it needs."""
+    from edge_runtime.model_file import read_model_file  # it needs numpy
+
+    file = read_model_file(model)
+    if file.manifest is None:
+        raise InputError(f"{model} is a plain .tflite, which says nothing about itself; convert it with digits convert")
+    return file.manifest.minimum_runtime
 
 
 @click.command("tune", epilog="Example: digits tune --model base")

@@ -1,28 +1,36 @@
-"""Each interpreter that is installed, really imported and asked about the golden images: in a child process, since some crash."""
+"""numpy, Pillow and each interpreter, really imported and put to work: in a child process, since some crash.
 
+This module and what it loads need none of them, so that their absence can be told.
+"""
+
+import importlib.util
 import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
 
 from edge_runtime.chatter import spool, verbose
 from edge_runtime.child import child_environment, last_words, module_command
-from edge_runtime.errors import DigitsError
+from edge_runtime.errors import DigitsError, MissingPackage
 from edge_runtime.frozen import record
 from edge_runtime.interpreter import BACKENDS, Backend
-from edge_runtime.model_file import read_model_file
 
 SECONDS = 60
-WORKS, MISSING, REFUSES, CRASHED, WRONG = "works", "missing", "refuses", "crashed", "wrong"
+WORKS, MISSING, BROKEN, REFUSES, CRASHED, WRONG = "works", "missing", "broken", "refuses", "crashed", "wrong"
+LIBRARIES = {"numpy": "numpy", "Pillow": "PIL"}
+"""What every answer needs besides an interpreter: packages, each with its module."""
 
 
 @record
 class Probe:
-    """What became of one interpreter.
+    """What became of one interpreter or library.
 
-    outcome: `WORKS`; `MISSING`; `REFUSES`: it raised; `CRASHED`: it ended the process, or hung; `WRONG`: golden images came out
-    differently. text: what it said, or of what it died.
+    backend: an interpreter's name; of a library, its package. outcome: `WORKS`; `MISSING`; `BROKEN`: it cannot be imported; `REFUSES`: it
+    does not take the model; `CRASHED`: it ended the process, or hung; `WRONG`: golden images came out differently. text: what it said, or
+    of what it died.
     """
 
     backend: str
@@ -34,11 +42,29 @@ class Probe:
 
 def probe(backend: Backend, model: str | None = None, seconds: float = SECONDS) -> Probe:
     """Try one interpreter with a model file, the default one if None, in a child process that may take so many seconds."""
-    command = module_command(__name__, backend.name, *([model] if model else []))
+    return _ask([backend.name, *([model] if model else [])], backend.name, backend.package, seconds)
+
+
+def probe_library(package: str, seconds: float = SECONDS) -> Probe:
+    """Try one of `LIBRARIES` in the same way."""
+    return _ask([package], package, package, seconds)
+
+
+def probe_all(model: str | None = None) -> list[Probe]:
+    """Try all interpreters that the project knows."""
+    return [probe(backend, model) for backend in BACKENDS.values()]
+
+
+def probe_libraries() -> list[Probe]:
+    """Try numpy and Pillow."""
+    return [probe_library(package) for package in LIBRARIES]
+
+
+def _ask(words: list[str], name: str, package: str, seconds: float) -> Probe:
     with spool() as said:
         try:
             child = subprocess.run(
-                command,
+                module_command(__name__, *words),
                 stdout=subprocess.PIPE,
                 stderr=None if verbose() else said,
                 timeout=seconds,
@@ -46,11 +72,11 @@ def probe(backend: Backend, model: str | None = None, seconds: float = SECONDS) 
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return Probe(backend.name, backend.package, "", CRASHED, f"gave no answer within {seconds:g} s{last_words(said)}")
+            return Probe(name, package, "", CRASHED, f"gave no answer within {seconds:g} s{last_words(said)}")
         try:
             return Probe(**json.loads(child.stdout))
         except (ValueError, TypeError):
-            return Probe(backend.name, backend.package, "", CRASHED, _how_it_ended(child.returncode) + last_words(said))
+            return Probe(name, package, "", CRASHED, _how_it_ended(child.returncode) + last_words(said))
 
 
 def _how_it_ended(code: int) -> str:
@@ -60,14 +86,7 @@ def _how_it_ended(code: int) -> str:
     return f"was ended by {name}" + "; this processor lacks an instruction that it was built with" * (name == "SIGILL")
 
 
-def probe_all(model: str | None = None) -> list[Probe]:
-    """Try all interpreters that the project knows."""
-    return [probe(backend, model) for backend in BACKENDS.values()]
-
-
 def _try(backend: Backend, model: str | None) -> Probe:
-    import importlib.util
-
     from edge_runtime.interpreter import backend_version
 
     if not importlib.util.find_spec(backend.module.partition(".")[0]):
@@ -75,15 +94,64 @@ def _try(backend: Backend, model: str | None) -> Probe:
     found = backend_version(backend)
     try:
         outcome, text = _golden(backend, model)
+    except MissingPackage as error:
+        outcome, text = BROKEN, str(error)
     except DigitsError as error:
         outcome, text = REFUSES, str(error)
     return Probe(backend.name, backend.package, found, outcome, text)
+
+
+def _try_library(package: str) -> Probe:
+    if not importlib.util.find_spec(LIBRARIES[package]):
+        return Probe(package, package, "", MISSING, "is not installed")
+    try:
+        outcome, text = WORKS, _WORK[package]()
+    except Exception as error:  # a library of the system that is missing, a file that is damaged: nearly anything
+        outcome, text = BROKEN, f"cannot be imported ({_first_cause(error)})"
+    return Probe(package, package, _version(package), outcome, text)
+
+
+def _multiply() -> str:
+    import numpy as np
+
+    square = np.ones((8, 8), np.float32)
+    return f"multiplies matrices ({(square @ square).sum():.0f})"
+
+
+def _save_and_open() -> str:
+    import io
+
+    from PIL import Image
+
+    for kind in ("PNG", "JPEG"):
+        stream = io.BytesIO()
+        Image.new("L", (8, 8)).save(stream, kind)
+        Image.open(stream).load()
+    return "reads PNG and JPEG"
+
+
+_WORK: dict[str, Callable[[], str]] = {"numpy": _multiply, "Pillow": _save_and_open}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _first_cause(error: BaseException) -> str:
+    """What an error began with, in one line: numpy's own words about a missing library are a page."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__ or error
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _golden(backend: Backend, model: str | None) -> tuple[str, str]:
     from pathlib import Path
 
     from edge_runtime.classifier import Classifier
+    from edge_runtime.model_file import read_model_file
     from edge_runtime.verification import verify
 
     file = read_model_file(Path(model) if model else None)
@@ -95,12 +163,12 @@ def _golden(backend: Backend, model: str | None) -> tuple[str, str]:
     return (WORKS if receipt.passed else WRONG), text
 
 
-def _main(backend: str, model: str | None = None) -> None:
+def _main(name: str, model: str | None = None) -> None:
     import os
 
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever the interpreter prints is no answer
-    json.dump(asdict(_try(BACKENDS[backend], model)), answers)
+    json.dump(asdict(_try_library(name) if name in LIBRARIES else _try(BACKENDS[name], model)), answers)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
 """From facts to findings: each rule looks at one thing, and says the one command that mends it. Pure functions."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-from edge_runtime.device.probes import CRASHED, MISSING, REFUSES, WORKS, WRONG, Probe
+from edge_runtime.device.mends import INSTALL, LITERT, for_interpreter, for_library, for_model, wheels
+from edge_runtime.device.probes import MISSING, REFUSES, WORKS, WRONG, Probe
 from edge_runtime.device.system import System
 from edge_runtime.frozen import record
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
-LITERT = "pip install '.[litert]'"
-TFLITE = "pip install '.[tflite]'"
 _PIP = "install it in a venv: python3 -m venv ~/digits && ~/digits/bin/"
 _LEAST_MEMORY_KIB = 100 * 1024
 _HOT, _WARM = 80.0, 70.0
@@ -29,38 +29,30 @@ class Finding:
     mend: str = ""
 
 
-def diagnose(system: System, probes: Sequence[Probe], minimum_runtime: Mapping[str, str]) -> list[Finding]:
+def diagnose(
+    system: System, probes: Sequence[Probe], minimum_runtime: Mapping[str, str], libraries: Sequence[Probe] = ()
+) -> list[Finding]:
     """All findings, in the order of reading.
 
     Args:
         system: the device.
-        probes: of all interpreters.
+        probes: of all interpreters; none where numpy does not work, without which none does.
         minimum_runtime: what the model file says that it needs, by package; empty if it says nothing.
+        libraries: of numpy and Pillow.
     """
     return [
         _python(system),
         _platform(system),
-        *_interpreters(system, probes),
-        *_numpy(system),
-        *_model(probes, minimum_runtime),
+        *_interpreters(system, probes, minimum_runtime),
+        *_numpy(system, libraries),
+        *_pillow(system, libraries),
+        *_model(system, probes, minimum_runtime),
         *_processor(system),
         *_memory(system),
         *_governor(system),
         *_heat(system),
         *_camera(system),
     ]
-
-
-def wheels(system: System) -> list[str]:
-    """Which interpreters have a wheel for this Python on this device: of "litert" and "tflite", the better one first."""
-    python = system.python[:2]
-    found = []
-    if system.bits == 64 and system.machine in ("x86_64", "aarch64", "arm64") and (3, 10) <= python <= (3, 14):
-        found.append("litert")
-    arm32 = system.bits == 32 and system.machine in ("armv7l", "armv8l", "aarch64")
-    if python <= (3, 11) and (arm32 or (system.bits == 64 and system.machine in ("x86_64", "aarch64"))):
-        found.append("tflite")
-    return found if "musl" not in system.libc else []
 
 
 def _python(system: System) -> Finding:
@@ -80,35 +72,46 @@ def _platform(system: System) -> Finding:
     return Finding("platform", OK, text + (f", {system.board}" if system.board else ""))
 
 
-def _interpreters(system: System, probes: Sequence[Probe]) -> Iterator[Finding]:
-    for probe in probes:
+def _interpreters(system: System, probes: Sequence[Probe], minimum: Mapping[str, str]) -> Iterator[Finding]:
+    for number, probe in enumerate(probes):
         if probe.outcome == WORKS:
             yield Finding(probe.package, OK, f"{probe.version}: {probe.text}")
-        elif probe.outcome == WRONG:
-            yield Finding(
-                probe.package, PROBLEM, f"{probe.version}: only {probe.text}", "digits verify --receipt receipt.json, and report it"
-            )
-        elif probe.outcome in (REFUSES, CRASHED):
-            yield _broken(system, probe)
-    if all(probe.outcome == MISSING for probe in probes):
+        elif probe.outcome != MISSING:
+            # Of several interpreters the first is taken: what a later one does not run is no problem.
+            level = NOTE if any(earlier.outcome == WORKS for earlier in probes[:number]) else PROBLEM
+            yield _broken(system, probe, minimum, level)
+    if probes and all(probe.outcome == MISSING for probe in probes):
         yield _none_installed(system)
 
 
-def _broken(system: System, probe: Probe) -> Finding:
-    text = f"{probe.version} {probe.text}".strip()
+def _broken(system: System, probe: Probe, minimum: Mapping[str, str], level: str) -> Finding:
+    text = f"{probe.version} {probe.text}".strip() if probe.outcome != WRONG else f"{probe.version}: only {probe.text}"
     if probe.backend == "tflite" and system.python >= (3, 12):
-        return Finding(probe.package, PROBLEM, f"{text}; it has no wheel for Python 3.12 or newer", LITERT)
+        return Finding(probe.package, level, f"{text}; it has no wheel for Python 3.12 or newer", LITERT)
     if probe.backend == "tflite" and _major(system.packages.get("numpy", "")) >= 2:
-        return Finding(probe.package, PROBLEM, f"{text}; it was built for numpy 1", "pip install 'numpy<2'")
-    other = [name for name in wheels(system) if name != probe.backend]
-    mend = f"pip install '.[{other[0]}]'" if other else f"pip install --force-reinstall {probe.package}"
-    return Finding(probe.package, PROBLEM, text, mend)
+        return Finding(probe.package, level, f"{text}; it was built for numpy 1", "pip install 'numpy<2'")
+    if probe.outcome in (REFUSES, WRONG) and not _suffices(probe, minimum):
+        return Finding(probe.package, level, f"{text}; the model needs {_said(minimum)}", for_model(system, minimum))
+    if probe.outcome == WRONG:
+        return Finding(probe.package, level, text, "digits verify --receipt receipt.json, and report it")
+    return Finding(probe.package, level, text, for_interpreter(system, probe.backend, minimum))
+
+
+def _suffices(probe: Probe, minimum: Mapping[str, str]) -> bool:
+    """Whether a model that needs so much should run there; of TensorFlow, and where nothing is said, it is not known that it should not."""
+    if not minimum or probe.backend == "tensorflow":
+        return True
+    return probe.package in minimum and _number(probe.version) >= _number(minimum[probe.package])
+
+
+def _said(minimum: Mapping[str, str]) -> str:
+    return " or ".join(f"{package} {needed} or newer" for package, needed in minimum.items())
 
 
 def _none_installed(system: System) -> Finding:
     fitting = wheels(system)
     if fitting:
-        return Finding("interpreter", PROBLEM, "none is installed", _PIP + {"litert": LITERT, "tflite": TFLITE}[fitting[0]])
+        return Finding("interpreter", PROBLEM, "none is installed", _PIP + INSTALL[fitting[0]])
     if "musl" in system.libc:
         return Finding("interpreter", PROBLEM, f"none has a wheel for {system.libc}", "use a system with glibc, such as Debian")
     if system.machine.startswith("armv6"):
@@ -124,23 +127,42 @@ def _none_installed(system: System) -> Finding:
     return Finding("interpreter", PROBLEM, f"none has a wheel for {system.machine}", "use x86-64 or ARM with 64 bits")
 
 
-def _numpy(system: System) -> Iterator[Finding]:
+def _numpy(system: System, libraries: Sequence[Probe]) -> Iterator[Finding]:
     version = system.packages.get("numpy", "")
-    if "tflite-runtime" in system.packages and _major(version) >= 2:
+    broken = _not_working(system, "numpy", libraries)
+    if broken:
+        yield dataclasses.replace(broken, text=f"{broken.text}; no interpreter runs without it, so none was tried")
+    elif "tflite-runtime" in system.packages and _major(version) >= 2:
         yield Finding("numpy", PROBLEM, f"{version} beside tflite-runtime, which was built for numpy 1", "pip install 'numpy<2'")
     else:
         yield Finding("numpy", OK, version or "not told")
 
 
-def _model(probes: Sequence[Probe], minimum: Mapping[str, str]) -> Iterator[Finding]:
-    working = {probe.package: probe.version for probe in probes if probe.outcome == WORKS}
-    for package, needed in minimum.items():
-        if package in working and _number(working[package]) < _number(needed):
-            text = f"is proven with {package} {needed} or newer, {working[package]} is installed"
-            yield Finding("model", PROBLEM, text, f"pip install '{package}>={needed}'")
-    if working and minimum and not set(working) & {*minimum, "tensorflow"}:
-        package, needed = next(iter(minimum.items()))
-        yield Finding("model", PROBLEM, f"is not proven with {', '.join(working)}", f"pip install '{package}>={needed}'")
+def _pillow(system: System, libraries: Sequence[Probe]) -> Iterator[Finding]:
+    broken = _not_working(system, "Pillow", libraries)
+    if broken:
+        yield dataclasses.replace(broken, text=f"{broken.text}; no picture can be read without it")
+    elif libraries:
+        yield Finding("Pillow", OK, system.packages.get("Pillow") or "not told")
+
+
+def _not_working(system: System, package: str, libraries: Sequence[Probe]) -> Finding | None:
+    for probe in libraries:
+        if probe.package == package and probe.outcome != WORKS:
+            return Finding(package, PROBLEM, f"{probe.version} {probe.text}".strip(), for_library(system, package, probe.text))
+    return None
+
+
+def _model(system: System, probes: Sequence[Probe], minimum: Mapping[str, str]) -> Iterator[Finding]:
+    working = [probe for probe in probes if probe.outcome == WORKS]
+    old = [probe for probe in working if probe.package in minimum and not _suffices(probe, minimum)]
+    for probe in old:
+        needed = {probe.package: minimum[probe.package]}
+        text = f"is proven with {_said(needed)}, {probe.version} is installed"
+        yield Finding("model", PROBLEM, text, for_model(system, {**needed, **minimum}))
+    if working and not old and not any(_suffices(probe, minimum) for probe in working):
+        names = ", ".join(probe.package for probe in working)
+        yield Finding("model", PROBLEM, f"is not proven with {names}, but with {_said(minimum)}", for_model(system, minimum))
 
 
 def _processor(system: System) -> Iterator[Finding]:

@@ -20,7 +20,8 @@ class System:
     machine: what the kernel says, such as aarch64. bits: of this Python, 32 or 64. libc: such as "glibc 2.36". flags: of the processor.
     packages: installed versions by name. board: its own name, such as "Raspberry Pi 4 Model B Rev 1.4"; empty if it has none.
     memory_kib: (total, available). temperature: degrees Celsius. throttled: the firmware's bits; None where there is no such firmware.
-    cameras: devices. debian_picamera2: whether Debian's picamera2 is there. picamera2, opencv: whether they can be imported here.
+    debian: whether it is Debian, or made from it. cameras: devices. debian_picamera2: whether Debian's picamera2 is there. picamera2,
+    opencv: whether they can be imported here.
     """
 
     python: tuple[int, int, int]
@@ -37,6 +38,7 @@ class System:
     governor: str
     temperature: float | None
     throttled: int | None
+    debian: bool
     cameras: tuple[str, ...]
     debian_picamera2: bool
     picamera2: bool
@@ -62,6 +64,7 @@ def read_system(root: Path = Path("/")) -> System:
         governor=_line(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         temperature=_temperature(root / "sys/class/thermal"),
         throttled=_throttled(root / "sys/devices/platform/soc/soc:firmware/get_throttled"),
+        debian=(root / "etc/debian_version").exists(),
         cameras=tuple(sorted(f"/dev/{path.name}" for path in _listed(root / "dev", "video*"))),
         debian_picamera2=(root / "usr/lib/python3/dist-packages/picamera2").is_dir(),
         picamera2=_can_import("picamera2"),

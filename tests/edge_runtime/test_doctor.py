@@ -4,15 +4,19 @@ import dataclasses
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from edge_runtime.device.probes import CRASHED, MISSING, REFUSES, WORKS, WRONG, Probe, probe
-from edge_runtime.device.rules import NOTE, OK, PROBLEM, Finding, diagnose, wheels
+from edge_runtime.device.mends import wheels
+from edge_runtime.device.probes import BROKEN, CRASHED, LIBRARIES, MISSING, REFUSES, WORKS, WRONG, Probe, probe, probe_library
+from edge_runtime.device.rules import NOTE, OK, PROBLEM, Finding, diagnose
 from edge_runtime.device.system import System, read_system
 from edge_runtime.interpreter import BACKENDS
 from tests.commands import digits, one_line
+from tests.conftest import ROOT
 
 PI = System(
     python=(3, 11, 2),
@@ -29,6 +33,7 @@ PI = System(
     governor="performance",
     temperature=45.0,
     throttled=0,
+    debian=True,
     cameras=(),
     debian_picamera2=False,
     picamera2=False,
@@ -48,7 +53,7 @@ def _probes(**outcomes: tuple[str, str, str]) -> list[Probe]:
 
 
 GOOD = _probes(litert=(WORKS, "2.3.0", "16 of 16"))
-NUMPY_2 = _probes(tflite=(REFUSES, "2.14.0", "module compiled against numpy 1"))
+NUMPY_2 = _probes(tflite=(BROKEN, "2.14.0", "module compiled against numpy 1"))
 
 
 def _problems(probes: list[Probe] = GOOD, minimum: dict[str, str] = NEEDS, **facts: object) -> list[Finding]:
@@ -99,10 +104,86 @@ def test_a_problem_is_found_with_what_mends_it(
     assert mend in found.mend
 
 
-def test_a_model_for_another_runtime_is_a_problem() -> None:
-    """Its manifest names none that works here."""
-    (found,) = _problems(_probes(tflite=(WORKS, "2.14.0", "")), {"ai-edge-litert": "2.1.0"})
-    assert (found.subject, found.mend) == ("model", "pip install 'ai-edge-litert>=2.1.0'")
+ARMV7: dict[str, object] = {"machine": "armv7l", "bits": 32}
+ONLY_LITERT = {"ai-edge-litert": "2.1.3"}
+TFLITE_REFUSES = _probes(tflite=(REFUSES, "2.14.0", "cannot run it (Didn't find op)"))
+CONVERT = "where the model is made: digits convert model.keras --runs-on "
+
+
+@pytest.mark.parametrize(
+    ("probes", "minimum", "facts", "subject", "mend"),
+    [
+        (_probes(tflite=(WORKS, "2.14.0", "")), ONLY_LITERT, {}, "model", "pip install 'ai-edge-litert>=2.1.3'"),
+        (_probes(tflite=(WORKS, "2.14.0", "")), ONLY_LITERT, ARMV7, "model", CONVERT + "armv7"),
+        (TFLITE_REFUSES, ONLY_LITERT, ARMV7, "tflite-runtime", CONVERT + "armv7"),
+        (TFLITE_REFUSES, ONLY_LITERT, {}, "tflite-runtime", "pip install 'ai-edge-litert>=2.1.3'"),
+        (_probes(litert=(REFUSES, "1.4.0", "")), ONLY_LITERT, {}, "ai-edge-litert", "pip install 'ai-edge-litert>=2.1.3'"),
+        (
+            _probes(litert=(REFUSES, "1.4.0", "")),
+            {**ONLY_LITERT, "tflite-runtime": "2.14.0"},
+            {},
+            "ai-edge-litert",
+            "pip install 'ai-edge-litert>=2.1.3'",
+        ),
+        (_probes(litert=(WRONG, "1.4.0", "")), ONLY_LITERT, {}, "ai-edge-litert", "pip install 'ai-edge-litert>=2.1.3'"),
+        (
+            _probes(litert=(REFUSES, "2.3.0", "")),
+            {"tflite-runtime": "2.14.0"},
+            {"python": (3, 13, 1)},
+            "ai-edge-litert",
+            CONVERT + "aarch64",
+        ),
+        (
+            _probes(litert=(REFUSES, "2.3.0", "")),
+            {"tflite-runtime": "2.14.0"},
+            {"python": (3, 13, 1), "machine": "x86_64"},
+            "ai-edge-litert",
+            CONVERT + "'ai-edge-litert>=1.4'",
+        ),
+        # It should run: the interpreter is not whole. The other one is of no use if the model is not for it.
+        (_probes(litert=(REFUSES, "2.3.0", "")), ONLY_LITERT, {}, "ai-edge-litert", "pip install --force-reinstall ai-edge-litert"),
+        (_probes(litert=(REFUSES, "2.3.0", "")), NEEDS, {}, "ai-edge-litert", "pip install '.[tflite]'"),
+    ],
+)
+def test_a_model_for_another_runtime_is_a_problem(
+    probes: list[Probe], minimum: dict[str, str], facts: dict[str, object], subject: str, mend: str
+) -> None:
+    """Whether it is refused, runs unproven or wrongly: what mends it is a wheel that there is, or a model for this device."""
+    (found,) = _problems(probes, minimum, **facts)
+    assert (found.subject, found.mend) == (subject, mend)
+
+
+def test_what_a_second_interpreter_refuses_is_a_note() -> None:
+    """The first one that is installed answers."""
+    probes = _probes(litert=(WORKS, "2.3.0", "16 of 16"), tflite=(REFUSES, "2.14.0", "cannot run it"))
+    assert _problems(probes, ONLY_LITERT) == []
+
+
+BLAS = "cannot be imported (libopenblas.so.0: cannot open shared object file)"
+JPEG_2000 = "cannot be imported (libopenjp2.so.7: cannot open shared object file)"
+
+
+@pytest.mark.parametrize(
+    ("package", "outcome", "text", "facts", "mend"),
+    [
+        ("numpy", BROKEN, BLAS, {}, "sudo apt install libopenblas0"),
+        ("numpy", BROKEN, BLAS, {"debian": False}, "pip install --force-reinstall numpy"),
+        ("numpy", CRASHED, "was ended by SIGILL", {}, "pip install --force-reinstall numpy"),
+        ("numpy", BROKEN, "", {"packages": {"tflite-runtime": "2.14.0"}}, "pip install --force-reinstall 'numpy<2'"),
+        ("numpy", MISSING, "", ARMV7, "sudo apt install --reinstall python3-numpy, and make the venv with --system-site-packages"),
+        ("Pillow", BROKEN, JPEG_2000, {}, "sudo apt install libopenjp2-7"),
+        ("Pillow", BROKEN, JPEG_2000, ARMV7, "sudo apt install libopenjp2-7"),
+        ("Pillow", MISSING, "is not installed", {}, "pip install --force-reinstall Pillow"),
+    ],
+)
+def test_a_broken_library_is_a_problem(package: str, outcome: str, text: str, facts: dict[str, object], mend: str) -> None:
+    """Of the system's libraries that a wheel of the Raspberry Pi's index expects, Debian's package is named."""
+    libraries = [Probe(package, package, "1.0", outcome, text)]
+    probes = [] if package == "numpy" else GOOD
+    findings = diagnose(dataclasses.replace(PI, **facts), probes, NEEDS, libraries)
+    (found,) = [found for found in findings if found.level == PROBLEM]
+    assert (found.subject, found.mend) == (package, mend)
+    assert text in found.text
 
 
 @pytest.mark.parametrize(
@@ -147,6 +228,7 @@ def test_facts_are_read_from_the_system(tmp_path: Path) -> None:
         "sys/class/thermal/thermal_zone1/temp": "broken\n",
         "sys/devices/platform/soc/soc:firmware/get_throttled": "50000\n",
         "dev/video0": "",
+        "etc/debian_version": "12.5",
         "usr/lib/python3/dist-packages/picamera2/__init__.py": "",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -156,7 +238,9 @@ def test_facts_are_read_from_the_system(tmp_path: Path) -> None:
     assert (found.memory_kib, found.governor, found.temperature) == ((8000, 6000), "ondemand", 51.0)
     assert (found.throttled, found.cameras, found.debian_picamera2) == (0x50000, ("/dev/video0",), True)
     assert "asimddp" in found.flags
+    assert found.debian
     nothing = read_system(tmp_path / "nothing")
+    assert not nothing.debian
     assert (nothing.memory_kib, nothing.temperature, nothing.throttled, nothing.cameras) == (None, None, None, ())
 
 
@@ -165,7 +249,7 @@ def test_facts_are_read_from_the_system(tmp_path: Path) -> None:
     [
         ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", CRASHED, "SIGILL; this processor lacks an instruction"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", CRASHED, "SIGSEGV"),
-        ("raise ImportError('numpy.core.multiarray failed to import')", REFUSES, "numpy.core.multiarray"),
+        ("raise ImportError('numpy.core.multiarray failed to import')", BROKEN, "numpy.core.multiarray"),
         ("import os; os._exit(3)", CRASHED, "exit code 3"),
         ("import time; time.sleep(60)", CRASHED, "no answer within"),
     ],
@@ -180,6 +264,44 @@ def test_an_interpreter_that_crashes_is_a_finding(
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     found = probe(BACKENDS["tflite"], seconds=3 if "sleep" in code else 60)
     assert (found.outcome, said in found.text) == (outcome, True), found.text
+
+
+@pytest.mark.parametrize("package", list(LIBRARIES))
+@pytest.mark.parametrize(
+    ("code", "outcome", "said"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", CRASHED, "SIGILL; this processor lacks an instruction"),
+        (
+            "try: raise ImportError('libopenblas.so.0: cannot open')\nexcept ImportError as e: raise ImportError('a page') from e",
+            BROKEN,
+            "cannot be imported (libopenblas.so.0: cannot open)",
+        ),
+        ("", BROKEN, "cannot be imported"),
+    ],
+)
+def test_a_library_that_is_broken_is_a_finding(
+    package: str, code: str, outcome: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command tells it, with what mends it and without a traceback, though it needs numpy itself when all is well."""
+    module = tmp_path / LIBRARIES[package]
+    module.mkdir()
+    (module / "__init__.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    found = probe_library(package)
+    assert (found.outcome, said in found.text) == (outcome, True), found.text
+    if package == "numpy":
+        command = [sys.executable, "-P", "-m", "edge_runtime.cli", "doctor"]
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert (answer.returncode, answer.stderr) == (1, "digits: 1 problem: numpy\n")
+        assert re.search(rf"problem +numpy .*{re.escape(said)}", answer.stdout)
+        assert re.search(r"-> (sudo apt|pip) install ", answer.stdout)
+
+
+def test_libraries_that_work_are_found_to_do_so() -> None:
+    """Those of this environment."""
+    for package in LIBRARIES:
+        found = probe_library(package)
+        assert (found.outcome, bool(found.version)) == (WORKS, True), found.text
 
 
 def test_the_command_looks_at_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
