@@ -3,6 +3,7 @@
 This module and what it loads need none of them, so that their absence can be told.
 """
 
+import importlib
 import importlib.util
 import json
 import signal
@@ -121,12 +122,11 @@ def _multiply() -> str:
 def _save_and_open() -> str:
     import io
 
-    from PIL import Image
-
+    pillow = importlib.import_module("PIL.Image")  # not by `images`, which needs numpy
     for kind in ("PNG", "JPEG"):
         stream = io.BytesIO()
-        Image.new("L", (8, 8)).save(stream, kind)
-        Image.open(stream).load()
+        pillow.new("L", (8, 8)).save(stream, kind)
+        pillow.open(stream).load()
     return "reads PNG and JPEG"
 
 
