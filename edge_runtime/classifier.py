@@ -110,6 +110,7 @@ class Classifier:
     Attributes:
         model: the checked model file.
         backend: which package runs it.
+        threads: how many threads one image, or a batch of them, may use.
         warnings: what a user should know about the model, such as that nothing proves it.
     """
 
@@ -124,7 +125,7 @@ class Classifier:
         self.warnings: tuple[str, ...] = ()
         if batch < 1:
             raise BadArgument(f"batch is {batch}, expected 1 or more")
-        self._threads, self._batch = threads, batch
+        self.threads, self._batch = threads, batch
         self._labels, self._output = model.labels, model.output  # a property's time counts in `classify`
         self._trusted = trusted or model.manifest is not None
         if model.manifest is None:
@@ -220,7 +221,7 @@ class Classifier:
             for batch in batches:
                 yield from self.classify_batch(np.stack(batch))
             return
-        idle, running = deque(self._runners(self._threads)), deque[tuple[Runner, "Future[NDArray[Any]]"]]()
+        idle, running = deque(self._runners(self.threads)), deque[tuple[Runner, "Future[NDArray[Any]]"]]()
 
         def oldest() -> Classifications:
             runner, future = running.popleft()
@@ -228,7 +229,7 @@ class Classifier:
             idle.append(runner)
             return Classifications(outputs.argmax(axis=1), outputs, self.labels, self.model.output)
 
-        with _pool(self._threads) as pool:
+        with _pool(self.threads) as pool:
             for batch in batches:
                 if not idle:
                     yield from oldest()
@@ -239,7 +240,7 @@ class Classifier:
 
     def _fill(self, outputs: NDArray[Any], images: Batch) -> None:
         starts = range(0, len(images), self._batch)
-        runners = self._runners(min(self._threads, len(starts)))
+        runners = self._runners(min(self.threads, len(starts)))
 
         def work(number: int) -> None:
             for start in starts[number :: len(runners)]:

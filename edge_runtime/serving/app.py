@@ -7,14 +7,14 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import Match, Route
 
 from edge_runtime.errors import DigitsError, InputError
 from edge_runtime.serving.call import Answer, Call, Handler, Upload, as_json
 from edge_runtime.serving.guard import ROUTE, App, Message, Receive, Send
 from edge_runtime.serving.log import Log
 from edge_runtime.serving.metrics import Metrics
+from edge_runtime.serving.openapi import OpenApi
 from edge_runtime.serving.page import Page
 from edge_runtime.serving.plain import Plain
 from edge_runtime.serving.refusals import Busy, Refusal
@@ -29,7 +29,7 @@ _MODEL = "/v2/models/{model}"
 _TF_MODEL = "/v1/models/{model}"
 
 
-def make_app(v2: V2, tf_serving: TFServing, plain: Plain, page: Page, metrics: Metrics, log: Log) -> App:
+def make_app(v2: V2, tf_serving: TFServing, plain: Plain, page: Page, openapi: OpenApi, metrics: Metrics, log: Log) -> "Routes":
     """All routes, the busiest first, since they are tried in order."""
     table: list[tuple[str, str, Handler]] = [
         *_versioned("POST", _MODEL, "/infer", v2.infer),
@@ -38,6 +38,7 @@ def make_app(v2: V2, tf_serving: TFServing, plain: Plain, page: Page, metrics: M
         ("POST", "/classify", plain.classify),
         ("GET", "/", page.page),
         ("GET", "/metrics", metrics.page),
+        ("GET", "/openapi.json", openapi.page),
         ("GET", "/v2/health/live", v2.live),
         ("GET", "/v2/health/ready", v2.ready),
         ("GET", "/v2", v2.server),
@@ -50,8 +51,7 @@ def make_app(v2: V2, tf_serving: TFServing, plain: Plain, page: Page, metrics: M
         *_versioned("GET", _TF_MODEL, "", tf_serving.status),
     ]
     kept: Kept = {}
-    routes = [Route(path, _Endpoint(path, handler, log, kept), methods=[method]) for method, path, handler in table]
-    return _Routes(Router(routes, redirect_slashes=False, default=_not_found), kept)
+    return Routes([Route(path, _Endpoint(path, handler, log, kept), methods=[method]) for method, path, handler in table], kept)
 
 
 def with_cors(app: App, origins: Sequence[str]) -> App:
@@ -62,20 +62,47 @@ def with_cors(app: App, origins: Sequence[str]) -> App:
     )
 
 
-class _Routes:
+class Routes:
     """Takes a request the way that one of the same method and path went before, since clients ask the same path over and over."""
 
-    def __init__(self, router: Router, kept: Kept) -> None:
-        self._router = router
+    def __init__(self, routes: Sequence[Route], kept: Kept) -> None:
+        self.routes = routes
         self._kept = kept
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer a request."""
         found = self._kept.get((scope["method"], scope["path"]))
         if found:
             endpoint, scope["path_params"] = found
             await endpoint(scope, receive, send)
+            return
+        route, others = self._find(scope)
+        if route:
+            await route.app(scope, receive, send)
+        elif others:
+            allowed = {method for other in others for method in other.methods or ()}
+            await _refuse(send, 405, "this page is for another method", (b"allow", ", ".join(sorted(allowed)).encode()))
         else:
-            await self._router(scope, receive, send)
+            await _refuse(send, 404, "no such page; the routes are in docs/serving.md")
+
+    def pattern(self, scope: Message) -> str:
+        """The pattern of a request's route, for the metrics; "other" if there is none."""
+        route, others = self._find(scope)
+        return route.path if route else others[0].path if others else "other"
+
+    def _find(self, scope: Message) -> tuple[Route | None, list[Route]]:
+        """The route of a request, whose parameters are put into the scope; and those of its path for other methods."""
+        others = []
+        if scope["path"].startswith("http://"):  # a proxy's form of a request, which a server has to take (RFC 9112, 3.2.2)
+            scope["path"] = "/" + scope["path"].removeprefix("http://").partition("/")[2]
+        for route in self.routes:
+            match, found = route.matches(scope)
+            if match is Match.FULL:
+                scope["path_params"] = found["path_params"]
+                return route, []
+            if match is Match.PARTIAL:
+                others.append(route)
+        return None, others
 
 
 class _Endpoint:
@@ -95,8 +122,6 @@ class _Endpoint:
         answer = await self._answer(scope, receive)
         headers = [(b"content-length", str(len(answer.body)).encode()), (b"content-type", answer.media_type.encode())]
         headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers]
-        if answer.status == Busy.status:
-            headers.append((b"retry-after", b"1"))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
 
@@ -106,6 +131,8 @@ class _Endpoint:
             return await self._handler(_as_call(scope, receive))
         except ClientDisconnect:
             return Answer(status=Refusal.status)  # nobody reads it
+        except Busy as error:
+            return as_json({"error": str(error)}, Busy.status)._replace(headers=(("Retry-After", "1"),))
         except InputError as error:
             return as_json({"error": str(error)}, error.status if isinstance(error, Refusal) else Refusal.status)
         except DigitsError as error:
@@ -139,7 +166,7 @@ async def _body(receive: Receive) -> bytes:
 
 async def _upload(scope: Message, receive: Receive, headers: Mapping[bytes, bytes]) -> Upload:
     """The body, or the one file of a form."""
-    if not headers.get(b"content-type", b"").startswith(b"multipart/form-data"):
+    if not headers.get(b"content-type", b"").lower().startswith(b"multipart/form-data"):
         return Upload("request", await _body(receive))
     try:
         async with Request(scope, receive).form(max_files=1, max_fields=8) as form:
@@ -151,6 +178,9 @@ async def _upload(scope: Message, receive: Receive, headers: Mapping[bytes, byte
         raise Refusal(f"the form cannot be read: {error.message}") from error
 
 
-async def _not_found(scope: Message, receive: Receive, send: Send) -> None:
-    response = Response(b'{"error":"no such page; the routes are in docs/serving.md"}', 404, media_type="application/json")
-    await response(scope, receive, send)
+async def _refuse(send: Send, status: int, why: str, *headers: tuple[bytes, bytes]) -> None:
+    answer = as_json({"error": why}, status)
+    length = (b"content-length", str(len(answer.body)).encode())
+    content_type = (b"content-type", answer.media_type.encode())
+    await send({"type": "http.response.start", "status": status, "headers": [length, content_type, *headers]})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -1,6 +1,7 @@
 """`digits serve`: the composition of the server's parts."""
 
 import os
+import signal
 from pathlib import Path
 
 import click
@@ -62,7 +63,7 @@ def serve_command(
 ) -> None:
     """Serve a web page to draw digits on, and HTTP inference (KServe V2, TensorFlow Serving, or an image file to /classify).
 
-    A MODEL is a file, or one that the package ships: small, nano, base (int8), base-fp32 It is served under that name, or under
+    A MODEL is a file, or one that the package ships: small, nano, base (int8), base-fp32. It is served under that name, or under
     NAME. The first is the default. Without one: small, nano and base. SIGHUP looks at the files at once, SIGTERM stops.
     """
     from edge_runtime.serving.compose import Settings, serve
@@ -84,6 +85,10 @@ def serve_command(
         backend=backend,
         limits=Limits(**given),
     )
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(
+            signal.SIGHUP, signal.SIG_IGN
+        )  # it would end the process until the server, once it runs, looks at files for it
     serve(settings, lambda line: click.echo(f"digits: {line}", err=True))
 
 

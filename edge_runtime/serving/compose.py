@@ -1,11 +1,14 @@
 """The server put together from its parts."""
 
 import ipaddress
+import math
+import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
 
+from edge_runtime.errors import BadArgument
 from edge_runtime.frozen import record
 from edge_runtime.serving.app import make_app, with_cors
 from edge_runtime.serving.guard import LOOPBACK_HOSTS, Access, Guard
@@ -14,12 +17,15 @@ from edge_runtime.serving.listening import listen
 from edge_runtime.serving.log import Log
 from edge_runtime.serving.metrics import Metrics
 from edge_runtime.serving.models import Models
+from edge_runtime.serving.openapi import OpenApi
 from edge_runtime.serving.page import Page
 from edge_runtime.serving.plain import Plain
 from edge_runtime.serving.pool import Workers
 from edge_runtime.serving.server import Task, run
 from edge_runtime.serving.tf_serving import TFServing
 from edge_runtime.serving.v2 import V2
+
+_ORIGIN = re.compile(r"https?://[\w.-]+(:\d+)?|\*")
 
 
 @record
@@ -40,6 +46,14 @@ class Settings:
     backend: str | None = None
     limits: Limits = field(default_factory=Limits)
 
+    def __post_init__(self) -> None:
+        for seconds in (self.reload_seconds, self.check_seconds):
+            if not math.isfinite(seconds):
+                raise BadArgument(f"{seconds} is no number of seconds")
+        for origin in self.cors_origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise BadArgument(f"{origin!r} is no origin; one has a scheme and a host, and no path: https://example.org")
+
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT.
@@ -59,16 +73,28 @@ def _serve_at(listener: socket.socket, settings: Settings, say: Callable[[str], 
     metrics.watch(models, workers)
     limits = settings.limits
     plain = Plain(models, workers, limits)
-    routes = make_app(V2(models, limits.images), TFServing(models, limits.images), plain, Page(), metrics, log)
-    guard = Guard(routes, limits, Access(settings.token, allowed_hosts(settings)), metrics, log)
+    openapi = OpenApi(limits.images, with_token=settings.token is not None)
+    routes = make_app(V2(models, limits.images), TFServing(models, limits.images), plain, Page(), openapi, metrics, log)
+    bound = listener.getsockname()[0]
+    guard = Guard(routes, limits, Access(settings.token, allowed_hosts(settings, bound)), metrics, log)
     app = with_cors(guard, settings.cors_origins) if settings.cors_origins else guard
     every = ((settings.reload_seconds, models.refresh), (settings.check_seconds, models.check))
     tasks = [Task(seconds, work) for seconds, work in every if seconds]
-    if not is_loopback(settings.host) and settings.token is None:
+    if not is_loopback(bound) and settings.token is None:
         say(f"anybody who reaches {settings.host} may ask; --token-file asks them for a token")
     names = ", ".join(served.name for served in models)
     try:
-        run(app, listener, guard, models, limits, log, tasks, lambda: say(f"serving {names} at {address(listener.getsockname())}"))
+        run(
+            app,
+            listener,
+            guard,
+            models,
+            limits,
+            log,
+            tasks,
+            lambda: say(f"serving {names} at {address(listener.getsockname())}"),
+            metrics.cut,
+        )
     finally:
         plain.close()
         workers.close()
@@ -81,15 +107,12 @@ def address(name: tuple[str, int]) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    """Whether only this machine reaches a socket's address."""
+    return ipaddress.ip_address(host.partition("%")[0]).is_loopback
 
 
-def allowed_hosts(settings: Settings) -> frozenset[str] | None:
-    """The names that a Host header may have: loopback's and the given ones; any if the address is open and none is given."""
-    if not is_loopback(settings.host) and not settings.allowed_hosts:
+def allowed_hosts(settings: Settings, bound: str) -> frozenset[str] | None:
+    """The names that a Host header may have: loopback's and the given ones; any if an open address is `bound` and none is given."""
+    if not is_loopback(bound) and not settings.allowed_hosts:
         return None
     return LOOPBACK_HOSTS | {name.lower() for name in settings.allowed_hosts} | {settings.host.lower()}

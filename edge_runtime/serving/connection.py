@@ -1,7 +1,7 @@
 """A client's connection: its deadlines, and answers in one piece. The only module of this package that imports h11."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,9 +14,10 @@ from edge_runtime.serving.limits import Limits
 
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-# What h11 is told of an answer whose bytes are made here: its state moves on as for the answer itself.
-_STAND_IN = h11.Response(status_code=204, headers=[])
-_LAST_STAND_IN = h11.Response(status_code=204, headers=[CLOSE_HEADER])
+# What h11 is told of an answer whose bytes are made here: its state moves on as for the answer itself. 304 has no body, and after a
+# CONNECT it does not mean, as 204 does, that the connection now speaks another protocol.
+_STAND_IN = h11.Response(status_code=304, headers=[])
+_LAST_STAND_IN = h11.Response(status_code=304, headers=[CLOSE_HEADER])
 
 
 class Gathered(asyncio.Transport):
@@ -119,32 +120,43 @@ def _head_of(status: int, headers: Sequence[tuple[bytes, bytes]]) -> tuple[bytes
 
 
 class Connection(H11Protocol):
-    """uvicorn's connection, with a deadline for headers and for clients that don't take their answer, which uvicorn's own has not."""
+    """uvicorn's connection, with a deadline for headers and for clients that don't take their answer, which uvicorn's own has not.
+
+    Attributes:
+        limits: the deadlines, and how many connections there may be.
+        on_cut: told why a connection is ended that no request of was answered.
+    """
 
     limits = Limits()
+    on_cut: Callable[[str], None] = staticmethod(lambda _: None)
     transport: Gathered
-    _header_since: float | None = None
+    _owed_since: float | None = None
     _stuck_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, if there are not too many."""
         super().connection_made(transport)
         self.transport = Gathered(transport, self.loop)
-        self._header_since = self.loop.time()
+        self._owed_since = self.loop.time()
         if len(self.connections) > self.limits.connections:
+            self.on_cut("connections")
             self.transport.write(_BUSY)
             self.transport.close()
 
     def data_received(self, data: bytes) -> None:
-        """Pass bytes on; the clock runs from the first byte of a header to the request that it makes."""
-        if self.transport.is_closing():
-            return
-        before = self.cycle
-        if self._header_since is None and not self._answering:
-            self._header_since = self.loop.time()
-        super().data_received(data)
-        if self.cycle is not before:
-            self._header_since = None
+        """Pass bytes on, and look at the clock."""
+        if not self.transport.is_closing():
+            super().data_received(data)
+            self._time_what_is_owed(self.loop.time())
+
+    def _time_what_is_owed(self, now: float) -> None:
+        """The clock runs while a client has begun a header, or what is left of a body that was answered unread, and not ended it."""
+        if self._answering:
+            self._owed_since = None
+        elif self.conn.their_state is h11.SEND_BODY or (self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]):
+            self._owed_since = now if self._owed_since is None else self._owed_since
+        elif self.cycle is not None:  # before its first request a connection is timed from its beginning
+            self._owed_since = None
 
     def handle_events(self) -> None:
         """Read what has come; a request that it makes is answered by `Answering`."""
@@ -171,11 +183,21 @@ class Connection(H11Protocol):
             self._stuck_since = now
         elif now - self._stuck_since > self.limits.write_seconds:
             self.transport.abort()
-        if self._header_since is not None and now - self._header_since > self.limits.header_seconds and not self._answering:
-            self._header_since = None
+        self._time_what_is_owed(now)
+        owed_for = now - (now if self._owed_since is None else self._owed_since)
+        if owed_for > self.limits.header_seconds and not self.transport.is_closing():
+            self.on_cut("slow")
             if self.conn.our_state is h11.IDLE:
                 self.transport.write(_TOO_SLOW)
             self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP."""
+        self.on_cut("invalid")
+        super().send_400_response(msg)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing: whoever asks for a WebSocket is answered as if he had not, and the log is not for advice on packages."""
 
     @property
     def _answering(self) -> bool:

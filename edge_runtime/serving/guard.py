@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import field
-from typing import Any
+from typing import Any, Protocol
 
 from edge_runtime.frozen import record
 from edge_runtime.serving.limits import Limits
@@ -53,32 +53,47 @@ class Access:
         if self.hosts is not None and _host_name(headers.get(b"host", b"")) not in self.hosts:
             raise Forbidden("the Host header names a host that is not served; allow it with --allow-host")
         if self.token is not None and path not in _WITHOUT_TOKEN:
-            expected = b"Bearer " + self.token.encode()
-            if not hmac.compare_digest(headers.get(b"authorization", b""), expected):
+            scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+            if not hmac.compare_digest(given, self.token.encode()) or scheme.lower() != b"bearer":
                 raise Unauthorized("this server needs a bearer token: Authorization: Bearer TOKEN")
+
+
+class Routed(Protocol):
+    """An application that knows which of its routes a request is for."""
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+
+    def pattern(self, scope: Message) -> str:
+        """The pattern of a request's route, for the metrics; "other" if there is none."""
 
 
 class Guard:
     """Answers what may not pass, and passes on the rest with bounds on its body.
 
+    A request has a place among those that are answered from the end of its body on: a client that promises a body and does not send it
+    keeps nobody else out. What has come of all bodies together is bounded apart.
+
     Attributes:
-        in_flight: how many requests are being answered.
+        in_flight: how many requests have begun and are not answered.
         closing: whether each answer ends its connection, as it does while the server stops.
     """
 
-    def __init__(self, app: App, limits: Limits, access: Access, metrics: Metrics, log: Log) -> None:
+    def __init__(self, app: Routed, limits: Limits, access: Access, metrics: Metrics, log: Log) -> None:
         self._app = app
-        self._limits = limits
+        self.limits = limits
         self._access = access
         self._metrics = metrics
         self._log = log
         self.in_flight = 0
         self.closing = False
+        self._placed = 0
+        self._held_bytes = 0
         metrics.in_flight.set_function(lambda: self.in_flight)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        exchange = _Exchange(scope, receive, send, self._limits, self.closing_headers)
+        exchange = _Exchange(scope, receive, send, self)
         self.in_flight += 1
         try:
             self._check(exchange)
@@ -87,26 +102,50 @@ class Guard:
             await exchange.refuse(refusal)
         finally:
             self.in_flight -= 1
+            self._placed -= exchange.placed
+            self._held_bytes -= exchange.bytes_in
             self._note(exchange)
 
     def closing_headers(self) -> list[tuple[bytes, bytes]]:
         """Headers that end the connection, if it is to end."""
         return [(b"connection", b"close")] if self.closing else []
 
+    def take_place(self, path: bytes) -> bool:
+        """Let a request be answered beside the others, if there are not too many; whether it is counted among them.
+
+        Raises:
+            Busy: as many as allowed are being answered.
+        """
+        if path in _WITHOUT_QUEUE:
+            return False
+        if self._placed >= self.limits.requests:
+            raise Busy(f"{self.limits.requests} requests are being answered already; try again later")
+        self._placed += 1
+        return True
+
+    def hold(self, count: int) -> None:
+        """Note that so many bytes more of a body have come.
+
+        Raises:
+            Busy: together with those of others they are more than this server keeps.
+        """
+        self._held_bytes += count
+        if self._held_bytes > self.limits.held:
+            raise Busy("the bodies of other requests fill the memory that there is for them; try again later")
+
     def _check(self, exchange: "_Exchange") -> None:
         # h11 bounds a header that comes in parts; one that comes whole is as long as a read may be.
         if len(exchange.path) + sum(len(name) + len(value) for name, value in exchange.scope["headers"]) > HEADER_BYTES:
             raise HeaderTooLarge(f"the header has more than {HEADER_BYTES:,} bytes")
         self._access.check(exchange.path, exchange.headers)
-        if self.in_flight > self._limits.requests and exchange.path not in _WITHOUT_QUEUE:
-            raise Busy(f"{self._limits.requests} requests are being answered already; try again later")
-        if exchange.headers.get(b"content-encoding", b"identity") != b"identity":
+        if exchange.headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise UnknownEncoding("the body is compressed; send it as it is")
-        exchange.check_length(exchange.headers.get(b"content-length", b"0"))
+        exchange.check_length()
 
     def _note(self, exchange: "_Exchange") -> None:
         seconds = time.perf_counter() - exchange.started
-        self._metrics.answered(exchange.scope.get(ROUTE, "other"), exchange.status, seconds)
+        route = exchange.scope.get(ROUTE) or self._app.pattern(exchange.scope)  # one that was refused here has not got so far
+        self._metrics.answered(route, exchange.status, seconds)
         if self._log.requests:
             client = exchange.scope.get("client")
             self._log.request(
@@ -124,7 +163,7 @@ class _Exchange:
     """A request under way: its body counted and timed, its answer noted."""
 
     __slots__ = (
-        "_extra",
+        "_guard",
         "_most",
         "_receive",
         "_seconds",
@@ -133,43 +172,54 @@ class _Exchange:
         "bytes_out",
         "headers",
         "path",
+        "placed",
         "scope",
         "started",
         "status",
     )
 
-    def __init__(
-        self, scope: Message, receive: Receive, send: Send, limits: Limits, extra: Callable[[], list[tuple[bytes, bytes]]]
-    ) -> None:
+    def __init__(self, scope: Message, receive: Receive, send: Send, guard: Guard) -> None:
         self.scope = scope
         self.path: bytes = scope["raw_path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.started = time.perf_counter()
         self.status = 0
         self.bytes_in = self.bytes_out = 0
-        self._receive, self._send, self._extra = receive, send, extra
-        self._most = limits.photo if self.path == _PHOTO_PATH else limits.body
-        self._seconds = limits.body_seconds
+        self.placed = False
+        self._receive, self._send, self._guard = receive, send, guard
+        self._most = guard.limits.photo if self.path == _PHOTO_PATH else guard.limits.body
+        self._seconds = guard.limits.body_seconds
 
-    def check_length(self, length: bytes) -> None:
-        # h11 has refused what is no number.
-        if int(length) > self._most:
-            raise TooLarge(f"the body has {int(length):,} bytes, more than {self._most:,}")
+    def check_length(self) -> None:
+        """Look at what the header says of the body; a request without one takes its place now."""
+        length = int(self.headers.get(b"content-length", b"0"))  # h11 has refused what is no number
+        in_chunks = b"transfer-encoding" in self.headers
+        if in_chunks and b"content-length" in self.headers:
+            # Whoever stands before us may have gone by the one that h11 does not (RFC 9112, 6.1).
+            raise Refusal("a request has Content-Length or Transfer-Encoding, not both")
+        if length > self._most:
+            raise TooLarge(f"the body has {length:,} bytes, more than {self._most:,}")
+        if not length and not in_chunks:
+            self.placed = self._guard.take_place(self.path)
 
     async def receive(self) -> Message:
         message = await self._receive()
         # A connection without news hands on an empty part once a second, so that this is looked at: a timer a request would cost more.
         if message.get("more_body") and time.perf_counter() - self.started > self._seconds:
             raise TooSlow(f"the body did not arrive within {self._seconds:g} s")
-        self.bytes_in += len(message.get("body", b""))
+        count = len(message.get("body", b""))
+        self.bytes_in += count
+        self._guard.hold(count)
         if self.bytes_in > self._most:
             raise TooLarge(f"the body has more than {self._most:,} bytes")
+        if not self.placed and not message.get("more_body"):
+            self.placed = self._guard.take_place(self.path)
         return message
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message["headers"], *_HEADERS, *self._extra()]
+            message["headers"] = [*message["headers"], *_HEADERS, *self._guard.closing_headers()]
         else:
             self.bytes_out += len(message.get("body", b""))
         await self._send(message)
@@ -179,6 +229,8 @@ class _Exchange:
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         if isinstance(refusal, Busy):
             headers.append((b"retry-after", b"1"))
+        if b"transfer-encoding" in self.headers:  # where the next request begins is not certain
+            headers.append((b"connection", b"close"))
         if isinstance(refusal, Unauthorized):
             headers.append((b"www-authenticate", b'Bearer realm="digits"'))
         await self.send({"type": "http.response.start", "status": refusal.status, "headers": headers})
@@ -188,5 +240,4 @@ class _Exchange:
 def _host_name(value: bytes) -> str:
     """The name of a Host header, without its port."""
     text = value.decode("latin-1").strip().lower()
-    name, bracket, _ = text.partition("]")
-    return name.lstrip("[") if bracket else text.partition(":")[0]
+    return text[1:].partition("]")[0] if text.startswith("[") else text.partition(":")[0]

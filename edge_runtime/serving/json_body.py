@@ -21,7 +21,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
         Refusal: it is none, or holds NaN, an infinite number, or more nesting than Python reads.
     """
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise Refusal(f"failed to parse the request JSON: {' '.join(str(error).split())[:200]}") from error
     return expect(dict, value, "the request")
@@ -74,10 +74,17 @@ def _flatten(data: list[Any], shape: Sequence[int]) -> list[Any]:
 
 
 def _whole(numbers: list[Any]) -> list[int]:
-    if not all(math.isfinite(number) and number == int(number) for number in numbers):
+    if not all(type(number) is int or number == int(number) for number in numbers):
         hint = "; these look divided by 255: send them as they were before" if max(numbers) <= 1 else ""
         raise Refusal(f"pixels are whole numbers from 0 (background) to 255 (ink); one has a fraction{hint}")
     return [int(number) for number in numbers]
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:40]} is larger than any number here")
+    return number
 
 
 def _refuse_constant(name: str) -> None:

@@ -16,6 +16,7 @@ class Limits:
         pixels: of a photo.
         images: in one request.
         requests: answered at once; the next one gets 503.
+        held: of the bodies of all requests that are under way; the next one gets 503.
         connections: open at once; the next one gets 503 and is closed.
         header_seconds: from a connection, or a first byte, to a whole header.
         body_seconds: from the header to the end of the body.
@@ -29,6 +30,7 @@ class Limits:
     pixels: int = 16_000_000
     images: int = 1024
     requests: int = 32
+    held: int = 64 * 2**20
     connections: int = 256
     header_seconds: float = 5.0
     body_seconds: float = 10.0

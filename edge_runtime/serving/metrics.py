@@ -51,6 +51,9 @@ class Metrics:
             buckets=_MODEL_SECONDS,
             registry=self._registry,
         )
+        self._cuts = Counter(
+            "digits_connections_cut", "Connections ended for no request of theirs.", ("reason",), registry=self._registry
+        )
         self.in_flight = Gauge("digits_requests_in_flight", "Requests being answered now.", registry=self._registry)
 
     def answered(self, route: str, status: int, seconds: float) -> None:
@@ -61,6 +64,10 @@ class Metrics:
         count, histogram = self._children[key]
         count.inc()
         histogram.observe(seconds)
+
+    def cut(self, reason: str) -> None:
+        """Note a connection that was ended without an answer to a request: "connections" (too many), "slow" or "invalid"."""
+        self._cuts.labels(reason).inc()
 
     def observer(self, model: str) -> Callable[[float], None]:
         """What is told the seconds of each of a model's inferences."""

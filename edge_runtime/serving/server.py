@@ -130,13 +130,14 @@ def run(
     log: Log,
     tasks: list[Task],
     on_ready: Callable[[], None],
+    on_cut: Callable[[str], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT."""
     logger = logging.getLogger("uvicorn.error")
     logger.handlers, logger.propagate = [Forwarder(log)], False
     config = uvicorn.Config(
         app,
-        http=type("BoundedConnection", (Connection,), {"limits": limits}),
+        http=type("BoundedConnection", (Connection,), {"limits": limits, "on_cut": staticmethod(on_cut)}),
         ws="none",
         lifespan="off",
         interface="asgi3",

@@ -12,8 +12,8 @@ from edge_runtime.classifier import Classifications
 from edge_runtime.pixels import SIDE, Batch
 from edge_runtime.serving.call import Answer, Call, as_json
 from edge_runtime.serving.json_body import expect, parse_object, pixels_of
-from edge_runtime.serving.models import Models
-from edge_runtime.serving.refusals import Refusal
+from edge_runtime.serving.models import Models, Served
+from edge_runtime.serving.refusals import NotFound, Refusal
 
 SIGNATURE, INPUT, OUTPUT = "serving_default", "pixels", "scores"
 
@@ -27,13 +27,14 @@ class TFServing:
 
     async def status(self, call: Call) -> Answer:
         """GET /v1/models/NAME: which version is served."""
-        self._models.get(call.parameters)
-        fine = {"error_code": "OK", "error_message": ""}
-        return as_json({"model_version_status": [{"version": "1", "state": "AVAILABLE", "status": fine}]})
+        state, status = "AVAILABLE", {"error_code": "OK", "error_message": ""}
+        if not self._get(call).healthy:
+            state, status = "UNLOADING", {"error_code": "UNAVAILABLE", "error_message": "its golden images come out differently"}
+        return as_json({"model_version_status": [{"version": "1", "state": state, "status": status}]})
 
     async def metadata(self, call: Call) -> Answer:
         """GET /v1/models/NAME/metadata: the signature."""
-        served = self._models.get(call.parameters)
+        served = self._get(call)
         signature = {
             "inputs": {INPUT: _tensor_info("DT_UINT8", (-1, SIDE, SIDE), INPUT)},
             "outputs": {OUTPUT: _tensor_info("DT_FLOAT", (-1, len(served.model.labels)), OUTPUT)},
@@ -48,10 +49,21 @@ class TFServing:
 
     async def predict(self, call: Call) -> Answer:
         """POST /v1/models/NAME:predict: probabilities of images."""
-        served = self._models.get(call.parameters)
+        served = self._get(call)
         images, by_row = parse_predict(await call.body(), self._most_images)
         found, _ = await served.classify(images)
         return as_json(format_predict(found, by_row))
+
+    def _get(self, call: Call) -> Served:
+        """The model of a path; what is not served is told in TensorFlow Serving's words."""
+        try:
+            return self._models.get(call.parameters)
+        except NotFound as error:
+            version = call.parameters.get("version", "")[:20]
+            wanted = (
+                f"Specific({call.parameters['model'][:64]}, {version})" if version else f"Latest({call.parameters['model'][:64]})"
+            )
+            raise NotFound(f"Servable not found for request: {wanted}") from error
 
 
 def parse_predict(body: bytes, most_images: int) -> tuple[Batch, bool]:

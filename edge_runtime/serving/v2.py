@@ -43,15 +43,16 @@ class V2:
 
     async def live(self, call: Call) -> Answer:
         """GET /v2/health/live: the process answers."""
-        return Answer()
+        return as_json({"live": True})
 
     async def ready(self, call: Call) -> Answer:
         """GET /v2/health/ready: every model gave its golden answers when it was last checked, and the server is not stopping."""
-        return Answer(status=200 if self._models.ready else Busy.status)
+        return as_json({"ready": self._models.ready}, 200 if self._models.ready else Busy.status)
 
     async def model_ready(self, call: Call) -> Answer:
         """GET /v2/models/NAME/ready: this model did."""
-        return Answer(status=200 if self._models.get(call.parameters).healthy else Busy.status)
+        served = self._models.get(call.parameters)
+        return as_json({"name": served.name, "ready": served.healthy}, 200 if served.healthy else Busy.status)
 
     async def model(self, call: Call) -> Answer:
         """GET /v2/models/NAME: tensors; and in `parameters` what the model file says of itself in short."""

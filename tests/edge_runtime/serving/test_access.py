@@ -29,9 +29,7 @@ def _raw(server: Running, **headers: str) -> int:
     return ask(server, "POST", INFER, np.zeros(784, np.uint8).tobytes(), Inference_Header_Content_Length="0", **headers).status
 
 
-@pytest.mark.parametrize(
-    "value", [None, "", TOKEN, f"Basic {TOKEN}", f"bearer {TOKEN}", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", "Bearer ü"]
-)
+@pytest.mark.parametrize("value", [None, "", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", "Bearer ü"])
 def test_without_the_token_nothing_is_answered(value: str | None, closed: Running) -> None:
     """No token, a wrong one, another scheme: 401, which says how to send it."""
     headers = {} if value is None else {"Authorization": value}
@@ -45,6 +43,7 @@ def test_without_the_token_nothing_is_answered(value: str | None, closed: Runnin
 def test_with_the_token_all_is(closed: Running) -> None:
     """The page and the probes need none, since they hold nothing."""
     assert _raw(closed, Authorization=f"Bearer {TOKEN}") == 200
+    assert _raw(closed, Authorization=f"bearer {TOKEN}") == 200  # RFC 9110, 11.1
     assert ask(closed, "GET", "/metrics", Authorization=f"Bearer {TOKEN}").status == 200
     for path in ("/", "/v2/health/live", "/v2/health/ready"):
         assert ask(closed, "GET", path).status == 200
@@ -54,7 +53,7 @@ def test_other_hosts_are_refused_on_loopback(server: Running, closed: Running) -
     """A name that somebody points at 127.0.0.1 reads nothing from here, unless it is allowed."""
     for host in ("localhost", "localhost:8000", "127.0.0.1:1", "[::1]:80", "LOCALHOST"):
         assert _raw(server, Host=host) == 200
-    for host in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "pi.local"):
+    for host in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "pi.local", "localhost]evil.example"):
         assert _raw(server, Host=host) == 403
     assert _raw(closed, Host="pi.local:8000", Authorization=f"Bearer {TOKEN}") == 200
 
@@ -70,6 +69,26 @@ def test_scripts_of_other_origins_may_ask_only_if_named(server: Running, closed:
     assert ask(closed, "OPTIONS", INFER, **ours, **wish).headers[allow] == "https://example.org"
     assert allow not in ask(closed, "OPTIONS", INFER, **theirs, **wish).headers
     assert ask(server, "OPTIONS", INFER, **ours, **wish).status == 405
+
+
+def test_loopback_spelled_otherwise_is_loopback() -> None:
+    """What counts is the address that is listened at, not how it was typed."""
+    with served("nano", "--host", "127.1", "--no-access-log") as running:
+        assert ask(running, "GET", "/v2", Host="localhost").status == 200
+        assert ask(running, "GET", "/v2", Host="evil.example").status == 403
+
+
+@pytest.mark.parametrize("origin", ["https://example.org/", "https://example.org/page", "example.org", "ftp://example.org"])
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    """It would never match, and nobody would know why."""
+    answer = digits("serve", "nano", "--port", "0", "--cors-origin", origin)
+    assert f"'{origin}' is no origin" in one_line(answer, 2)
+
+
+def test_no_number_of_seconds_is_refused() -> None:
+    """NaN passes for a number that is not below 0."""
+    code, _, error = digits("serve", "nano", "--port", "0", "--reload-seconds", "nan")
+    assert (code, "nan is no number of seconds" in error) == (2, True)
 
 
 def test_the_page_may_load_nothing_from_elsewhere(server: Running) -> None:
@@ -113,7 +132,7 @@ def test_paths_lead_to_routes_and_never_to_files(path: str, server: Running) -> 
 def test_a_wrong_method_is_405(server: Running) -> None:
     """The right one is named."""
     answer = ask(server, "GET", INFER)
-    assert (answer.status, answer.headers["allow"]) == (405, "POST")
+    assert (answer.status, answer.headers["allow"], answer.error) == (405, "POST", "this page is for another method")
     assert ask(server, "POST", "/v2/health/live").status == 405
 
 

@@ -213,6 +213,37 @@ def test_everything_can_be_done_by_keyboard(page: Page) -> None:
     page.wait_for_digit("–")
 
 
+def test_the_keyboards_place_is_seen(page: Page) -> None:
+    """Reached by Tab, the pad has an outline inside of its board, and shows the pen before a key is pressed."""
+    page.driver.execute_script("document.activeElement.blur()")
+    without = page.shot("pad-without-focus")
+    while page.driver.switch_to.active_element.get_attribute("id") != "pad":
+        ActionChains(page.driver).send_keys(Keys.TAB).perform()
+    with_focus = page.shot("pad-with-focus")
+    box = page.by_id("pad").rect
+    left, top, side = round(box["x"]), round(box["y"]), round(box["width"])
+    edge = np.s_[top + 1 : top + 3, left + side // 4 : left + side // 2]
+    pen = np.s_[top + int(0.2 * side) : top + int(0.4 * side), left + int(0.4 * side) : left + int(0.6 * side)]
+    assert (without[edge] != with_focus[edge]).any(axis=-1).mean() > 0.9
+    assert (without[pen] != with_focus[pen]).any(axis=-1).sum() > 20
+
+
+def test_a_listener_can_follow_the_pen(page: Page) -> None:
+    """Down, up, where it is, what was taken back: told at once, and not overtaken by the answer."""
+    page.by_id("pad").send_keys(Keys.ARROW_LEFT)
+    assert page.text("pen-said") == "10 right, 6 down"
+    page.by_id("pad").send_keys(" ")
+    assert page.text("pen-said") == "pen down"
+    page.by_id("pad").send_keys(Keys.ARROW_DOWN * 20, " ")
+    page.wait(lambda: page.text("said"))
+    assert page.text("pen-said") == "pen up"
+    page.by_id("pad").send_keys("p")
+    assert page.text("pen-said") == "10 right, 14 down, pen up"
+    page.by_id("pad").send_keys("z")
+    assert page.text("pen-said") == "the pad is empty"
+    assert page.by_id("pen-said").get_attribute("role") == "status"
+
+
 def test_a_screen_reader_is_told(page: Page) -> None:
     """Everything that can be operated has a name; the answer is a status, said once it has stood for a moment."""
     page.draw(SEVEN)

@@ -24,7 +24,7 @@ import sys
 from pathlib import Path
 from edge_runtime.serving.compose import Settings, serve
 from edge_runtime.serving.limits import Limits
-limits = Limits(header_seconds=1.0, body_seconds=2.0, write_seconds=1.0, connections=12, requests=4)
+limits = Limits(header_seconds=1.0, body_seconds=2.0, write_seconds=1.0, connections=12, requests=4, held=6_000_000)
 settings = Settings({"small": Path("small")}, "127.0.0.1", 0, workers=2, access_log=False, limits=limits)
 serve(settings, lambda line: print(line, file=sys.stderr, flush=True))
 """
@@ -95,6 +95,60 @@ def test_slow_headers_after_a_good_request_are_cut_off(strict: Running) -> None:
         assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
         connection.sendall(b"GET /v2 HT")
         assert b" 408 " in _until_closed(connection)
+
+
+def test_a_header_begun_behind_a_good_request_is_cut_off(strict: Running) -> None:
+    """In the same packet, so that nothing comes after the answer that would start a clock."""
+    with _open(strict) as connection:
+        connection.sendall(http_request("GET", "/v2") + b"GET /v2 HT")
+        answer = _until_closed(connection)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"HTTP/1.1 408 " in answer
+
+
+def test_a_body_that_comes_after_its_answer_starts_no_clock(strict: Running) -> None:
+    """A connection whose late body has been passed over is as good as any: nothing is said on it until it is asked again."""
+    with _open(strict) as connection:
+        connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 404 ")
+        connection.sendall(b"12345")
+        connection.settimeout(3)
+        with pytest.raises(TimeoutError):
+            connection.recv(65536)
+        connection.sendall(http_request("GET", "/v2"))
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_body_that_is_dripped_after_its_answer_is_cut_off(strict: Running) -> None:
+    """It is no way to hold a connection."""
+    with _open(strict) as connection:
+        connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 404 ")
+        connection.sendall(b"1")
+        assert _until_closed(connection) == b""
+
+
+def test_connect_is_answered(server: Running, seven: np.ndarray) -> None:
+    """As any method that no page has; this is no proxy."""
+    answer = _send(server, b"CONNECT a:443 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert answer.split(b" ")[1] in (b"404", b"405")
+    assert label_of(server, seven) == "7"
+
+
+def test_a_length_and_chunks_are_not_both_believed(server: Running) -> None:
+    """What stands before the server may have gone by the other one: 400, and the connection ends, so that nothing is smuggled."""
+    head = b"POST /draw HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = _send(server, head + b"0\r\n\r\n" + http_request("GET", "/v2"))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"connection: close" in answer.lower()
+
+
+def test_a_whole_address_in_the_request_line_is_its_path(server: Running) -> None:
+    """As proxies write it (RFC 9112, 3.2.2)."""
+    answer = _send(server, b"GET http://localhost/v2 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b'"edge-digits"' in answer
 
 
 def test_a_body_that_does_not_arrive_is_408(strict: Running, seven: np.ndarray) -> None:
@@ -189,19 +243,49 @@ def test_pipelined_requests_are_answered_in_order(server: Running) -> None:
 
 def test_more_requests_than_places_get_503(strict: Running, seven: np.ndarray) -> None:
     """With Retry-After; probes still get through; when the places are free, requests are answered again."""
-    with_body = f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n".encode()
-    held = [_open(strict) for _ in range(4)]
+    slow = http_request("POST", "/classify", png_bytes(np.random.RandomState(0).randint(0, 255, (1000, 1000)).astype(np.uint8)))
+    held = [_open(strict) for _ in range(4)]  # photos wait for each other
     for connection in held:
-        connection.sendall(with_body)
-    time.sleep(0.3)
-    answer = ask(strict, "POST", INFER, b"x")
+        connection.sendall(slow)
+    answer = next(answer for answer in iter(lambda: ask(strict, "POST", INFER, b"x"), None) if answer.status != 400)
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
     assert "4 requests are being answered" in answer.error
+    assert ask(strict, "GET", "/v2").status == 503
     assert ask(strict, "GET", "/v2/health/ready").status == 200
     for connection in held:
-        connection.sendall(b"{..}}")
-        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+        assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
         connection.close()
+    assert label_of(strict, seven) == "7"
+
+
+def test_bodies_that_do_not_come_keep_nobody_out(strict: Running, seven: np.ndarray) -> None:
+    """More promises than there are places; others are answered meanwhile, and the promises are cut off in time."""
+    promise = f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\nx".encode()
+    held = [_open(strict) for _ in range(8)]
+    for connection in held:
+        connection.sendall(promise)
+    time.sleep(0.2)
+    assert label_of(strict, seven) == "7"
+    assert ask(strict, "GET", "/").status == 200
+    for connection in held:
+        connection.settimeout(PATIENCE)
+        assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
+        connection.close()
+
+
+def test_all_bodies_together_are_bounded(strict: Running, seven: np.ndarray) -> None:
+    """Beyond 6 MB that wait for their ends, 503; when they are gone, requests are answered again."""
+    part = f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n".encode() + bytes(900_000)
+    held = [_open(strict) for _ in range(7)]
+    for connection in held:
+        connection.sendall(part)
+    time.sleep(0.3)
+    answers = []
+    for connection in held:
+        connection.settimeout(PATIENCE)
+        answers.append(connection.recv(20)[9:12])
+        connection.close()
+    assert sorted(answers) == [b"408"] * 6 + [b"503"]
     assert label_of(strict, seven) == "7"
 
 
@@ -241,6 +325,13 @@ def test_a_client_that_takes_no_answers_is_cut_off(strict: Running, seven: np.nd
         b"\xef\xbb\xbf{}",
         b"9" * 100_000,
         b'"' + b"\\u0000" * 1_000 + b'"',
+        b'{"inputs": [{"name": 1e999}]}',
+        b'{"inputs": [{"name": "pixels", "datatype": -1e999, "shape": [1]}]}',
+        b'{"inputs": [{"name": "pixels", "datatype": "UINT8", "shape": [1, 28, 28], "data": [0.5, 1'
+        + b"0" * 400
+        + b", 0" * 782
+        + b"]}]}",
+        b'{"instances": [[[0.0, 1' + b"0" * 400 + b"]]]}",
     ],
 )
 def test_hostile_json_is_400(path: str, body: bytes, server: Running) -> None:

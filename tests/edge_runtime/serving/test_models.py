@@ -117,6 +117,26 @@ def test_a_model_that_does_other_than_it_did_is_unhealthy(path: Path) -> None:
     assert [event["healthy"] for event in _events(log)] == [False, True]
 
 
+def test_each_interpreter_is_checked(path: Path) -> None:
+    """Those of the threads too, which answer large batches: one of them that goes wrong is found."""
+    models = _models(path)
+    pool = models.default.pool
+
+    async def batch() -> None:
+        await models.default.classify(np.zeros((1_000, 28, 28), np.uint8))  # longer than a millisecond: on a thread
+
+    asyncio.run(batch())
+    assert len(pool._idle) == 1
+    wrong = Classifier(pool.model)
+    wrong.classify_batch = lambda images: Classifier.classify_batch(wrong, 255 - images)  # type: ignore[method-assign]
+    pool._idle.appendleft(wrong)
+    asyncio.run(models.check())
+    assert not models.ready
+    pool._idle.remove(wrong)
+    asyncio.run(models.check())
+    assert models.ready
+
+
 def test_an_interpreter_that_fails_is_unhealthy(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when memory runs out."""
     models = _models(path)

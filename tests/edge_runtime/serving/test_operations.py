@@ -119,6 +119,63 @@ def test_a_log_that_nobody_reads_stops_nothing() -> None:
     log.event("two")
 
 
+def test_a_log_that_nobody_reads_in_time_holds_up_nothing() -> None:
+    """A full pipe: lines are left out, and how many is told once there is space again."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream, os.fdopen(reading, "rb", buffering=0) as reader:
+        log = Log(stream)
+        for number in range(3_000):
+            log.event("tick", number=number)
+        first = reader.read(2**20).splitlines()
+        log.event("last")
+        left_out, last = map(json.loads, reader.read(2**20).splitlines())
+    assert [json.loads(line)["number"] for line in first] == list(range(len(first)))
+    assert (left_out["event"], left_out["lines"]) == ("left out", 3_000 - len(first))
+    assert 0 < left_out["lines"] < 3_000
+    assert last["event"] == "last"
+
+
+def test_a_full_disk_ends_the_log_for_as_long_as_it_is_full() -> None:
+    """And not the server, nor the log for good."""
+    with open("/dev/full", "w") as full, open("/dev/null", "w") as empty:  # noqa: PTH123
+        log = Log(full)
+        log.event("one")
+        log.event("two")
+        os.dup2(empty.fileno(), full.fileno())
+        log.event("three")
+    assert log._left_out == 0
+
+
+def test_a_server_whose_log_is_not_read_answers_and_stops() -> None:
+    """A reader that sleeps: more requests than its pipe holds lines, then SIGTERM."""
+    command = [sys.executable, "-m", "edge_runtime.cli", "serve", "nano", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as child:
+        assert child.stderr
+        running = Running(child, "127.0.0.1", int(child.stderr.readline().rstrip("/\n").rpartition(":")[2]))
+        for _ in range(1_200):
+            assert ask(running, "GET", "/v2/health/live").status == 200
+        child.terminate()
+        assert child.wait(20) == 0
+
+
+def test_refusals_are_counted_by_route(server: Running) -> None:
+    """Also those that come before a route is taken, and connections that never ask anything."""
+    before = _metrics(server)
+    ask(server, "POST", "/v2/models/small/infer", b"", Content_Encoding="gzip")
+    ask(server, "GET", "/v2/models/small/infer")
+    with socket.create_connection((server.host, server.port)) as connection:
+        connection.sendall(b"nonsense\r\n\r\n")
+        connection.recv(1000)
+    after = _metrics(server)
+
+    def rise(name: str, *labels: str) -> float:
+        return after[name].get(labels, 0) - before.get(name, {}).get(labels, 0)
+
+    assert rise("digits_requests_total", "/v2/models/{model}/infer", "415") == 1
+    assert rise("digits_requests_total", "/v2/models/{model}/infer", "405") == 1
+    assert rise("digits_connections_cut_total", "invalid") == 1
+
+
 def test_failures_are_logged_with_their_traceback_and_told_without(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client hears that the log has it."""
     import asyncio

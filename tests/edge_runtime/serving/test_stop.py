@@ -153,16 +153,17 @@ def test_names() -> None:
 
 def test_addresses() -> None:
     """Loopback in both families; a Host header may have its names there, and any name on an open address."""
-    assert [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::", "pi.local")] == [True] * 3 + [
+    assert [is_loopback(host) for host in ("127.0.0.1", "127.1.2.3", "::1", "0.0.0.0", "::", "192.168.1.2")] == [True] * 3 + [
         False
     ] * 3
     assert (address(("::1", 80)), address(("127.0.0.1", 8000))) == ("http://[::1]:80/", "http://127.0.0.1:8000/")
-    assert allowed_hosts(Settings({}, "0.0.0.0", 0, 1)) is None
-    assert allowed_hosts(Settings({}, "127.0.0.1", 0, 1, allowed_hosts=("Pi.local",))) == {
+    assert allowed_hosts(Settings({}, "0.0.0.0", 0, 1), "0.0.0.0") is None
+    assert allowed_hosts(Settings({}, "127.1", 0, 1, allowed_hosts=("Pi.local",)), "127.0.0.1") == {
         "127.0.0.1",
         "localhost",
         "::1",
         "pi.local",
+        "127.1",
     }
 
 

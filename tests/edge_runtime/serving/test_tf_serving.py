@@ -64,7 +64,7 @@ def test_an_unknown_model_or_version_is_404(path: str, server: Running) -> None:
     """In the API's form of an error."""
     answer = ask(server, "POST" if path.endswith("predict") else "GET", path, {"instances": [BLANK]})
     assert answer.status == 404
-    assert "is not found" in answer.error
+    assert answer.error.startswith("Servable not found for request: ")
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,13 @@ def _input(images: np.ndarray, *, binary: bool = True, name: str = "pixels", dat
     return tensor
 
 
+def test_health_is_told_in_json(server: Running) -> None:
+    """As the Open Inference Protocol has it, and KServe's own client reads it."""
+    assert ask(server, "GET", "/v2/health/live").json == {"live": True}
+    assert ask(server, "GET", "/v2/health/ready").json == {"ready": True}
+    assert ask(server, "GET", "/v2/models/nano/ready").json == {"name": "nano", "ready": True}
+
+
 def test_health_and_metadata(client: triton.InferenceServerClient) -> None:
     """Live, ready, both models ready; the tensors are those of the documents; the model file speaks for itself."""
     assert client.is_server_live()
