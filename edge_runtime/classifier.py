@@ -7,9 +7,11 @@ result.label, result.confidence
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import field
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -105,7 +107,9 @@ class Classification:
 
 
 class Classifier:
-    """A model loaded into an interpreter. Use each one from one thread at a time; make one a thread.
+    """A model loaded into an interpreter.
+
+    It may be used from several threads at once. Single images then wait for each other, so that one classifier a thread is quicker.
 
     Attributes:
         model: the checked model file.
@@ -136,7 +140,8 @@ class Classifier:
             from edge_runtime.isolation import IsolatedRunner  # subprocess: 8 ms that others need not pay
 
             self._single = IsolatedRunner(model.flatbuffer, model.graph, self.backend, threads)
-        self._batch_runners: list[Runner] = []
+        self._single_lock = Lock()
+        self._spare_runners: list[Runner] = []  # each is one thread's while it is not in here
 
     @classmethod
     def load(
@@ -183,7 +188,9 @@ class Classifier:
         Raises:
             ImageError: it is no such array.
         """
-        outputs = self._single.run_one(check_image(image))
+        image = check_image(image)
+        with self._single_lock:
+            outputs = self._single.run_one(image)
         return Classification(int(outputs.argmax()), outputs, self._labels, self._output)
 
     def classify_batch(self, images: Batch) -> Classifications:
@@ -199,7 +206,8 @@ class Classifier:
         outputs = np.empty((len(images), len(self.labels)), self.model.output.dtype)
         if not self._trusted or len(images) < self._batch:
             for position, image in enumerate(images):
-                outputs[position] = self._single.run_one(image)
+                with self._single_lock:
+                    outputs[position] = self._single.run_one(image)
         else:
             self._fill(outputs, images)
         return Classifications(outputs.argmax(axis=1), outputs, self.labels, self.model.output)
@@ -221,7 +229,7 @@ class Classifier:
             for batch in batches:
                 yield from self.classify_batch(np.stack(batch))
             return
-        idle, running = deque(self._runners(self.threads)), deque[tuple[Runner, "Future[NDArray[Any]]"]]()
+        running = deque[tuple[Runner, "Future[NDArray[Any]]"]]()
 
         def oldest() -> Classifications:
             runner, future = running.popleft()
@@ -229,7 +237,8 @@ class Classifier:
             idle.append(runner)
             return Classifications(outputs.argmax(axis=1), outputs, self.labels, self.model.output)
 
-        with _pool(self.threads) as pool:
+        with self._borrowed(self.threads) as runners, _pool(self.threads) as pool:
+            idle = deque(runners)
             for batch in batches:
                 if not idle:
                     yield from oldest()
@@ -240,20 +249,28 @@ class Classifier:
 
     def _fill(self, outputs: NDArray[Any], images: Batch) -> None:
         starts = range(0, len(images), self._batch)
-        runners = self._runners(min(self.threads, len(starts)))
 
-        def work(number: int) -> None:
-            for start in starts[number :: len(runners)]:
-                outputs[start : start + self._batch] = runners[number].run(images[start : start + self._batch])
+        def work(runner: Runner, mine: range) -> None:
+            for start in mine:
+                outputs[start : start + self._batch] = runner.run(images[start : start + self._batch])
 
-        with _pool(len(runners)) as pool:
-            for finished in [pool.submit(work, number) for number in range(len(runners))]:
+        with self._borrowed(min(self.threads, len(starts))) as runners, _pool(len(runners)) as pool:
+            for finished in [pool.submit(work, runner, starts[first :: len(runners)]) for first, runner in enumerate(runners)]:
                 finished.result()
 
-    def _runners(self, count: int) -> list[Runner]:
-        while len(self._batch_runners) < count:
-            self._batch_runners.append(self._runner(threads=1, batch=self._batch))
-        return self._batch_runners[:count]
+    @contextmanager
+    def _borrowed(self, count: int) -> Iterator[list[Runner]]:
+        """So many interpreters for batches that nobody else has meanwhile; made where there are too few."""
+        runners: list[Runner] = []
+        try:
+            while len(runners) < count:
+                try:
+                    runners.append(self._spare_runners.pop())  # a list's end is safe between threads
+                except IndexError:
+                    runners.append(self._runner(threads=1, batch=self._batch))
+            yield runners
+        finally:
+            self._spare_runners += runners
 
     def _runner(self, threads: int, batch: int) -> Runner:
         return Runner(self.model.flatbuffer, self.model.graph, self.backend, threads, batch)

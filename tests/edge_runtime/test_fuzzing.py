@@ -238,6 +238,32 @@ def test_answers_from_eight_threads(mnist: Dataset) -> None:
     assert [found.index for found in stream] == expected.argmax(axis=1).tolist()
 
 
+def test_one_classifier_may_be_shared_by_eight_threads(mnist: Dataset) -> None:
+    """Single images, batches and streams at once: each thread gets the answers to its own images."""
+    shared, images = Classifier.load(threads=2), mnist.x_test[:300]
+    expected = _outputs("small", images).argmax(axis=1).tolist()
+
+    def ask(number: int) -> list[int]:
+        if number % 3 == 0:
+            return [shared.classify(image).index for image in images]
+        if number % 3 == 1:
+            return list(shared.classify_batch(images).indices)
+        return [found.index for found in shared.classify_stream(images)]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(answers == expected for answers in pool.map(ask, range(48)))
+
+
+def test_a_stream_that_is_left_gives_back_what_it_borrowed(mnist: Dataset) -> None:
+    """After its first answer; what comes next is answered by the same interpreters."""
+    classifier = Classifier.load(threads=2)
+    for _ in range(3):
+        stream = classifier.classify_stream(iter(mnist.x_test[:500]))
+        assert next(stream).label == "7"
+        stream.close()
+    assert len(classifier._spare_runners) == 2
+
+
 def _outputs(model: str, images: np.ndarray) -> np.ndarray:
     classifier = Classifier.load(model)
     return np.stack([classifier.classify(image).outputs for image in images])
