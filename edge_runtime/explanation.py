@@ -62,8 +62,7 @@ def explain_reading(source: str, reading: Reading) -> NDArray[np.uint8]:
         left, top, right, bottom = (scale * (side / reading.scale - start) for side, start in sides)
         pen.rectangle((left - 2, top - 2, right + 1, bottom + 1), outline=DOUBT if digit.warnings else MARK)
         _write(pen, int(left), max(0, int(top) - 18), digit.label, DOUBT if digit.warnings else MARK)
-    doubts = [f"{digit.label} at {digit.box[0]}, {digit.box[1]}: {text}" for digit in reading.digits for text in digit.warnings]
-    below = [*reading.text.splitlines(), *reading.warnings, *doubts]
+    below = [*reading.text.splitlines(), *reading.doubts]
     lines = [line for text in below for line in textwrap.wrap(text, _CHARACTERS_A_LINE)]
     row = Image.new("RGB", (WIDTH, picture.height + (len(lines) + 2) * LINE + GAP), PAPER)
     row.paste(picture, (GAP, LINE + GAP))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("read", epilog="Example: digits read note.jpg --explain how.png")
 @click.argument("words", nargs=-1, required=True, metavar="FILE|FOLDER|PATTERN...")
 @shipped_model_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a picture: lines of digits, with boxes.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a picture: the text, and digits with boxes.")
 @click.option("--explain", type=click.Path(path_type=Path), metavar="OUT.png", help="Draw what was read, of up to 50 pictures.")
 @click.option("--force", is_flag=True, help="Replace the drawing if it exists.")
 @model_option
@@ -31,8 +31,8 @@ def read_command(
     """Read all the digits of pictures, line by line from the top: 3141592.
 
     Lines may be slanted, and digits of different sizes; a wide gap is a space. Digits that touch are parted. Where that is doubtful, or
-    what stands there is like no digit, a line on stderr says so. Of several pictures each line begins with its picture's name. What
-    cannot be read is a line on stderr; the others are answered, and the exit code is 4.
+    what stands there is like no digit, or no digit is found at all, a line on stderr says so. Of several pictures each line begins with its
+    picture's name. What cannot be read is a line on stderr; the others are answered, and the exit code is 4.
     """
     from edge_runtime.classifier import Classifier
     from edge_runtime.reading.reader import Reader
@@ -90,8 +90,5 @@ def _say(source: str, reading: "Reading", as_json: bool, several: bool) -> None:
         return
     for line in reading.text.splitlines():
         click.echo(f"{source}: {line}" if several else line)
-    for text in reading.warnings:
+    for text in reading.doubts:
         click.echo(f"digits: {source}: {text}", err=True)
-    for digit in reading.digits:
-        for text in digit.warnings:
-            click.echo(f"digits: {source}: {digit.label} at {digit.box[0]}, {digit.box[1]}: {text}", err=True)

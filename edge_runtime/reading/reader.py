@@ -75,13 +75,16 @@ class Reading:
         """All of them, in reading order."""
         return (digit for line in self.lines for digit in line)
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """All that is doubtful: about the picture, and about a digit, with the label and the place of its upper left corner before it."""
+        of_digits = (f"{d.label} at {d.box[0]}, {d.box[1]}: {text}" for d in self.digits for text in d.warnings)
+        return (*self.warnings, *of_digits)
+
     def as_json(self, source: str) -> str:
-        """One line with one JSON object: source, text, lines of digits with label, confidence, box and warnings, and warnings."""
-        lines = [
-            [{"label": d.label, "confidence": d.confidence, "box": d.box, "warnings": d.warnings} for d in line]
-            for line in self.lines
-        ]
-        return json.dumps({"source": source, "text": self.text, "lines": lines, "warnings": self.warnings})
+        """One line with one JSON object: source, text, digits with label, confidence and box (x, y, width, height), and warnings."""
+        digits = [{"label": d.label, "confidence": d.confidence, "box": _with_size(d.box)} for d in self.digits]
+        return json.dumps({"source": source, "text": self.text, "digits": digits, "warnings": self.doubts})
 
 
 @record
@@ -203,6 +206,12 @@ def _without_odd_ones(lines: Sequence[Sequence[_Seen]]) -> list[list[_Seen]]:
     low, high = (share * float(np.median(heights)) for share in ODD)
     sure = [line for line in lines if any(seen.sureness >= 0 for seen in line)]
     return [[seen for seen in line if seen.sureness >= 0 or low <= seen.mark.height <= high] for line in sure]
+
+
+def _with_size(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """Left, top, width and height of a box."""
+    left, top, right, bottom = box
+    return left, top, right - left, bottom - top
 
 
 def _text(line: Sequence[Digit]) -> str:

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from edge_runtime import Classifier
 from edge_runtime.images import read_pixels
-from edge_runtime.reading import Reader, Reading
+from edge_runtime.reading import Digit, Reader, Reading
 from tests.commands import digits, one_line
 from tests.photos import invent_scene, jpeg_bytes, photograph, write_line
 from train.data import Dataset, Split
@@ -133,7 +133,43 @@ def test_the_command_prints_lines(mnist: Dataset, tmp_path: Path) -> None:
         assert drawing.width > 1_000
         assert (np.asarray(drawing) == (0xE0, 0x70, 0x00)).all(axis=2).sum() > 300
     assert "how.png" in one_line(digits("read", tmp_path / "a.png", "--explain", tmp_path / "how" / "how.png"), 1)
-    found = json.loads(digits("read", tmp_path / "a.png", "--json").out)
-    assert found["text"] == f"{labels[0]}{labels[1]}"
-    assert [digit["label"] for digit in found["lines"][0]] == [str(labels[0]), str(labels[1])]
     assert "no standard input" in one_line(digits("read", "-"), 2)
+
+
+def test_the_json_of_a_picture(mnist: Dataset, tmp_path: Path) -> None:
+    """As docs/photos.md has it: one flat list in reading order; boxes are x, y, width, height, whole numbers within the picture."""
+    labels = mnist.validation.labels
+    path = tmp_path / "a.png"
+    PIL.Image.fromarray(_drawn(mnist, (0, 50, 40), (1, 50, 110), (3, 250, 60))).save(path)
+    found = json.loads(digits("read", path, "--json").out)
+    assert set(found) == {"source", "text", "digits", "warnings"}
+    assert (found["source"], found["text"]) == (str(path), f"{labels[0]}{labels[1]}\n{labels[3]}")
+    assert [digit["label"] for digit in found["digits"]] == [str(labels[number]) for number in (0, 1, 3)]
+    for digit, (row, column) in zip(found["digits"], ((50, 40), (50, 110), (250, 60)), strict=True):
+        assert set(digit) == {"label", "confidence", "box"}
+        x, y, width, height = digit["box"]
+        assert all(isinstance(side, int) for side in digit["box"])
+        assert column <= x <= x + width <= column + 84
+        assert row <= y <= y + height <= row + 84
+        assert max(width, height) > 50
+
+
+def test_doubts_of_digits_are_among_the_warnings_of_the_json() -> None:
+    """With their place, as on stderr, after those of the whole picture."""
+    image = np.zeros((28, 28), np.uint8)
+    digit = Digit("7", 0.9, (5, 10, 25, 40), ("touching: may be 11", "touches the edge: ..."), image)
+    reading = Reading(((digit,),), ("inverted: ...",), np.zeros((50, 50), np.float32), (0, 0), 1.0)
+    found = json.loads(reading.as_json("x"))
+    assert found["warnings"] == ["inverted: ...", "7 at 5, 10: touching: may be 11", "7 at 5, 10: touches the edge: ..."]
+    assert found["digits"] == [{"label": "7", "confidence": 0.9, "box": [5, 10, 20, 30]}]
+
+
+def test_a_picture_without_a_digit_is_no_error(tmp_path: Path) -> None:
+    """Nothing on stdout, a line on stderr, exit 0; an empty text with the warning in JSON."""
+    path = tmp_path / "white.png"
+    PIL.Image.fromarray(np.full((400, 400), 255, np.uint8)).save(path)
+    answer = digits("read", path)
+    assert (answer.code, answer.out) == (0, "")
+    assert answer.err == f"digits: {path}: blank: no digit stands out from the paper\n"
+    found = json.loads(digits("read", path, "--json").out)
+    assert found == {"source": str(path), "text": "", "digits": [], "warnings": ["blank: no digit stands out from the paper"]}
