@@ -6,15 +6,15 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.candidates import REFERENCE_MODEL, Candidate, our_candidates
 from benchmarks.cold_start import Started, cold_start
-from benchmarks.conditions import look
+from benchmarks.conditions import Watch, look
 from benchmarks.costs import read_steps
 from benchmarks.course import Course, Measured, Step, rounds_of
 from benchmarks.loadgen import LoadGenCourse, installed_release, missing
 from benchmarks.machine import this_machine
-from benchmarks.results import SCHEMA_VERSION, BenchResult, Limits, ModelResult
+from benchmarks.results import OURS, SCHEMA_VERSION, BenchResult, Limits, ModelResult
 from benchmarks.settings import Settings
 from benchmarks.sustained import window_seconds
-from benchmarks.workers import OURS
+from benchmarks.workers import check_pinned
 from edge_runtime.errors import BadArgument, DigitsError, InputError
 from edge_runtime.interpreter import find_backend
 from edge_runtime.version import __version__
@@ -49,9 +49,11 @@ def run(
         absent: what could not be measured, and why, for the results.
 
     Raises:
+        BadArgument: the same model twice, or a processor to be bound to that there is not.
         InputError: a model cannot be used, or does not fit the data.
-        DigitsError: a child process failed; one of `others` that cannot even start is a line in the results instead.
+        DigitsError: a child process of our own classifier failed; one of `others` that does is a line in the results instead.
     """
+    check_pinned(settings.pinned)
     backend = find_backend(settings.backend)
     candidates = [*our_candidates(paths, backend, settings.threads), *others]
     for path, candidate in zip(paths, candidates, strict=False):  # all of them are looked at before the first is measured
@@ -60,20 +62,21 @@ def run(
     if repeated := [found for found in candidates if [_key(other) for other in candidates].count(_key(found)) > 1]:
         raise BadArgument(f"{' and '.join(found.file for found in repeated)}: the same model and recipe twice")
     machine = this_machine(settings.board, backend)
-    before = look(_LOOK_S, "before")
-    candidates, colds, failed = _all_cold_starts(candidates, step)
+    before, watch = look(_LOOK_S, "before"), Watch()
+    candidates, colds, failed = _all_cold_starts(candidates, settings.pinned, step)
+    meanwhile = watch.condition("cold starts")
     split = data.test if data else None
+    (reference,) = our_candidates([REFERENCE_MODEL], backend, settings.threads)
+    problem = missing() if settings.loadgen else None
+    asker = LoadGenCourse(installed_release() or "") if settings.loadgen and not problem else None
     with TemporaryDirectory() as place:
-        (reference,) = our_candidates([REFERENCE_MODEL], backend, settings.threads)
-        release = installed_release() if settings.loadgen else None
-        if settings.loadgen and release is None:
-            failed.append(missing())
-        course = Course([reference, *candidates], settings, split, Path(place), LoadGenCourse(release) if release else None)
+        course = Course([reference, *candidates], settings, split, Path(place), asker)
         measured = course.run(step)
-    results = [
-        _model_result(candidate, cold, found)
-        for candidate, cold, found in zip([reference, *candidates], [[], *colds], measured, strict=True)
-    ]
+    found = dict(enumerate(zip([reference, *candidates], [[], *colds], strict=True)))
+    results = [_model_result(*found[number], of_one) for number, of_one in measured.items()]
+    lost = (*absent, *failed, *([problem] if problem else []), *course.absent)
+    if len(results) == 1:
+        raise DigitsError(f"nothing could be measured: {'; '.join(lost)}")
     return BenchResult(
         schema_version=SCHEMA_VERSION,
         edge_digits=__version__,
@@ -87,10 +90,10 @@ def run(
         data_sha256=data.sha256 if data else "",
         clock_step_ns=tuple(course.clock_steps),
         empty_ns=tuple(course.empty),
-        conditions=(before, *course.conditions, look(_LOOK_S, "after")),
+        conditions=(before, meanwhile, *course.conditions, look(_LOOK_S, "after")),
         reference=results[0],
         models=tuple(results[1:]),
-        absent=(*absent, *failed),
+        absent=lost,
         limits=Limits(*zip(*course.limits, strict=True)),
         loadgen=course.loadgen.result() if course.loadgen else None,
     )
@@ -100,24 +103,26 @@ def _key(candidate: Candidate) -> tuple[str, str, str]:
     return candidate.way, candidate.model.name, candidate.recipe
 
 
-def _all_cold_starts(candidates: Sequence[Candidate], step: Step) -> tuple[list[Candidate], list[list[Started]], list[str]]:
+def _all_cold_starts(
+    candidates: Sequence[Candidate], pinned: Sequence[int], step: Step
+) -> tuple[list[Candidate], list[list[Started]], list[str]]:
     """Those that start, the cold starts of each, and a line for each that does not: what others do wrong is a line in the results."""
     starting, colds, failed = [], [], []
     for candidate in candidates:
         try:
-            colds.append(_cold_starts(candidate, step))
+            colds.append(_cold_starts(candidate, pinned, step))
             starting.append(candidate)
         except DigitsError as error:
-            if candidate.environment == OURS:
+            if candidate.way == OURS:
                 raise
             failed.append(f"{candidate.way}: {error}")
     return starting, colds, failed
 
 
-def _cold_starts(candidate: Candidate, step: Step) -> list[Started]:
+def _cold_starts(candidate: Candidate, pinned: Sequence[int], step: Step) -> list[Started]:
     found = []
     for _ in range(_COLD_STARTS):
-        found.append(cold_start(candidate.environment, candidate.spec))
+        found.append(cold_start(candidate.environment, candidate.spec, pinned))
         step("cold start")
     return found
 

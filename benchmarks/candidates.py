@@ -42,9 +42,9 @@ def our_candidates(paths: Sequence[Path], backend: Backend, threads: int) -> lis
         ModelFileError: one cannot be read.
     """
     runtime = f"{backend.package} {backend_version(backend)}"
+    options = {"backend": backend.name, "package": backend.package}
     return [
-        Candidate(OUR_WAY, runtime, read_model_file(path), path.name, OURS, our_subject(path, threads, {"backend": backend.name}))
-        for path in paths
+        Candidate(OUR_WAY, runtime, read_model_file(path), path.name, OURS, our_subject(path, threads, options)) for path in paths
     ]
 
 

@@ -24,6 +24,7 @@ from benchmarks.pipeline import Stage, run_stage
 from benchmarks.results import BenchResult, read_results
 from benchmarks.settings import Settings
 from benchmarks.tables import HEADER, machine_line, rows
+from benchmarks.workers import check_pinned
 from convert.recipes import RECIPES
 from edge_runtime.errors import DataError, GateFailed
 from edge_runtime.files import refuse_to_overwrite, write_file
@@ -132,6 +133,7 @@ def bench_command(
         sustained=sustained,
         command=typed_command(),
     )
+    check_pinned(settings.pinned)
     targets = target_files(out, settings.board)
     for target in targets:
         refuse_to_overwrite(target, force)

@@ -3,10 +3,11 @@
 import json
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.results import ColdStart
-from benchmarks.workers import Environment, SubjectSpec
+from benchmarks.workers import Environment, SubjectSpec, pinned_to
 from edge_runtime.errors import DigitsError
 from edge_runtime.records import checked
 
@@ -21,8 +22,10 @@ class Started:
     installed: dict[str, int]
 
 
-def cold_start(environment: Environment, subject: SubjectSpec) -> Started:
-    """Start a subject in a process of its own; perf_counter is the system's monotonic clock, the same in parent and child.
+def cold_start(environment: Environment, subject: SubjectSpec, pinned: Sequence[int] = ()) -> Started:
+    """Start a subject in a process of its own, on the `pinned` processors alone if there are any.
+
+    perf_counter is the system's monotonic clock, the same in parent and child.
 
     Raises:
         DigitsError: the child failed, or took longer than two minutes.
@@ -30,13 +33,19 @@ def cold_start(environment: Environment, subject: SubjectSpec) -> Started:
     words = (subject.module, subject.model, str(subject.threads), json.dumps(dict(subject.options)), str(time.perf_counter_ns()))
     command = environment.command("benchmarks.cold", *words)
     try:
-        child = subprocess.run(
-            command, capture_output=True, text=True, env=environment.variables(subject.threads), check=False, timeout=_LONGEST_S
-        )
+        with pinned_to(pinned):
+            child = subprocess.run(
+                command, capture_output=True, text=True, env=environment.variables(subject.threads), check=False, timeout=_LONGEST_S
+            )
+    except OSError as error:
+        raise DigitsError(f"{environment.name}: {error}") from error
     except subprocess.TimeoutExpired:
         raise DigitsError(f"{subject.model}: the cold start took longer than {_LONGEST_S} s") from None
     if child.returncode:
         lines = child.stderr.strip().splitlines()
         raise DigitsError(f"{subject.model}: the cold start failed ({lines[-1] if lines else child.returncode})")
-    found: Started = checked(Started, json.loads(child.stdout.splitlines()[-1]), "")
+    try:
+        found: Started = checked(Started, json.loads(child.stdout.splitlines()[-1]), "")
+    except (IndexError, ValueError):
+        raise DigitsError(f"{subject.model}: the cold start did not say what it took") from None
     return found

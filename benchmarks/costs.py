@@ -4,7 +4,7 @@ Schema: tensorflow/compiler/mlir/lite/schema/schema.fbs. Field numbers below are
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from edge_runtime.flatbuffer import Table
@@ -18,6 +18,7 @@ class Step:
     """One operator of a graph.
 
     output: shape of what comes out. weights: shape of its weights, () if it has none. constants: how many numbers they are, with biases.
+    unpacks: whether it makes nothing but other numbers of constants, as DEQUANTIZE does in a float16 file.
     """
 
     operator: str
@@ -25,6 +26,7 @@ class Step:
     weights: tuple[int, ...]
     constants: int
     multiply_adds: int
+    unpacks: bool = False
 
 
 def read_steps(flatbuffer: bytes) -> list[Step]:
@@ -39,7 +41,8 @@ def read_steps(flatbuffer: bytes) -> list[Step]:
     for operator, table in zip(graph.operators, subgraph.tables(3, _MOST_OPERATORS), strict=True):
         inputs = [graph.tensors[index] for index in table.vector(1, "<i4").tolist() if index >= 0]  # -1: an input left out
         output = graph.tensors[table.vector(2, "<i4").tolist()[0]].shape
-        steps.append(_step(operator.name, inputs[1:], output))
+        step = _step(operator.name, inputs[1:], output)
+        steps.append(replace(step, unpacks=operator.name == "DEQUANTIZE" and inputs[0].payload_bytes > 0))
     return steps
 
 

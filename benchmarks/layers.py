@@ -61,7 +61,8 @@ def measure_layers(
         DigitsError: a child failed; some model cannot be cut there.
     """
     steps = read_steps(flatbuffer)
-    counts = range(len(steps) + 1)
+    # Behind an operator that unpacks weights there is nothing to cut: the input has not been looked at.
+    counts = [0, *(count for count, step in enumerate(steps, 1) if not step.unpacks)]
     file = place / "images.npy"
     np.save(file, images)
     specs = []
@@ -70,15 +71,15 @@ def measure_layers(
         path.write_bytes(cut(flatbuffer, count))
         specs.append(SubjectSpec("benchmarks.subjects.prefix", str(path), threads, {"module": module}))
     order = random.Random(seed)
-    turns: list[list[Turn]] = [[] for _ in counts]
+    turns: dict[int, list[Turn]] = {count: [] for count in counts}
     for process in range(_PROCESSES):
         with Worker(OURS, specs, file, pinned) as worker:
             for number in range(_ROUNDS):
-                for count in order.sample(counts, len(counts)):
-                    group = worker.ready["groups"][count]
-                    found = worker.turn(count, number * _SAMPLES, _SAMPLES, 1, group)
+                for subject, count in order.sample(list(enumerate(counts)), len(counts)):
+                    group = worker.ready["groups"][subject]
+                    found = worker.turn(subject, number * _SAMPLES, _SAMPLES, 1, group)
                     turns[count].append(
                         Turn(process, number, 1, group, found["dropped"], found["preempted"], tuple(found["samples_ns"]))
                     )
-    names = [("(calling)", (), 0), *((step.operator, step.output, step.multiply_adds) for step in steps)]
-    return tuple(Prefix(*name, tuple(taken)) for name, taken in zip(names, turns, strict=True))
+    names = [("(calling)", (), 0), *((step.operator, step.output, step.multiply_adds) for step in steps if not step.unpacks)]
+    return tuple(Prefix(*name, tuple(taken)) for name, taken in zip(names, turns.values(), strict=True))

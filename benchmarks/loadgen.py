@@ -1,6 +1,8 @@
 """MLPerf LoadGen beside our own timing: its runs in the same processes, its summaries, and what both say."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -13,7 +15,7 @@ from benchmarks.workers import Worker
 from edge_runtime.statistics import Accuracy, accuracy_of
 from train.data import Split
 
-PACKAGE = "mlcommons-loadgen"
+PACKAGE, MODULE = "mlcommons-loadgen", "mlperf_loadgen"
 SCENARIOS = ("SingleStream", "MultiStream", "Offline")
 _EMPTY_QUERIES = 1_000
 _FIGURE = re.compile(r"\s*(?P<name>[^:=]+?)\s*:\s*(?P<value>[\d.]+)$")
@@ -80,9 +82,16 @@ def installed_release() -> str | None:
         return None
 
 
-def missing() -> str:
-    """The line for results where it was asked for and is not there."""
-    return f"MLPerf LoadGen: {PACKAGE} is not installed; pip install {PACKAGE} (it has wheels for x86-64)"
+def missing() -> str | None:
+    """The line for results where it was asked for and cannot be used; None where it can."""
+    if installed_release() is None:
+        return f"MLPerf LoadGen: {PACKAGE} is not installed; pip install {PACKAGE} (it has wheels for x86-64)"
+    # In a process of its own: what is built for another processor ends the one that imports it.
+    child = subprocess.run([sys.executable, "-c", f"import {MODULE}"], capture_output=True, text=True, check=False)
+    if child.returncode == 0:
+        return None
+    words = [line for line in child.stderr.splitlines() if line.strip()]
+    return f"MLPerf LoadGen: {PACKAGE} is installed but cannot be imported ({words[-1] if words else child.returncode})"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Answering without rest: does the board slow down as it warms, and what energy does an answer take?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 from benchmarks.conditions import Watch
 from benchmarks.energy import joule_meter
@@ -16,10 +16,8 @@ def window_seconds(seconds: int) -> list[float]:
     return [seconds / count for _ in range(count)]
 
 
-def sustain(
-    worker: Worker, subject: int, seconds: int, process: int, process_ids: Sequence[int], step: Callable[[str], None]
-) -> tuple[Window, ...]:
-    """Let a subject of a running child answer without rest.
+def sustain(worker: Worker, subject: int, seconds: int, process: int, process_ids: Sequence[int]) -> Iterator[Window]:
+    """Let a subject of a running child answer without rest, window after window: where it fails, there are those before.
 
     Args:
         worker: the child.
@@ -27,15 +25,12 @@ def sustain(
         seconds: in all; none for 0.
         process: its number in the run.
         process_ids: all children of ours, whose work is not that of others.
-        step: called after each window.
     """
-    read_energy, windows = joule_meter(), []
+    read_energy = joule_meter()
     for number, length in enumerate(window_seconds(seconds)):
         watch, before = Watch(process_ids), read_energy()
         found = worker.sustain(subject, length)
         after = read_energy()
         turn = Turn(process, number, 1, found["group"], 0, None, tuple(found["samples_ns"]))
         microjoules = None if before is None or after is None or after < before else after - before  # the counter wraps
-        windows.append(Window(turn, watch.condition(f"window {number + 1}"), microjoules))
-        step("sustained")
-    return tuple(windows)
+        yield Window(turn, watch.condition(f"window {number + 1}"), microjoules)

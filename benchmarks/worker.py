@@ -32,8 +32,6 @@ class Bench:
     """The subjects of this process, warm, and their turns."""
 
     def __init__(self, task: dict[str, Any]) -> None:
-        if task["pinned"]:
-            os.sched_setaffinity(0, task["pinned"])
         self.images: NDArray[np.uint8] = np.load(task["images"])
         self.step_ns = clock_step()
         self.subjects: list[Subject] = []

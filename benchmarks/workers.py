@@ -6,15 +6,15 @@ import select
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from edge_runtime.child import last_words, module_command
-from edge_runtime.errors import DigitsError
+from edge_runtime.errors import BadArgument, DigitsError
 
 _LONGEST_ANSWER_S = 300
 _NUMPY_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
@@ -39,6 +39,35 @@ class Environment:
 
 
 OURS = Environment("edge-digits")
+
+
+def check_pinned(processors: Sequence[int]) -> None:
+    """Refuse processors that this process may not run on.
+
+    Raises:
+        BadArgument: there is one; the message lists those that there are.
+    """
+    if not processors:
+        return
+    if not hasattr(os, "sched_setaffinity"):
+        raise BadArgument("--pin needs Linux: this system binds no process to processors")
+    allowed = os.sched_getaffinity(0)
+    if strangers := [number for number in processors if number not in allowed]:
+        raise BadArgument(f"--pin {strangers[0]}: there is no such processor here; there are {' '.join(map(str, sorted(allowed)))}")
+
+
+@contextmanager
+def pinned_to(processors: Sequence[int]) -> Iterator[None]:
+    """Bind this thread for a while, and so for good what it starts: all of it, from the first instruction on. None: to no processor."""
+    if not processors:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, processors)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @dataclass(frozen=True)
@@ -67,15 +96,21 @@ class Worker:
         """
         self._name = environment.name
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the child ends
-        self._child = subprocess.Popen(
-            environment.command("benchmarks.worker"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            env=environment.variables(min((subject.threads for subject in subjects), default=1)),
-        )
+        variables = environment.variables(min((subject.threads for subject in subjects), default=1))
+        try:
+            with pinned_to(pinned):
+                self._child = subprocess.Popen(
+                    environment.command("benchmarks.worker"),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._said,
+                    env=variables,
+                )
+        except OSError as error:
+            self._said.close()
+            raise DigitsError(f"{environment.name}: {error}") from error
         self.subjects = len(subjects)
-        task = {"images": str(images), "pinned": list(pinned), "subjects": [asdict(subject) for subject in subjects]}
+        task = {"images": str(images), "subjects": [asdict(subject) for subject in subjects]}
         try:
             self.ready = self._ask(task)
         except BaseException:

@@ -1,5 +1,6 @@
 """A benchmark run as a library call: settings, progress, the machine, and what does not fit together."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,8 @@ def test_every_model_and_the_reference_take_a_turn_in_every_round(cnn_files: dic
         assert [start.process for start in model.starts] == [0, 1, 2]
         assert all(start.warmup_calls >= 32 for start in model.starts)
         assert all(turn.dropped >= 8 for turn in model.turns)
-    assert [found.when for found in result.conditions] == ["before", "process 1", "process 2", "process 3", "after"]
+    processes = ["process 1", "process 2", "process 3"]
+    assert [found.when for found in result.conditions] == ["before", "cold starts", *processes, "after"]
     assert len(result.clock_step_ns) == 3
     assert result.reference.sha256 == read_model_file(REFERENCE_MODEL).sha256 == REFERENCE_SHA256
 
@@ -113,6 +115,13 @@ def test_the_same_model_twice_is_refused(cnn_files: dict[str, Path]) -> None:
     """Nobody could tell the two apart in the results."""
     with pytest.raises(BadArgument, match="the same model and recipe twice"):
         run([cnn_files["int8"]] * 2, Settings("board"), None, lambda _: pytest.fail("something was measured"))
+
+
+def test_a_processor_that_there_is_not_is_refused(cnn_files: dict[str, Path]) -> None:
+    """Before the first cold start; the message lists those that there are."""
+    there = " ".join(map(str, sorted(os.sched_getaffinity(0))))
+    with pytest.raises(BadArgument, match=f"^--pin 4096: there is no such processor here; there are {there}$"):
+        run([cnn_files["int8"]], Settings("board", pinned=(4_096,)), None, lambda _: pytest.fail("something was measured"))
 
 
 def test_a_model_of_other_classes_than_the_data_is_refused(cnn_files: dict[str, Path], invented: Dataset) -> None:

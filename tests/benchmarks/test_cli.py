@@ -165,6 +165,7 @@ def test_wrong_data_exits_4(cnn_files: dict[str, Path], tmp_path: Path, invented
         (("m.tflite", "--batches", "8,x"), "'8,x' is not a list of numbers such as 1,2,4"),
         (("m.tflite", "--thread-sweep", "0"), "'0': expected numbers from 1 to 4,096"),
         (("m.tflite", "--pin", "-1"), "'-1': expected numbers from 0 to 4,096"),
+        (("m.tflite", "--pin", "4096"), "--pin 4096: there is no such processor here; there are "),
         (("m.tflite", "--threads", 0), "0 is not in the range 1<=x<=64"),
         (("m.tflite", "--seed", "x"), "'x' is not a valid integer"),
         (("m.tflite", "--fast"), "No such option"),

@@ -1,13 +1,16 @@
 """Cold starts in a process of their own, split into their parts."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.candidates import our_subject
+from benchmarks.candidates import our_candidates, our_subject
 from benchmarks.cold_start import cold_start
-from benchmarks.workers import OURS
+from benchmarks.workers import OURS, SubjectSpec
 from edge_runtime.errors import DigitsError
+from edge_runtime.interpreter import BACKENDS
 
 
 def test_a_cold_start_has_its_parts_and_its_memory(
@@ -25,6 +28,28 @@ def test_a_cold_start_has_its_parts_and_its_memory(
     assert 5_000_000 < cold.steady_bytes <= cold.peak_bytes < 500_000_000
     assert {"ai-edge-litert", "numpy"} <= found.installed.keys()
     assert min(found.installed.values()) > 1_000
+
+
+def test_what_is_installed_is_of_the_backend_that_runs(cnn_files: dict[str, Path]) -> None:
+    """TensorFlow's own interpreter needs all of TensorFlow, and nothing of ai-edge-litert."""
+    for name, package, other in (("tensorflow", "tensorflow", "ai-edge-litert"), ("litert", "ai-edge-litert", "tensorflow")):
+        (candidate,) = our_candidates([cnn_files["int8"]], BACKENDS[name], 1)
+        installed = cold_start(candidate.environment, candidate.spec).installed
+        assert package in installed
+        assert other not in installed
+
+
+def test_a_cold_start_is_bound_to_its_processors(tmp_path: Path) -> None:
+    """From its first instruction on, and this process is not."""
+    (tmp_path / "bound.py").write_text(
+        "import os\nfrom benchmarks.subjects import Subject\nDISTRIBUTIONS = ()\n"
+        "def prepare(options): assert sorted(os.sched_getaffinity(0)) == options['expected'], os.sched_getaffinity(0)\n"
+        "def load(model, threads, options): return Subject(len, len)\n"
+    )
+    environment, before = replace(OURS, path=os.pathsep.join([OURS.path, str(tmp_path)])), os.sched_getaffinity(0)
+    for pinned in ([min(before)], [max(before)], []):
+        cold_start(environment, SubjectSpec("bound", "", 1, {"expected": pinned or sorted(before)}), pinned)
+        assert os.sched_getaffinity(0) == before
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Operators by cutting the graph: every cut is a model that runs, and the last one is the whole."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -63,6 +65,18 @@ def test_operators_are_timed() -> None:
     assert from_json(type(result), to_json(result)) == result
     table = next(table for table in further_tables(result) if table.name == "Operators")
     assert len(table.rows) == len(model.layers) - 1
+
+
+def test_operators_of_a_float16_file_are_timed(cnn_files: dict[str, Path]) -> None:
+    """Its weights are unpacked by operators that nobody can cut behind: what is timed is what works on pixels."""
+    steps = read_steps(read_model_file(cnn_files["fp16"]).flatbuffer)
+    plain = read_steps(read_model_file(cnn_files["fp32"]).flatbuffer)
+    assert [step.operator for step in steps if not step.unpacks] == [step.operator for step in plain]
+    assert {step.operator for step in steps if step.unpacks} == {"DEQUANTIZE"}
+    assert not any(step.unpacks for step in plain)
+    result = run([cnn_files["fp16"]], Settings("board", samples=3, starts=1, layers=True), None)
+    assert result.absent == ()
+    assert [prefix.operator for prefix in result.models[0].layers] == ["(calling)", *(step.operator for step in plain)]
 
 
 def test_what_an_operator_adds_is_within_processes() -> None:

@@ -1,0 +1,159 @@
+"""What fails on the way costs a line in the results, never what was measured before."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import bench, candidates, course, loadgen
+from benchmarks.bench import run
+from benchmarks.candidates import Candidate
+from benchmarks.results import Window
+from benchmarks.settings import Settings
+from benchmarks.sustained import sustain
+from benchmarks.workers import OURS, Environment, SubjectSpec
+from edge_runtime.errors import DigitsError
+from edge_runtime.model_file import MODELS, read_model_file
+from edge_runtime.records import from_json, to_json
+from train.data import Dataset
+
+NANO = MODELS / "nano-int8.tflite"
+SUBJECT = """
+import os, sys
+from benchmarks.subjects import Subject
+DISTRIBUTIONS = ()
+def prepare(options): pass
+def load(model, threads, options):
+    in_turns = sys.modules["__main__"].__spec__.name == "benchmarks.worker"
+    if in_turns and options["dies"] == "loading": os.abort()
+    calls = 0
+    def one(image):
+        nonlocal calls
+        calls += 1
+        if in_turns and calls > options["calls"]: os.abort()
+        return 1
+    def many(images):
+        if options["dies"] == "many": os.abort()
+        if options["dies"] == "odd": return [1]
+        return [1] * len(images)
+    return Subject(one, many)
+"""
+Invent = Callable[..., Candidate]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "_COLD_STARTS", 1)
+    monkeypatch.setattr(bench, "_LOOK_S", 0.01)
+
+
+@pytest.fixture
+def invent(tmp_path: Path) -> Invent:
+    """An alternative that dies where it is told to; all of them are in one environment, so in one child."""
+    (tmp_path / "invented.py").write_text(SUBJECT)
+    environment = Environment("theirs", sys.executable, os.pathsep.join([OURS.path, str(tmp_path)]))
+
+    def make(name: str, dies: str = "", calls: int = 10**9) -> Candidate:
+        model = read_model_file(MODELS / f"{name}.tflite")
+        return Candidate("theirs", "1", model, name, environment, SubjectSpec("invented", "", 1, {"dies": dies, "calls": calls}))
+
+    return make
+
+
+@pytest.fixture
+def few(mnist: Dataset) -> Dataset:
+    """A data set with forty test images."""
+    return Dataset("few", mnist.x_train[:400], mnist.y_train[:400], mnist.x_test[:40], mnist.y_test[:40])
+
+
+@pytest.mark.parametrize(("dies", "calls"), [("loading", 10**9), ("", 600), ("", 20)])
+def test_an_alternative_that_dies_is_left_out(invent: Invent, dies: str, calls: int) -> None:
+    """While it is loaded, in a turn, in its warm-up: the other one in the same process is measured to the end, and so is ours."""
+    others = [invent("small-int8"), invent("base-int8", dies, calls)]
+    result = run([NANO], Settings("board", samples=300, starts=2), None, others=others)
+    assert [(model.way, model.name) for model in result.models] == [("Classifier.classify", "nano"), ("theirs", "small")]
+    (line,) = result.absent
+    assert line.startswith("theirs: base-int8: theirs: the process that was measured ended")
+    for model in result.models:
+        assert (len(model.steady_ns), [start.process for start in model.starts]) == (300, [0, 1])
+    assert from_json(type(result), to_json(result)) == result
+
+
+def test_when_nothing_is_left_that_is_an_error(invent: Invent) -> None:
+    """There are no results without a model."""
+    with pytest.raises(DigitsError, match=r"^nothing could be measured: theirs: base-int8: "):
+        run([], Settings("board", samples=3, starts=1), None, others=[invent("base-int8", "loading")])
+
+
+@pytest.mark.parametrize("dies", ["many", "odd"])
+def test_accuracies_that_fail_leave_the_times(invent: Invent, few: Dataset, dies: str) -> None:
+    """The process dies, or gives too few answers; the next one in the same process is judged."""
+    others = [invent("base-int8", dies), invent("small-int8")]
+    result = run([NANO], Settings("board", samples=50, starts=1), few, others=others)
+    assert [(model.name, model.accuracy is None, len(model.steady_ns)) for model in result.models] == [
+        ("nano", False, 50),
+        ("base", True, 50),
+        ("small", False, 50),
+    ]
+    (line,) = result.absent
+    assert line.startswith("accuracy of base static_wi8_ai8 by theirs: ")
+
+
+def test_sustained_work_that_fails_leaves_what_came_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The windows up to then, and all turns."""
+
+    def dies(*arguments: Any) -> Iterator[Window]:
+        yield next(sustain(*arguments))
+        raise DigitsError("too hot")
+
+    monkeypatch.setattr(course, "sustain", dies)
+    result = run([NANO], Settings("board", samples=3, starts=1, sustained=2), None)
+    assert result.absent == ("work without rest of nano static_wi8_ai8 by Classifier.classify: too hot",)
+    assert (len(result.models[0].sustained), len(result.models[0].steady_ns)) == (1, 3)
+
+
+def test_operators_that_cannot_be_timed_are_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After everything else was measured."""
+
+    def fails(*_: object) -> None:
+        raise DigitsError("failed to setup XNNPACK")
+
+    monkeypatch.setattr(course, "measure_layers", fails)
+    result = run([NANO], Settings("board", samples=3, starts=1, layers=True), None)
+    assert result.absent == ("operators of nano static_wi8_ai8: failed to setup XNNPACK",)
+    assert result.models[0].steady_ns
+
+
+def test_loadgen_that_cannot_be_imported_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installed is not enough."""
+    monkeypatch.setattr(loadgen, "installed_release", lambda: "6.0")
+    monkeypatch.setattr(loadgen, "MODULE", "no_such_module")
+    result = run([NANO], Settings("board", samples=3, starts=1, loadgen=True), None)
+    assert result.loadgen is None
+    assert result.absent == (
+        "MLPerf LoadGen: mlcommons-loadgen is installed but cannot be imported "
+        "(ModuleNotFoundError: No module named 'no_such_module')",
+    )
+
+
+@pytest.mark.parametrize("act", ["import os; os.abort()", "raise ImportError('of another processor')"])
+def test_loadgen_that_takes_our_process_with_it_is_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: Dataset, act: str
+) -> None:
+    """Ours is started again, and measured to the end."""
+    (tmp_path / "mlperf_loadgen.py").write_text(act)
+    monkeypatch.setattr(candidates, "OURS", replace(OURS, path=os.pathsep.join([str(tmp_path), OURS.path])))
+    monkeypatch.setattr(bench, "missing", lambda: None)
+    result = run([NANO], Settings("board", samples=300, starts=2, loadgen=True, sustained=1), few)
+    (line,) = result.absent
+    assert line.startswith("MLPerf LoadGen: edge-digits: the process that was measured ended")
+    (model,) = result.models
+    assert len(model.steady_ns) == 300
+    assert model.accuracy
+    assert model.sustained
+    assert result.loadgen is not None
+    assert result.loadgen.runs == ()
