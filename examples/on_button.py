@@ -8,17 +8,25 @@ import sys
 import threading
 from pathlib import Path
 
-from edge_runtime import Classifier
+from edge_runtime import Classifier, DigitsError
 from edge_runtime.images import read_picture
 
 PIN = 17
-classifier, turn = Classifier.load(), threading.Lock()
+if len(sys.argv) != 2:
+    sys.exit("usage: python examples/on_button.py photo.png")
+try:
+    classifier, turn = Classifier.load(), threading.Lock()
+except DigitsError as error:
+    sys.exit(str(error))
 
 
 def when_pressed() -> None:
-    """Classify the file as it is now, which a camera may have written since."""
+    """Classify the file as it is now, which a camera may have written since. That it is not there yet is told, and ends nothing."""
     with turn:
-        print(classifier.classify(read_picture(Path(sys.argv[1])).image).label, flush=True)
+        try:
+            print(classifier.classify(read_picture(Path(sys.argv[1])).image).label, flush=True)
+        except DigitsError as error:
+            print(error, file=sys.stderr, flush=True)
 
 
 try:

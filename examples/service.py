@@ -9,7 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
-from edge_runtime import Classifier
+from edge_runtime import Classifier, DigitsError
 from edge_runtime.errors import ImageError
 from edge_runtime.files import write_file
 from edge_runtime.images import read_picture
@@ -20,6 +20,8 @@ class Stopped(Exception):
     """Raised while the service waits for pictures."""
 
 
+if len(sys.argv) != 2 or not (folder := Path(sys.argv[1])).is_dir():
+    sys.exit("usage: python examples/service.py FOLDER, which has to be there")
 stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
 
@@ -30,10 +32,10 @@ def wait(seconds: float) -> None:
         raise Stopped
 
 
-classifier = Classifier.load()
-print("ready", flush=True)
 try:
-    for path in watch(Path(sys.argv[1]), wait):
+    classifier = Classifier.load()
+    print("ready", flush=True)
+    for path in watch(folder, wait):
         try:
             picture = read_picture(path)
             result = classifier.classify(picture.image)
@@ -44,3 +46,5 @@ try:
         print(path.name, answer, flush=True)
 except Stopped:
     print("stopped", flush=True)
+except DigitsError as error:  # no interpreter, or the folder is gone: systemd starts it again
+    sys.exit(str(error))

@@ -55,26 +55,88 @@ def test_a_folder_to_csv(photos: Path, tmp_path: Path) -> None:
     assert found.returncode == 0
 
 
+OPENCV = """
+import numpy as np
+class VideoCapture:
+    def __init__(self, source): self.frames = iter(np.load(source)) if isinstance(source, str) else None
+    def isOpened(self): return self.frames is not None
+    def read(self):
+        frame = next(self.frames, None)
+        return frame is not None, frame
+    def release(self): pass
+"""
+
+
 def test_a_camera(tmp_path: Path, mnist: Dataset) -> None:
-    """Here OpenCV is a module of the test's, whose video shows a 7 and then a 2."""
-    np.save(tmp_path / "frames.npy", np.repeat(mnist.x_test[:2], 10, axis=0))
-    (tmp_path / "cv2.py").write_text(
-        "import numpy as np\n"
-        "class VideoCapture:\n"
-        "    def __init__(self, source): self.frames = iter(np.load(source))\n"
-        "    def isOpened(self): return True\n"
-        "    def read(self):\n"
-        "        frame = next(self.frames, None)\n"
-        "        return frame is not None, frame\n"
-        "    def release(self): pass\n"
-    )
+    """Here OpenCV is a module of the test's, whose video shows a 7, a blank page, the 7 again, and then a 2."""
+    seven, two = mnist.x_test[:2]
+    np.save(tmp_path / "frames.npy", np.repeat(np.stack([seven, np.zeros_like(seven), seven, two]), 10, axis=0))
+    (tmp_path / "cv2.py").write_text(OPENCV)
     found = _run("camera.py", tmp_path / "frames.npy", path=tmp_path)
-    assert found.stdout.split() == ["7", "2"], found.stderr
+    assert found.stdout.split() == ["7", "7", "2"], found.stderr
+
+
+def test_a_camera_that_is_not_there(tmp_path: Path) -> None:
+    """Nor OpenCV: a line says what to install."""
+    (tmp_path / "cv2.py").write_text(OPENCV)
+    _one_line(_run("camera.py", path=tmp_path), "no camera, stream or video")
+    (tmp_path / "cv2.py").unlink()
+    _one_line(_run("camera.py", "picamera2"), "python3-picamera2")
+
+
+def _one_line(found: subprocess.CompletedProcess, text: str) -> None:
+    """It ends with one line on stderr, nothing on stdout, and an exit code."""
+    assert text in found.stderr
+    assert (found.returncode, found.stdout, found.stderr.count("\n")) == (1, "", 1), found.stderr
+
+
+@pytest.mark.parametrize("name", ["folder_to_csv.py", "on_button.py", "one_image.py", "service.py"])
+def test_an_example_without_its_words_says_how_it_is_used(name: str) -> None:
+    """In one line."""
+    _one_line(_run(name), f"usage: python examples/{name} ")
+
+
+def test_one_image_that_is_none(photos: Path) -> None:
+    """Missing, or broken."""
+    _one_line(_run("one_image.py", photos / "missing.png"), "missing.png: cannot be read")
+    _one_line(_run("one_image.py", photos / "9.png"), "9.png: is no")
+
+
+def test_a_folder_without_images_makes_no_table(tmp_path: Path, photos: Path) -> None:
+    """Missing, empty, or a file; nor does a place that cannot be written."""
+    (tmp_path / "empty").mkdir()
+    for folder, said in ((tmp_path / "missing", "No such"), (tmp_path / "empty", "no image file"), (photos / "0.png", "Not a")):
+        _one_line(_run("folder_to_csv.py", folder, tmp_path / "answers.csv"), said)
+    assert not (tmp_path / "answers.csv").exists()
+    _one_line(_run("folder_to_csv.py", photos, tmp_path / "nowhere" / "answers.csv"), "answers.csv")
+
+
+def test_a_service_without_its_folder(tmp_path: Path) -> None:
+    """Ends at once, with a line."""
+    _one_line(_run("service.py", tmp_path / "missing"), "which has to be there")
 
 
 def test_a_callback(photos: Path) -> None:
     """Two presses of Enter, two answers."""
     assert _run("on_button.py", photos / "1.png", text="\n\n").stdout.split() == ["2", "2"]
+
+
+def test_a_callback_outlives_a_photo_that_is_missing(photos: Path) -> None:
+    """A press without the file is a line on stderr, and the next one is answered."""
+    photo = photos / "later.png"
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(_command("on_button.py", photo), text=True, env=environment, **pipes) as child:
+        assert child.stdin
+        assert child.stdout
+        assert child.stderr
+        print(file=child.stdin, flush=True)
+        assert "later.png: cannot be read" in child.stderr.readline()
+        shutil.copy(photos / "1.png", photo)
+        print(file=child.stdin, flush=True)
+        assert child.stdout.readline() == "2\n"
+        child.stdin.close()
+        assert child.wait(timeout=60) == 0
 
 
 def test_a_service(photos: Path, tmp_path: Path) -> None:
@@ -102,6 +164,7 @@ def test_the_unit_file_starts_the_service() -> None:
     """Systemd reads it without a complaint where it is installed; its command names the example."""
     text = (EXAMPLES / "digits.service").read_text()
     assert "ExecStart=/opt/digits/bin/python /opt/digits/service.py /var/lib/digits/in" in text
+    assert "MemoryMax=512M" in text  # tests/edge_runtime/test_image_fuzzing.py holds pictures to less
     if analyze := shutil.which("systemd-analyze"):
         found = subprocess.run([analyze, "verify", str(EXAMPLES / "digits.service")], capture_output=True, text=True)
         complaints = [line for line in found.stderr.splitlines() if "digits.service" in line and "not executable" not in line]
