@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
 
 from benchmarks.figures import median_ns
 from benchmarks.reporting.comparable import Named
 from benchmarks.results import OURS, ModelResult
 from edge_runtime.errors import InputError
-from edge_runtime.model_file import MODELS
+from edge_runtime.model_file import MODELS, read_model_file
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,11 @@ class Choice:
     runner_up: Option | None
 
 
-def choose(results: Sequence[Named], limits: Limits, board: str | None = None) -> Choice:
-    """Pick the most accurate model within the limits; of equals the fastest, then the smallest.
+def of_board(results: Sequence[Named], board: str | None = None) -> list[Named]:
+    """The results of that board, or of the only one.
 
     Raises:
-        InputError: no or several boards, no model with an accuracy and enough samples, or one model twice.
+        InputError: there are none of it, or none was named and they are of several.
     """
     boards = sorted({named.result.machine.board for named in results})
     if board is None and len(boards) > 1:
@@ -78,7 +80,18 @@ def choose(results: Sequence[Named], limits: Limits, board: str | None = None) -
     chosen = board or boards[0]
     if chosen not in boards:
         raise InputError(f"no results of {chosen}; there are those of {', '.join(boards)}")
-    options = _options(results, chosen)
+    return [named for named in results if named.result.machine.board == chosen]
+
+
+def choose(results: Sequence[Named], limits: Limits, board: str | None = None) -> Choice:
+    """Pick the most accurate model within the limits; of equals the fastest, then the smallest.
+
+    Raises:
+        InputError: no or several boards, no model with an accuracy and enough samples, or one model twice.
+    """
+    results = of_board(results, board)
+    chosen = results[0].result.machine.board
+    options = _options(results)
     excluded = {name: tuple(option for option in options if not test(option)) for name, test in limits.tests().items()}
     left = sorted(
         (option for option in options if not any(option in found for found in excluded.values())),
@@ -90,11 +103,10 @@ def choose(results: Sequence[Named], limits: Limits, board: str | None = None) -
     return Choice(chosen, tuple(options), tuple(front), excluded, *([*left, None, None][:2]))
 
 
-def _options(results: Sequence[Named], board: str) -> list[Option]:
+def _options(results: Sequence[Named]) -> list[Option]:
     found: dict[tuple[str, str, str], Option] = {}
     for named in results:
-        if named.result.machine.board != board:
-            continue
+        board = named.result.machine.board
         for model in named.result.models:
             median = median_ns(model.median_turns)
             if model.way != OURS or model.accuracy is None or median is None:
@@ -103,14 +115,40 @@ def _options(results: Sequence[Named], board: str) -> list[Option]:
                 raise InputError(f"{model.label} is in two of the files; which one counts?")
             found[model.key] = Option(board, model, median / 1_000, model.accuracy.percent, model.file_bytes)
     if not found:
-        raise InputError(f"the results of {board} hold no model with both a latency and an accuracy")
+        raise InputError(f"the results of {results[0].result.machine.board} hold no model with both a latency and an accuracy")
     return list(found.values())
 
 
-def commands(option: Option) -> list[str]:
-    """The commands that make and check a model: a shipped one is there already."""
-    model = option.model
-    if (MODELS / model.file).exists():
-        return [f"digits verify {model.file.removesuffix('.tflite')}"]
-    short = model.file.removesuffix(".tflite").removeprefix(f"{model.name}-")
-    return [f"digits convert {model.name}.keras --recipe {short} --name {model.name} --out .", f"digits verify {model.file}"]
+@dataclass(frozen=True)
+class Commands:
+    """The commands that make a model, and those that check it."""
+
+    make: tuple[str, ...]
+    check: tuple[str, ...]
+
+
+def commands(option: Option, short_of: Callable[[str], str | None]) -> Commands:
+    """The commands about a model. A file of the same content as a shipped one is that one, whatever either is called.
+
+    Args:
+        option: the model.
+        short_of: gives the short form of a recipe's name, or None if it is no recipe's name.
+    """
+    model, short = option.model, short_of(option.model.recipe)
+    if shipped := _shipped(model):
+        path, name = shipped
+        convert = f"digits convert runs/{name}-seed0/model.keras --recipe {short} --name {name}"
+        return Commands((f"digits train --release {name} --seed 0", convert), (f"digits verify {path.stem}",))
+    if short is None:  # not made by us, so there are no golden images in it
+        return Commands((), (f"digits inspect {quote(model.file)}",))
+    make = (f"digits convert {quote(model.name)}.keras --recipe {short} --name {quote(model.name)} --out .",)
+    return Commands(make, (f"digits verify {quote(f'{model.name}-{short}.tflite')}",))
+
+
+def _shipped(model: ModelResult) -> tuple[Path, str] | None:
+    """The file that ships with this very FlatBuffer in it, and the name of its model."""
+    for path in sorted(MODELS.glob("*.tflite")):
+        found = read_model_file(path)
+        if found.sha256 == model.sha256:
+            return path, found.name
+    return None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.reporting.choose import Choice, Limits, Option, choose, commands
+from benchmarks.reporting.choose import Choice, Limits, Option, choose, commands, of_board
 from benchmarks.reporting.comparable import check_comparable, read_all
 from edge_runtime.errors import BadArgument, LimitsNotMet, RegressionFound
 from edge_runtime.files import refuse_to_overwrite, write_file
@@ -31,6 +31,7 @@ def report_command(results: Sequence[Path], out: Path, markdown: bool, is_diff: 
         _diff(results)
         return
     if not markdown:
+        _refuse_inputs(out, results)
         refuse_to_overwrite(out, force)
     named = read_all(results)
     differences = check_comparable(named)
@@ -46,6 +47,13 @@ def report_command(results: Sequence[Path], out: Path, markdown: bool, is_diff: 
     title = "Benchmarks: " + ", ".join(found.name for found in named)
     write_file(out, render(title, page.sections(named, differences), sortable=True), force)
     click.echo(f"written: {out}")
+
+
+def _refuse_inputs(out: Path, results: Sequence[Path]) -> None:
+    """No --force makes results of hours into a page."""
+    for path in results:
+        if out.resolve() == path.resolve() or (out.exists() and path.exists() and out.samefile(path)):
+            raise BadArgument(f"--out {out} is one of the results files; name the page otherwise")
 
 
 def _diff(paths: Sequence[Path]) -> None:
@@ -83,15 +91,18 @@ def choose_command(
     Prints all models with the Pareto front marked, what each limit excluded, the pick, the runner-up, and the commands that make and
     check the pick. Exits 3 if no model is within the limits.
     """
-    named = read_all(results)
+    from benchmarks.doubts import warnings
+    from convert.recipes import RECIPES
+
+    named = of_board(read_all(results), board)
     differences = check_comparable(named)
-    found = choose(named, Limits(max_latency_us, min_accuracy, max_bytes), board)
+    found = choose(named, Limits(max_latency_us, min_accuracy, max_bytes))
     click.echo(
         text_table(
             ("model", "p50", "accuracy", "file", "Pareto front", "excluded by"), [_row(option, found) for option in _sorted(found)]
         )
     )
-    for line in differences:
+    for line in [*differences, *(f"{one.name}: {text}" for one in named for text in warnings(one.result))]:
         click.echo(f"note: {line}")
     for limit, options in found.excluded.items():
         click.echo(f"{limit}: excludes {len(options)} of {len(found.options)}" + (f" ({_names(options)})" if options else ""))
@@ -100,8 +111,12 @@ def choose_command(
     click.echo(f"pick: {found.pick.label}: {_figures(found.pick)}; {_reason(found)}")
     if found.runner_up:
         click.echo(f"runner-up: {found.runner_up.label}: {_figures(found.runner_up)}; {_trade(found.pick, found.runner_up)}")
-    for command in commands(found.pick):
-        click.echo(f"next: {command}")
+    shorts = {recipe.name: recipe.short for recipe in RECIPES.values()}
+    advice = commands(found.pick, shorts.get)
+    for command in advice.make:
+        click.echo(f"make it: {command}")
+    for command in advice.check:
+        click.echo(f"check it: {command}")
 
 
 def _sorted(found: Choice) -> list[Option]:

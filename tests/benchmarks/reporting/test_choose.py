@@ -7,17 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.reporting.choose import Limits, choose, commands
+from benchmarks.reporting.choose import Commands, Limits, choose, commands
 from benchmarks.reporting.comparable import Named
 from benchmarks.results import ModelResult
+from convert.recipes import RECIPES
 from edge_runtime.errors import InputError
+from edge_runtime.model_file import MODELS, read_model_file
 from edge_runtime.statistics import Accuracy, wilson_interval
 from tests.benchmarks.samples import MACHINE, bench_result, many_processes
 
 
 def _model(name: str, microseconds: int, correct: int, size: int) -> ModelResult:
     accuracy = Accuracy(correct, 10_000, wilson_interval(correct, 10_000))
-    return many_processes([microseconds * 1_000] * 2, name=name, file=f"{name}-int8.tflite", accuracy=accuracy, file_bytes=size)
+    return many_processes(
+        [microseconds * 1_000] * 2, name=name, file=f"{name}-int8.tflite", accuracy=accuracy, file_bytes=size, payload_bytes=1
+    )
 
 
 BIG, MIDDLE, LITTLE, BAD = (
@@ -105,18 +109,34 @@ def test_models_without_an_accuracy_are_no_choice() -> None:
         choose([Named("pi", bench_result(replace(MIDDLE, accuracy=None)))], Limits())
 
 
+SMALL = read_model_file(MODELS / "small-int8.tflite").sha256
+SHIPPED = Commands(
+    ("digits train --release small --seed 0", "digits convert runs/small-seed0/model.keras --recipe int8 --name small"),
+    ("digits verify small-int8",),
+)
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"name": "small", "file": "small-int8.tflite"}, ["digits verify small-int8"]),
+        ({"name": "small", "file": "small-int8.tflite", "sha256": SMALL}, SHIPPED),
+        ({"name": "mine", "file": "copy.tflite", "sha256": SMALL}, SHIPPED),
         (
-            {"name": "mine", "file": "mine-int8.tflite"},
-            ["digits convert mine.keras --recipe int8 --name mine --out .", "digits verify mine-int8.tflite"],
+            {"name": "small", "file": "small-int8.tflite"},
+            Commands(("digits convert small.keras --recipe int8 --name small --out .",), ("digits verify small-int8.tflite",)),
         ),
+        (
+            {"name": "my own", "file": "best.tflite", "recipe": "static_wi4_ai8"},
+            Commands(
+                ("digits convert 'my own'.keras --recipe int4 --name 'my own' --out .",), ("digits verify 'my own-int4.tflite'",)
+            ),
+        ),
+        ({"name": "a b", "file": "a b.tflite", "recipe": "unknown"}, Commands((), ("digits inspect 'a b.tflite'",))),
     ],
 )
-def test_the_commands_make_and_check_the_pick(changes: dict[str, Any], expected: list[str]) -> None:
-    """A shipped model is there already."""
+def test_the_commands_make_and_check_the_pick(changes: dict[str, Any], expected: Commands) -> None:
+    """What ships is told by its content, not by its name; a recipe goes by its short form, whatever the file is called."""
     found = choose([Named("pi", bench_result(replace(MIDDLE, **changes)))], Limits())
     assert found.pick is not None
-    assert commands(found.pick) == expected
+    shorts = {recipe.name: recipe.short for recipe in RECIPES.values()}
+    assert commands(found.pick, shorts.get) == expected

@@ -48,6 +48,25 @@ def test_a_report_is_not_overwritten_unasked(tmp_path: Path) -> None:
     assert digits("report", AVX512, "--out", out, "--force").code == 0
 
 
+def test_a_report_never_replaces_its_results(tmp_path: Path) -> None:
+    """Not by --force either, and not under another name of the same file."""
+    results = _run(tmp_path, "results", 1_000, 1_001)
+    content, link = results.read_bytes(), tmp_path / "link.json"
+    link.hardlink_to(results)
+    for out in (results, tmp_path / "x" / ".." / "results.json", link):
+        message = one_line(digits("report", results, "--out", out, "--force"), 2)
+        assert message == f"digits: --out {out} is one of the results files; name the page otherwise\n"
+    assert results.read_bytes() == content
+
+
+def test_a_run_is_not_compared_with_itself(tmp_path: Path) -> None:
+    """A copy under another path is no second run."""
+    old = _run(tmp_path, "old", 1_000, 1_001, 1_002)
+    copy = tmp_path / "copy.json"
+    copy.write_bytes(old.read_bytes())
+    assert "are the same run" in one_line(digits("report", "--diff", old, copy), 4)
+
+
 def test_markdown_is_printed(tmp_path: Path) -> None:
     """A table, and where it is from; nothing is written."""
     answer = digits("report", AVX512, "--markdown")
@@ -102,7 +121,25 @@ def test_choosing_says_why() -> None:
     assert any(re.fullmatch(r"at most 50 us: excludes \d of 10 \(base .*\)", line) for line in lines)
     assert any(line.startswith("pick: small static_wi8_ai8: 99.62 % right, ") for line in lines)
     assert any(line.startswith("runner-up: nano float32: 99.43 % right, ") for line in lines)
-    assert lines[-1] == "next: digits verify small-int8"
+    assert lines[-3:] == [
+        "make it: digits train --release small --seed 0",
+        "make it: digits convert runs/small-seed0/model.keras --recipe int8 --name small",
+        "check it: digits verify small-int8",
+    ]
+
+
+def test_choosing_states_the_doubts(tmp_path: Path) -> None:
+    """A pick is worth what its results are."""
+    answer = digits("choose", _run(tmp_path, "few", 1_000_000, 1_000_001))
+    assert "note: few: m static_wi8_ai8: 200 samples are too few for a p99, which needs 1,000\n" in answer.out
+
+
+def test_the_board_is_chosen_before_anything_is_compared(tmp_path: Path) -> None:
+    """Two machines under one name are no matter to the choice for a third."""
+    one, two = _run(tmp_path, "one", 1_000, 1_001), _run(tmp_path, "two", 1_002, 1_003, machine=replace(MACHINE, cores=8))
+    five = _run(tmp_path, "five", 1_004, 1_005, machine=replace(MACHINE, board="Pi 5"))
+    assert "two machines go by one name" in one_line(digits("choose", one, two, five, "--board", "Pi 4"), 4)
+    assert digits("choose", one, two, five, "--board", "Pi 5").code == 0
 
 
 def test_no_model_within_the_limits_exits_3() -> None:
