@@ -81,8 +81,11 @@ class Page:
         """Ask before the work is done whether the file may be written.
 
         Raises:
+            BadArgument: its name does not end in .png.
             WouldOverwrite: it exists and `force` is false.
         """
+        if path.suffix.lower() != ".png":
+            raise BadArgument(f"{path}: --explain draws a PNG; give a name that ends in .png")
         refuse_to_overwrite(path, force)
         self._path, self._force = path, force
         self._rows: list[NDArray[np.uint8]] = []
@@ -112,7 +115,8 @@ def _panels(answer: Answer) -> list[tuple[str, Image.Image]]:
     """Titles and pictures of the steps, each at most 168 pixels large; the digit's ink has its box around it."""
     photo = answer.picture.photo
     if photo is None:
-        return [("28x28, as it is", _thumbnail(answer.picture.image))]
+        inverted = any(text.startswith("inverted") for text in answer.picture.warnings)
+        return [(f"28x28, {'inverted' if inverted else 'as it is'}", _thumbnail(answer.picture.image))]
     panels = [(title, _thumbnail(levels)) for title, levels in photo.steps]
     if photo.strokes:
         panel = panels[INK][1]
@@ -147,7 +151,7 @@ def _draw_scores(pen: ImageDraw.ImageDraw, answer: Answer, left: int, top: int) 
 
 def _write(pen: ImageDraw.ImageDraw, left: int, top: int, text: str, colour: str) -> None:
     """Text in the font that Pillow brings along, which has the letters of Latin-1 at least."""
-    pen.text((left, top), text.encode("latin-1", "replace").decode("latin-1"), fill=colour, font=_font())
+    pen.text((left, top), _printable(text).encode("latin-1", "replace").decode("latin-1"), fill=colour, font=_font())
 
 
 @lru_cache(maxsize=1)
@@ -159,4 +163,10 @@ def _font() -> Any:
 
 
 def _shorten(source: str) -> str:
-    return source if len(source) <= _CHARACTERS_A_LINE else f"...{source[3 - _CHARACTERS_A_LINE :]}"
+    shown = _printable(source)
+    return shown if len(shown) <= _CHARACTERS_A_LINE else f"...{shown[3 - _CHARACTERS_A_LINE :]}"
+
+
+def _printable(text: str) -> str:
+    """In one line: what cannot be printed, such as a line's end in a file's name, as Python writes it."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -2,9 +2,10 @@
 
 import io
 import os
+import stat
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -27,7 +28,10 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
 _KINDS = "PNG, JPEG, BMP, GIF, WebP or TIFF"
 _ORIENTATION = 274
+_WHITES = (255, 4_095, 65_535)
 _HEIC = (b"heic", b"heix", b"mif1", b"msf1")
+MOST_BYTES = 6 * MOST_PIXELS
+"""That decoding a picture may take: 384 MB."""
 LIGHT = 0.75
 """Share of a 28x28 picture's border that is light if its ink is dark; none of MNIST's 70,000 images is so, nor of Fashion-MNIST's."""
 BLANK = 10
@@ -127,12 +131,31 @@ def read_pixels(
     Raises:
         ImageError: as `read_picture`.
     """
+    if stream is None:
+        _refuse_what_is_no_file(path)
     with _errors_of_ours(path, most_pixels), PIL.Image.open(path if stream is None else stream, formats=_FORMATS) as opened:
         if opened.width * opened.height > most_pixels:
             raise ImageError(f"{path}: {opened.width}x{opened.height} is more than {most_pixels:,} pixels")
+        if opened.width * opened.height * _bytes_a_pixel(opened) > MOST_BYTES:
+            raise ImageError(f"{path}: {opened.width}x{opened.height} pixels of this kind take too much memory; save it as PNG")
         size = max(opened.size)
         pixels = upright(_reduced(opened, longest), _orientation(opened))
         return pixels, size / max(pixels.shape[:2])
+
+
+def _bytes_a_pixel(opened: PIL.Image.Image) -> int:
+    """What decoding takes: WebP's decoder keeps four copies with opacity, a progressive JPEG's all coefficients, of 16 bits."""
+    if opened.format == "WEBP":
+        return 16
+    return 2 * len(opened.getbands()) if opened.info.get("progressive") else 4
+
+
+def _refuse_what_is_no_file(path: Path | str) -> None:
+    """A pipe may never end, and a device neither."""
+    with suppress(OSError, ValueError):  # what is wrong with it is told when it is opened
+        mode = Path(path).stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise ImageError(f"{path}: is no regular file; give - to read standard input")
 
 
 @contextmanager
@@ -176,17 +199,23 @@ def _reduced(opened: PIL.Image.Image, longest: int) -> NDArray[Any]:
     # A JPEG file decodes to an eighth, a quarter or half of its size at once, and to its brightness alone.
     opened.draft("L", (max(1, opened.width // factor), max(1, opened.height // factor)))
     factor = -(-max(opened.size) // longest)
-    if factor == 1:
-        return np.asarray(_plain(opened))
     strips = strips_of(opened.height, opened.width, factor)
-    pieces = [_plain(opened.crop((0, top, opened.width, bottom))).reduce(factor) for top, bottom in strips]
-    return np.concatenate([np.asarray(piece) for piece in pieces])
+    crops = [(0, top, opened.width, bottom) for top, bottom in strips]
+    full = _full(max(int(np.asarray(opened.crop(crop)).max()) for crop in crops)) if opened.mode.startswith("I") else 255
+    if factor == 1:
+        return np.asarray(_plain(opened, full))
+    return np.concatenate([np.asarray(_plain(opened.crop(crop), full).reduce(factor)) for crop in crops])
 
 
-def _plain(image: PIL.Image.Image) -> PIL.Image.Image:
+def _full(largest: int) -> int:
+    """What white is in a picture of whole numbers whose largest is this: files of 16 and 32 bits hold values of 8, 12 or 16, or any."""
+    return next((full for full in _WHITES if largest <= full), largest)
+
+
+def _plain(image: PIL.Image.Image, full: int) -> PIL.Image.Image:
     """The same image with grey levels, as bytes or as floats of 0 to 255, with colours, or with colours and opacity."""
-    if image.mode.startswith("I"):  # 16 bits a pixel
-        return PIL.Image.fromarray((np.asarray(image).clip(0, 65_535) / 257).astype(np.float32))
+    if image.mode.startswith("I"):  # 16 or 32 bits a pixel, of which `full` is white
+        return PIL.Image.fromarray((np.asarray(image).clip(0, full) * (255 / full)).astype(np.float32))
     if image.mode == "F":
         raise ImageError("has pixels that are real numbers; save it with 8 or 16 bits")
     if "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa"):

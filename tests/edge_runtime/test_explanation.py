@@ -11,8 +11,10 @@ import pytest
 from edge_runtime import Classifier, explanation
 from edge_runtime.answers import Answer, Answerer
 from edge_runtime.errors import BadArgument, WouldOverwrite
-from edge_runtime.explanation import GAP, LINE, MOST_ROWS, PANEL, WIDTH, Page, explain
+from edge_runtime.explanation import GAP, LINE, MOST_ROWS, PANEL, WIDTH, Page, explain, explain_reading
 from edge_runtime.images import png_bytes, read_picture
+from edge_runtime.reading import Reading
+from tests.commands import digits, one_line
 from tests.photos import invent_scene, jpeg_bytes, photograph
 from train.data import Dataset
 
@@ -74,6 +76,25 @@ def test_any_name_is_drawn(mnist: Dataset) -> None:
     """In other scripts than the font has, and far too long."""
     for source in ("数字.png", "x" * 400 + ".png", ""):
         assert explain(_answer(mnist.validation.images[0], source)).shape[1] == WIDTH
+
+
+@pytest.mark.parametrize("name", ["a\nb.png", "a\rb.png", "a\x1bb.png", "a\udcffb.png"])
+def test_a_name_stays_in_its_line(name: str, mnist: Dataset) -> None:
+    """A line's end in it is shown as Python writes it, and nothing is printed over what is below."""
+    image = mnist.validation.images[0]
+    assert np.array_equal(explain(_answer(image, name)), explain(_answer(image, repr(name)[1:-1])))
+    reading = Reading((), (), np.full((50, 50), 255, np.float32), (0, 0), 1.0)
+    assert np.array_equal(explain_reading(name, reading), explain_reading(repr(name)[1:-1], reading))
+
+
+def test_a_page_is_a_png(tmp_path: Path) -> None:
+    """Under no other name; by any command, before it works."""
+    Page(tmp_path / "page.PNG")
+    for name in ("page.jpg", "page", ".png"):
+        with pytest.raises(BadArgument, match=r"ends in \.png"):
+            Page(tmp_path / name)
+    assert "out.jpg: --explain draws a PNG" in one_line(digits("classify", "missing.png", "--explain", "out.jpg"), 2)
+    assert "out.jpg: --explain draws a PNG" in one_line(digits("read", "missing.png", "--explain", "out.jpg"), 2)
 
 
 def test_the_font_of_an_older_pillow_will_do(photo: Answer, monkeypatch: pytest.MonkeyPatch) -> None:

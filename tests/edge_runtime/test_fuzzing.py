@@ -4,9 +4,7 @@ Each file may take ten seconds and a gigabyte; more ends the test.
 """
 
 import contextlib
-import resource
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,40 +18,13 @@ from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes
 from edge_runtime import Classifier, InputError
 from edge_runtime.inspection import Runtimes, describe, facts
 from edge_runtime.model_file import parse_model_file
+from tests.edge_runtime.limits import in_time, within_memory
 from tests.edge_runtime.mutations import FILES, mutated_file, mutated_plain_file
 from train.data import Dataset
 
 SECONDS = 10
 BYTES = 2**30
 LOADED = Classifier.load()
-
-
-@contextlib.contextmanager
-def _limits() -> Iterator[None]:
-    """Of memory, for all of the block: what is beyond it is a MemoryError."""
-    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (size + BYTES, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
-
-
-@contextlib.contextmanager
-def _in_time() -> Iterator[None]:
-    """A hang ends with a TimeoutError."""
-
-    def stop(*_: object) -> None:
-        raise TimeoutError(f"not done within {SECONDS} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(SECONDS)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def _look(data: bytes) -> bool:
@@ -71,9 +42,9 @@ def _look(data: bytes) -> bool:
 
 def _look_at_many(seeds: range) -> int:
     read = 0
-    with _limits():
+    with within_memory(BYTES):
         for seed in seeds:
-            with _in_time():
+            with in_time(SECONDS):
                 try:
                     read += _look(mutated_file(seed))
                 except Exception as error:
