@@ -71,12 +71,14 @@ def process_medians(turns: Sequence[Turn]) -> dict[int, float]:
 
 
 def median_interval(turns: Sequence[Turn]) -> tuple[float, float] | None:
-    """95 % interval of the median in nanoseconds; None from a single process.
+    """95 % interval of the median in nanoseconds; None from a single process, and where the clock saw nothing of the calls.
 
     Student's t over the logarithms of the processes' medians. Samples of one process share its memory layout and its moment, so they are
     no independent witnesses; processes are. Source: T. Kalibera and R. Jones, "Rigorous benchmarking in reasonable time", ISMM 2013.
     """
     medians = process_medians(turns)
+    if min(medians.values()) == 0:  # a sweep by a coarse clock
+        return None
     interval = _interval([math.log(value) for value in medians.values()])
     return interval and (math.exp(interval[0]), math.exp(interval[1]))
 

@@ -1,5 +1,6 @@
 """MLPerf LoadGen beside our own timing: its runs in the same processes, its summaries, and what both say."""
 
+import math
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from statistics import median
 
 import numpy as np
 
+from benchmarks.measured import MOST, in_range
 from benchmarks.workers import Worker
 from edge_runtime.statistics import Accuracy, accuracy_of
 from train.data import Split
@@ -38,6 +40,9 @@ class LoadGenRun:
     def __post_init__(self) -> None:
         if self.scenario not in SCENARIOS or self.process < 0:
             raise ValueError(f"scenario {self.scenario!r} in process {self.process}")
+        for line in self.summary:
+            if (match := _FIGURE.match(line)) and _is_figure(match["name"]) and not 0 < _number(match["value"]) <= MOST:
+                raise ValueError(f"{line[:60]!r} is no figure of LoadGen's")
 
     @property
     def valid(self) -> bool:
@@ -49,7 +54,19 @@ class LoadGenRun:
         return self._figures().get(name)
 
     def _figures(self) -> Mapping[str, float]:
-        return {match["name"]: float(match["value"]) for line in self.summary if (match := _FIGURE.match(line))}
+        return {match["name"]: _number(match["value"]) for line in self.summary if (match := _FIGURE.match(line))}
+
+
+def _is_figure(name: str) -> bool:
+    return name.endswith("percentile latency (ns)") or name == "Samples per second"
+
+
+def _number(text: str) -> float:
+    """NaN for what only looks like a number, such as the release 1.2.3."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 @dataclass(frozen=True)
@@ -62,6 +79,9 @@ class LoadGen:
     release: str
     empty_ns: tuple[float, ...]
     runs: tuple[LoadGenRun, ...]
+
+    def __post_init__(self) -> None:
+        in_range(**{f"empty_ns[{number}]": taken for number, taken in enumerate(self.empty_ns)})
 
     def single_streams(self, model: str) -> list[LoadGenRun]:
         """The timed SingleStream runs of a model."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.measured import in_range
 from edge_runtime.device.system import read_system
 from edge_runtime.interpreter import Backend, backend_version
 
@@ -30,6 +31,11 @@ class Machine:
     numpy: str
     runtime: str
     simd: tuple[str, ...] = ()  # empty too where nobody looked
+
+    def __post_init__(self) -> None:
+        in_range(1, 1_000_000, cores=self.cores)
+        in_range(memory_bytes=self.memory_bytes)
+        in_range(0, 100, busy_percent=self.busy_percent)
 
 
 def this_machine(board: str, backend: Backend) -> Machine:

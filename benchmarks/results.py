@@ -6,140 +6,19 @@ from pathlib import Path
 
 from benchmarks.loadgen import LoadGen
 from benchmarks.machine import Machine
+from benchmarks.measured import ColdStart, Condition, Limits, Prefix, Start, Sweep, Turn, Window, in_range
 from edge_runtime.errors import InputError
 from edge_runtime.records import from_json
 from edge_runtime.statistics import Accuracy
 
+__all__ = [
+    "OURS", "SCHEMA_VERSION", "BenchResult", "ColdStart", "Condition", "Limits", "Machine", "ModelResult", "Prefix", "Start", "Sweep",
+    "Turn", "Window", "find_models", "read_results",
+]  # fmt: skip
 SCHEMA_VERSION = 2
 OURS = "Classifier.classify"
+_SECOND_NS = 1_000_000_000
 _COARSE_NS = 1_000  # no call is over within a step of a finer clock
-
-
-def _not_below_0(**values: int | float | None) -> None:
-    for name, value in values.items():
-        if value is not None and value < 0:
-            raise ValueError(f"{name} is {value}, expected no number below 0")
-
-
-@dataclass(frozen=True)
-class Turn:
-    """Successive samples of one model, between turns of others.
-
-    process, round: numbers of the process and of its round, from 0. batch: images of a call. group: calls of a sample; 1 is one call a
-    sample. dropped: calls at the beginning that are not kept, until their times agreed. preempted: how often the system took the
-    processor away during the turn; None where nobody looked. samples_ns: of each whole group.
-    """
-
-    process: int
-    round: int
-    batch: int
-    group: int
-    dropped: int
-    preempted: int | None
-    samples_ns: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        _not_below_0(process=self.process, round=self.round, dropped=self.dropped, preempted=self.preempted)
-        if min(self.batch, self.group) < 1:
-            raise ValueError(f"batch {self.batch} and group {self.group}, expected 1 or more")
-        if not self.samples_ns or min(self.samples_ns) < 0:
-            raise ValueError("times are missing, or below 0")
-
-
-@dataclass(frozen=True)
-class Start:
-    """A model loaded in one of the run's processes: how many calls its warm-up took, and whether their times came to agree."""
-
-    process: int
-    warmup_calls: int
-    agreed: bool
-
-
-@dataclass(frozen=True)
-class ColdStart:
-    """A process from its start to its first answer, in nanoseconds, and its memory in bytes.
-
-    process_ns: the system's, and the interpreter's, until the first line of Python. imports_ns: of what is needed to load a model.
-    load_ns: reading and checking the file, making the interpreter. first_ns: the first answer. steady_bytes: proportional set size after
-    some answers (a page that several processes share counts for each in part). peak_bytes: largest resident set. None: not told.
-    """
-
-    process_ns: int
-    imports_ns: int
-    load_ns: int
-    first_ns: int
-    steady_bytes: int | None
-    peak_bytes: int | None
-
-    def __post_init__(self) -> None:
-        _not_below_0(
-            process_ns=self.process_ns,
-            imports_ns=self.imports_ns,
-            load_ns=self.load_ns,
-            first_ns=self.first_ns,
-            steady_bytes=self.steady_bytes,
-            peak_bytes=self.peak_bytes,
-        )
-
-    @property
-    def total_ns(self) -> int:
-        """From nothing to the first answer."""
-        return self.process_ns + self.imports_ns + self.load_ns + self.first_ns
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """A model at another batch size or with other threads, in turns with the others."""
-
-    threads: int
-    batch: int
-    turns: tuple[Turn, ...]
-
-    def __post_init__(self) -> None:
-        if self.threads < 1 or not self.turns or any(turn.batch != self.batch for turn in self.turns):
-            raise ValueError("no turns, or turns of another batch size, or no threads")
-
-
-@dataclass(frozen=True)
-class Window:
-    """Some seconds of answering without rest. turn: what was timed. microjoules: of the whole processor; None: not told."""
-
-    turn: Turn
-    condition: "Condition"
-    microjoules: int | None
-
-    def __post_init__(self) -> None:
-        _not_below_0(microjoules=self.microjoules)
-
-
-@dataclass(frozen=True)
-class Prefix:
-    """The first operators of a model, up to one (benchmarks.layers): its kind, the shape that it gives, its multiply-adds.
-
-    The first of all has no operator yet. turns: of all of them together.
-    """
-
-    operator: str
-    output: tuple[int, ...]
-    multiply_adds: int
-    turns: tuple[Turn, ...]
-
-    def __post_init__(self) -> None:
-        _not_below_0(multiply_adds=self.multiply_adds)
-        if not self.turns:
-            raise ValueError("it was never timed")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the machine can do at most, as measured in each process: float32 multiply-adds and bytes a second (benchmarks.limits)."""
-
-    multiply_adds: tuple[float, ...]
-    bytes: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if not self.multiply_adds or min(*self.multiply_adds, *self.bytes) <= 0 or len(self.bytes) != len(self.multiply_adds):
-            raise ValueError("speeds are missing, or not above 0")
 
 
 @dataclass(frozen=True)
@@ -172,10 +51,17 @@ class ModelResult:
     layers: tuple[Prefix, ...] = ()
 
     def __post_init__(self) -> None:
-        _not_below_0(file_bytes=self.file_bytes, payload_bytes=self.payload_bytes, scale_bytes=self.scale_bytes)
-        _not_below_0(multiply_adds=self.multiply_adds)
+        in_range(file_bytes=self.file_bytes, payload_bytes=self.payload_bytes, scale_bytes=self.scale_bytes)
+        in_range(multiply_adds=self.multiply_adds, **{f"installed {name}": size for name, size in self.installed.items()})
+        if self.payload_bytes > self.file_bytes:
+            raise ValueError(f"payload_bytes is {self.payload_bytes}, more than the {self.file_bytes} of its file")
         if not any(turn.group == 1 for turn in self.turns) or any(turn.batch != 1 for turn in self.turns):
             raise ValueError(f"{self.file} has no times of single calls with one image, or others among them")
+        if any(min(turn.samples_ns) == 0 for turn in self.median_turns):
+            raise ValueError(f"{self.file} has times of 0 in what its median is taken from")
+        processes = [{turn.process for turn in prefix.turns} for prefix in self.layers]
+        if any(found != processes[0] or len(found) < 2 for found in processes):
+            raise ValueError(f"{self.file} has layers that were not timed in the same processes, two at least")
 
     @property
     def label(self) -> str:
@@ -196,31 +82,6 @@ class ModelResult:
     def median_turns(self) -> tuple[Turn, ...]:
         """The turns that a median is taken from: those in groups where single calls are too short for the clock."""
         return tuple(turn for turn in self.turns if turn.group > 1) or self.turns
-
-
-@dataclass(frozen=True)
-class Condition:
-    """The machine at some time of the run.
-
-    when: "before", "process 1", ..., "after". seconds: how long was looked. busy_percent: of all cores, by other programs. stolen_percent:
-    taken by the machine's host. megahertz, celsius: now, of the fastest core and the hottest zone. throttled: the firmware's bits. None:
-    not told.
-    """
-
-    when: str
-    seconds: float
-    busy_percent: float
-    stolen_percent: float | None
-    megahertz: float | None
-    governor: str
-    celsius: float | None
-    throttled: int | None
-
-    def __post_init__(self) -> None:
-        for name in ("busy_percent", "stolen_percent"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value <= 100:
-                raise ValueError(f"{name} is {value}, expected 0 to 100")
 
 
 @dataclass(frozen=True)
@@ -256,8 +117,13 @@ class BenchResult:
     def __post_init__(self) -> None:
         if not self.models:
             raise ValueError("holds no model")
-        if self.threads < 1 or min(self.clock_step_ns, default=1) <= 0 or min(self.empty_ns, default=0) < 0:
-            raise ValueError("no threads, or an impossible clock")
+        in_range(1, 4_096, threads=self.threads)
+        in_range(1, 1_000_000, samples=self.samples)
+        in_range(0, 4_096, **{f"pinned[{number}]": processor for number, processor in enumerate(self.pinned)})
+        in_range(1, _SECOND_NS, **{f"clock_step_ns[{number}]": step for number, step in enumerate(self.clock_step_ns)})
+        in_range(0, **{f"empty_ns[{number}]": taken for number, taken in enumerate(self.empty_ns)})
+        if not self.conditions and (self.clock_step_ns or self.empty_ns):  # results of schema 1 know none of them
+            raise ValueError("conditions are missing")
         if max(self.clock_step_ns, default=1) < _COARSE_NS and any(
             min(turn.samples_ns) == 0 for model in self.models for turn in model.turns
         ):

@@ -16,6 +16,7 @@ AGREEING = 3  # windows that have to agree before it ends
 AGREEMENT = 0.02  # of each other
 LONGEST_WARM_UP = 2_000_000_000  # ns; a call that never settles is measured all the same, and the results say so
 SHORTEST_SAMPLE = 20_000  # ns
+MOST_GROUP = 1_000_000  # calls; also the most that a results file may state
 _SINGLE_STEPS = 10  # a call of CLOCK_STEPS / 10 steps can be timed by itself, to 5 %
 CLOCK_STEPS = 200  # in the shortest sample: the clock's step is then at most 0.5 % of it
 
@@ -79,7 +80,7 @@ def typical_ns(call: Call, inputs: Sequence[Any], median_ns: float, step_ns: int
 def group_size(call_ns: float, step_ns: int) -> int:
     """How many calls make a sample that is long enough for the clock: 1 for all but the fastest."""
     shortest = max(SHORTEST_SAMPLE, CLOCK_STEPS * step_ns)
-    return max(1, -(-shortest // max(1, int(call_ns))))
+    return min(MOST_GROUP, max(1, -(-shortest // max(1, int(call_ns)))))
 
 
 def clock_step() -> int:

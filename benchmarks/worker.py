@@ -21,7 +21,17 @@ from numpy.typing import NDArray
 from benchmarks import mlperf
 from benchmarks.limits import measure_limits
 from benchmarks.subjects import Subject
-from benchmarks.timing import Settled, clock_step, empty_calls, group_size, no_collection, settle, time_calls, typical_ns
+from benchmarks.timing import (
+    MOST_GROUP,
+    Settled,
+    clock_step,
+    empty_calls,
+    group_size,
+    no_collection,
+    settle,
+    time_calls,
+    typical_ns,
+)
 
 # A turn begins while another's weights lie in the caches: it settles again, quickly.
 _TURN = {"window": 8, "agreeing": 2, "agreement": 0.05, "limit_ns": 20_000_000}
@@ -82,7 +92,7 @@ class Bench:
 
     def _sustain(self, subject: Subject, call_ns: float, seconds: float) -> dict[str, Any]:
         """Call for so many seconds without rest: samples of so many calls that there are about two hundred."""
-        group = max(1, round(seconds * 1e9 / _WINDOW_SAMPLES / call_ns))
+        group = min(MOST_GROUP, max(1, round(seconds * 1e9 / _WINDOW_SAMPLES / call_ns)))
         samples: list[int] = []
         end = time.perf_counter_ns() + seconds * 1e9
         with no_collection():

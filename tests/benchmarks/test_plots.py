@@ -61,5 +61,8 @@ def test_few_samples_are_drawn_at_their_middle() -> None:
 
 def test_more_models_than_colours_and_markers_are_drawn() -> None:
     """Both begin again after ten."""
-    models = [model_result(name=f"m{number}", recipe=f"r{number}", file_bytes=1_000 * (number + 1)) for number in range(12)]
+    models = [
+        model_result(name=f"m{number}", recipe=f"r{number}", file_bytes=1_000 * (number + 1), payload_bytes=500)
+        for number in range(12)
+    ]
     assert _ink(accuracy_against_size(bench_result(*models))) > 0.01

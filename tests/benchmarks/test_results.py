@@ -61,6 +61,16 @@ def _changed_condition(**changes: Any) -> str:
     return _changed(conditions=[{**json.loads(TEXT)["conditions"][0], **changes}])
 
 
+def _layer(*processes: int) -> dict[str, Any]:
+    found = [_turn(process=process) for process in processes]
+    return {"operator": "CONV_2D", "output": [1, 10], "multiply_adds": 5, "turns": found}
+
+
+def _loadgen(line: str) -> dict[str, Any]:
+    runs = [{"model": "cnn", "process": 0, "scenario": "Offline", "summary": [line], "accuracy": None}]
+    return {"release": "6", "empty_ns": [900.0], "runs": runs}
+
+
 def _without(name: str) -> str:
     return json.dumps({key: value for key, value in json.loads(TEXT).items() if key != name})
 
@@ -80,14 +90,40 @@ BAD = {
     ),
     "number for a list": (_changed(models=7), "field 'models' is 7, expected a list"),
     "no model": (_changed(models=[]), "holds no model"),
-    "no times": (_changed_turn(samples_ns=[]), "field 'models[0].turns[0]' is impossible: times are missing, or below 0"),
-    "time of zero": (_changed_turn(samples_ns=[5, 0]), "times of 0, with a clock that is not as coarse"),
-    "time below zero": (_changed_turn(samples_ns=[5, -1]), "times are missing, or below 0"),
+    "no times": (_changed_turn(samples_ns=[]), "field 'models[0].turns[0]' is impossible: times are missing, below 0"),
+    "time of zero": (_changed_turn(samples_ns=[5, 0]), "has times of 0 in what its median is taken from"),
+    "time of zero of single calls": (
+        _changed_model(turns=[_turn(samples_ns=[5, 0]), _turn(group=9)]),
+        "times of 0, with a clock that is not as coarse",
+    ),
+    "times of zero with a coarse clock": (
+        json.dumps({**json.loads(_changed_turn(samples_ns=[0, 0])), "clock_step_ns": [1_000]}),
+        "has times of 0 in what its median is taken from",
+    ),
+    "time below zero": (_changed_turn(samples_ns=[5, -1]), "times are missing, below 0"),
+    "time of 400 digits": (_changed_turn(samples_ns=[10**400]), "longer than a century"),
+    "bytes of 400 digits": (_changed_model(file_bytes=10**400), "file_bytes is a number of 401 digits, expected 0 or more"),
+    "group without end": (_changed_turn(group=1_000_001), "group is 1000001, expected 1 to 1000000"),
+    "more payload than file": (_changed_model(payload_bytes=49_450), "payload_bytes is 49450, more than the 49449 of its file"),
+    "negative clock": (_changed_condition(megahertz=-1.0), "megahertz is -1.0, expected 0 or more"),
+    "no conditions": (_changed(conditions=[]), "conditions are missing"),
+    "no cores": (_changed(machine={**json.loads(TEXT)["machine"], "cores": 0}), "field 'machine' is impossible: cores is 0"),
+    "less than no memory": (_changed(machine={**json.loads(TEXT)["machine"], "memory_bytes": -1}), "memory_bytes is -1"),
+    "a layer of one process": (_changed_model(layers=[_layer(0), _layer(0)]), "layers that were not timed in the same processes"),
+    "layers of other processes": (
+        _changed_model(layers=[_layer(0, 1), _layer(0, 2)]),
+        "layers that were not timed in the same processes, two at least",
+    ),
+    "a figure of LoadGen that is a release": (
+        _changed(loadgen=_loadgen("50.00 percentile latency (ns) : 1.2.3")),
+        "field 'loadgen.runs[0]' is impossible: '50.00 percentile latency (ns) : 1.2.3' is no figure of LoadGen's",
+    ),
+    "a figure of LoadGen of 400 digits": (_changed(loadgen=_loadgen(f"Samples per second: {10**400}")), "no figure of LoadGen's"),
     "no turns": (_changed_model(turns=[]), "cnn-int8.tflite has no times of single calls with one image"),
     "groups alone": (_changed_model(turns=[_turn(group=4)]), "cnn-int8.tflite has no times of single calls with one image"),
     "batches among single images": (_changed_model(turns=[_turn(), _turn(batch=8)]), "or others among them"),
-    "group of none": (_changed_turn(group=0), "batch 1 and group 0, expected 1 or more"),
-    "interrupted less than never": (_changed_turn(preempted=-1), "preempted is -1, expected no number below 0"),
+    "group of none": (_changed_turn(group=0), "group is 0, expected 1 to 1000000"),
+    "interrupted less than never": (_changed_turn(preempted=-1), "preempted is -1, expected 0 or more"),
     "negative cold start": (_changed_cold(load_ns=-1), "field 'models[0].cold[0]' is impossible: load_ns is -1"),
     "negative size": (_changed_model(file_bytes=-5), "file_bytes is -5"),
     "sweep without turns": (
@@ -99,7 +135,7 @@ BAD = {
         "holds Classifier.classify cnn static_wi8_ai8 twice",
     ),
     "other processes than the reference's": (_changed_model(turns=[_turn(process=7)]), "not timed in the same processes"),
-    "a clock that stands": (_changed(clock_step_ns=[0]), "no threads, or an impossible clock"),
+    "a clock that stands": (_changed(clock_step_ns=[0]), "clock_step_ns[0] is 0, expected 1 to 1000000000"),
     "busier than can be": (_changed_condition(busy_percent=170.0), "busy_percent is 170.0, expected 0 to 100"),
     "more right than asked": (
         _changed_model(accuracy={"correct": 3, "total": 2, "interval": [0.0, 1.0]}),

@@ -23,7 +23,7 @@ from tests.benchmarks.samples import bench_result, many_processes, model_result
 TEXT = """\
 model   recipe          file     payload  test accuracy (95 % interval)  p50       95 % interval    p90       p99       cold start  memory
 cnn     static_wi8_ai8  49.4 KB  36.1 KB  99.36 % (99.18 to 99.50)       501.0 us  -                901.0 us  991.0 us  113.00 ms   38.0 MB
-linear  float32         1.0 KB   36.1 KB  -                              11.0 us   -                -         -         -           -
+linear  float32         1.0 KB   0.9 KB   -                              11.0 us   -                -         -         -           -
 n       int8            49.4 KB  36.1 KB  99.36 % (99.18 to 99.50)       12.2 us   10.9 to 13.4 us  12.2 us   -         113.00 ms   38.0 MB"""
 
 MARKDOWN = """\
@@ -32,7 +32,9 @@ MARKDOWN = """\
 | cnn | int8 |
 | mlp | fp32 |"""
 
-FEW = model_result(name="linear", recipe="float32", file_bytes=999, steady_ns=tuple(range(1_000, 21_000, 1_000)), accuracy=None)
+FEW = model_result(
+    name="linear", recipe="float32", file_bytes=999, payload_bytes=900, steady_ns=tuple(range(1_000, 21_000, 1_000)), accuracy=None
+)
 
 
 def test_the_table_of_a_benchmark_is_this_text() -> None:
