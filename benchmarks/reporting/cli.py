@@ -68,6 +68,8 @@ def _diff(paths: Sequence[Path]) -> None:
     click.echo(text_table(DIFF_HEADER, diff_rows(found)))
     for text in (diff_rule(), *differences, *found.notes):
         click.echo(f"note: {text}")
+    for label, _ in found.itself:
+        click.echo(f"note: {label} is the reference model: by its ratio to itself it cannot be judged")
     for label, where in [*((label, old.name) for label in found.gone), *((label, new.name) for label in found.new)]:
         click.echo(f"note: {label} is in {where} alone")
     for named in (old, new):

@@ -1,17 +1,33 @@
 """Regressions between two runs on one machine that were not interleaved: each by its ratio to the reference model of its own run."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import mean
+from statistics import mean, median
 
-from benchmarks.figures import log_ratios
-from benchmarks.results import BenchResult, ModelResult
+import numpy as np
+
+from benchmarks.figures import log_ratios, per_call
+from benchmarks.results import OURS, BenchResult, ModelResult
 from edge_runtime.errors import InputError
 
 FALSE_ALARMS = 0.05  # at most: the chance that any model of an unchanged run is called slower
+MOST_OF_REFERENCE = 0.05  # a change of the reference model itself beyond which it is told
 LEAST = 0.02  # a slowdown that nobody would act on is none
 _LEAST_PROCESSES = 3
+
+
+@dataclass(frozen=True)
+class Times:
+    """The median nanoseconds of a call in the old run and in the new one: two machines, perhaps, so nothing is concluded from them."""
+
+    old: float
+    new: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long it took in the new run."""
+        return self.new / self.old
 
 
 @dataclass(frozen=True)
@@ -20,7 +36,7 @@ class Difference:
 
     ratio: of its time in the new run to that in the old, each over the reference's. interval: 95 % of it, by itself. p: that a model which
     became no slower shows this much or more (Welch's t over the processes, one-sided, Holm's correction for all models). slower, faster:
-    what is concluded.
+    what is concluded. times: without the reference.
     """
 
     label: str
@@ -29,13 +45,19 @@ class Difference:
     p: float
     slower: bool
     faster: bool
+    times: Times
 
 
 @dataclass(frozen=True)
 class Diff:
-    """All models of both runs, and what only one of them has."""
+    """All models of both runs, and what only one of them has.
+
+    itself: models that are the reference's own file, which their ratio to it says nothing of. reference: its times in both runs.
+    """
 
     differences: tuple[Difference, ...]
+    itself: tuple[tuple[str, Times], ...]
+    reference: tuple[str, Times]
     gone: tuple[str, ...]
     new: tuple[str, ...]
     notes: tuple[str, ...]
@@ -59,7 +81,9 @@ def diff(old: BenchResult, new: BenchResult) -> Diff:
     common = [key for key in after if key in before]
     if not common:
         raise InputError("the two runs have no model in common")
-    tests = [_test(before[key], old.reference, after[key], new.reference) for key in common]
+    itself = [key for key in common if _is_reference(before[key], old) and _is_reference(after[key], new)]
+    judged = [key for key in common if key not in itself]
+    tests = [_test(before[key], old.reference, after[key], new.reference) for key in judged]
     worse = _holm([test.worse_p for test in tests])
     better = _holm([test.better_p for test in tests])
     return Diff(
@@ -71,13 +95,40 @@ def diff(old: BenchResult, new: BenchResult) -> Diff:
                 slower,
                 slower <= FALSE_ALARMS and test.ratio > 1 + LEAST,
                 faster <= FALSE_ALARMS and test.ratio < 1 / (1 + LEAST),
+                _times(before[key], after[key]),
             )
-            for key, test, slower, faster in zip(common, tests, worse, better, strict=True)
+            for key, test, slower, faster in zip(judged, tests, worse, better, strict=True)
         ),
+        tuple((after[key].label, _times(before[key], after[key])) for key in itself),
+        (new.reference.label, _times(old.reference, new.reference)),
         tuple(model.label for key, model in before.items() if key not in after),
         tuple(model.label for key, model in after.items() if key not in before),
-        tuple(text for key in common for text in _notes(before[key], after[key])),
+        (*_of_reference(old, new), *(text for key in common for text in _notes(before[key], after[key]))),
     )
+
+
+def _is_reference(model: ModelResult, result: BenchResult) -> bool:
+    return model.way == OURS and model.sha256 == result.reference.sha256
+
+
+def _times(old: ModelResult, new: ModelResult) -> Times:
+    before, after = (float(np.median(per_call(model.median_turns))) for model in (old, new))
+    return Times(before, after)
+
+
+def _of_reference(old: BenchResult, new: BenchResult) -> Iterator[str]:
+    """Whether what everything is compared with changed itself, and what numpy says, which is not of ours."""
+    change = _times(old.reference, new.reference).ratio
+    if max(change, 1 / change) <= 1 + MOST_OF_REFERENCE:
+        return
+    text = f"the reference model itself took {change:.2f} times as long, and models that changed as it did are not told"
+    if old.limits is None or new.limits is None:
+        yield f"{text}; nobody looked whether the machine changed"
+        return
+    product = median(old.limits.multiply_adds) / median(new.limits.multiply_adds)
+    same = abs(math.log(product / change)) <= math.log(1 + MOST_OF_REFERENCE)
+    cause = "so the machine changed" if same else "so our code or its runtime changed, not the machine alone"
+    yield f"{text}; numpy's product of matrices took {product:.2f} times as long, {cause}"
 
 
 @dataclass(frozen=True)

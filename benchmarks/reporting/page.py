@@ -8,7 +8,7 @@ from benchmarks.further import further_tables
 from benchmarks.report import Picture, Section, Table
 from benchmarks.reporting import plots
 from benchmarks.reporting.comparable import Named
-from benchmarks.reporting.diff import FALSE_ALARMS, LEAST, Diff
+from benchmarks.reporting.diff import FALSE_ALARMS, LEAST, Diff, Times
 from benchmarks.results import ModelResult
 from benchmarks.tables import HEADER, Row, as_markdown, machine_line, microseconds, middle, milliseconds, rows
 
@@ -25,7 +25,7 @@ _COLD_HEADER = (
     "at its peak",
     "installed",
 )
-DIFF_HEADER = ("model", "new / old", "95 % interval", "p (Holm)", "")
+DIFF_HEADER = ("model", "p50 old", "p50 new", "new / old", "over the reference", "95 % interval", "p (Holm)", "")
 
 
 def sections(results: Sequence[Named], differences: Sequence[str]) -> list[Section]:
@@ -156,17 +156,27 @@ def markdown(results: Sequence[Named]) -> str:
 
 
 def diff_rows(found: Diff) -> list[Row]:
-    """A row for each model of both runs."""
+    """A row for each model of both runs, and for the reference that they are compared by."""
+    label, times = found.reference
     return [
-        (
-            one.label,
-            f"{one.ratio:.3f}",
-            f"{one.interval[0]:.3f} to {one.interval[1]:.3f}",
-            f"{one.p:.2g}",
-            "SLOWER" if one.slower else "faster" if one.faster else "",
-        )
-        for one in found.differences
+        *(
+            (
+                one.label,
+                *_times_cells(one.times),
+                f"{one.ratio:.3f}",
+                f"{one.interval[0]:.3f} to {one.interval[1]:.3f}",
+                f"{one.p:.2g}",
+                "SLOWER" if one.slower else "faster" if one.faster else "",
+            )
+            for one in found.differences
+        ),
+        *((label, *_times_cells(times), "-", "-", "-", "is the reference") for label, times in found.itself),
+        (f"reference: {label}", *_times_cells(times), "-", "-", "-", ""),
     ]
+
+
+def _times_cells(times: Times) -> Row:
+    return microseconds(int(times.old)), microseconds(int(times.new)), f"{times.ratio:.3f}"
 
 
 def diff_rule() -> str:

@@ -24,7 +24,10 @@ def _write(path: Path, result: BenchResult) -> Path:
 
 def _run(folder: Path, name: str, *medians: int, **changes: object) -> Path:
     model = many_processes(medians, name="m")
-    return _write(folder / f"{name}.json", bench_result(model, reference=many_processes([1_000_000] * len(medians)), **changes))
+    return _write(
+        folder / f"{name}.json",
+        bench_result(model, reference=many_processes([1_000_000] * len(medians), sha256="00" * 32), **changes),
+    )
 
 
 def test_a_report_is_one_page_that_points_nowhere(tmp_path: Path) -> None:
@@ -91,6 +94,7 @@ def test_a_regression_exits_3(tmp_path: Path) -> None:
     assert answer.code == 3
     assert "SLOWER" in answer.out
     assert answer.err == "digits: m static_wi8_ai8 takes 8.0 % longer\n"
+    assert "1,000.0 us  1,080.0 us  1.080" in answer.out
     assert digits("report", "--diff", new, old).code == 0  # faster
     again = digits("report", "--diff", old, _run(tmp_path, "same", 1_000_500, 1_001_000, 999_500))
     assert (again.code, again.err) == (0, "")

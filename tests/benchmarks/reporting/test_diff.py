@@ -1,12 +1,15 @@
 """Regressions between runs: planted ones, none, and what cannot be compared."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.reporting.diff import FALSE_ALARMS, diff
-from benchmarks.results import BenchResult
+from benchmarks.reporting.page import diff_rows
+from benchmarks.results import BenchResult, Limits, ModelResult
 from edge_runtime.errors import InputError
 from edge_runtime.statistics import Accuracy
 from tests.benchmarks.samples import bench_result, many_processes
@@ -21,7 +24,7 @@ def _run(seed: int, *factors: float, drift: float = 1.0, noise: float = 0.01, pr
         return [int(time) for time in 10_000_000 * factor * common * np.exp(generator.normal(0, noise, processes))]
 
     models = [many_processes(times(factor), name=f"m{number}") for number, factor in enumerate(factors)]
-    return bench_result(*models, reference=many_processes(times(1.0), name="reference"))
+    return bench_result(*models, reference=many_processes(times(1.0), name="reference", sha256="00" * 32))
 
 
 def test_a_machine_that_became_slower_is_no_regression() -> None:
@@ -63,10 +66,57 @@ def test_unchanged_runs_raise_few_alarms() -> None:
 def test_times_that_never_vary_are_compared_as_they_are() -> None:
     """There is nothing to test, and nothing to divide by."""
     old, same, slow = (
-        bench_result(many_processes([time] * 4), reference=many_processes([1_000] * 4)) for time in (2_000, 2_000, 2_200)
+        bench_result(many_processes([time] * 4), reference=many_processes([1_000] * 4, sha256="00" * 32))
+        for time in (2_000, 2_000, 2_200)
     )
     assert diff(old, same).slower == []
     assert [one.ratio for one in diff(old, slow).slower] == [pytest.approx(1.1)]
+
+
+def _timed(reference: int, peak: float | None, *models: ModelResult) -> BenchResult:
+    limits = None if peak is None else Limits((peak,) * 3, (1e9,) * 3)
+    own = many_processes([reference] * 3, name="reference", sha256="00" * 32)
+    return bench_result(*(models or [many_processes([2 * reference] * 3)]), reference=own, limits=limits)
+
+
+@pytest.mark.parametrize(
+    ("new", "note"),
+    [
+        ((1_040, 1e9), None),
+        (
+            (1_500, 0.67e9),
+            "took 1.50 times as long.*; numpy's product of matrices took 1.49 times as long, so the machine changed$",
+        ),
+        ((1_500, 1e9), "numpy's product of matrices took 1.00 times as long, so our code or its runtime changed, not the machine"),
+        ((500, 1e9), "took 0.50 times as long"),
+        ((1_500, None), "nobody looked whether the machine changed"),
+    ],
+)
+def test_a_slowdown_of_the_reference_too_is_a_note(new: tuple[int, float | None], note: str | None) -> None:
+    """All ratios stay, so there is no alarm; the times themselves are told, and numpy's is a yardstick that is not ours."""
+    found = diff(_timed(1_000, 1e9), _timed(*new))
+    assert found.slower == []
+    assert (found.reference[1].old, found.reference[1].new) == (1_000, new[0])
+    assert found.differences[0].times.ratio == pytest.approx(new[0] / 1_000)
+    assert len(found.notes) == (note is not None)
+    if note:
+        assert re.search(note, found.notes[0])
+
+
+def test_the_reference_itself_is_not_judged_by_its_ratio() -> None:
+    """As a candidate it is compared with nothing but itself; the times of both stand in the table."""
+    old, new = (
+        _timed(time, None, many_processes([time] * 3, name="nano", sha256="00" * 32), many_processes([time] * 3, name="other"))
+        for time in (1_000, 2_000)
+    )
+    found = diff(old, new)
+    assert [one.label for one in found.differences] == ["other static_wi8_ai8"]
+    assert [(label, times.ratio) for label, times in found.itself] == [("nano static_wi8_ai8", 2)]
+    assert diff_rows(found) == [
+        ("other static_wi8_ai8", "1.0 us", "2.0 us", "2.000", "1.000", "1.000 to 1.000", "1", ""),
+        ("nano static_wi8_ai8", "1.0 us", "2.0 us", "2.000", "-", "-", "-", "is the reference"),
+        ("reference: reference static_wi8_ai8", "1.0 us", "2.0 us", "2.000", "-", "-", "-", ""),
+    ]
 
 
 def test_what_only_one_run_has_is_said() -> None:
