@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from benchmarks.results import Condition
 from edge_runtime.device.system import read_system
@@ -12,12 +13,16 @@ from edge_runtime.device.system import read_system
 
 @dataclass(frozen=True)
 class Moment:
-    """The clocks of a moment, in seconds: of the world, of all processors' work, of what the host took, and of our own processes' work."""
+    """The clocks of a moment, in seconds: of the world, of all processors' work, of what the host took, and of our own processes' work.
+
+    waited: nanoseconds that each child was ready and had no processor so far, by its process id; without those that do not tell.
+    """
 
     wall: float
     busy: float
     stolen: float | None
     ours: float
+    waited: dict[int, int]
 
 
 @dataclass
@@ -53,7 +58,12 @@ class Watch:
             governor=system.governor or "not told",
             celsius=system.temperature,
             throttled=system.throttled,
+            waited_percent=self._waited_percent(now, seconds),
         )
+
+    def _waited_percent(self, now: Moment, seconds: float) -> float | None:
+        waited = [nanoseconds - self.begun.waited.get(child, 0) for child, nanoseconds in now.waited.items()]
+        return _percent(sum(waited), max(seconds, 1e-9) * 1e9) if waited else None
 
     def _now(self) -> Moment:
         import psutil
@@ -69,7 +79,15 @@ class Watch:
             with suppress(psutil.Error):
                 found = psutil.Process(child).cpu_times()
                 own += found.user + found.system
-        return Moment(time.monotonic(), sum(times) - idle - guests - (stolen or 0.0), stolen, own)
+        return Moment(time.monotonic(), sum(times) - idle - guests - (stolen or 0.0), stolen, own, self._waited())
+
+    def _waited(self) -> dict[int, int]:
+        found = {}
+        for child in self.children:
+            with suppress(OSError, ValueError, IndexError):
+                # https://docs.kernel.org/scheduler/sched-stats.html: time on a processor, time waiting for one, turns
+                found[child] = int(Path(f"/proc/{child}/schedstat").read_text().split()[1])
+        return found
 
 
 def _percent(part: float, whole: float) -> float:

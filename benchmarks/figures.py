@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.percentiles import percentile
-from benchmarks.results import Limits, ModelResult, Turn
+from benchmarks.results import BenchResult, Limits, ModelResult, Turn
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,27 @@ def added_ns(fewer: Sequence[Turn], more: Sequence[Turn]) -> tuple[float, tuple[
     interval = _interval(differences)
     assert interval
     return mean(differences), interval
+
+
+@dataclass(frozen=True)
+class BesideLoadGen:
+    """A percentile of a model in nanoseconds: ours, LoadGen's, and LoadGen's without its own empty query."""
+
+    ours: float
+    theirs: float
+    without_empty: float
+
+
+def beside_loadgen(result: BenchResult, model: ModelResult, percent: int) -> BesideLoadGen | None:
+    """The median (percent 50) or a tail by both clocks; None where one of them has it not."""
+    if result.loadgen is None:
+        return None
+    ours = median_ns(model.median_turns) if percent == 50 else tail_ns(model, percent)
+    theirs = result.loadgen.latency_ns(model.label, percent)
+    if ours is None or theirs is None:
+        return None
+    empty = median(result.loadgen.empty_ns) if result.loadgen.empty_ns else 0.0
+    return BesideLoadGen(ours, theirs, max(1.0, theirs - empty))
 
 
 def process_medians(turns: Sequence[Turn]) -> dict[int, float]:

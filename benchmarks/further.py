@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from benchmarks.figures import added_ns, bound_ns, median_ns, per_call, tail_ns
+from benchmarks.figures import BesideLoadGen, added_ns, beside_loadgen, bound_ns, median_ns, per_call
 from benchmarks.results import OURS, BenchResult, ModelResult, Window
-from benchmarks.tables import Row, accuracy_text, microseconds
+from benchmarks.tables import Row, accuracy_text, interval_text, microseconds
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,32 @@ def further_tables(result: BenchResult) -> list[Further]:
     """Those that this result has something for."""
     return [
         table
-        for table in (_bound(result), _layers(result), _loadgen(result), _other_scenarios(result), _sustained(result))
+        for table in (
+            _sweeps(result),
+            _bound(result),
+            _layers(result),
+            _loadgen(result),
+            _other_scenarios(result),
+            _sustained(result),
+        )
         if table.rows
     ]
+
+
+def _sweeps(result: BenchResult) -> Further:
+    found = []
+    for model in (model for model in result.models if model.sweeps):
+        for threads, batch, turns in (
+            (result.threads, 1, model.median_turns),
+            *((sweep.threads, sweep.batch, sweep.turns) for sweep in model.sweeps),
+        ):
+            middle = median_ns(turns)
+            image = "-" if middle is None else microseconds(middle // batch)
+            found.append((model.label, str(threads), str(batch), microseconds(middle), interval_text(turns), image))
+    header = ("model", "threads", "batch", "median of a call", "95 % interval", "of an image")
+    return Further(
+        "Threads and batches", header, found, "In turns with single images, whose row comes first; a median needs 20 samples."
+    )
 
 
 def _bound(result: BenchResult) -> Further:
@@ -85,28 +108,26 @@ def _loadgen(result: BenchResult) -> Further:
     found = []
     for model in _ours(result) if result.loadgen else []:
         assert result.loadgen
-        figures = [median_ns(model.turns), tail_ns(model, 90)]
-        theirs = [result.loadgen.latency_ns(model.label, percent) for percent in (50, 90)]
-        if None in figures or None in theirs:
-            continue
-        pairs = [
-            (float(mine), other) for mine, other in zip(figures, theirs, strict=True) if mine is not None and other is not None
-        ]
+        pairs = [beside_loadgen(result, model, percent) for percent in (50, 90)]
         runs = result.loadgen.single_streams(model.label)
-        valid = f"{sum(run.valid for run in runs)} of {len(runs)}"
-        cells = [
-            text for mine, other in pairs for text in (microseconds(int(mine)), microseconds(int(other)), f"{mine / other:.3f}")
-        ]
-        found.append((model.label, *cells, valid))
+        cells = [cell for pair in pairs if pair for cell in _beside(pair)]
+        if all(pairs):
+            found.append((model.label, *cells, f"{sum(run.valid for run in runs)} of {len(runs)}"))
     caption = ""
     if result.loadgen and result.loadgen.empty_ns:
         own = median(result.loadgen.empty_ns) / 1_000
         caption = (
             f"SingleStream of mlcommons-loadgen {result.loadgen.release}, in the same processes, between our turns. A query that is "
-            f"answered at once takes {own:.2f} us by its clock: that is its own way through Python, and is in its figures."
+            f"answered at once takes {own:.2f} us by its clock: that is its own way through Python, and is in its figures; the second "
+            "ratio is without it. Valid is what it calls so by our settings: as many queries as we have calls, and no least duration."
         )
-    header = ("model", "p50", "LoadGen's p50", "ratio", "p90", "LoadGen's p90", "ratio", "valid runs")
+    header = ("model", "p50", "LoadGen's p50", "ratio", "without", "p90", "LoadGen's p90", "ratio", "without", "valid runs")
     return Further("MLPerf LoadGen, one image after the other", header, found, caption)
+
+
+def _beside(pair: BesideLoadGen) -> Row:
+    ratios = f"{pair.ours / pair.theirs:.3f}", f"{pair.ours / pair.without_empty:.3f}"
+    return microseconds(int(pair.ours)), microseconds(int(pair.theirs)), *ratios
 
 
 def _other_scenarios(result: BenchResult) -> Further:

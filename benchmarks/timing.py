@@ -15,6 +15,7 @@ WINDOW = 32  # calls whose median stands for a moment of the warm-up
 AGREEING = 3  # windows that have to agree before it ends
 AGREEMENT = 0.02  # of each other
 LONGEST_WARM_UP = 2_000_000_000  # ns; a call that never settles is measured all the same, and the results say so
+SLOW_CALL, SLOW_WINDOW = 10_000_000, 5  # ns; calls that take so long, and how many of them are a window
 SHORTEST_SAMPLE = 20_000  # ns
 MOST_GROUP = 1_000_000  # calls; also the most that a results file may state
 _SINGLE_STEPS = 10  # a call of CLOCK_STEPS / 10 steps can be timed by itself, to 5 %
@@ -55,15 +56,22 @@ def settle(
 ) -> Settled:
     """Call until the medians of the last `agreeing` windows lie within `agreement` of each other, or the limit has passed.
 
-    Medians, so that one interruption does not prolong it; several windows, since two may agree while a machine is still speeding up.
+    Medians, so that one interruption does not prolong it; several windows, since two may agree while a machine is still speeding up. Slow
+    calls have shorter windows, so that there are enough of them before the limit.
     """
     medians: list[float] = []
-    end = time.perf_counter_ns() + limit_ns
+    begun = time.perf_counter_ns()
+    times = time_calls(call, inputs, 0, min(2, window))
+    if min(times) >= SLOW_CALL:
+        window = min(window, SLOW_WINDOW)
     while True:
-        medians.append(statistics.median(time_calls(call, inputs, len(medians) * window, window)))
+        start = len(medians) * window + len(times)
+        times += time_calls(call, inputs, start, window - len(times))
+        medians.append(statistics.median(times))
+        times = []
         last = medians[-agreeing:]
         agreed = len(last) == agreeing and max(last) - min(last) <= agreement * max(last)
-        if agreed or time.perf_counter_ns() >= end:
+        if agreed or time.perf_counter_ns() >= begun + limit_ns:
             return Settled(len(medians) * window, agreed, medians[-1])
 
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 
+from benchmarks.disturbances import is_disturbed
 from benchmarks.doubts import warnings
-from benchmarks.figures import Ratio, median_ns, ratio
+from benchmarks.figures import Ratio, ratio
 from benchmarks.further import further_tables
 from benchmarks.report import Picture, Section, Table
 from benchmarks.reporting import plots
 from benchmarks.reporting.comparable import Named
 from benchmarks.reporting.diff import FALSE_ALARMS, LEAST, Diff, Times
-from benchmarks.results import ModelResult
+from benchmarks.results import BenchResult, ModelResult
 from benchmarks.tables import HEADER, Row, as_markdown, machine_line, microseconds, middle, milliseconds, rows
 
+DISTURBED = "disturbed"
 _COLD_HEADER = (
     "results",
     "model",
@@ -63,7 +65,7 @@ def sections(results: Sequence[Named], differences: Sequence[str]) -> list[Secti
             "Tails",
             pictures=[Picture(plots.tails(named.result), f"{named.name}: p50, p90 and p99 of one image") for named in results],
         ),
-        *_sweeps(results),
+        *_meanwhile(results),
         *_further(results),
         *_cold(results),
         Section(
@@ -90,18 +92,34 @@ def ratio_cells(found: Ratio) -> Row:
     return f"{found.value:.3f}", interval
 
 
-def _sweeps(results: Sequence[Named]) -> list[Section]:
+def _meanwhile(results: Sequence[Named]) -> list[Section]:
+    """What the machine did during each part of a run, and how each process's median compares: disturbed ones are marked in both."""
     body = [
-        (named.name, model.label, str(sweep.threads), str(sweep.batch), microseconds(median), microseconds(per_image))
+        (
+            named.name,
+            found.when,
+            DISTURBED if is_disturbed(found) else "",
+            f"{found.seconds:,.1f}",
+            f"{found.busy_percent:.1f} %",
+            *(_told(value, unit) for value, unit in ((found.stolen_percent, " %"), (found.waited_percent, " %"))),
+            *(_told(value, unit) for value, unit in ((found.megahertz, " MHz"), (found.celsius, " C"))),
+        )
         for named in results
-        for model in named.result.models
-        for sweep in model.sweeps
-        if (median := median_ns(sweep.turns)) is not None and (per_image := median // sweep.batch) is not None
+        for found in named.result.conditions
     ]
     if not body:
         return []
-    header = ("results", "model", "threads", "batch", "median of a call", "of an image")
-    return [Section("Threads and batches", tables=(Table(header, body, "Medians, in turns with single images."),))]
+    header = ("results", "when", "", "seconds", "other programs", "host", "waited", "clock", "warmest")
+    caption = f"{DISTURBED}: something from outside took part of that time. Waited: the measured processes, for a processor."
+    pictures = [
+        Picture(plots.processes(named.result), f"{named.name}: each process's median over that of all; a cross: {DISTURBED}")
+        for named in results
+    ]
+    return [Section("The machine meanwhile", tables=(Table(header, body, caption),), pictures=pictures)]
+
+
+def _told(value: float | None, unit: str) -> str:
+    return "-" if value is None else f"{value:,.1f}{unit}"
 
 
 def _further(results: Sequence[Named]) -> list[Section]:
@@ -150,9 +168,19 @@ def _megabytes(count: int | None) -> str:
 
 
 def markdown(results: Sequence[Named]) -> str:
-    """A table for a README, with where it is from."""
-    parts = [f"{as_markdown(HEADER, rows(named.result))}\n\n{machine_line(named.result)}." for named in results]
-    return "\n\n".join(parts) + "\n"
+    """Tables for a README, each with where it is from, its command, what could not be measured, and the doubts."""
+    return "\n\n".join(_markdown(named.result) for named in results) + "\n"
+
+
+def _markdown(result: BenchResult) -> str:
+    lines = notes(result)
+    text = f"{as_markdown(HEADER, rows(result))}\n\n{machine_line(result)}. Made by `{result.command}`."
+    return "\n".join((f"{text}\n", *(f"- {line}" for line in lines))) if lines else text
+
+
+def notes(result: BenchResult) -> list[str]:
+    """What belongs below every table of a result: its doubts, and what could not be measured."""
+    return [*(f"note: {text}" for text in warnings(result)), *(f"not measured: {text}" for text in result.absent)]
 
 
 def diff_rows(found: Diff) -> list[Row]:

@@ -6,11 +6,12 @@ from statistics import median
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.figures import median_ns, tail_ns
+from benchmarks.disturbances import disturbed_processes
+from benchmarks.figures import median_ns, process_medians, tail_ns
 from benchmarks.plots import accuracy_against_latency, accuracy_against_size, png
 from benchmarks.results import BenchResult, ColdStart
 
-__all__ = ["accuracy_against_latency", "accuracy_against_size", "cold_starts", "tails"]
+__all__ = ["accuracy_against_latency", "accuracy_against_size", "cold_starts", "processes", "tails"]
 
 _PARTS = {"process": "process_ns", "imports": "imports_ns", "load": "load_ns", "first answer": "first_ns"}
 
@@ -28,6 +29,20 @@ def tails(result: BenchResult) -> bytes:
     axes.set_xscale("log")
     axes.set_xlabel("us of one image (logarithmic)")
     axes.legend(fontsize=8)
+    return png(figure)
+
+
+def processes(result: BenchResult) -> bytes:
+    """Each process's median over the middle one, by model: how much processes differ, and whether the disturbed ones do."""
+    figure, axes = _rows([model.label for model in result.models])
+    disturbed = disturbed_processes(result)
+    for number, model in enumerate(result.models):
+        medians = process_medians(model.median_turns)
+        middle = median(medians.values())
+        for process, value in medians.items():
+            marker, colour = ("x", "C3") if process in disturbed else ("o", "C0")
+            axes.plot(100 * (value / middle - 1), number, marker, color=colour, markersize=5, alpha=0.7)
+    axes.set_xlabel("% from the middle process")
     return png(figure)
 
 

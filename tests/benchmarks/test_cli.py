@@ -116,11 +116,13 @@ def test_bench_without_accuracy_needs_no_data(monkeypatch: pytest.MonkeyPatch, c
     monkeypatch.setattr("benchmarks.cli.load_dataset", _refuse_to_load)
     (tmp_path / "desk.json").write_text("old")
     words = ("bench", cnn_files["int8"], "--no-accuracy", "--samples", 5, "--board", "desk", "--out", tmp_path, "--force")
-    answer = digits(*words, "--threads", 2, "--seed", 9)
+    answer = digits(*words, "--threads", 2, "--seed", 9, "--batches", 8, "--thread-sweep", "1,2")
     result = read_results(tmp_path / "desk.json")
     assert answer.code == 0
     assert (result.threads, result.seed, result.models[0].accuracy, len(result.models[0].steady_ns)) == (2, 9, None, 5)
     assert [path.name for path in tmp_path.iterdir()] == ["desk.json"]
+    swept = [line.split()[2:4] for line in answer.out.splitlines() if line.startswith("cnn static_wi8_ai8 ")]
+    assert swept[:3] == [["2", "1"], ["1", "1"], ["2", "8"]]
     assert answer.out.splitlines()[-1] == f"written: {tmp_path / 'desk.json'}"
     assert answer.out.splitlines()[2].split()[6] == "-"  # accuracy
 

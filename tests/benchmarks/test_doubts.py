@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.doubts import warnings
-from benchmarks.results import BenchResult, Start
-from tests.benchmarks.samples import QUIET, bench_result, many_processes, model_result, turns
+from benchmarks.results import BenchResult, Condition, Start
+from tests.benchmarks.samples import COLD, QUIET, bench_result, many_processes, model_result, turns
 
 STEADY = many_processes([100_000] * 10)
+CLOCKED = (replace(QUIET, megahertz=500.0), replace(QUIET, when="process 1"))
 
 
 def test_results_that_can_be_believed_have_no_warning() -> None:
@@ -33,8 +34,16 @@ DOUBTS = {
         bench_result(STEADY, conditions=(QUIET, replace(QUIET, throttled=0x50005))),
         "the board throttled itself, or its supply was too weak (firmware bits 0x50005)",
     ),
+    "throttling that is over, and new": (
+        bench_result(STEADY, conditions=(replace(QUIET, throttled=0x10000), replace(QUIET, throttled=0x50000))),
+        "the board throttled itself, or its supply was too weak (firmware bits 0x50000)",
+    ),
+    "waiting for a processor": (
+        bench_result(STEADY, conditions=(QUIET, replace(QUIET, when="process 2", waited_percent=31.4))),
+        "what was measured waited for a processor up to 31 % of the time: process 2",
+    ),
     "a clock that falls": (
-        bench_result(STEADY, conditions=(QUIET, replace(QUIET, megahertz=1_000.0))),
+        bench_result(STEADY, conditions=(*CLOCKED, replace(QUIET, when="process 2", megahertz=1_000.0))),
         "the processor's clock changed between 1,000 and 1,500 MHz",
     ),
     "a governor that changed": (
@@ -65,8 +74,28 @@ DOUBTS = {
         "there was one process alone, so nobody knows how much processes differ",
     ),
     "interruptions": (
-        bench_result(replace(STEADY, turns=tuple(replace(turn, preempted=turn.process % 2) for turn in STEADY.turns))),
-        "cnn static_wi8_ai8: 10 of 20 turns were interrupted by other work",
+        bench_result(replace(STEADY, turns=tuple(replace(turn, preempted=1) for turn in STEADY.turns))),
+        "cnn static_wi8_ai8: other work interrupted it 20 times in 0.10 s of calls",
+    ),
+    "a long tail": (
+        bench_result(replace(STEADY, turns=tuple(replace(turn, samples_ns=(100_000,) * 49 + (450_000,)) for turn in STEADY.turns))),
+        "cnn static_wi8_ai8: p99 is 4.5 times the median",
+    ),
+    "stalls": (
+        bench_result(
+            replace(
+                STEADY,
+                turns=tuple(
+                    replace(turn, samples_ns=(10**9, *turn.samples_ns[1:])) if turn.process < 3 and turn.round == 0 else turn
+                    for turn in STEADY.turns
+                ),
+            )
+        ),
+        "cnn static_wi8_ai8: single calls took up to 10,000 times the median, in 3 processes",
+    ),
+    "cold starts that differ": (
+        bench_result(replace(STEADY, cold=(*COLD, replace(COLD[0], imports_ns=300_000_000)))),
+        "cnn static_wi8_ai8: cold starts differ: imports took up to 300 ms, in the middle 90 ms",
     ),
     "a warm-up without end": (
         bench_result(replace(STEADY, starts=tuple(Start(process, 9_000, process > 0) for process in range(10)))),
@@ -84,7 +113,42 @@ def test_every_reason_for_doubt_is_said(case: str) -> None:
     """In one line, with its figure, and nothing beside it."""
     result, text = DOUBTS[case]
     assert isinstance(result, BenchResult)
-    assert warnings(result) == [text]
+    assert [found for found in warnings(result) if not found.startswith("the reference model")] == [text]
+
+
+def test_the_reference_model_is_doubted_too() -> None:
+    """Runs are compared by it."""
+    shaky = many_processes([100_000] * 9 + [112_000], name="reference")
+    text = "the reference model reference static_wi8_ai8: the medians of the processes differ by up to 12 %"
+    assert warnings(bench_result(STEADY, reference=shaky)) == [text]
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        (replace(QUIET, throttled=0x50000), replace(QUIET, when="after", throttled=0x50000)),
+        (replace(QUIET, megahertz=600.0), replace(QUIET, when="process 1"), replace(QUIET, when="after", megahertz=600.0)),
+        (QUIET, replace(QUIET, when="process 1", waited_percent=1.9)),
+    ],
+)
+def test_what_was_before_is_no_doubt(conditions: tuple[Condition, ...]) -> None:
+    """A weak supply of another day, an idle clock that is slower than a working one, a little waiting."""
+    assert warnings(bench_result(STEADY, conditions=conditions)) == []
+
+
+def test_a_slow_model_is_interrupted_more_often() -> None:
+    """Its calls last longer, so interruptions count by their time; a few are chance."""
+    slow = tuple(replace(turn, preempted=2, samples_ns=(40_000_000,) * 50) for turn in STEADY.turns)
+    few = (*(replace(turn, preempted=1) for turn in STEADY.turns[:4]), *STEADY.turns[4:])
+    for turns_of in (slow, few):
+        model = replace(STEADY, turns=turns_of)
+        assert warnings(bench_result(model, reference=STEADY)) == []
+
+
+def test_small_parts_of_cold_starts_may_vary() -> None:
+    """A first answer that takes thrice as long is of no account beside a tenth of a second."""
+    parts = [replace(COLD[0], first_ns=ns) for ns in (1_000_000, 1_000_000, 3_000_000)]
+    assert warnings(bench_result(replace(STEADY, cold=tuple(parts)))) == []
 
 
 def test_a_clock_that_groups_make_fine_enough_is_no_doubt() -> None:

@@ -1,12 +1,16 @@
 """Figures from raw samples, against values computed by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.figures import median_interval, median_ns, process_medians, ratio, spread, tail_ns
-from tests.benchmarks.samples import many_processes, model_result, turns
+from benchmarks.further import further_tables
+from benchmarks.results import Sweep
+from tests.benchmarks.samples import bench_result, many_processes, model_result, turns
 
 
 def test_models_that_slow_down_together_keep_their_ratio() -> None:
@@ -49,3 +53,21 @@ def test_the_median_of_a_process_is_its_own(medians: list[int]) -> None:
     assert process_medians(model.turns) == dict(enumerate(map(float, medians)))
     middle = float(np.median(medians))
     assert spread(process_medians(model.turns)) == pytest.approx(max(abs(median - middle) for median in medians) / middle)
+
+
+def test_sweeps_have_a_row_each_and_their_baseline() -> None:
+    """A dash for a median of few samples, and the interval that processes give all the same; single images come first."""
+    eight = tuple(turn for process, median in enumerate((80_000, 84_000)) for turn in turns([median] * 5, process, batch=8))
+    two = tuple(turn for process in range(2) for turn in turns([9_000] * 20, process))
+    model = replace(many_processes([10_000] * 2), sweeps=(Sweep(1, 8, eight), Sweep(2, 1, two)))
+    table = next(table for table in further_tables(bench_result(model)) if table.name == "Threads and batches")
+    assert table.rows == [
+        (model.label, "1", "1", "10.0 us", "10.0 to 10.0 us", "10.0 us"),
+        (model.label, "1", "8", "-", "60.1 to 111.8 us", "-"),
+        (model.label, "2", "1", "9.0 us", "9.0 to 9.0 us", "9.0 us"),
+    ]
+
+
+def test_a_sweep_that_the_clock_cannot_see_has_no_interval() -> None:
+    """Times of 0 have no logarithm."""
+    assert median_interval([*turns([0] * 9), *turns([0] * 9, 1)]) is None

@@ -9,11 +9,11 @@ from benchmarks.bench import run
 from benchmarks.doubts import warnings
 from benchmarks.further import further_tables
 from benchmarks.loadgen import LoadGen, LoadGenRun, installed_release
-from benchmarks.results import BenchResult
+from benchmarks.results import BenchResult, Turn
 from benchmarks.settings import Settings
 from edge_runtime.model_file import MODELS
 from edge_runtime.records import from_json, to_json
-from tests.benchmarks.samples import bench_result, model_result
+from tests.benchmarks.samples import bench_result, many_processes, model_result, turns
 from train.data import Dataset
 
 needs_loadgen = pytest.mark.skipif(installed_release() is None, reason="mlcommons-loadgen has wheels for x86-64 alone")
@@ -93,6 +93,36 @@ def test_what_loadgen_calls_invalid_is_doubted() -> None:
     doubts = warnings(bench_result(model, loadgen=LoadGen("6", (900.0,), (valid, invalid))))
     assert f"MLPerf LoadGen calls 1 of 2 of its runs invalid: Offline of {model.label}" in doubts
     assert not [text for text in warnings(bench_result(model, loadgen=LoadGen("6", (900.0,), (valid,)))) if "LoadGen" in text]
+
+
+@pytest.mark.parametrize(("theirs", "ratios"), [(10_500, None), (11_200, ("0.89", "0.97")), (9_500, ("1.05", "1.16"))])
+def test_a_median_that_is_not_loadgens_is_doubted(theirs: int, ratios: tuple[str, str] | None) -> None:
+    """By more than a tenth, with its own empty query or without; both ratios stand in the table."""
+    model = many_processes([10_000] * 3)
+    summary = (f"50.00 percentile latency (ns) : {theirs}", f"90.00 percentile latency (ns) : {theirs}", "Result is : VALID")
+    runs = tuple(LoadGenRun(model.label, process, "SingleStream", summary, None) for process in range(3))
+    result = bench_result(model, loadgen=LoadGen("6", (900.0,) * 3, runs))
+    (row,) = further_tables(result)[0].rows
+    assert row[:5] == (model.label, "10.0 us", f"{theirs / 1_000:.1f} us", f"{1e4 / theirs:.3f}", f"{1e4 / (theirs - 900):.3f}")
+    doubts = [text for text in warnings(result) if "MLPerf" in text]
+    assert len(doubts) == (ratios is not None)
+    if ratios:
+        assert doubts == [
+            f"{model.label}: our median is {ratios[0]} times MLPerf LoadGen's, and {ratios[1]} times that without its own empty query"
+        ]
+
+
+def test_the_median_beside_loadgens_is_that_of_groups() -> None:
+    """Single calls beside them give the tails."""
+    grouped = replace(many_processes([9_000] * 3), turns=(*many_processes([12_000] * 3).turns, *_groups(3)))
+    summary = tuple(f"{percent}.00 percentile latency (ns) : 10000" for percent in (50, 90))
+    runs = tuple(LoadGenRun(grouped.label, process, "SingleStream", summary, None) for process in range(3))
+    (row,) = further_tables(bench_result(grouped, loadgen=LoadGen("6", (900.0,), runs)))[0].rows
+    assert (row[1], row[5]) == ("10.0 us", "12.0 us")
+
+
+def _groups(processes: int) -> tuple[Turn, ...]:
+    return tuple(turn for process in range(processes) for turn in turns([40_000] * 20, process, group=4))
 
 
 def test_another_scenario_is_refused() -> None:

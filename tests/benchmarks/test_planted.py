@@ -45,6 +45,8 @@ def test_work_of_another_program_is_seen() -> None:
     found = warnings(run([NANO], Settings("board", samples=200, starts=2), None))
     (busy,) = [text for text in found if text.startswith("other programs kept the machine up to ")]
     assert busy.endswith("% busy: throughout")
+    (waited,) = [text for text in found if text.startswith("what was measured waited for a processor up to ")]
+    assert waited.endswith("of the time: process 1, process 2")
 
 
 def test_too_few_calls_are_told() -> None:

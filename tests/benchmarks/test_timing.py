@@ -65,6 +65,19 @@ def test_a_warm_up_that_never_settles_ends_and_says_so(clock: _Clock) -> None:
     assert clock.now >= timing.LONGEST_WARM_UP
 
 
+def test_slow_calls_settle_in_time(clock: _Clock) -> None:
+    """Windows of five, the first call apart: 32 calls of 40 ms would be more than a second each."""
+    calls = 0
+
+    def call(_: object) -> None:
+        nonlocal calls
+        calls += 1
+        clock.now += 900_000_000 if calls == 1 else 40_000_000
+
+    found = settle(call, [None])
+    assert (found.calls, found.agreed, found.median_ns) == (15, True, 40_000_000)
+
+
 def test_one_interruption_does_not_prolong_a_warm_up(clock: _Clock) -> None:
     """Medians do not see it."""
     calls = 0

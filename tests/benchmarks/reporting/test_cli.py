@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.results import BenchResult
+from benchmarks.reporting import plots
+from benchmarks.results import BenchResult, read_results
 from edge_runtime.records import to_json
-from tests.benchmarks.samples import MACHINE, bench_result, many_processes
+from tests.benchmarks.samples import MACHINE, QUIET, bench_result, many_processes
 from tests.commands import digits, one_line
 from tests.conftest import ROOT
 
@@ -38,7 +39,7 @@ def test_a_report_is_one_page_that_points_nowhere(tmp_path: Path) -> None:
     page = out.read_text()
     assert not re.search(r"(?:src|href)=\"(?!data:)", page)
     assert "http" not in re.sub(r"data:image/png;base64,[\w+/=]+", "", page)
-    assert page.count("<img") == 2 * 2 + 2 + 1  # two plots and tails of each, cold starts of one
+    assert page.count("<img") == 2 * 2 + 2 + 2 + 1  # two plots, tails and processes of each, cold starts of one
     assert "models-x86_64: there was one process alone" in page
     assert '<button type="button">p50</button>' in page
 
@@ -71,12 +72,35 @@ def test_a_run_is_not_compared_with_itself(tmp_path: Path) -> None:
 
 
 def test_markdown_is_printed(tmp_path: Path) -> None:
-    """A table, and where it is from; nothing is written."""
+    """A table, where it is from, its command, its doubts, and what could not be measured; nothing is written."""
     answer = digits("report", AVX512, "--markdown")
     lines = answer.out.splitlines()
     assert answer.code == 0
     assert lines[0].startswith("| model | recipe | file |")
     assert lines[-1].startswith("x86_64-avx512: ")
+    assert lines[-1].endswith(". Made by `python -m tools.measure_models`.")
+    doubtful = _run(tmp_path, "doubtful", 1_000_000, 1_000_001, absent=("OpenVINO: openvino is not installed",))
+    lines = digits("report", doubtful, "--markdown").out.splitlines()
+    assert lines[-2:] == [
+        "- note: m static_wi8_ai8: 200 samples are too few for a p99, which needs 1,000",
+        "- not measured: OpenVINO: openvino is not installed",
+    ]
+    assert sorted(tmp_path.iterdir()) == [doubtful]
+
+
+def test_disturbed_processes_are_marked(tmp_path: Path) -> None:
+    """In the table of what the machine did, and by a cross in the plot of the processes."""
+    quiet = _run(tmp_path, "quiet", 1_000_000, 1_010_000, 1_020_000)
+    busy = replace(QUIET, when="process 2", busy_percent=50.0)
+    pages = []
+    for number, conditions in enumerate([(QUIET, replace(busy, busy_percent=1.0)), (QUIET, busy)]):
+        results = _run(tmp_path, "run", 1_000_000, 1_010_000, 1_020_000, conditions=conditions)
+        assert digits("report", results, "--out", tmp_path / f"{number}.html").code == 0
+        pages.append((tmp_path / f"{number}.html").read_text())
+    assert quiet.exists()
+    assert "<td>process 2</td><td></td>" in pages[0]
+    assert "<td>process 2</td><td>disturbed</td><td>0.5</td><td>50.0 %</td><td>0.0 %</td><td>-</td>" in pages[1]
+    assert plots.processes(read_results(results)) != plots.processes(read_results(quiet))
 
 
 def test_a_name_from_a_results_file_stays_text(tmp_path: Path) -> None:
