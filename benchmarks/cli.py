@@ -17,7 +17,7 @@ import click
 
 from benchmarks.bench import run, total_steps
 from benchmarks.candidates import Candidate
-from benchmarks.doubts import warnings
+from benchmarks.doubts import notes
 from benchmarks.further import further_tables
 from benchmarks.machine import cpu_name, default_board_name
 from benchmarks.pipeline import Stage, run_stage
@@ -180,8 +180,8 @@ def print_bench(result: BenchResult) -> None:
     click.echo(text_table(HEADER, rows(result)))
     for table in further_tables(result):
         click.echo(f"\n{table.name}. {table.caption}\n{text_table(table.header, table.rows)}")
-    for line in (*warnings(result), *(f"not measured: {text}" for text in result.absent)):
-        click.echo(f"note: {line}")
+    for line in notes(result):
+        click.echo(line)
 
 
 @click.command("pipeline", epilog="Example: digits pipeline --out demo --epochs 2")

@@ -33,6 +33,11 @@ def warnings(result: BenchResult) -> list[str]:
     ]
 
 
+def notes(result: BenchResult) -> list[str]:
+    """What belongs below every table of a result: its doubts, and what could not be measured."""
+    return [*(f"note: {text}" for text in warnings(result)), *(f"not measured: {text}" for text in result.absent)]
+
+
 def _of_clock(result: BenchResult) -> Iterator[str]:
     step, empty = max(result.clock_step_ns, default=0), sorted(result.empty_ns)[len(result.empty_ns) // 2] if result.empty_ns else 0
     shortest = min(min(turn.samples_ns) for model in result.models for turn in model.median_turns)

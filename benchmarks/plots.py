@@ -2,14 +2,16 @@
 
 import io
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from benchmarks.figures import per_call
-from benchmarks.results import BenchResult, ModelResult
+from benchmarks.results import OURS, BenchResult, ModelResult
 
 _MARKERS = "osD^vPX*<>"
 
@@ -24,34 +26,38 @@ def accuracy_against_latency(result: BenchResult) -> bytes:
 
 
 def accuracy_against_size(result: BenchResult) -> bytes:
-    """Test accuracy against the size of the file that is copied to a device."""
-    return _scatter(result, lambda model: model.file_bytes / 1_000, "file size in KB")
+    """Test accuracy against the size of the file that is copied to a device; ways that load another file have no place in it."""
+    return _scatter(result, lambda model: model.file_bytes / 1_000 if model.loads_file else None, "file size in KB")
 
 
-def _scatter(result: BenchResult, position: Callable[[ModelResult], float], name: str) -> bytes:
-    """A point for each model with its 95 % interval: colour for the model, marker for the recipe."""
+def _scatter(result: BenchResult, position: Callable[[ModelResult], float | None], name: str) -> bytes:
+    """A point for each model with its 95 % interval: colour for the model, or for the way where there are several, and marker for the rest.
+
+    The front is that of our own classifier.
+    """
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.subplots()
-    names = list(dict.fromkeys(model.name for model in result.models))
-    recipes = list(dict.fromkeys(model.recipe for model in result.models))
-    for model in result.models:
-        if model.accuracy is None:
-            continue
-        low, high = model.accuracy.interval
-        axes.errorbar(
-            position(model),
-            model.accuracy.percent,
-            yerr=[[model.accuracy.percent - low], [high - model.accuracy.percent]],
-            color=f"C{names.index(model.name) % 10}",
-            marker=_MARKERS[recipes.index(model.recipe) % len(_MARKERS)],
-            markersize=7,
-            capsize=3,
-            alpha=0.85,
-            linestyle="none",
-        )
-    for number, text in enumerate(names):
-        axes.plot([], [], color=f"C{number % 10}", linewidth=6, label=text)
-    for number, text in enumerate(recipes):
+    points = [(model, *_point(model, place)) for model in result.models if (place := position(model)) is not None]
+    placed = [model for model, *_ in points]
+    several = len({model.way for model in placed}) > 1
+    colours = list(dict.fromkeys(_colour_text(model, several) for model in placed))
+    markers = list(dict.fromkeys(_marker_text(model, several) for model in placed))
+    for model, place, percent, interval in points:
+        if percent is not None:
+            axes.errorbar(
+                place,
+                percent,
+                yerr=interval,
+                color=_colour(colours.index(_colour_text(model, several))),
+                marker=_MARKERS[markers.index(_marker_text(model, several)) % len(_MARKERS)],
+                markersize=7,
+                capsize=3,
+                alpha=0.85,
+                linestyle="none",
+            )
+    for number, text in enumerate(colours):
+        axes.plot([], [], color=_colour(number), linewidth=6, label=text)
+    for number, text in enumerate(markers):
         axes.plot([], [], color="gray", linestyle="none", marker=_MARKERS[number % len(_MARKERS)], label=text)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -60,9 +66,32 @@ def _scatter(result: BenchResult, position: Callable[[ModelResult], float], name
     axes.set_xlabel(f"{name} (logarithmic)")
     axes.set_ylabel(f"accuracy on {result.split or 'no'} images in %")
     axes.grid(alpha=0.3, which="both")
-    axes.legend(fontsize=8)
-    _draw_front(axes, [(position(model), model.accuracy.percent) for model in result.models if model.accuracy])
+    if several:
+        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    else:
+        axes.legend(fontsize=8)
+    _draw_front(axes, [(place, percent) for model, place, percent, _ in points if percent is not None and model.way == OURS])
     return png(figure)
+
+
+def _point(model: ModelResult, place: float) -> tuple[float, float | None, list[list[float]]]:
+    """Where it is drawn, and how far its interval reaches down and up."""
+    if model.accuracy is None:
+        return place, None, []
+    percent, (low, high) = model.accuracy.percent, model.accuracy.interval
+    return place, percent, [[percent - low], [high - percent]]
+
+
+def _colour_text(model: ModelResult, several: bool) -> str:
+    return model.way if several else model.name
+
+
+def _marker_text(model: ModelResult, several: bool) -> str:
+    return f"{model.name} {model.recipe}" if several else model.recipe
+
+
+def _colour(number: int) -> Any:
+    return colormaps["tab20"](number % 20) if number >= 10 else f"C{number}"
 
 
 def _draw_front(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
@@ -71,7 +100,8 @@ def _draw_front(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
     for place, percent in sorted(points, key=lambda point: (point[0], -point[1])):
         if not front or percent > front[-1][1]:
             front.append((place, percent))
-    axes.plot(*zip(*front, strict=True), color="gray", linewidth=1, linestyle=":", drawstyle="steps-post", zorder=0)
+    if front:
+        axes.plot(*zip(*front, strict=True), color="gray", linewidth=1, linestyle=":", drawstyle="steps-post", zorder=0)
 
 
 def png(figure: Figure) -> bytes:

@@ -12,11 +12,13 @@ from edge_runtime.records import from_json
 from edge_runtime.statistics import Accuracy
 
 __all__ = [
-    "OURS", "SCHEMA_VERSION", "BenchResult", "ColdStart", "Condition", "Limits", "Machine", "ModelResult", "Prefix", "Start", "Sweep",
-    "Turn", "Window", "find_models", "read_results",
+    "OTHER_FILES", "OURS", "SCHEMA_VERSION", "BenchResult", "ColdStart", "Condition", "Limits", "Machine", "ModelResult", "Prefix",
+    "Start", "Sweep", "Turn", "Window", "find_models", "read_results",
 ]  # fmt: skip
 SCHEMA_VERSION = 2
 OURS = "Classifier.classify"
+# Ways that do not load the .tflite, but what others make of the same network: its sizes are not theirs.
+OTHER_FILES = frozenset({"Keras call", "Keras predict", "ONNX Runtime", "ONNX Runtime's own int8", "plain numpy"})
 _SECOND_NS = 1_000_000_000
 _COARSE_NS = 1_000  # no call is over within a step of a finer clock
 
@@ -67,6 +69,11 @@ class ModelResult:
     def label(self) -> str:
         """Such as "nano static_wi8_ai8"; with its way, where that is not ours."""
         return f"{self.name} {self.recipe}" + (f" by {self.way}" if self.way != OURS else "")
+
+    @property
+    def loads_file(self) -> bool:
+        """Whether this way loads the very file whose sizes are stated."""
+        return self.way not in OTHER_FILES
 
     @property
     def key(self) -> tuple[str, str, str]:

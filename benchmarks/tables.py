@@ -88,8 +88,8 @@ def _row(model: ModelResult) -> Row:
     return (
         model.name if model.way == OURS else f"{model.name} by {model.way}",
         model.recipe,
-        kilobytes(model.file_bytes),
-        kilobytes(model.payload_bytes),
+        kilobytes(model.file_bytes) if model.loads_file else "-",
+        kilobytes(model.payload_bytes) if model.loads_file else "-",
         accuracy_text(model.accuracy),
         microseconds(median_ns(model.median_turns)),
         interval_text(model.median_turns),

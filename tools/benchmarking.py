@@ -10,7 +10,6 @@ from benchmarks.tables import (
     accuracy_text,
     as_markdown,
     interval_text,
-    machine_line,
     memory_text,
     microseconds,
     middle,
@@ -21,6 +20,7 @@ from edge_runtime.records import read_json
 from tools.layout import run
 from tools.marked import write_parts
 from tools.prove_benchmark import Proof, findings
+from tools.readme import source
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarking.md"
@@ -43,10 +43,11 @@ AGAINST = (
 def main() -> None:
     """Write the page's parts."""
     proof, against, limits = (REFERENCE / f"{name}-{BOARD}.json" for name in ("proof", "against", "limits"))
+    proven = "\n".join(f"- {line}." for line in findings(read_json(Proof, proof)))
     parts = {
-        "proof": "\n".join(f"- {line}." for line in findings(read_json(Proof, proof))) + "\n\n" + _source(proof),
-        "against": against_table(read_results(against)) + "\n\n" + _source(against, read_results(against)),
-        "limits": _further(read_results(limits)) + "\n\n" + _source(limits, read_results(limits)),
+        "proof": f"{proven}\n\nMade by `python -m tools.prove_benchmark`: `{proof.relative_to(ROOT)}`.",
+        "against": against_table(read_results(against)) + "\n\n" + source(read_results(against), against),
+        "limits": _further(read_results(limits)) + "\n\n" + source(read_results(limits), limits),
         "emulated": _emulated(),
     }
     write_parts(PAGE, parts, "make readme")
@@ -55,9 +56,7 @@ def main() -> None:
 def against_table(result: BenchResult) -> str:
     """Every way beside ours: the models that both have, ours first, then from fast to slow."""
     ordered = sorted(result.models, key=lambda model: (model.way != OURS, median_ns(model.median_turns) or 0))
-    table = as_markdown(AGAINST, [_row(model, result) for model in ordered])
-    absent = "".join(f"\n- not measured: {line}" for line in result.absent)
-    return table + (f"\n{absent}" if absent else "")
+    return as_markdown(AGAINST, [_row(model, result) for model in ordered])
 
 
 def _row(model: ModelResult, result: BenchResult) -> Row:
@@ -98,11 +97,6 @@ def _emulated() -> str:
         for name, receipt in receipts
     ]
     return as_markdown(header, body)
-
-
-def _source(path: Path, result: BenchResult | None = None) -> str:
-    where = f"{machine_line(result)}. Made by `{result.command}`: " if result else "Made by `python -m tools.prove_benchmark`: "
-    return f"{where}`{path.relative_to(ROOT)}`."
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from benchmarks.results import read_results
+from benchmarks.doubts import notes
+from benchmarks.results import BenchResult, read_results
 from benchmarks.tables import HEADER, as_markdown, machine_line, rows
 from tools.layout import Layout, run
 from tools.marked import write_parts
@@ -25,14 +26,22 @@ def main() -> None:
 def _demo_table() -> str:
     result = read_results(REFERENCE)
     table = as_markdown(COLUMNS, [tuple(row[HEADER.index(name)] for name in COLUMNS) for row in rows(result)])
-    return f"{table}\n\n{machine_line(result)}. From `{REFERENCE.relative_to(ROOT)}`."
+    return f"{table}\n\n{source(result, REFERENCE)}"
 
 
 def _released_table() -> str:
     layout, data = Layout(), load_dataset()
     releases = [read_released(name, layout, data) for name in RELEASED]
     address = layout.page.relative_to(layout.root)
-    return "\n\n".join(summary(releases, result, str(address)) for result in read_measurements(layout, releases))
+    paths = sorted(layout.results.glob("models-*.json"))
+    measured = zip(read_measurements(layout, releases), paths, strict=True)
+    return "\n\n".join(f"{summary(releases, result, str(address))}\n\n{source(result, path)}" for result, path in measured)
+
+
+def source(result: BenchResult, path: Path) -> str:
+    """What stands below a table: the machine, the command and the file that it is from, and each doubt."""
+    doubts = "".join(f"\n- {line}." for line in notes(result))
+    return f"{machine_line(result)}. Made by `{result.command}`: `{path.relative_to(ROOT)}`." + (f"\n{doubts}" if doubts else "")
 
 
 if __name__ == "__main__":

@@ -69,12 +69,13 @@ ALTERNATIVES = {
 
 
 def parse_against(text: str) -> list[str]:
-    """Names from "a,b" or "all".
+    """Names from "a,b" or "all", each once.
 
     Raises:
         BadArgument: one is not known; the message lists those that are.
     """
-    names = list(ALTERNATIVES) if text == "all" else [name for name in text.split(",") if name]
+    given = [name.strip() for name in text.split(",") if name.strip()]
+    names = list(ALTERNATIVES) if "all" in given else list(dict.fromkeys(given))
     if unknown := [name for name in names if name not in ALTERNATIVES]:
         raise BadArgument(f"unknown alternative {unknown[0]!r}; known are {', '.join(ALTERNATIVES)}, or all")
     return names

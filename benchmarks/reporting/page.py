@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from benchmarks.disturbances import is_disturbed
-from benchmarks.doubts import warnings
+from benchmarks.doubts import notes, warnings
 from benchmarks.figures import Ratio, ratio
 from benchmarks.further import further_tables
 from benchmarks.report import Picture, Section, Table
@@ -176,11 +176,6 @@ def _markdown(result: BenchResult) -> str:
     lines = notes(result)
     text = f"{as_markdown(HEADER, rows(result))}\n\n{machine_line(result)}. Made by `{result.command}`."
     return "\n".join((f"{text}\n", *(f"- {line}" for line in lines))) if lines else text
-
-
-def notes(result: BenchResult) -> list[str]:
-    """What belongs below every table of a result: its doubts, and what could not be measured."""
-    return [*(f"note: {text}" for text in warnings(result)), *(f"not measured: {text}" for text in result.absent)]
 
 
 def diff_rows(found: Diff) -> list[Row]:

@@ -10,6 +10,7 @@ from benchmarks import bench
 from benchmarks.alternatives.catalogue import ALTERNATIVES, find_candidates, parse_against, parse_environments
 from benchmarks.alternatives.network import write_network
 from benchmarks.bench import run
+from benchmarks.results import OTHER_FILES
 from benchmarks.settings import Settings
 from benchmarks.subjects import interpreter, plain_numpy
 from edge_runtime.classifier import Classifier
@@ -28,6 +29,11 @@ def test_plain_numpy_computes_what_the_interpreter_does(name: str, tmp_path: Pat
     expected = Classifier.load(path).classify_batch(images).indices
     assert np.array_equal(subject.many(images), expected)
     assert [subject.one(image) for image in images[:5]] == expected[:5].tolist()
+
+
+def test_ways_that_load_another_file_are_known_by_name() -> None:
+    """Results keep nothing else of them; those that take the .tflite itself state its sizes."""
+    assert {found.way for found in ALTERNATIVES.values() if found.needs} == OTHER_FILES
 
 
 def test_a_network_with_pooling_and_padding_is_computed_too(tmp_path: Path, invented: Dataset) -> None:
@@ -110,7 +116,9 @@ def test_an_alternative_that_cannot_start_is_a_line(tmp_path: Path) -> None:
 def test_names_are_checked() -> None:
     """Both messages list those that are known."""
     assert parse_against("all") == list(ALTERNATIVES)
-    assert parse_against("numpy,openvino") == ["numpy", "openvino"]
+    assert parse_against("all,") == parse_against("numpy, all") == list(ALTERNATIVES)
+    assert parse_against("numpy,openvino, numpy,") == ["numpy", "openvino"]
+    assert parse_against("") == []
     with pytest.raises(BadArgument, match="unknown alternative 'tensorrt'; known are interpreter, "):
         parse_against("tensorrt")
     assert parse_environments([f"numpy={sys.executable}"]) == {"numpy": Path(sys.executable)}

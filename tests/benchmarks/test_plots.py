@@ -5,8 +5,12 @@ import io
 import numpy as np
 import PIL.Image
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from benchmarks import plots
 from benchmarks.plots import accuracy_against_latency, accuracy_against_size
+from benchmarks.results import ModelResult
 from edge_runtime.statistics import Accuracy, wilson_interval
 from tests.benchmarks.samples import bench_result, model_result
 from tests.train.test_plots import decode
@@ -66,3 +70,35 @@ def test_more_models_than_colours_and_markers_are_drawn() -> None:
         for number in range(12)
     ]
     assert _ink(accuracy_against_size(bench_result(*models))) > 0.01
+
+
+def _drawn(monkeypatch: pytest.MonkeyPatch, *models: ModelResult) -> Axes:
+    """What the plot of sizes is drawn on."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(plots, "png", lambda figure: figures.append(figure) or b"")
+    accuracy_against_size(bench_result(*models))
+    (axes,) = figures[0].axes
+    return axes
+
+
+def _legend(axes: Axes) -> list[str]:
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_several_ways_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By colour, each with its name; models by their marker. One way alone needs no name."""
+    ours, theirs = model_result(), model_result(way="tf.lite", file_bytes=60_000)
+    assert _legend(_drawn(monkeypatch, ours, theirs)) == ["Classifier.classify", "tf.lite", "cnn static_wi8_ai8"]
+    assert _legend(_drawn(monkeypatch, ours)) == ["cnn", "static_wi8_ai8"]
+
+
+def test_the_front_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A way that is more accurate than any of ours is a point beside it."""
+    ours, theirs = model_result(), model_result(way="tf.lite", file_bytes=60_000, accuracy=_accuracy(9_999, 10_000))
+    fronts = [line.get_xydata().tolist() for line in _drawn(monkeypatch, ours, theirs).lines if line.get_linestyle() == ":"]
+    assert fronts == [[[49.449, 99.36]]]
+
+
+def test_sizes_of_another_file_are_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras does not load the .tflite, so it has no place among the sizes, nor a name in the legend."""
+    assert _legend(_drawn(monkeypatch, model_result(), model_result(way="Keras call"))) == ["cnn", "static_wi8_ai8"]

@@ -96,7 +96,7 @@ def test_the_bench_section_says_where_and_how_it_was_measured(picture: Path) -> 
     assert section.paragraphs[0] == machine_line(result)
     assert "of 1,000 calls of Classifier.classify for each model" in section.paragraphs[1]
     assert (section.tables[0].header, len(section.tables[0].rows), len(section.pictures)) == (HEADER, 2, 2)
-    assert len(section.warnings) == 4  # one process, two noisy models, one on reference kernels
+    assert len(section.warnings) == 5  # one process, two noisy models and the reference, one on reference kernels
 
 
 def test_a_model_that_is_named_like_a_script_is_harmless_in_the_report(picture: Path) -> None:

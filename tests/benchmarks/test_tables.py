@@ -44,6 +44,13 @@ def test_the_table_of_a_benchmark_is_this_text() -> None:
     assert text_table(HEADER, [row for table in result for row in table]) == TEXT
 
 
+def test_sizes_are_of_the_file_that_a_way_loads() -> None:
+    """Those of the .tflite say nothing of what Keras or ONNX Runtime load."""
+    for way, cells in (("tf.lite", ("49.4 KB", "36.1 KB")), ("Keras call", ("-", "-")), ("ONNX Runtime", ("-", "-"))):
+        (row,) = rows(bench_result(model_result(way=way)))
+        assert row[2:4] == cells
+
+
 def test_the_same_table_for_a_readme() -> None:
     """Markdown with a rule below the header."""
     assert as_markdown(("model", "recipe"), [("cnn", "int8"), ("mlp", "fp32")]) == MARKDOWN
