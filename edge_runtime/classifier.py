@@ -115,6 +115,7 @@ class Classifier:
         model: the checked model file.
         backend: which package runs it.
         threads: how many threads one image, or a batch of them, may use.
+        batch: how many images of a larger batch or a stream go through an interpreter at once.
         warnings: what a user should know about the model, such as that nothing proves it.
     """
 
@@ -129,7 +130,7 @@ class Classifier:
         self.warnings: tuple[str, ...] = ()
         if batch < 1:
             raise BadArgument(f"batch is {batch}, expected 1 or more")
-        self.threads, self._batch = threads, batch
+        self.threads, self.batch = threads, batch
         self._labels, self._output = model.labels, model.output  # a property's time counts in `classify`
         self._trusted = trusted or model.manifest is not None
         if model.manifest is None:
@@ -204,7 +205,7 @@ class Classifier:
         """
         images = check_batch(images)
         outputs = np.empty((len(images), len(self.labels)), self.model.output.dtype)
-        if not self._trusted or len(images) < self._batch:
+        if not self._trusted or len(images) < self.batch:
             for position, image in enumerate(images):
                 with self._single_lock:
                     outputs[position] = self._single.run_one(image)
@@ -224,7 +225,7 @@ class Classifier:
             ImageError: one of them is no such array.
         """
         source = iter(images)
-        batches = iter(lambda: [check_image(image) for image in islice(source, self._batch)], [])
+        batches = iter(lambda: [check_image(image) for image in islice(source, self.batch)], [])
         if not self._trusted:
             for batch in batches:
                 yield from self.classify_batch(np.stack(batch))
@@ -248,11 +249,11 @@ class Classifier:
                 yield from oldest()
 
     def _fill(self, outputs: NDArray[Any], images: Batch) -> None:
-        starts = range(0, len(images), self._batch)
+        starts = range(0, len(images), self.batch)
 
         def work(runner: Runner, mine: range) -> None:
             for start in mine:
-                outputs[start : start + self._batch] = runner.run(images[start : start + self._batch])
+                outputs[start : start + self.batch] = runner.run(images[start : start + self.batch])
 
         with self._borrowed(min(self.threads, len(starts))) as runners, _pool(len(runners)) as pool:
             for finished in [pool.submit(work, runner, starts[first :: len(runners)]) for first, runner in enumerate(runners)]:
@@ -267,7 +268,7 @@ class Classifier:
                 try:
                     runners.append(self._spare_runners.pop())  # a list's end is safe between threads
                 except IndexError:
-                    runners.append(self._runner(threads=1, batch=self._batch))
+                    runners.append(self._runner(threads=1, batch=self.batch))
             yield runners
         finally:
             self._spare_runners += runners

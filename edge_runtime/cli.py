@@ -84,6 +84,17 @@ class Commands(click.Group):
             extra = COMMANDS[ctx.obj][1]
             click.echo(f"digits: {ctx.obj} needs {error.name}; install it with: pip install '.[{extra}]'", err=True)
             ctx.exit(MissingPackage.exit_code)
+        except ImportError as error:  # a package that is there, and broken
+            broken = (error.name or "a package").partition(".")[0]
+            click.echo(
+                f"digits: {broken} is installed but cannot be loaded ({_first_line(error)}); digits doctor says more", err=True
+            )
+            ctx.exit(MissingPackage.exit_code)
+
+
+def _first_line(error: Exception) -> str:
+    """The first line of a message that says something: numpy's is a page."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip(" *!")), type(error).__name__)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -57,8 +57,11 @@ class ArrayImages:
             DataError: it cannot be read, or holds no such array, or several; the message names those that it holds.
         """
         self._path, self._files = path, ExitStack()
+        one = path.suffix.lower() == ".npy"
+        if one and name is not None:
+            raise DataError(f"{path}: a .npy file holds one array, which has no name such as {name!r}")
         try:
-            self.name = name if path.suffix.lower() == ".npy" else _array_name(path, name)
+            self.name = None if one else _array_name(path, name)
             self._stream = self._opened()
             header = _read_header(self._stream)
         except _UNREADABLE as error:
@@ -163,6 +166,8 @@ def _read_header(stream: IO[bytes]) -> _Header:
         shape, fortran, dtype = read(stream, max_header_size=_LONGEST_HEADER)
     except Exception as error:  # numpy reads it with Python's own parser, whose errors are of a dozen kinds
         raise ValueError(f"its header cannot be read: {' '.join(str(error).split())[:200]}") from error
+    if any(type(length) is not int or length < 0 for length in shape):
+        raise ValueError(f"its header has the shape {shape}")
     if dtype.hasobject:
         return _Header(shape, fortran, "pickled objects")
     return _Header(shape, fortran and len(shape) > 1, str(dtype))

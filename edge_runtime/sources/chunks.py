@@ -77,22 +77,18 @@ class Plan:
 
 
 def look(words: Iterable[str], stdin: BinaryIO) -> Plan:
-    """What words mean, as for `files.items`; nothing but names and headers is read.
+    """What words mean, as for `files.items`; nothing but names and headers is read. One that cannot be used is an item that says why.
 
     Raises:
-        InputError: one of them stands for nothing that can be used.
+        InputError: none of them stands for anything that can be used.
     """
-    found: list[Names | Stored | Iterator[Item | Path]] = []
+    found: list[Names | Stored | Item | Iterator[Item | Path]] = []
     for word in words:
-        found += [of_stdin(stdin)] if word == "-" else map(_usable, find(word))
-    return Plan(tuple(found))
-
-
-def _usable(found: Names | Stored | Item) -> Names | Stored:
-    if not isinstance(found, Item):
-        return found
-    assert isinstance(found.picture, InputError)
-    raise found.picture
+        found += [of_stdin(stdin)] if word == "-" else find(word)
+    unusable = [part.picture for part in found if isinstance(part, Item)]
+    if len(unusable) == len(found) and unusable and isinstance(unusable[0], InputError):
+        raise unusable[0]
+    return Plan(tuple(iter([part]) if isinstance(part, Item) else part for part in found))
 
 
 def _cut(part: Names | Stored | Iterator[Item | Path]) -> Iterator[Chunk]:

@@ -7,6 +7,7 @@ import dataclasses
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from edge_runtime.sources.files import Item
     from edge_runtime.sources.spread import Tally
     from edge_runtime.sources.work import Job
+
+
+_MOMENT = 0.05  # seconds
 
 
 @click.command("classify", epilog="Example: digits classify seven.jpg scans/ --explain how.png")
@@ -77,15 +81,11 @@ def classify_command(
     page = explanation_page(explain, force)
     say = _printer(as_json, as_csv, page)
     answerer, readers = _answerer(model, backend, threads)
-    try:
-        if camera is not None:
-            _follow(answerer, camera, say)
-            return
-        failed = _answer(answerer, _given(words, watch, page, readers), say)
-    except KeyboardInterrupt:
-        if words:
-            raise
-        return  # how a watch ends
+    if camera is not None:
+        _follow(answerer, camera, say)
+        return
+    at_once = 1 if watch is not None or "-" in words else answerer.at_once
+    failed = _answer(answerer, _blocks(_given(words, watch, page, readers), at_once), say, endless=watch is not None)
     if page:
         page.save()
     if failed:
@@ -142,14 +142,14 @@ def _answerer(model: Path | None, backend: str | None, threads: int | None) -> "
 
 
 def _classifier(model: Path | None, backend: str | None, threads: int | None) -> "tuple[Classifier, int]":
-    from edge_runtime.classifier import Classifier
+    from edge_runtime.classifier import BATCH, Classifier
     from edge_runtime.interpreter import find_backend
     from edge_runtime.model_file import read_model_file
 
     file = read_model_file(model)
     tuned = _tuned(file, find_backend(backend)) if threads is None else None
     try:
-        classifier = Classifier(file, threads or (tuned.threads if tuned else 1), backend)
+        classifier = Classifier(file, threads or (tuned.threads if tuned else 1), backend, batch=tuned.batch if tuned else BATCH)
     except ModelFileError as error:
         raise ModelFileError(f"{model or file.name}: {error}") from error
     return classifier, threads or (tuned.batch_threads if tuned else 1)
@@ -223,23 +223,44 @@ def _given(words: tuple[str, ...], watch: Path | None, page: "Page | None", thre
         entries: Iterable[Item | Path] = expanded(words, sys.stdin.buffer)
         if page:
             entries = page.with_room_for(entries)
-        return items(entries, threads if len(words) > 1 or not Path(words[0]).is_file() else 1)
+        # Whoever writes paths to us may wait for the answer to one before the next, so none of them is read ahead.
+        return items(entries, 1 if "-" in words or (len(words) == 1 and Path(words[0]).is_file()) else threads)
 
     from edge_runtime.sources.watching import watch as watched
 
     return items(watched(watch))
 
 
-def _answer(answerer: "Answerer", found: "Iterable[Item]", say: "Callable[[Answer], None]") -> bool:
-    """Say an answer for each picture; whether one of them could not be used."""
+def _answer(answerer: "Answerer", blocks: "Iterable[list[Item]]", say: "Callable[[Answer], None]", *, endless: bool) -> bool:
+    """Say an answer for each picture; whether one of them could not be used. What has no end may be ended with Ctrl-C."""
     failed = False
-    for item in found:
-        if isinstance(item.picture, InputError):
-            click.echo(f"digits: {item.picture}", err=True)
-            failed = True
-        else:
-            say(answerer.answer(item.source, item.picture))
+    try:
+        for block in blocks:
+            usable = [(item.source, item.picture) for item in block if not isinstance(item.picture, InputError)]
+            answers = iter(answerer.answer_all(usable))
+            for item in block:
+                if isinstance(item.picture, InputError):
+                    _complain(str(item.picture))
+                    failed = True
+                else:
+                    say(next(answers))
+    except KeyboardInterrupt:
+        if not endless:
+            raise
     return failed
+
+
+def _blocks(found: "Iterable[Item]", most: int) -> "Iterator[list[Item]]":
+    """Pictures that are answered together: as many as come within a moment, so that nobody waits for a block of slow ones."""
+    block: list[Item] = []
+    since = time.monotonic()
+    for item in found:
+        block.append(item)
+        if len(block) >= most or time.monotonic() - since > _MOMENT:
+            yield block
+            block, since = [], time.monotonic()
+    if block:
+        yield block
 
 
 def _follow(answerer: "Answerer", camera: str, say: "Callable[[Answer], None]") -> None:
@@ -247,7 +268,8 @@ def _follow(answerer: "Answerer", camera: str, say: "Callable[[Answer], None]") 
     from edge_runtime.sources.camera import StableAnswer, frames
 
     stable = StableAnswer()
-    for frame in frames(camera):
-        answer = answerer.answer(camera, picture_of(frame))
-        if stable.see(answer.result.label, answer.result.confidence) is not None:
-            say(dataclasses.replace(answer, warnings=()))
+    with suppress(KeyboardInterrupt):  # how it ends
+        for frame in frames(camera):
+            answer = answerer.answer(camera, picture_of(frame))
+            if stable.see(answer.result.label, answer.result.confidence) is not None:
+                say(dataclasses.replace(answer, warnings=()))

@@ -13,6 +13,8 @@ from edge_runtime.sources.stored import Stored, find_stored, is_stored
 
 _MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*")
 _LONGEST_LINE = 65_536
+_MOST_BYTES = 256 * 2**20  # of an image on standard input: 64 million pixels of four bytes
+_TOO_LONG = f"standard input: has more than {_MOST_BYTES:,} bytes, too many for an image"
 _SPECIAL = "*?["
 Given = TypeVar("Given")
 Found = TypeVar("Found")
@@ -88,6 +90,9 @@ def read_item(entry: Item | Path) -> Item:
 def find(word: str) -> Iterator[Names | Stored | Item]:
     """What a word stands for: files, files of many images, and items for what cannot be used. Only names are read."""
     path = Path(word)
+    if not word:
+        yield Item(word, ImageError("'' names no file"))
+        return
     if path.exists() or not any(letter in word for letter in _SPECIAL):
         yield _found(word)
         return
@@ -110,11 +115,16 @@ def _is_image_file(name: str) -> bool:
 def of_stdin(stdin: BinaryIO) -> Iterator[Item | Path]:
     """The image on standard input, or the paths, one a line."""
     line = stdin.readline(_LONGEST_LINE)
+    if not line:
+        yield Item("-", ImageError("standard input is empty; it takes an image, or paths, one a line"))
     if _is_image(line):
-        yield _picture("-", line + stdin.read())
+        content = line + stdin.read(_MOST_BYTES)
+        yield _picture("-", content) if len(content) <= _MOST_BYTES else Item("-", ImageError(_TOO_LONG))
         return
     while line:
         yield from _of_line(line)
+        while len(line) == _LONGEST_LINE and not line.endswith(b"\n"):  # the rest of what is too long for a path
+            line = stdin.readline(_LONGEST_LINE)
         line = stdin.readline(_LONGEST_LINE)
 
 
@@ -144,6 +154,8 @@ def _of_line(line: bytes) -> Iterator[Item | Path]:
     try:
         name = line.decode().strip("\r\n")
     except UnicodeDecodeError:
+        name = "\0"
+    if "\0" in name or len(line) == _LONGEST_LINE:
         yield Item("-", ImageError("standard input is neither an image nor paths, one a line"))
         return
     if name:

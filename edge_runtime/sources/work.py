@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.classifier import BATCH, Classifier, check_numbers
-from edge_runtime.errors import DigitsError, InputError, ModelFileError
+from edge_runtime.errors import DataError, DigitsError, InputError, ModelFileError
 from edge_runtime.frozen import record
 from edge_runtime.images import Picture
 from edge_runtime.interpreter import backend_version, find_backend
@@ -106,13 +106,16 @@ class Process:
         self._open = None
 
     def answer(self, chunk: Chunk) -> Answers:
-        """The answers to a piece.
+        """The answers to a piece; where its file is damaged, none of its images can be used.
 
         Raises:
-            DataError: a file of many images is damaged.
             ModelFileError: the model answers with values that are no numbers.
         """
-        parts = [self._block(block) for block in _blocks(self._pictures(chunk))]
+        try:
+            parts = [self._block(block) for block in _blocks(self._pictures(chunk))]
+        except DataError as error:
+            self.close()
+            return Answers.failed(len(chunk.sources), str(error))
         starts = np.cumsum([0, *(len(part.indices) for part in parts)]).tolist()
         return Answers(
             np.concatenate([part.indices for part in parts]),

@@ -112,9 +112,6 @@ def test_a_file_name_that_is_no_text_can_be_written(tmp_path: Path, mnist: Datas
         (["--out", "there.csv"], 1, "there.csv exists already"),
         (["--out", "r.csv", "--json"], 2, "--out writes a file"),
         (["--scheduler", "tcp://127.0.0.1:1"], 2, "--scheduler needs --out"),
-        (["empty", "--out", "r.csv"], 4, "empty: holds no image file"),
-        (["none.npy", "--out", "r.csv"], 4, "none.npy: cannot be read"),
-        (["none*.png", "--out", "r.csv"], 4, "no file fits this pattern"),
         (["--out", "no-folder-here/there.csv/r.csv"], 0, "written: "),
     ],
 )
@@ -194,3 +191,40 @@ def _peak(path: Path, mnist: Dataset, count: int) -> float:
     words = ["classify", str(path), "--out", f"{path}.csv", "--model", "nano"]
     child = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, cwd=ROOT, check=True)
     return int(child.stdout) / 1024
+
+
+def test_words_that_stand_for_nothing_are_rows_among_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a broken file is: the others are answered, and the exit code is 4. Alone they leave no file."""
+    monkeypatch.chdir(folder)
+    (folder / "empty").mkdir()
+    words = ("empty", "none.npy", "none*.png")
+    code, _, error = digits("classify", "empty", "many.npy", *words[1:], "--out", "r.csv")
+    assert (code, len(error.splitlines())) == (4, 4)
+    rows = _rows(folder / "r.csv")
+    assert [row["source"] for row in rows if not row["label"]] == list(words)
+    assert rows[0]["source"] == "empty"
+    assert digits("classify", *words, "--out", "s.csv")[0] == 4
+    assert not (folder / "s.csv").exists()
+
+
+def test_a_damaged_file_of_many_costs_no_other_image(folder: Path, mnist: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its images have rows without a label; what comes before and after is answered."""
+    monkeypatch.chdir(folder)
+    np.savez_compressed(folder / "hurt.npz", x=mnist.x_test[:50])
+    content = bytearray((folder / "hurt.npz").read_bytes())
+    content[len(content) // 2] ^= 255
+    (folder / "hurt.npz").write_bytes(content)
+    code, _, error = digits("classify", "many.npy", "hurt.npz", "many.npy", "--out", "r.csv")
+    assert (code, "hurt.npz" in error) == (4, True)
+    labels = [row["label"] for row in _rows(folder / "r.csv")]
+    assert (len(labels), labels.count("")) == (10_050, 50)
+    assert labels[-1] == Classifier.load().classify(mnist.x_test[4_999]).label
+
+
+def test_an_array_of_less_than_no_images_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shape of negative lengths, or of true and false, is in no header that numpy writes."""
+    monkeypatch.chdir(folder)
+    for shape in ("(-5, 28, 28)", "(True, 28, 28)"):
+        header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".ljust(117).encode() + b"\n"
+        (folder / "odd.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(784))
+        assert "odd.npy: is no array file of numpy" in one_line(digits("classify", "odd.npy"), 4)

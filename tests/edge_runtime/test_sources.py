@@ -5,6 +5,7 @@ import functools
 import io
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -18,9 +19,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_runtime.classifier import Classifier
 from edge_runtime.errors import ImageError, MissingPackage
 from edge_runtime.images import png_bytes
 from edge_runtime.sources import camera as camera_module
+from edge_runtime.sources import files
 from edge_runtime.sources.camera import StableAnswer, frames
 from edge_runtime.sources.files import ahead, expanded, items
 from edge_runtime.sources.watching import watch
@@ -82,7 +85,9 @@ def test_standard_input_is_a_stream_of_paths(folder: Path) -> None:
         (b"\x89PNG broken", "-: is no"),
         (b"\xff\xfe\x00not utf-8\n", "neither an image nor paths"),
         (b"none.png\n", "none.png: cannot be read"),
-        (b"x" * 70_000 + b"\n", "cannot be read"),
+        (b"x" * 70_000 + b"\n", "neither an image nor paths"),
+        (b"a\0b.png\n", "neither an image nor paths"),
+        (b"", "standard input is empty"),
     ],
 )
 def test_standard_input_that_is_nothing_is_exit_4(given: bytes, said: str) -> None:
@@ -90,7 +95,53 @@ def test_standard_input_that_is_nothing_is_exit_4(given: bytes, said: str) -> No
     found = list(items(expanded(["-"], io.BytesIO(given))))
     assert all(isinstance(item.picture, ImageError) for item in found)
     assert said in str(found[0].picture)
-    assert list(items(expanded(["-"], io.BytesIO(b"")))) == []
+    assert max(len(str(item.picture)) for item in found) < 200
+
+
+def test_an_endless_image_on_standard_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After as many bytes as an image may have; no more are read."""
+    monkeypatch.setattr(files, "_MOST_BYTES", 1_000)
+    stdin = io.BytesIO(b"\x89PNG\r\n" + bytes(100_000))
+    (found,) = items(expanded(["-"], stdin))
+    assert "too many for an image" in str(found.picture)
+    assert stdin.tell() < 2_000
+
+
+def test_a_path_is_answered_before_the_next_is_written(folder: Path) -> None:
+    """Whoever talks with us in turns is not kept waiting, on however many threads files are read."""
+    command = [sys.executable, "-m", "edge_runtime.cli", "classify", "-", "--threads", "4"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as child:
+        assert child.stdin
+        assert child.stdout
+        for path in sorted(folder.glob("*.png"))[:3]:
+            child.stdin.write(f"{path}\n")
+            assert select.select([child.stdout], [], [], 30)[0], "no answer"
+            assert child.stdout.readline().startswith(f"{path}: ")
+        child.stdin.close()
+
+
+def test_no_name_at_all_is_no_folder() -> None:
+    """An empty word is not the folder that we stand in."""
+    assert "'' names no file" in one_line(digits("classify", ""), 4)
+
+
+def test_a_name_with_a_line_break_is_one_record(folder: Path) -> None:
+    """Quoted in CSV, and one line on stderr."""
+    (folder / "a\nb.png").write_bytes((folder / "1.png").read_bytes())
+    answer = digits("classify", folder / "a\nb.png", "--csv")
+    (_, row) = csv.reader(io.StringIO(answer.out))
+    assert row[0] == str(folder / "a\nb.png")
+    (folder / "a\nb.png").write_bytes(b"broken")
+    assert one_line(digits("classify", folder / "a\nb.png"), 4)
+
+
+def test_many_are_answered_together_as_one_by_one(folder: Path, mnist: Dataset) -> None:
+    """The same lines, from a file of many images."""
+    np.save(folder / "many.npy", mnist.x_test[:300])
+    lines = digits("classify", folder / "many.npy", "--json", "--threads", 2).out.splitlines()
+    single = Classifier.load()
+    for line, image in zip(lines, mnist.x_test[:300], strict=True):
+        assert json.loads(line)["scores"] == single.classify(image).scores.tolist()
 
 
 def test_broken_files_do_not_end_the_run(folder: Path) -> None:
@@ -161,33 +212,38 @@ def test_a_folder_that_cannot_be_watched_is_an_error(tmp_path: Path) -> None:
     assert "none: cannot be read" in one_line(digits("classify", "--watch", tmp_path / "none"), 4)
 
 
-def test_watching_ends_with_ctrl_c(folder: Path) -> None:
-    """A file that comes is answered while the command runs; Ctrl-C is exit 0."""
+@pytest.mark.parametrize(("broken", "code"), [(False, 0), (True, 4)])
+def test_watching_ends_with_ctrl_c(broken: bool, code: int, folder: Path) -> None:
+    """Files that come are answered while the command runs; Ctrl-C is exit 0, or 4 if one of them could not be used."""
     (folder / "in").mkdir()
     command = [sys.executable, "-m", "edge_runtime.cli", "classify", "--watch", str(folder / "in"), "--json"]
     # Where this suite runs in the background, Ctrl-C is ignored, and children would inherit that.
     heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, preexec_fn=heed)  # noqa: PLW1509
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, preexec_fn=heed)  # noqa: PLW1509
     assert child.stdout
+    assert child.stderr
     stop = threading.Event()
 
     def come() -> None:
         number = 0
         while not stop.wait(0.5):  # until the command is up, what comes is there already
             number += 1
-            (folder / ".hidden.png").write_bytes((folder / "3.png").read_bytes())
-            (folder / ".hidden.png").rename(folder / "in" / f"{number}.png")
+            for name, content in (("good", (folder / "3.png").read_bytes()), ("bad", b"broken")):
+                if broken or name == "good":
+                    (folder / ".hidden.png").write_bytes(content)
+                    (folder / ".hidden.png").rename(folder / "in" / f"{number}{name}.png")
 
     thread = threading.Thread(target=come)
     thread.start()
     try:
         assert json.loads(child.stdout.readline())["label"] == "0"
+        assert not broken or b"bad.png: is no PNG" in child.stderr.readline()
     finally:
         stop.set()
         thread.join()
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=60)
-    assert child.returncode == 0
+    assert child.returncode == code
 
 
 class _Camera:
