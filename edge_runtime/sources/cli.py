@@ -3,7 +3,6 @@
 A composition root: it may import any package, and nobody imports it.
 """
 
-import dataclasses
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -265,11 +264,11 @@ def _blocks(found: "Iterable[Item]", most: int) -> "Iterator[list[Item]]":
 
 def _follow(answerer: "Answerer", camera: str, say: "Callable[[Answer], None]") -> None:
     from edge_runtime.images import picture_of
-    from edge_runtime.sources.camera import StableAnswer, frames
+    from edge_runtime.sources.camera import StableAnswer, frames, usable
 
     stable = StableAnswer()
     with suppress(KeyboardInterrupt):  # how it ends
         for frame in frames(camera):
             answer = answerer.answer(camera, picture_of(frame))
-            if stable.see(answer.result.label, answer.result.confidence) is not None:
-                say(dataclasses.replace(answer, warnings=()))
+            if stable.see(answer.result.label, answer.result.confidence, usable=usable(answer.warnings)) is not None:
+                say(answer)

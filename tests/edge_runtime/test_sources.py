@@ -247,17 +247,18 @@ def test_watching_ends_with_ctrl_c(broken: bool, code: int, folder: Path) -> Non
 
 
 class _Camera:
-    """What OpenCV gives: colour frames of a test digit, now and then none."""
+    """What OpenCV gives: colour frames, so many of each image, now and then none."""
 
-    def __init__(self, image: np.ndarray, count: int) -> None:
-        self.image, self.left = image, count
+    def __init__(self, images: list[np.ndarray], count: int) -> None:
+        self.images, self.each, self.left = images, count, count * len(images)
 
     def isOpened(self) -> bool:  # noqa: N802  # OpenCV's name
-        return self.image is not None
+        return bool(self.images)
 
     def read(self) -> tuple[bool, np.ndarray | None]:
         self.left -= 1
-        return (self.left >= 0 and self.left % 3 != 0), np.dstack([self.image] * 3)
+        image = self.images[-1 - max(self.left, 0) // self.each]
+        return (self.left >= 0 and self.left % 3 != 0), np.dstack([image] * 3)
 
     def release(self) -> None:
         self.left = -1
@@ -267,7 +268,7 @@ class _Camera:
 def opencv(monkeypatch: pytest.MonkeyPatch, mnist: Dataset) -> types.SimpleNamespace:
     """OpenCV with one camera, number 0."""
     module = types.SimpleNamespace(
-        VideoCapture=lambda source: _Camera(mnist.x_test[0] if source == 0 else None, 20),
+        VideoCapture=lambda source: _Camera([mnist.x_test[0]] if source == 0 else [], 20),
         COLOR_BGR2GRAY=6,
         cvtColor=lambda frame, _: frame[..., 0],
     )
@@ -281,6 +282,15 @@ def test_a_camera_says_a_digit_once(opencv: types.SimpleNamespace) -> None:
     assert answer.code == 0, answer.err
     assert [json.loads(line)["label"] for line in answer.out.splitlines()] == ["7"]
     assert "no camera, stream or video" in one_line(digits("classify", "--camera", "video.mp4"), 4)
+
+
+def test_a_camera_says_nothing_of_paper(opencv: types.SimpleNamespace, mnist: Dataset) -> None:
+    """A blank page has an answer, which is not said; the digit that comes back after it is said again."""
+    digit = np.kron(255 - mnist.x_test[0], np.ones((8, 8), np.uint8))
+    blank = np.full((400, 400), 230, np.uint8)
+    opencv.VideoCapture = lambda source: _Camera([blank, np.pad(digit, 88, constant_values=255), blank] * 2, 20)
+    answer = digits("classify", "--camera", "0", "--json")
+    assert [json.loads(line)["label"] for line in answer.out.splitlines()] == ["7", "7"]
 
 
 @pytest.mark.parametrize("source", ["0", "picamera2"])
