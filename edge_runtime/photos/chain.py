@@ -1,5 +1,6 @@
 """The whole way of a photo to MNIST's form. Read `read_photo` from top to bottom: that is how the data flows."""
 
+import dataclasses
 from dataclasses import field
 from typing import Any
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from edge_runtime.frozen import record
 from edge_runtime.photos.digits import Strokes, find_digit
 from edge_runtime.photos.form import BOX, FINE, in_form
-from edge_runtime.photos.grey import LONGEST, grey_of
+from edge_runtime.photos.grey import LONGEST, grey_of, reduction
 from edge_runtime.photos.lines import remove_lines
 from edge_runtime.photos.paper import contrast_of, ground_of
 from edge_runtime.photos.resampling import reduce
@@ -23,6 +24,10 @@ SHOWN = 256
 """Pixels along the longer side that steps are shown with, at most."""
 COARSE = 512
 """Longer side that a photo is reduced to at first: most digits are large enough then, and all goes in a quarter of the time."""
+AROUND = 1.5
+"""Digits of that size that a finer picture shows on each side of a digit: its ground is found there as in the whole."""
+LEAST_AROUND = 80
+"""Pixels of the finer picture that it shows there at least."""
 LARGE = BOX * FINE
 """Pixels of a digit's longer side from which on a finer picture of it would tell no more: they are what its form is made of."""
 
@@ -67,8 +72,9 @@ class Photo(Ink):
         """Pictures of the way from the photo to 28x28, each with its name: uint8 [h, w], reduced to 256 pixels at most."""
         full = self.strokes.contrast if self.strokes else max(float(self.contrast.max()), 0.1)
         height, width = self.grey.shape
+        of_whole = f" of {self.whole[1]}x{self.whole[0]}" if self.grey.shape != self.whole else ""
         return (
-            (f"grey, {width}x{height}", _shown(self.grey)),
+            (f"grey, {width}x{height}{of_whole}", _shown(self.grey)),
             ("light and shadow removed", _shown(255 * self.contrast / full)),
             ("paper's lines removed", _shown(255 * self.ink / full)),
             ("ink of the digit", _shown(255 * self.ink / full * (self.strokes.mask if self.strokes else 0))),
@@ -91,21 +97,60 @@ def find_ink(pixels: Any, longest: int = LONGEST) -> Ink:
 def read_photo(pixels: Any) -> Photo:
     """Find the digit of a photo and bring it into MNIST's form: in a coarse picture, and in a finer one if it is small there.
 
+    The finer picture is of what is around the digit; of all, where nothing is seen in the coarse one.
+
     Args:
         pixels: as `grey_of` takes them: [H, W] or [H, W, channels], upright.
 
     Raises:
         ImageError: it is no such array.
     """
-    photo = _read(pixels, COARSE)
-    if max(photo.whole) == max(pixels.shape[:2]) or _large(photo.strokes):
-        return photo
-    return _read(pixels, LONGEST)
+    found = find_ink(pixels, COARSE)
+    strokes = find_digit(found.ink)
+    if max(found.whole) == max(pixels.shape[:2]) or _large(strokes):
+        return _in_form(found, strokes)
+    return _closer(pixels, found, strokes) or _read(pixels, LONGEST)
 
 
 def _read(pixels: Any, longest: int) -> Photo:
     found = find_ink(pixels, longest)
+    return _in_form(found, find_digit(found.ink))
+
+
+def _closer(pixels: NDArray[Any], coarse: Ink, seen: Strokes | None) -> Photo | None:
+    """A digit that was seen in a coarse picture, in a finer picture of its surroundings alone; None where that does not do."""
+    if seen is None or pixels.shape[2:] in ((2,), (4,)):  # what is transparent is judged by all of the picture
+        return None
+    around = _surroundings(pixels.shape, coarse, seen)
+    step = reduction(pixels.shape, LONGEST)
+    place = around[0] // step, around[1] // step
+    grey = grey_of(pixels[around[0] : around[2], around[1] : around[3]], step=step)
+    ground = ground_of(grey)
+    contrast = contrast_of(grey, ground, coarse.light)
+    height, width = (-(-side // step) for side in pixels.shape[:2])
+    found = Ink((height, width), grey, ground, contrast.ink, remove_lines(contrast.ink), contrast.light, place)
     strokes = find_digit(found.ink)
+    if strokes is None or strokes.cut != seen.cut:  # it goes on beyond its surroundings
+        return None
+    return _in_form(found, dataclasses.replace(strokes, others=seen.others))
+
+
+def _surroundings(shape: tuple[int, ...], coarse: Ink, seen: Strokes) -> tuple[int, int, int, int]:
+    """Top, left, bottom and right of the pixels around a digit that tell its ground, within the sheet that it was seen on."""
+    coarse_step, step = reduction(shape, COARSE), reduction(shape, LONGEST)
+    top, left, bottom, right = (coarse_step * side for side in seen.box)
+    margin = max(AROUND * max(bottom - top, right - left), LEAST_AROUND * step)
+    low, high = [], []
+    for start, stop, place, count, whole in zip(
+        (top, left), (bottom, right), coarse.place, coarse.grey.shape, shape[:2], strict=True
+    ):
+        first = coarse_step * place
+        low.append(max(first, first + start - int(margin)) // step * step)
+        high.append(min(-(-min(first + coarse_step * count, first + stop + int(margin)) // step) * step, whole))
+    return low[0], low[1], high[0], high[1]
+
+
+def _in_form(found: Ink, strokes: Strokes | None) -> Photo:
     if strokes is None:
         blank = np.zeros((SIDE, SIDE), np.uint8)
         return Photo(**vars(found), image=blank, strokes=None, fine=blank.astype(np.float32))

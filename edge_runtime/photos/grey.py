@@ -29,7 +29,7 @@ _TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
 }
 
 
-def grey_of(pixels: Any, longest: int = LONGEST) -> Floats:
+def grey_of(pixels: Any, longest: int = LONGEST, step: int | None = None) -> Floats:
     """Grey levels, float32 [h, w], 0 = black to 255 = white, at most `longest` pixels along the longer side.
 
     Colours weigh as in ITU-R BT.601. What is transparent becomes white where what is visible is dark, and black where it is light.
@@ -38,18 +38,24 @@ def grey_of(pixels: Any, longest: int = LONGEST) -> Floats:
         pixels: [H, W], or [H, W, channels] with 1 channel (grey), 2 (grey, opacity), 3 (red, green, blue) or 4 (and opacity);
             bool, uint8, uint16, or floats of 0 to 255.
         longest: larger pictures are reduced by whole numbers.
+        step: that number, if it is known already: of a part of a picture, that of the whole.
 
     Raises:
         ImageError: it is no such array, empty, of more than 64 million pixels, or holds NaN or infinite values.
     """
     _check(pixels)
     channels = pixels.reshape(*pixels.shape[:2], -1)
-    factor = -(-max(pixels.shape[:2]) // longest)
+    factor = step or reduction(pixels.shape, longest)
     strips = [_reduced(channels[top:bottom], factor) for top, bottom in strips_of(len(pixels), pixels.shape[1], factor)]
     shown, seen = (np.concatenate(parts) for parts in zip(*strips, strict=True))
     # The ground on which what is seen stands out: white for dark, black for light or nothing.
     ground = 255 if float(shown.sum()) < 127.5 * float(seen.sum()) else 0
     return np.asarray(shown + (1 - seen) * np.float32(ground))
+
+
+def reduction(shape: tuple[int, ...], longest: int) -> int:
+    """Pixels of a picture, [H, W, ...], to one of the picture that it is reduced to."""
+    return -(-max(shape[:2]) // longest)
 
 
 def upright(pixels: NDArray[Any], orientation: Any) -> NDArray[Any]:

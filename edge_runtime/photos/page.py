@@ -1,6 +1,6 @@
 """The marks of a page, strokes of a digit kept together, in reading order. Which of them are what digits is for others to say."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import field
 
 import numpy as np
@@ -89,11 +89,16 @@ def parted(mark: Mark, count: int) -> list[Mark]:
     Each cut is the cheapest way down, a column to the left or right a row at most, by dynamic programming: R. Casey, E. Lecolinet, "A
     survey of methods and strategies in character segmentation", IEEE PAMI 18 (1996), section 3.
     """
+    return cut(mark, [number / count for number in range(1, count)], 0.35 / count)
+
+
+def cut(mark: Mark, places: Sequence[float], reach: float) -> list[Mark]:
+    """A mark cut, as `parted` cuts, around these places, shares of its width from left to right, and not further off than `reach`."""
     sides = np.zeros(mark.mask.shape, np.int64)  # how many cuts are left of a pixel
-    for number in range(1, count):
-        cut = _cheapest_way(mark.mask, number / count, 0.35 / count)
-        sides += np.arange(mark.width) >= cut[:, None]
-    parts = [_cropped(mark, mark.mask & (sides == number)) for number in range(count)]
+    for place in places:
+        way = _cheapest_way(mark.mask, place, reach)
+        sides += np.arange(mark.width) >= way[:, None]
+    parts = [_cropped(mark, mark.mask & (sides == number)) for number in range(len(places) + 1)]
     return [part for part in parts if part is not None]
 
 

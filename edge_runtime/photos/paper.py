@@ -61,14 +61,15 @@ def ground_of(grey: Floats) -> Floats:
     return resize(_median(np.where(bare, cells, means), SMALL_WINDOW), grey.shape, cell)
 
 
-def contrast_of(grey: Floats, ground: Floats) -> Contrast:
-    """Ink as a contrast with its ground, which light and shadow leave alone.
+def contrast_of(grey: Floats, ground: Floats, light: bool | None = None) -> Contrast:
+    """Ink as a contrast with its ground, which light and shadow leave alone. Whether it is light is looked at, if it is not known.
 
     Light falls on ink as on paper, so a pixel divided by its ground tells what is there (E. H. Land, J. J. McCann, "Lightness and retinex
     theory", JOSA 61 (1971)).
     """
-    factor = -(-max(grey.shape) // COARSE)
-    light = is_light(_inside(_difference(reduce(grey, factor), reduce(ground, factor))))
+    if light is None:
+        factor = -(-max(grey.shape) // COARSE)
+        light = is_light(_inside(_difference(reduce(grey, factor), reduce(ground, factor))))
     difference = _difference(grey, ground)
     return Contrast(difference if light else -difference, light)
 

@@ -23,8 +23,8 @@ ANSWERER = Answerer(Classifier.load())
 
 @pytest.fixture(scope="module")
 def photo(mnist: Dataset) -> Answer:
-    """A photo of the first validation digit."""
-    content = jpeg_bytes(photograph(mnist.validation.images[0], invent_scene(2)))
+    """A photo of the first validation digit, on squared paper."""
+    content = jpeg_bytes(photograph(mnist.validation.images[0], invent_scene(20)))
     return ANSWERER.answer("photo.jpg", read_picture("photo.jpg", io.BytesIO(content)))
 
 

@@ -13,7 +13,8 @@ from hypothesis.extra.numpy import arrays
 from edge_runtime import Classifier
 from edge_runtime.errors import ImageError
 from edge_runtime.images import read_picture
-from edge_runtime.photos.chain import COARSE, read_photo
+from edge_runtime.photos import chain
+from edge_runtime.photos.chain import COARSE, Photo, read_photo
 from edge_runtime.photos.grey import LONGEST
 from tests.photos import invent_scene, jpeg_bytes, photograph
 from train.data import Dataset
@@ -60,7 +61,7 @@ def test_every_step_is_kept(mnist: Dataset) -> None:
     photo = read_photo(photograph(mnist.validation.images[7], scene))
     assert photo.image.shape == (28, 28)
     assert photo.image.dtype == np.uint8
-    assert photo.grey.shape == photo.ground.shape == photo.contrast.shape == photo.ink.shape == photo.whole
+    assert photo.grey.shape == photo.ground.shape == photo.contrast.shape == photo.ink.shape
     assert photo.strokes is not None
     top, left, bottom, right = photo.strokes.box
     assert max(bottom - top, right - left) == pytest.approx(scene.size * photo.whole[0], rel=0.15)
@@ -74,6 +75,40 @@ def test_only_small_digits_need_a_fine_picture(size: float, longest: int, mnist:
     photo = read_photo(photograph(mnist.validation.images[7], scene))
     assert photo.whole == (longest, longest)
     assert CLASSIFIER.classify(photo.image).index == mnist.validation.labels[7]
+
+
+@pytest.mark.parametrize("seed", range(0, 24))
+def test_a_small_digit_s_surroundings_are_enough(seed: int, mnist: Dataset) -> None:
+    """Of all papers, inks and lights: the digit lies where it lies, and is read as in a fine picture of all."""
+    scene = replace(invent_scene(seed), height=768, width=1024, size=0.1)
+    pixels = photograph(mnist.validation.images[seed], scene)
+    found, whole = read_photo(pixels), chain._read(pixels, LONGEST)
+    assert found.strokes is not None
+    assert whole.strokes is not None
+    assert found.whole == whole.whole == (768, 1024)
+    assert found.grey.size < 0.35 * whole.grey.size
+    places = [np.add(photo.strokes.box, 2 * photo.place) for photo in (found, whole) if photo.strokes]
+    assert np.abs(places[0] - places[1]).max() <= 6
+    assert np.array_equal(found.grey, pixels[_part(found)])
+    assert (
+        np.abs(found.image.astype(float) - whole.image).mean() < 25
+    )  # noise is judged around the digit, where there is more or less
+    assert CLASSIFIER.classify(found.image).label == CLASSIFIER.classify(whole.image).label
+
+
+def _part(photo: Photo) -> tuple[slice, slice]:
+    top, left = photo.place
+    return slice(top, top + photo.grey.shape[0]), slice(left, left + photo.grey.shape[1])
+
+
+def test_digits_beyond_the_surroundings_are_told(mnist: Dataset) -> None:
+    """Though they are not in the finer picture."""
+    page = np.full((768, 1024), 230, np.uint8)
+    for left in (100, 800):
+        page[300:356, left : left + 56] -= np.kron(mnist.validation.images[0], np.ones((2, 2), np.uint8)) // 2
+    photo = read_photo(page)
+    assert photo.grey.shape[1] < 500
+    assert [text.partition(":")[0] for text in photo.warnings] == ["several digits"]
 
 
 def test_a_picture_without_a_digit_is_looked_at_finely() -> None:
