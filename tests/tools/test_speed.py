@@ -11,9 +11,10 @@ from benchmarks.machine import this_machine
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import DigitsError
 from tests.conftest import ROOT
+from tools import photo_speed
 from tools.device_figures import in_turns
 from tools.keras_network import write_network
-from tools.photo_speed import OURS, SMALL_DIGIT, PhotoSpeed
+from tools.photo_speed import OURS, PHOTOS, PhotoSpeed
 from tools.speed import DeviceResult, Streamed, judged, part, photo_part
 from tools.turns import Pair
 from train.data import Dataset
@@ -38,14 +39,41 @@ def test_what_is_promised_is_judged_by_medians() -> None:
 
 
 def test_a_photo_is_held_against_the_quickest_way_of_pillow() -> None:
-    """By medians, and by the paper on which ours is slowest."""
-    ways = {"draft": (100, 100, 100), "thumbnail": (120, 130, 140), "reduce": (110, 110, 110)}
-    ours = {"plain": 150, "ruled": 160, "squared": 155, SMALL_DIGIT: 190}
-    times = {photo: {**ways, OURS: (140, nanoseconds, 900)} for photo, nanoseconds in ours.items()}
-    speed = PhotoSpeed(GOOD.machine, dict.fromkeys(ours, 1), times)
+    """By medians, and by the photo on which ours is slowest, be it one with a small digit."""
+    speed = _photo_speed({"plain": 150, "ruled": 140, "squared": 145, "plain, a small digit": 190})
     assert speed.ratio("plain") == 1.5
-    assert "On the slowest paper 1.60 times Pillow's quickest way, must be at most 1.5: MISSED" in photo_part(speed)
-    assert photo_part(speed).endswith("looked at twice, 1.90 times.")
+    assert "On the slowest (plain, a small digit) 1.90 times Pillow's quickest way, must be at most 1.5: MISSED" in photo_part(
+        speed
+    )
+    kept = _photo_speed({"plain": 149, "plain, a small digit": 150})
+    assert "On the slowest (plain, a small digit) 1.50 times Pillow's quickest way, must be at most 1.5: kept" in photo_part(kept)
+
+
+def _photo_speed(ours: dict[str, int]) -> PhotoSpeed:
+    times = {photo: _times(nanoseconds) for photo, nanoseconds in ours.items()}
+    return PhotoSpeed(GOOD.machine, dict.fromkeys(ours, 1), times)
+
+
+def _times(ours: int) -> dict[str, tuple[int, ...]]:
+    ways = {"draft": (100, 100, 100), "thumbnail": (120, 130, 140), "reduce": (110, 110, 110)}
+    return {**ways, OURS: (140, ours, 900)}
+
+
+@pytest.mark.parametrize("slow", [name for name in PHOTOS if "small" in name])
+def test_a_photo_that_takes_too_long_is_an_exit_code(
+    slow: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """After the table: each paper with a digit of either size counts."""
+    monkeypatch.setattr(photo_speed, "make_photo", lambda paper, size: f"{paper} {size}".encode())
+    monkeypatch.setattr(photo_speed, "take_turns", lambda photo, rounds: _times(149))
+    photo_speed.main(["--quick"])
+    paper, size = PHOTOS[slow]
+    monkeypatch.setattr(
+        photo_speed, "take_turns", lambda photo, rounds: _times(151 if photo == f"{paper} {size}".encode() else 149)
+    )
+    with pytest.raises(DigitsError, match=f"over 1.5 times Pillow's quickest way: {slow} 1.51"):
+        photo_speed.main(["--quick"])
+    assert capsys.readouterr().out.count("ours to the quickest") == 2
 
 
 @pytest.mark.parametrize(
