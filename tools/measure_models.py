@@ -5,6 +5,8 @@ benchmarks/reference/models-BOARD.json, which the model cards are written from.
 """
 
 import argparse
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,11 +41,16 @@ def main(arguments: Sequence[str] | None = None, layout: Layout | None = None) -
     parser.add_argument("--samples", type=int, default=SAMPLES, help=f"timed calls of each file; {SAMPLES} if not given")
     parser.add_argument("--data", type=Path, help="the data set; the embedded MNIST if not given")
     parser.add_argument("--force", action="store_true", help="replace results of that board")
-    options = parser.parse_args(arguments)
+    parser.add_argument("--tutorial", type=Path, metavar="FOLDER", help="only write the tutorial's files there, for digits bench")
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    options = parser.parse_args(words)
+    if options.tutorial:
+        options.tutorial.mkdir(parents=True, exist_ok=True)
+        print("written:", *_tutorial_files(load_dataset(options.data), options.tutorial, force=options.force))
+        return
     layout = layout or Layout()
-    settings = Settings(
-        options.board or default_board_name(), options.samples, starts=STARTS, command="python -m tools.measure_models"
-    )
+    command = shlex.join(["python", "-m", "tools.measure_models", *words])
+    settings = Settings(options.board or default_board_name(), options.samples, starts=STARTS, command=command)
     target = layout.results / f"models-{check_name(settings.board.replace(' ', '-'))}.json"
     refuse_to_overwrite(target, options.force)
     result = measure_models(options.names, settings, load_dataset(options.data), layout)
@@ -62,7 +69,7 @@ def measure_models(names: Sequence[str], settings: Settings, data: Dataset, layo
         return bench([*released, *_tutorial_files(data, Path(place))], settings, data)
 
 
-def _tutorial_files(data: Dataset, place: Path) -> list[Path]:
+def _tutorial_files(data: Dataset, place: Path, *, force: bool = False) -> list[Path]:
     """The tutorial's network, trained as the tutorial does: Adam at its default rate, batches of 32, five epochs.
 
     Converted twice: as TensorFlow's converter does it, which is what a follower of the tutorial gets, and made simpler first by ours.
@@ -76,14 +83,16 @@ def _tutorial_files(data: Dataset, place: Path) -> list[Path]:
     from train.training import train_run
 
     config = TrainingConfig(TUTORIAL, epochs=5, batch_size=32, learning_rate=0.001, schedule="constant")
-    train_run(config, data, place / TUTORIAL)
+    train_run(config, data, place / TUTORIAL, force=force)
     path = place / f"{TUTORIAL}.keras"
     _without_scaling(keras.saving.load_model(place / TUTORIAL / MODEL, compile=False)).save(path)
     files = []
     for name, simplify in ((TUTORIAL, False), (TUTORIAL_SIMPLIFIED, True)):
         # No gate: it is measured, not released, and its accuracy stands in the results.
         settings = ConversionSettings(Limits(100), simplify=simplify)
-        conversions = export(path, data, [find_recipe(recipe) for recipe in RECIPES], place, name=name, settings=settings)
+        conversions = export(
+            path, data, [find_recipe(recipe) for recipe in RECIPES], place, name=name, settings=settings, force=force
+        )
         files += [place / conversion.file_name for conversion in conversions]
     return files
 
