@@ -160,9 +160,9 @@ def _starts(count: int, image: NDArray[np.uint8]) -> Pair:
 
 
 def _start_server() -> int:
-    """Nanoseconds from the start of a server with the default model to its first "ready"."""
+    """Nanoseconds from the start of a server with its default models to its first "ready"."""
     before = time.perf_counter_ns()
-    with served("small") as server:
+    with served() as server:
         connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
         connection.request("GET", "/v2/health/ready")
         if connection.getresponse().status != 200:

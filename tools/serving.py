@@ -1,6 +1,7 @@
 """Writes the figures of docs/serving.md from committed results; `--check` only compares."""
 
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.percentiles import percentile
@@ -9,6 +10,7 @@ from edge_runtime.records import read_json
 from tools.layout import Layout, run
 from tools.marked import write_parts
 from tools.measure_serving import ServingResult
+from tools.soak import SoakResult
 from tools.turns import Pair
 
 PAGE = Path(__file__).parents[1] / "docs" / "serving.md"
@@ -17,7 +19,25 @@ PAGE = Path(__file__).parents[1] / "docs" / "serving.md"
 def main() -> None:
     """Write the page's figures."""
     found = sorted(Layout().results.glob("serving-*.json"))
-    write_parts(PAGE, {"serving": "\n\n".join(part(read_json(ServingResult, path)) for path in found)}, "make readme")
+    soaks = [read_json(SoakResult, path) for path in sorted(Layout().results.glob("soak-*.json"))]
+    parts = {"serving": "\n\n".join(part(read_json(ServingResult, path)) for path in found), "soak": soaked(soaks)}
+    write_parts(PAGE, parts, "make readme")
+
+
+def soaked(results: Sequence[SoakResult]) -> str:
+    """What became of half a million requests on each machine, as Markdown."""
+    rows = [
+        (
+            result.machine.board,
+            f"{result.requests:,}",
+            f"{result.failed:,}",
+            f"{result.requests / result.seconds:,.0f}",
+            f"{result.resident_bytes[0] / 2**20:.1f} MB",
+            f"{result.grown / 2**20:.2f} MB",
+        )
+        for result in results
+    ]
+    return as_markdown(("machine", "requests", "failed", "a second", "memory after 20,000", "grown by at most"), rows)
 
 
 def part(result: ServingResult) -> str:
@@ -51,7 +71,7 @@ def _overview(result: ServingResult) -> str:
                 tail,
             ),
             (
-                "start to ready, beside `digits classify` of one image from start to end",
+                "start to ready with the three models that are served by default, beside `digits classify` of one image from start to end",
                 f"{statistics.median(result.start.ours) / 1e9:.2f} s, {result.start.ratio:.2f} times as long",
             ),
             ("a drawn 7 brought into MNIST's form", f"{statistics.median(result.drawing_ns) / 1e6:.2f} ms"),
