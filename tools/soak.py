@@ -1,6 +1,6 @@
 """Half a million requests of every kind to `digits serve`, over loopback: memory, labels, failures. `python -m tools.soak`; some minutes.
 
-What was found goes to benchmarks/reference/soak-BOARD.json, from which `make readme` writes a row of docs/serving.md; `make test-soak` asserts it.
+What was found goes to benchmarks/reference/soak-BOARD.json, from which `make readme` writes a table; `make test-soak` asserts it.
 """
 
 import argparse
