@@ -14,7 +14,7 @@ from edge_runtime.classifier import Classification, Classifier, check_numbers
 from edge_runtime.frozen import record
 from edge_runtime.likeness import Likeness
 from edge_runtime.photos.chain import find_ink
-from edge_runtime.photos.page import Mark, find_marks, joined, parted
+from edge_runtime.photos.page import Mark, cut, find_marks, joined, parted
 from edge_runtime.photos.warnings import that_hold
 from edge_runtime.pixels import Image
 
@@ -22,9 +22,15 @@ LONGEST = 2048
 """Longer side that pages are reduced to: digits of a hundredth of it are still 20 pixels high."""
 WIDE = 1.3
 """Marks wider than so many times their height may be several digits that touch."""
-DOUBTFUL = 0.7
-"""Marks wider than this share of their height may be two, which is told."""
+NARROW = 0.5
+"""Marks narrower than this share of their height are one digit."""
 MOST_PARTS = 4
+ASIDE, REACH = (0.3, 0.7), 0.12
+"""Where else a mark is cut in two, for a narrow digit beside a wide one, and how far off that: shares of its width."""
+UPRIGHT, UPRIGHT_ASIDE = 0.75, 0.85
+"""Parts are digits if they have this share of the mark's height: cut in the middle, or aside. Halves of a slanted 1 have less."""
+ASIDE_LESS = 1.0
+"""So much less sure than the mark itself the parts may be that are cut aside: more of them are digits there."""
 TOUCHING = 0.15
 """Marks not further apart than this share of their height may be one digit in two strokes."""
 ALIKE = 0.75
@@ -34,7 +40,7 @@ ODD = (0.5, 2.0)
 SPACE = 1.5
 """A gap of so many heights is a space."""
 UNSURE = 0.5
-"""Of models without a calibration: a digit answered with less than this confidence may be none."""
+"""A digit that is answered with less than this confidence may be another one; of models without a calibration, none."""
 
 
 @record
@@ -98,6 +104,21 @@ class _Seen:
     note: str = ""
 
 
+def _worst(parts: Sequence[_Seen]) -> float:
+    """How sure the least sure of them is; of none, not at all."""
+    return min((part.sureness for part in parts), default=-np.inf)
+
+
+def _may_be(parts: Sequence[_Seen], whole: _Seen, upright: float, less: float) -> bool:
+    """Whether parts may be digits that a mark is made of: nearly as high as it, and as sure, but for so much."""
+    high = all(part.mark.height >= upright * whole.mark.height for part in parts)
+    return high and _worst(parts) > max(0.0, whole.sureness - less)
+
+
+def _labels(parts: Sequence[_Seen]) -> str:
+    return "".join(part.result.label for part in parts)
+
+
 class Reader:
     """Reads pages with one model. What is no digit is told by its calibration, where it has one, else by its confidence."""
 
@@ -144,20 +165,21 @@ class Reader:
     def _best_parts(self, seen: _Seen, ink: NDArray[np.float32]) -> list[_Seen]:
         """The mark itself, or the parts of it that are digits: if it is very wide, or unlike any digit by itself.
 
-        If neither, and yet two parts of it would be digits, that is noted.
+        If neither, and yet parts of it may be digits, that is noted.
         """
         shape = seen.mark.width / seen.mark.height
-        if seen.sureness >= 0 and shape < DOUBTFUL:
+        if seen.sureness >= 0 and shape < NARROW:
             return [seen]
-        best, sureness = [seen], max(0.0, seen.sureness)
-        for count in range(2, max(2, min(MOST_PARTS, round(2 * shape))) + 1):
-            parts = self._see(parted(seen.mark, count), ink, "touching: parted from what it touched")
-            worst = min((part.sureness for part in parts), default=-np.inf)
-            if len(parts) == count and worst > sureness:
-                best, sureness = parts, worst
-        if len(best) > 1 and seen.sureness >= 0 and shape < WIDE:
-            return [dataclasses.replace(seen, note=f"touching: may be {''.join(part.result.label for part in best)}")]
-        return best
+        evenly = [parted(seen.mark, count) for count in range(2, max(2, min(MOST_PARTS, round(2 * shape))) + 1)]
+        ways = [*evenly, *(cut(seen.mark, [place], REACH) for place in ASIDE)]
+        found = [self._see(marks, ink, "touching: parted from what it touched") if len(marks) > 1 else [] for marks in ways]
+        if seen.sureness < 0 or shape >= WIDE:
+            aside = [parts for parts in found[len(evenly) :] if _may_be(parts, seen, UPRIGHT_ASIDE, 0.0)]
+            best = max([*found[: len(evenly)], *aside], key=_worst)
+            return best if _worst(best) > max(0.0, seen.sureness) else [seen]
+        bounds = [(UPRIGHT, 0.0)] * len(evenly) + [(UPRIGHT_ASIDE, ASIDE_LESS)] * len(ASIDE)
+        likely = [parts for parts, bound in zip(found, bounds, strict=True) if _may_be(parts, seen, *bound)]
+        return [dataclasses.replace(seen, note=f"touching: may be {_labels(max(likely, key=_worst))}")] if likely else [seen]
 
     def _as_one(self, left: _Seen, right: _Seen, ink: NDArray[np.float32]) -> _Seen | None:
         """Two neighbours as one digit, if they are a better one together than by themselves."""
@@ -194,6 +216,7 @@ class Reader:
             seen.note: bool(seen.note),
             "touches the edge: the digit may be cut off": seen.mark.cut,
             "unlike any digit: several may touch, or it is none": seen.sureness < 0,
+            f"unsure: the model gives it {seen.result.confidence:.0%}": seen.sureness >= 0 and seen.result.confidence < UNSURE,
         }
         return Digit(seen.result.label, seen.result.confidence, (box[0], box[1], box[2], box[3]), that_hold(doubts), seen.image)
 

@@ -4,6 +4,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import PIL.Image
@@ -20,7 +21,8 @@ from tests.photos import invent_scene, jpeg_bytes, photograph, write_line
 from train.data import Dataset, Split
 
 READER = Reader(Classifier.load())
-APART, TOUCHING = (0.1, 0.5), (-0.12, 0.1)
+APART, TOUCHING, OVERLAPPING = (0.1, 0.5), (-0.12, 0.1), (-0.2, -0.05)
+"""Gaps between digits, in shares of their height."""
 
 
 def _photo(split: Split, seed: int, gap: tuple[float, float]) -> tuple[str, bytes]:
@@ -38,34 +40,49 @@ def _read(content: bytes) -> Reading:
     return READER.read(*read_pixels("photo", io.BytesIO(content), longest=2048))
 
 
-def _right_and_told(split: Split, seeds: range, gap: tuple[float, float]) -> tuple[int, int]:
-    """How many lines are read wholly right, and how many of the others have a warning."""
-    right = told = 0
+class _Lines(NamedTuple):
+    """Of so many lines: how many are read wholly right, how many of these have a warning, and how many of the others have none."""
+
+    count: int
+    right: int
+    warned: int
+    silent: int
+
+
+def _lines(split: Split, seeds: range, gap: tuple[float, float]) -> _Lines:
+    right = warned = silent = 0
     for seed in seeds:
         written, content = _photo(split, seed, gap)
         reading = _read(content)
-        right += reading.text.replace(" ", "") == written
-        told += reading.text.replace(" ", "") != written and any(digit.warnings for digit in reading.digits)
-    return right, told
+        doubts = [text for text in reading.doubts if not text.startswith("inverted")]  # which is as it should be
+        is_right = reading.text.replace(" ", "") == written
+        right += is_right
+        warned += is_right and bool(doubts)
+        silent += not is_right and not doubts
+    return _Lines(len(seeds), right, warned, silent)
 
 
 def test_lines_of_digits_are_read(mnist: Dataset) -> None:
     """Photos with shadows, ruled and squared paper, slanted: 10 of 12 lines are wholly right."""
-    assert _right_and_told(mnist.validation, range(12), APART)[0] >= 10
+    assert _lines(mnist.validation, range(12), APART).right >= 10
 
 
 @pytest.mark.slow
 def test_very_many_lines_of_digits_are_read(mnist: Dataset) -> None:
-    """Others than those that the constants were chosen on: 88 of 100 lines are wholly right, with about 550 digits."""
-    assert _right_and_told(mnist.validation, range(1_000, 1_100), APART)[0] >= 88
+    """Others than those that the constants were chosen on: 88 % are wholly right, and under 5 % are so and have a warning all the same."""
+    found = _lines(mnist.validation, range(30_000, 30_200), APART)
+    assert found.right >= 0.88 * found.count
+    assert found.warned < 0.05 * found.count
+    assert found.silent <= 0.05 * found.count
 
 
 @pytest.mark.slow
-def test_touching_digits_are_parted_or_told(mnist: Dataset) -> None:
-    """Where most digits touch or overlap, 30 of 50 lines are wholly right, and 45 are right or have a warning."""
-    right, told = _right_and_told(mnist.validation, range(1_000, 1_050), TOUCHING)
-    assert right >= 30
-    assert right + told >= 45
+@pytest.mark.parametrize(("gap", "right"), [(TOUCHING, 0.8), (OVERLAPPING, 0.4)])
+def test_touching_digits_are_parted_or_told(gap: tuple[float, float], right: float, mnist: Dataset) -> None:
+    """Where most digits touch, 80 % of the lines are wholly right, where most overlap, 40 %; at most 6 % are wrong without a warning."""
+    found = _lines(mnist.validation, range(30_000, 30_200), gap)
+    assert found.right >= right * found.count
+    assert found.silent <= 0.06 * found.count
 
 
 def _drawn(mnist: Dataset, *places: tuple[int, int, int]) -> np.ndarray:
@@ -99,6 +116,26 @@ def test_touching_digits_are_parted(mnist: Dataset) -> None:
     page[140:146, 150:200] = 60
     reading = READER.read(page)
     assert len(list(reading.digits)) == 2 or any(digit.warnings for digit in reading.digits)
+
+
+@pytest.mark.parametrize(
+    ("seed", "gap"),
+    [(5_188, TOUCHING), (5_213, TOUCHING), (5_605, TOUCHING), (5_728, TOUCHING), (5_044, OVERLAPPING), (5_929, OVERLAPPING)],
+)
+def test_digits_that_run_together_are_told(seed: int, gap: tuple[float, float], mnist: Dataset) -> None:
+    """Of several kinds, each taken for one digit once, though the model is sure of that."""
+    written, content = _photo(mnist.validation, seed, gap)
+    reading = _read(content)
+    assert reading.text.replace(" ", "") == written or any("touching" in text for text in reading.doubts)
+
+
+@pytest.mark.parametrize("seed", [5_035, 5_150, 5_158, 5_162, 5_307])
+def test_a_slanted_one_is_one_digit(seed: int, mnist: Dataset) -> None:
+    """However wide: its two halves would be ones too, but only half as high."""
+    written, content = _photo(mnist.validation, seed, APART)
+    reading = _read(content)
+    assert reading.text.replace(" ", "") == written
+    assert not any("touching" in text for text in reading.doubts)
 
 
 @pytest.mark.parametrize("level", [0, 200, 255])
