@@ -60,7 +60,9 @@ def _scatter(result: BenchResult, position: Callable[[ModelResult], float | None
     for number, text in enumerate(markers):
         axes.plot([], [], color="gray", linestyle="none", marker=_MARKERS[number % len(_MARKERS)], label=text)
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    places = [place for _, place, *_ in points]
+    wide = max(places) > 1_000 * min(places) if places else False  # more names would lie over each other
+    axes.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(f"{name} (logarithmic)")
@@ -91,7 +93,8 @@ def _marker_text(model: ModelResult, several: bool) -> str:
 
 
 def _colour(number: int) -> Any:
-    return colormaps["tab20"](number % 20) if number >= 10 else f"C{number}"
+    """Ten colours, then their light sisters."""
+    return colormaps["tab20"]((2 * (number - 10) + 1) % 20) if number >= 10 else f"C{number}"
 
 
 def _draw_front(axes: Axes, points: Sequence[tuple[float, float]]) -> None:

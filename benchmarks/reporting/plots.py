@@ -19,16 +19,19 @@ _PARTS = {"process": "process_ns", "imports": "imports_ns", "load": "load_ns", "
 def tails(result: BenchResult) -> bytes:
     """Median, p90 and p99 of each model on one line; what samples cannot support is left out."""
     figure, axes = _rows([model.label for model in result.models])
+    named: set[str] = set()
     for number, model in enumerate(result.models):
         times = [median_ns(model.median_turns), tail_ns(model, 90), tail_ns(model, 99)]
         known = [time / 1_000 for time in times if time is not None]
         axes.plot(known, [number] * len(known), color="gray", linewidth=1)
         for time, marker, name in zip(times, "o|d", ("p50", "p90", "p99"), strict=True):
             if time is not None:
-                axes.plot(time / 1_000, number, marker, color="C0", markersize=7, label=name if number == 0 else None)
+                axes.plot(time / 1_000, number, marker, color="C0", markersize=7, label=None if name in named else name)
+                named.add(name)
     axes.set_xscale("log")
     axes.set_xlabel("us of one image (logarithmic)")
-    axes.legend(fontsize=8)
+    if named:
+        axes.legend(fontsize=8)
     return png(figure)
 
 

@@ -40,9 +40,18 @@ def content(mnist: Dataset) -> Any:
         settings = Settings(
             "board", 60, starts=3, batches=(8,), loadgen=installed_release() is not None, layers=True, sustained=3, command="digits"
         )
-        return json.loads(to_json(run([MODELS / "small-int8.tflite", MODELS / "nano-fp32.tflite"], settings, few)))
+        return _shortened(json.loads(to_json(run([MODELS / "small-int8.tflite", MODELS / "nano-fp32.tflite"], settings, few))))
     finally:
         patch.undo()
+
+
+def _shortened(value: Any) -> Any:
+    """The same with ten of each list of numbers: the file is read a thousand times."""
+    if isinstance(value, dict):
+        return {key: _shortened(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_shortened(item) for item in (value[:10] if all(type(item) is int for item in value) else value)]
+    return value
 
 
 def _places(value: Any, at: Place = ()) -> Iterator[Place]:
@@ -88,6 +97,13 @@ def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "png", lambda figure: b"")
 
 
+@pytest.fixture
+def _no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor composed: types are what this is about."""
+    for name in report_plots.__all__:
+        monkeypatch.setattr(report_plots, name, lambda result: b"")
+
+
 def _outcome(path: Path, content: Any) -> str:
     path.write_text(json.dumps(content))
     try:
@@ -110,7 +126,7 @@ def test_every_number_may_be_nonsense(content: Any, tmp_path: Path) -> None:
     assert found["used"] > 30
 
 
-@pytest.mark.usefixtures("_no_pictures")
+@pytest.mark.usefixtures("_no_plots")
 def test_every_field_may_be_gone_or_of_another_type(content: Any, tmp_path: Path) -> None:
     """Lists may be empty, texts numbers, objects lists."""
     found = {"used": 0, "refused": 0}

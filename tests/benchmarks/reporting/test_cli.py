@@ -103,6 +103,16 @@ def test_disturbed_processes_are_marked(tmp_path: Path) -> None:
     assert plots.processes(read_results(results)) != plots.processes(read_results(quiet))
 
 
+def test_too_few_samples_for_any_figure_make_a_page(tmp_path: Path) -> None:
+    """With dashes; no plot complains of what it has not."""
+    few = bench_result(many_processes([1_000, 1_001]), reference=many_processes([1_000, 1_001]))
+    few = replace(
+        few, models=(replace(few.models[0], turns=tuple(replace(turn, samples_ns=(9,)) for turn in few.models[0].turns)),)
+    )
+    assert digits("report", _write(tmp_path / "few.json", few), "--out", tmp_path / "few.html").code == 0
+    assert "<td>-</td>" in (tmp_path / "few.html").read_text()
+
+
 def test_a_name_from_a_results_file_stays_text(tmp_path: Path) -> None:
     """A page is made of what others wrote."""
     evil = many_processes([1_000] * 3, name="<script>alert(1)</script>")
