@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-browser test-soak test-arm64 test-armv7 test-boards wheelhouse readme models operators device-figures bench-proof bench-reference emulated-reference ablation clean help
+.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-browser soak test-soak test-arm64 test-armv7 test-boards wheelhouse readme models operators device-figures bench-proof bench-reference emulated-reference ablation clean help
 
 help:           ## say what the targets do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,7 +42,10 @@ test-browser: $(READY) ## the pages of digits serve and digits report in headles
 	command -v chromedriver >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver; }
 	$(BIN)/python -m pytest -m browser tests/edge_runtime/serving tests/benchmarks/reporting
 
-test-soak: $(READY) ## half a million requests to digits serve: memory, labels, no failure; ten minutes
+soak: $(READY) ## half a million requests to digits serve, for docs/serving.md; some minutes, on an idle machine; BOARD=... names it
+	$(BIN)/python -m tools.soak --board $(BOARD) --force
+
+test-soak: $(READY) ## half a million requests to digits serve: memory, labels, no failure; some minutes
 	$(BIN)/python -m pytest -m soak tests/edge_runtime/serving
 
 test-arm64: $(READY) ## the device tests in an emulated 64-bit Raspberry Pi 4 and 3 (needs root)
@@ -78,10 +81,11 @@ $(ONNX)/.ready:
 	$(ONNX)/bin/python -m pip install --quiet --disable-pip-version-check onnx==1.23.2 onnxruntime==1.32.0
 	touch $@
 
-device-figures: $(READY) $(ONNX)/.ready ## measure what is promised on the device, for docs/speed.md; five minutes, on an idle machine
-	$(BIN)/python -m tools.device_figures --onnx $(ONNX)/bin/python --force || missed=$$?; $(BIN)/python -m tools.photo_speed --force; $(BIN)/python -m tools.speed; exit $${missed:-0}
+device-figures: $(READY) $(ONNX)/.ready ## measure what is promised on the device, for docs/speed.md; five minutes, on an idle machine; BOARD=... names it
+	$(BIN)/python -m tools.device_figures --onnx $(ONNX)/bin/python --force $(if $(BOARD),--board $(BOARD)) || missed=$$?; \
+	$(BIN)/python -m tools.photo_speed --force $(if $(BOARD),--board $(BOARD)) || missed=$$?; $(BIN)/python -m tools.speed; exit $${missed:-0}
 
-bench-proof: $(READY) ## prove what docs/benchmarking.md promises, by 190 runs, on an idle machine; a quarter of an hour; BOARD=... names it
+bench-proof: $(READY) ## prove what docs/benchmarking.md promises, by some 300 runs, on an idle machine; half an hour; BOARD=... names it
 	$(BIN)/python -m tools.prove_benchmark --board $(BOARD)
 
 # The alternatives whose packages this environment has not.
@@ -98,7 +102,9 @@ $(TFLITE)/.ready:
 	touch $@
 
 bench-reference: $(READY) $(ONNX)/.ready $(OPENVINO)/.ready $(TFLITE)/.ready ## measure beside every alternative and the limits, for docs/benchmarking.md; BOARD=... names the machine
-	$(BIN)/digits bench small small-fp32 --against all --samples 2000 --keras train/releases/small-seed0/model.keras \
+	$(BIN)/python -m tools.measure_models --tutorial .cache/tutorial --force
+	$(BIN)/digits bench small small-fp32 .cache/tutorial/tutorial-int8.tflite .cache/tutorial/tutorial-simplified-fp32.tflite \
+	  --against all --samples 2000 --keras train/releases/small-seed0/model.keras \
 	  --environment tflite-runtime=$(TFLITE)/bin/python --environment openvino=$(OPENVINO)/bin/python \
 	  --environment onnxruntime=$(ONNX)/bin/python --environment onnxruntime-int8=$(ONNX)/bin/python \
 	  --board against-$(BOARD) --out .cache/bench --force
