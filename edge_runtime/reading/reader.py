@@ -141,7 +141,7 @@ class Reader:
         scale *= max(pixels.shape[:2]) / max(found.whole)
         lines = [self._line(line, found.ink) for line in find_marks(found.ink)]
         kept = _without_odd_ones(lines)
-        left_out = sum(map(len, lines)) - sum(map(len, kept))
+        left_out = _large(lines, kept) - _large(kept, kept)
         doubts = {
             "blank: no digit stands out from the paper": not kept,
             "inverted: it was read as light ink on dark ground": bool(kept) and found.light,
@@ -229,6 +229,12 @@ def _without_odd_ones(lines: Sequence[Sequence[_Seen]]) -> list[list[_Seen]]:
     low, high = (share * float(np.median(heights)) for share in ODD)
     sure = [line for line in lines if any(seen.sureness >= 0 for seen in line)]
     return [[seen for seen in line if seen.sureness >= 0 or low <= seen.mark.height <= high] for line in sure]
+
+
+def _large(lines: Sequence[Sequence[_Seen]], kept: Sequence[Sequence[_Seen]]) -> int:
+    """How many marks have at least half of the usual height of those that are kept: smaller ones are specks."""
+    usual = float(np.median([seen.mark.height for line in kept for seen in line])) if kept else 0.0
+    return sum(seen.mark.height >= ODD[0] * usual for line in lines for seen in line)
 
 
 def _with_size(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:

@@ -69,20 +69,20 @@ def test_lines_of_digits_are_read(mnist: Dataset) -> None:
 
 @pytest.mark.slow
 def test_very_many_lines_of_digits_are_read(mnist: Dataset) -> None:
-    """Others than those that the constants were chosen on: 88 % are wholly right, and under 5 % are so and have a warning all the same."""
+    """Others than those that the constants were chosen on: 88 % are right, under 5 % of all with a needless warning; 3 % wrong without."""
     found = _lines(mnist.validation, range(30_000, 30_200), APART)
     assert found.right >= 0.88 * found.count
     assert found.warned < 0.05 * found.count
-    assert found.silent <= 0.05 * found.count
+    assert found.silent <= 0.03 * found.count
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("gap", "right"), [(TOUCHING, 0.8), (OVERLAPPING, 0.4)])
 def test_touching_digits_are_parted_or_told(gap: tuple[float, float], right: float, mnist: Dataset) -> None:
-    """Where most digits touch, 80 % of the lines are wholly right, where most overlap, 40 %; at most 6 % are wrong without a warning."""
+    """Where most digits touch, 80 % of the lines are wholly right, where most overlap, 40 %; at most 3 % are wrong without a warning."""
     found = _lines(mnist.validation, range(30_000, 30_200), gap)
     assert found.right >= right * found.count
-    assert found.silent <= 0.06 * found.count
+    assert found.silent <= 0.03 * found.count
 
 
 def _drawn(mnist: Dataset, *places: tuple[int, int, int]) -> np.ndarray:
@@ -136,6 +136,17 @@ def test_a_slanted_one_is_one_digit(seed: int, mnist: Dataset) -> None:
     reading = _read(content)
     assert reading.text.replace(" ", "") == written
     assert not any("touching" in text for text in reading.doubts)
+
+
+def test_what_is_left_out_is_told_if_it_is_no_speck(mnist: Dataset) -> None:
+    """A grid of a third of the digits' height is one; two digits that a thick bar joins are not."""
+    page = _drawn(mnist, (0, 50, 40), (1, 50, 110), (2, 50, 180))
+    page[250:270, 300:320] = 240 - 200 * (np.indices((20, 20)) % 8 < 2).any(axis=0)
+    reading = READER.read(page)
+    assert (reading.text, reading.warnings) == ("".join(map(str, mnist.validation.labels[:3])), ())
+    page = _drawn(mnist, (0, 100, 100), (2, 100, 170), (3, 250, 100))
+    page[140:150, 150:220] = 60
+    assert READER.read(page).warnings == ("left out: 1 marks that are like no digit",)
 
 
 @pytest.mark.parametrize("level", [0, 200, 255])
