@@ -1,5 +1,6 @@
 """A camera that shows no digit: nothing is said, and the digit that comes back is said again."""
 
+import json
 import types
 
 import numpy as np
@@ -10,6 +11,7 @@ from edge_runtime.answers import Answer, Answerer
 from edge_runtime.images import picture_of
 from edge_runtime.sources import camera as camera_module
 from edge_runtime.sources.camera import StableAnswer, frames, usable
+from tests.commands import digits
 from tests.conftest import draw_digit
 from train.data import Dataset
 
@@ -99,3 +101,13 @@ def test_other_warnings_do_not_make_a_frame_unusable(show: list[np.ndarray]) -> 
     assert usable(["inverted: it was read as light ink on dark ground", "small: the digit is 9 pixels large"])
     assert not usable(["blank: no ink stands out from the paper"])
     assert not usable(["faint: ...", "unlike any digit seen in training (so are 1.0 % of photos of digits)"])
+
+
+def test_the_command_says_a_digit_again_after_a_blank_page(show: list[np.ndarray]) -> None:
+    """With the warnings of its frame; the blank page is no line."""
+    show += [PAPER, 255 - SEVEN, PAPER, SEVEN, PAPER]
+    answer = digits("classify", "--camera", "0", "--json")
+    assert answer.code == 0, answer.err
+    said = [json.loads(line) for line in answer.out.splitlines()]
+    assert [one["label"] for one in said] == ["7", "7"]
+    assert [[text.partition(":")[0] for text in one["warnings"]] for one in said] == [["inverted"], []]
