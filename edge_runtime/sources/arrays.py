@@ -56,6 +56,8 @@ class ArrayImages:
         Raises:
             DataError: it cannot be read, or holds no such array, or several; the message names those that it holds.
         """
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path}: is no file")
         self._path, self._files = path, ExitStack()
         one = path.suffix.lower() == ".npy"
         if one and name is not None:

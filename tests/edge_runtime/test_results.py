@@ -228,3 +228,9 @@ def test_an_array_of_less_than_no_images_is_refused(folder: Path, monkeypatch: p
         header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".ljust(117).encode() + b"\n"
         (folder / "odd.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(784))
         assert "odd.npy: is no array file of numpy" in one_line(digits("classify", "odd.npy"), 4)
+
+
+def test_a_pipe_is_no_array(folder: Path) -> None:
+    """It is refused before it is opened, which would wait for whoever writes."""
+    os.mkfifo(folder / "pipe.npy")
+    assert "is no file" in one_line(digits("classify", folder / "pipe.npy"), 4)
