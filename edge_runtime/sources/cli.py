@@ -64,9 +64,9 @@ def classify_command(
     """Classify pictures: files, folders, patterns, or standard input (-): an image, or a stream of paths, one a line.
 
     Photos, scans and screenshots, as PNG, JPEG, BMP, GIF, WebP or TIFF: the digit is found and brought into the form of MNIST's images. A
-    picture of 28x28 pixels is taken as it is, or inverted if its border is light. What is doubtful is told in brackets: blank, faint, small,
-    several digits, touches the edge, inverted, unlike any digit. What cannot be read is a line on stderr; the others are answered, and the
-    exit code is 4.
+    picture of 28x28 pixels is taken as it is, or inverted if its border is light. What is doubtful is told in brackets: blank, faint,
+    small, several digits, touches the edge, inverted, unlike any digit. What cannot be read is a line on stderr; the others are answered,
+    and the exit code is 4.
 
     Files of many images too: a .npy or an array of an .npz (FILE:ARRAY where several fit), uint8 [N, 28, 28], 0 = background; a column of a
     .parquet file (FILE:COLUMN), of encoded pictures or of 784 pixels.
