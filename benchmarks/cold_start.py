@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.results import ColdStart
 from benchmarks.workers import Environment, SubjectSpec, pinned_to
@@ -31,7 +32,10 @@ def cold_start(environment: Environment, subject: SubjectSpec, pinned: Sequence[
         DigitsError: the child failed, or took longer than two minutes.
     """
     words = (subject.module, subject.model, str(subject.threads), json.dumps(dict(subject.options)), str(time.perf_counter_ns()))
-    command = environment.command("benchmarks.cold", *words)
+    command, name = (
+        environment.command("benchmarks.cold", *words),
+        Path(subject.model).name,
+    )  # results tell no folder of this machine
     try:
         with pinned_to(pinned):
             child = subprocess.run(
@@ -40,12 +44,12 @@ def cold_start(environment: Environment, subject: SubjectSpec, pinned: Sequence[
     except OSError as error:
         raise DigitsError(f"{environment.name}: {error}") from error
     except subprocess.TimeoutExpired:
-        raise DigitsError(f"{subject.model}: the cold start took longer than {_LONGEST_S} s") from None
+        raise DigitsError(f"{name}: the cold start took longer than {_LONGEST_S} s") from None
     if child.returncode:
         lines = child.stderr.strip().splitlines()
-        raise DigitsError(f"{subject.model}: the cold start failed ({lines[-1] if lines else child.returncode})")
+        raise DigitsError(f"{name}: the cold start failed ({lines[-1] if lines else child.returncode})")
     try:
         found: Started = checked(Started, json.loads(child.stdout.splitlines()[-1]), "")
     except (IndexError, ValueError):
-        raise DigitsError(f"{subject.model}: the cold start did not say what it took") from None
+        raise DigitsError(f"{name}: the cold start did not say what it took") from None
     return found

@@ -51,12 +51,6 @@ def part(result: ServingResult) -> str:
 
 def _overview(result: ServingResult) -> str:
     rate = statistics.median(result.throughput.ours)
-    p50, p99 = (percentile(result.latency_ns, percent) for percent in (50, 99))
-    tail = (
-        "too few samples"
-        if p50 is None or p99 is None
-        else f"{p50 / 1e6:.2f} ms and {p99 / 1e6:.2f} ms, {p99 / p50:.1f} times as long"
-    )
     rounds = [ours / other for ours, other in zip(result.throughput.ours, result.throughput.other, strict=True)]
     return as_markdown(
         ("what", "measured"),
@@ -67,9 +61,11 @@ def _overview(result: ServingResult) -> str:
                 f"{rate:,.0f} a second, {result.throughput.ratio:.2f} of the constant's (rounds: {min(rounds):.2f} to {max(rounds):.2f})",
             ),
             (
-                f"p50 and p99 at {result.offered_rate:,.0f} requests a second, half of that, {len(result.latency_ns):,} requests",
-                tail,
+                f"p50 and p99 at {result.offered_rate:,.0f} requests a second, half of that: medians of {len(result.latency_ns)} rounds, "
+                f"{sum(map(len, result.latency_ns)):,} requests",
+                _tails(result.latency_ns),
             ),
+            ("the constant at that rate, in turns with it", _tails(result.constant_latency_ns)),
             (
                 "start to ready with the three models that are served by default, beside `digits classify` of one image from start to end",
                 f"{statistics.median(result.start.ours) / 1e9:.2f} s, {result.start.ratio:.2f} times as long",
@@ -77,6 +73,17 @@ def _overview(result: ServingResult) -> str:
             ("a drawn 7 brought into MNIST's form", f"{statistics.median(result.drawing_ns) / 1e6:.2f} ms"),
         ],
     )
+
+
+def _tails(rounds: Sequence[Sequence[int]]) -> str:
+    """p50, p99 and their ratio: the median round's, and the least and the most, since a stall of the machine is one round's."""
+    found = [(percentile(latencies, 50), percentile(latencies, 99)) for latencies in rounds]
+    known = [(p50, p99) for p50, p99 in found if p50 is not None and p99 is not None]
+    if len(known) < len(found):
+        return "too few samples"
+    ratios = [p99 / p50 for p50, p99 in known]
+    p50, p99 = (statistics.median(values) / 1e6 for values in zip(*known, strict=True))
+    return f"{p50:.2f} ms and {p99:.2f} ms; {statistics.median(ratios):.1f} times as long (rounds: {min(ratios):.1f} to {max(ratios):.1f})"
 
 
 def _by_model(result: ServingResult) -> str:

@@ -5,7 +5,6 @@ from urllib.parse import parse_qsl
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Match, Route
 
@@ -56,6 +55,8 @@ def make_app(v2: V2, tf_serving: TFServing, plain: Plain, page: Page, openapi: O
 
 def with_cors(app: App, origins: Sequence[str]) -> App:
     """The application for scripts of other origins too, the named ones."""
+    from starlette.middleware.cors import CORSMiddleware
+
     headers = ["Authorization", "Content-Type", HEADER_LENGTH]
     return CORSMiddleware(
         app, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=headers, expose_headers=[HEADER_LENGTH]

@@ -89,7 +89,7 @@ class Guard:
         self.closing = False
         self._placed = 0
         self._held_bytes = 0
-        metrics.in_flight.set_function(lambda: self.in_flight)
+        metrics.in_flight = lambda: self.in_flight
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer a request."""

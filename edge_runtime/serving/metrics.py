@@ -1,111 +1,136 @@
-"""Figures for Prometheus at /metrics. The only module of this package that imports prometheus_client."""
+"""Figures for Prometheus at /metrics. The only module of this package that imports prometheus_client, and only when somebody asks.
 
+Requests are counted in plain numbers: prometheus_client takes a tenth of a second to load on a small board, and longer for each request
+than a small model does. It still writes the text, so that its format is right.
+"""
+
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterator
-
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
-)
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.util import find_spec
+from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from edge_runtime.serving.call import Answer, Call
 from edge_runtime.serving.models import Models
 from edge_runtime.serving.pool import Workers
 
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import HistogramMetricFamily, Metric
+
 _REQUEST_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _MODEL_SECONDS = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0)
 
 
+@dataclass
+class _Seconds:
+    """How many durations fell between which bounds, and all of them added up."""
+
+    bounds: tuple[float, ...]
+    counts: list[int] = field(init=False)
+    total: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.counts = [0] * (len(self.bounds) + 1)
+
+    def observe(self, seconds: float) -> None:
+        self.counts[bisect_left(self.bounds, seconds)] += 1
+        self.total += seconds
+
+    def put_into(self, family: "HistogramMetricFamily", label: str) -> None:
+        """Add what was seen to a family, in whose buckets all shorter durations count too."""
+        bounds = (*map(str, self.bounds), "+Inf")
+        family.add_metric((label,), buckets=list(zip(bounds, accumulate(self.counts), strict=True)), sum_value=self.total)
+
+
 class Metrics:
-    """Counters and histograms of this server, in a registry of their own.
+    """Counts of this server. For the event loop's thread.
 
     Attributes:
-        in_flight: how many requests are being answered.
+        in_flight: asked how many requests are being answered.
     """
 
     def __init__(self) -> None:
-        self._children: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        self._registry = CollectorRegistry()
-        ProcessCollector(registry=self._registry)
-        PlatformCollector(registry=self._registry)
-        self._requests = Counter("digits_requests", "Requests answered.", ("route", "status"), registry=self._registry)
-        self._seconds = Histogram(
-            "digits_request_seconds",
-            "From a request's header to the end of its answer.",
-            ("route",),
-            buckets=_REQUEST_SECONDS,
-            registry=self._registry,
-        )
-        self._model_seconds = Histogram(
-            "digits_model_seconds",
-            "Of the interpreter, for all images of a request.",
-            ("model",),
-            buckets=_MODEL_SECONDS,
-            registry=self._registry,
-        )
-        self._cuts = Counter(
-            "digits_connections_cut", "Connections ended for no request of theirs.", ("reason",), registry=self._registry
-        )
-        self.in_flight = Gauge("digits_requests_in_flight", "Requests being answered now.", registry=self._registry)
+        if find_spec("prometheus_client") is None:  # told at the start, not to the first who asks
+            raise ModuleNotFoundError("No module named 'prometheus_client'", name="prometheus_client")
+        self.in_flight: Callable[[], int] = lambda: 0
+        self._requests: Counter[tuple[str, int]] = Counter()
+        self._cuts: Counter[str] = Counter()
+        self._seconds: dict[str, _Seconds] = {}
+        self._model_seconds: dict[str, _Seconds] = {}
+        self._state: Callable[[], Iterator[Metric]] = lambda: iter(())
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Note a request."""
-        key = route, status
-        if key not in self._children:  # looking them up by label takes longer than counting
-            self._children[key] = self._requests.labels(route, str(status)), self._seconds.labels(route)
-        count, histogram = self._children[key]
-        count.inc()
-        histogram.observe(seconds)
+        self._requests[route, status] += 1
+        if route not in self._seconds:
+            self._seconds[route] = _Seconds(_REQUEST_SECONDS)
+        self._seconds[route].observe(seconds)
 
     def cut(self, reason: str) -> None:
         """Note a connection that was ended without an answer to a request: "connections" (too many), "slow" or "invalid"."""
-        self._cuts.labels(reason).inc()
+        self._cuts[reason] += 1
 
     def observer(self, model: str) -> Callable[[float], None]:
         """What is told the seconds of each of a model's inferences."""
-        return self._model_seconds.labels(model).observe
+        return self._model_seconds.setdefault(model, _Seconds(_MODEL_SECONDS)).observe
 
     def watch(self, models: Models, workers: Workers) -> None:
         """Report the state of models and threads too."""
-        self._registry.register(_State(models, workers))
+        self._state = partial(_state, models, workers)
 
     async def page(self, call: Call) -> Answer:
         """GET /metrics, in Prometheus' text format."""
-        return Answer(generate_latest(self._registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+        from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+        from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+        registry = CollectorRegistry()
+        registry.register(self)
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        return Answer(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+    def collect(self) -> "Iterator[Metric]":
+        """Everything, in the form of prometheus_client."""
+        from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+        requests = CounterMetricFamily("digits_requests", "Requests answered.", labels=("route", "status"))
+        for (route, status), count in self._requests.items():
+            requests.add_metric((route, str(status)), count)
+        cuts = CounterMetricFamily("digits_connections_cut", "Connections ended for no request of theirs.", labels=("reason",))
+        for reason, count in self._cuts.items():
+            cuts.add_metric((reason,), count)
+        told = "From a request's header to the end of its answer."
+        seconds = HistogramMetricFamily("digits_request_seconds", told, labels=("route",))
+        model_seconds = HistogramMetricFamily(
+            "digits_model_seconds", "Of the interpreter, for all images of a request.", labels=("model",)
+        )
+        for family, seen in ((seconds, self._seconds), (model_seconds, self._model_seconds)):
+            for label, durations in seen.items():
+                durations.put_into(family, label)
+        in_flight = GaugeMetricFamily("digits_requests_in_flight", "Requests being answered now.", value=self.in_flight())
+        yield from (requests, cuts, seconds, model_seconds, in_flight)
+        yield from self._state()
 
 
-class _State(Collector):
+def _state(models: Models, workers: Workers) -> "Iterator[Metric]":
     """What is looked up when somebody asks."""
+    from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 
-    def __init__(self, models: Models, workers: Workers) -> None:
-        self._models = models
-        self._workers = workers
-
-    def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily(
-            "digits_worker_queue", "Calls that wait for a worker thread or run on one.", value=self._workers.pending
-        )
-        yield GaugeMetricFamily("digits_ready", "1 if requests are welcome.", value=float(self._models.ready))
-        info = GaugeMetricFamily(
-            "digits_model_info", "The model files that are served; always 1.", labels=("model", "sha256", "recipe")
-        )
-        healthy = GaugeMetricFamily("digits_model_healthy", "1 if the golden images came out right.", labels=("model",))
-        loaded = GaugeMetricFamily("digits_model_loaded_timestamp_seconds", "When the file was loaded.", labels=("model",))
-        for served in self._models:
-            info.add_metric((served.name, served.manifest.flatbuffer.sha256, served.manifest.recipe), 1)
-            healthy.add_metric((served.name,), float(served.healthy))
-            loaded.add_metric((served.name,), served.loaded_at)
-        reloads = CounterMetricFamily(
-            "digits_model_reloads", "Changed files that were loaded or refused.", labels=("model", "result")
-        )
-        for key, count in self._models.reloads.items():
-            reloads.add_metric(key, count)
-        yield from (info, healthy, loaded, reloads)
+    yield GaugeMetricFamily("digits_worker_queue", "Calls that wait for a worker thread or run on one.", value=workers.pending)
+    yield GaugeMetricFamily("digits_ready", "1 if requests are welcome.", value=float(models.ready))
+    info = GaugeMetricFamily(
+        "digits_model_info", "The model files that are served; always 1.", labels=("model", "sha256", "recipe")
+    )
+    healthy = GaugeMetricFamily("digits_model_healthy", "1 if the golden images came out right.", labels=("model",))
+    loaded = GaugeMetricFamily("digits_model_loaded_timestamp_seconds", "When the file was loaded.", labels=("model",))
+    for served in models:
+        info.add_metric((served.name, served.manifest.flatbuffer.sha256, served.manifest.recipe), 1)
+        healthy.add_metric((served.name,), float(served.healthy))
+        loaded.add_metric((served.name,), served.loaded_at)
+    reloads = CounterMetricFamily("digits_model_reloads", "Changed files that were loaded or refused.", labels=("model", "result"))
+    for key, count in models.reloads.items():
+        reloads.add_metric(key, count)
+    yield from (info, healthy, loaded, reloads)
