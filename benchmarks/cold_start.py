@@ -46,8 +46,8 @@ def cold_start(environment: Environment, subject: SubjectSpec, pinned: Sequence[
     except subprocess.TimeoutExpired:
         raise DigitsError(f"{name}: the cold start took longer than {_LONGEST_S} s") from None
     if child.returncode:
-        lines = child.stderr.strip().splitlines()
-        raise DigitsError(f"{name}: the cold start failed ({lines[-1] if lines else child.returncode})")
+        last = (child.stderr.strip().splitlines() or [str(child.returncode)])[-1].replace(subject.model, name)
+        raise DigitsError(f"{name}: the cold start failed ({last})")
     try:
         found: Started = checked(Started, json.loads(child.stdout.splitlines()[-1]), "")
     except (IndexError, ValueError):
