@@ -70,9 +70,8 @@ def encoder(levels: NDArray[Any], images: NDArray[Any]) -> Encode:
     """
     if np.array_equal(levels, np.arange(256)):  # float32, and uint8 with scale 1
         return partial(np.copyto, images)
-    if np.array_equal(
-        levels, np.arange(256) - 128
-    ):  # int8 with scale 1: in two's complement, flipping the highest bit takes 128 off
+    if np.array_equal(levels, np.arange(256) - 128):  # int8 with scale 1
+        # In two's complement, flipping the highest bit takes 128 off.
         raw, highest_bit = images.view(np.uint8), np.full(images.shape[-2:], 128, np.uint8)
         return lambda pixels: np.bitwise_xor(pixels, highest_bit, raw)
     # mode="clip", since numpy's "raise" goes through a copy of the buffer

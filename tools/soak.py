@@ -20,12 +20,12 @@ from edge_runtime.images import png_bytes
 from edge_runtime.records import to_json
 from tools.layout import run
 from tools.load import Running, closed_loop, http_request, served
+from tools.measure_serving import SEVEN
 from tools.turns import add_board_options, board_and_target
 from train.data import Dataset, load_dataset
 
 REQUESTS, WARM_UP, PARTS = 500_000, 20_000, 50
 IMAGES = 1_000
-SEVEN = [[[0.25, 0.15], [0.5, 0.14], [0.75, 0.15], [0.6, 0.5], [0.4, 0.9]]]
 Expected = tuple[bytes, int, bytes]
 """A request, the status of its answer, and what its body holds."""
 

@@ -78,6 +78,7 @@ class Routes:
             await endpoint(scope, receive, send)
             return
         route, others = self._find(scope)
+        scope[ROUTE] = _pattern(route, others)
         if route:
             await route.app(scope, receive, send)
         elif others:
@@ -88,8 +89,7 @@ class Routes:
 
     def pattern(self, scope: Message) -> str:
         """The pattern of a request's route, for the metrics; "other" if there is none."""
-        route, others = self._find(scope)
-        return route.path if route else others[0].path if others else "other"
+        return _pattern(*self._find(scope))
 
     def _find(self, scope: Message) -> tuple[Route | None, list[Route]]:
         """The route of a request, whose parameters are put into the scope; and those of its path for other methods."""
@@ -104,6 +104,10 @@ class Routes:
             if match is Match.PARTIAL:
                 others.append(route)
         return None, others
+
+
+def _pattern(route: Route | None, others: Sequence[Route]) -> str:
+    return route.path if route else others[0].path if others else "other"
 
 
 class _Endpoint:
