@@ -63,6 +63,13 @@ if TYPE_CHECKING:
 @click.option(
     "--calibration-study", is_flag=True, help="Show first, on validation images, what more or fewer of them would change."
 )
+@click.option(
+    "--fold-columns",
+    type=click.Choice(("1", "2", "4")),
+    default="4",
+    show_default=True,
+    help="Of the image that the first convolution takes at once: the more the faster, for some more weights; 1 for the smallest file.",
+)
 @click.option("--layers", is_flag=True, help="Print what each layer's output lost, and draw it (NAME-layers.png).")
 @click.option("--labels", help="Of the classes: a list with commas, or a file with one a line; their numbers if not given.")
 @click.option(
@@ -96,6 +103,7 @@ def convert_command(
     calibration_count: int | None,
     calibration_images: Path | None,
     calibration_study: bool,
+    fold_columns: str,
     layers: bool,
     labels: str | None,
     input_scale: str,
@@ -146,6 +154,7 @@ def convert_command(
         calibration=CalibrationSettings(calibration, calibration_count, calibration_images),
         runs_on=tuple(target.text for target in targets),
         try_runtimes=try_runtimes,
+        fold_columns=int(fold_columns),
     )
     if calibration_study:
         _print_study(model, data, chosen, input_scale=input_scale, code=code)

@@ -12,7 +12,7 @@ from convert.calibration import Calibration, choose_calibration, unlike
 from convert.costs import Cost
 from convert.gate import class_drop_intervals, compare, judge
 from convert.layers import LayerError, layer_errors
-from convert.making import Made, classify_with, make_flatbuffer
+from convert.making import Made, classify_with, finished, make_flatbuffer
 from convert.packaging import choose_golden, make_manifest, package
 from convert.recipes import Recipe
 from convert.settings import DEFAULT_SETTINGS, ConversionSettings
@@ -81,9 +81,8 @@ def convert(source: Source, recipe: Recipe, settings: ConversionSettings = DEFAU
     settings, data = settings.for_recipe(recipe), source.data
     calibration = choose_calibration(settings.calibration, data.train, source.record) if recipe.static else None
     made = make_flatbuffer(source, recipe, settings, calibration)
-    tidy = tidied(made.flatbuffer)
-    layers = layer_errors(tidied(source.floats), tidy, data.validation.images[:LAYER_IMAGES])
-    flatbuffer = tidy if settings.simplify else made.flatbuffer
+    layers = layer_errors(tidied(source.floats), tidied(made.flatbuffer), data.validation.images[:LAYER_IMAGES])
+    flatbuffer = finished(made.flatbuffer, settings)
     validation, test = (classify_with(flatbuffer, source, split) for split in ("validation", "test"))
     accuracy = (
         _compared(data.validation, source.validation_logits, validation),

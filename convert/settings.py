@@ -8,6 +8,8 @@ from convert.calibration import DEFAULT_CALIBRATION, CalibrationSettings
 from convert.gate import Limits
 from convert.recipes import Recipe
 from convert.targets import parse_targets
+from convert.width_folding import MOST_COLUMNS
+from edge_runtime.errors import BadArgument
 
 
 @dataclass(frozen=True)
@@ -20,11 +22,12 @@ class ConversionSettings:
     calibration: how ranges are found.
     simplify: convert a simpler model that computes the same, and tidy the file. Without it, a file is what TensorFlow's converter makes:
         to compare with.
+    fold_columns: of the image that the first convolution takes at once (`convert.width_folding`): 4, 2, or 1 for the smallest file.
     runs_on: where files have to run, as `convert.targets.parse_targets` takes it.
     try_runtimes: try files there, in environments that are made for it.
 
     Raises:
-        BadArgument: nothing is known of a place to run on.
+        BadArgument: nothing is known of a place to run on, or columns cannot be taken so many at once.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -33,6 +36,7 @@ class ConversionSettings:
     keep_passing: bool = False
     calibration: CalibrationSettings = DEFAULT_CALIBRATION
     simplify: bool = True
+    fold_columns: int = MOST_COLUMNS
     runs_on: tuple[str, ...] = ()
     try_runtimes: bool = False
 
@@ -46,6 +50,8 @@ class ConversionSettings:
 
     def __post_init__(self) -> None:
         parse_targets(self.runs_on)
+        if self.fold_columns not in (1, 2, 4):
+            raise BadArgument(f"fold_columns is {self.fold_columns}, expected 1, 2 or 4")
 
     @property
     def words(self) -> str:
@@ -58,6 +64,7 @@ class ConversionSettings:
             "qat": self.qat or None,
         }
         words = [f"--{name} {value:g}" for name, value in options.items() if value is not None]
+        words += [f"--fold-columns {self.fold_columns}"] if self.fold_columns != MOST_COLUMNS else []
         words += [f"--runs-on {shlex.quote(text)}" for text in self.runs_on]
         return " ".join([*words, *["--keep-passing"] * self.keep_passing]) + self.calibration.words
 

@@ -220,4 +220,6 @@ def _plain(image: PIL.Image.Image, full: int) -> PIL.Image.Image:
         raise ImageError("has pixels that are real numbers; save it with 8 or 16 bits")
     if "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
         return image.convert("RGBA")
-    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+    if image.mode == "L":
+        return image
+    return image.convert("L" if image.mode == "1" else "RGB")

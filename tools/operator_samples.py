@@ -17,6 +17,7 @@ from train.data import load_dataset
 _CALIBRATION = 100
 _BY_DEFAULT = ("dense", "dense_no_bias", "dense_only")  # also with what TensorFlow's converter does by itself for 8-bit weights
 _AS_THEY_ARE = ("conv_dilated", "conv_dilated_norm", "dense", "flatten", "permute", "reshape")  # also without our simplifying
+_FOLDED = ("conv", "conv_no_bias")  # also as `convert` writes them, with the first convolution on several columns at once
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ def _ways(name: str, model: Any, images: NDArray[np.uint8]) -> Iterator[tuple[st
         yield recipe.short, recipe, partial(to_flatbuffer, model, recipe, images)
         if name in _AS_THEY_ARE:
             yield f"{recipe.short}-as-is", recipe, partial(to_flatbuffer, model, recipe, images, simplify=False)
+        if name in _FOLDED:
+            yield f"{recipe.short}-folded", recipe, partial(_folded, model, recipe, images)
     if name in _BY_DEFAULT:
         yield "dynamic-by-default", RECIPES["dynamic"], partial(_by_default, model)
     floats = to_flatbuffer(model, RECIPES["fp32"], images)
@@ -71,6 +74,13 @@ def _ways(name: str, model: Any, images: NDArray[np.uint8]) -> Iterator[tuple[st
     }
     for way, chosen in bits.items():
         yield way, RECIPES[way.partition("-")[0]], partial(quantize, floats, ranges, chosen)
+
+
+def _folded(model: Any, recipe: Recipe, images: NDArray[np.uint8]) -> bytes:
+    from convert.converter import to_flatbuffer
+    from convert.width_folding import width_folded
+
+    return width_folded(to_flatbuffer(model, recipe, images))
 
 
 def _by_default(model: Any) -> bytes:

@@ -1,5 +1,8 @@
 """A float32 .tflite as plain arrays, for packages that cannot read it: `layers`, JSON, and the arrays that it names.
 
+A first convolution that takes several columns of the image at once, as `digits convert` makes it for TFLite's kernels, becomes what it was
+before that: other packages have no use for it, and would pay for the reshaping.
+
 Schema: tensorflow/compiler/mlir/lite/schema/schema.fbs. Field numbers below are positions in its tables.
 """
 
@@ -32,6 +35,7 @@ def write_network(flatbuffer: bytes, path: Path) -> None:
         raise InputError("only float32 models can be handed to other packages; this one is quantised")
     reader = _Reader(flatbuffer, graph)
     layers = [reader.layer(number, operator.name) for number, operator in enumerate(graph.operators)]
+    layers = _unfolded(layers, reader.arrays, graph.inputs[0].shape)
     np.savez(path, layers=np.array(json.dumps(layers)), **reader.arrays)  # type: ignore[arg-type]
 
 
@@ -51,6 +55,7 @@ class _Reader:
         if self._last is not None and inputs[0] != self._last:
             raise InputError("the network is no chain of layers")
         self._last = int(table.vector(2, "<i4")[0])
+        shape = self._graph.tensors[self._last].shape
         options = table.table(4)
         if name in _CONVOLUTIONS and options is not None:
             width, height, activation, dilation_w, dilation_h = _CONVOLUTIONS[name]
@@ -75,7 +80,7 @@ class _Reader:
         if name == "MEAN":
             return {"kind": "mean"}
         if name == "RESHAPE":
-            return {"kind": "flatten"}
+            return {"kind": "flatten"} if len(shape) == 2 else {"kind": "reshape", "shape": (1, *shape[1:])}
         raise InputError(f"the operator {name} is not known here")
 
     def _weights(self, number: int, inputs: list[int]) -> list[str]:
@@ -94,3 +99,53 @@ def _relu(activation: int) -> bool:
     if activation not in _RELU:
         raise InputError(f"the fused activation {activation} is not known here")
     return _RELU[activation]
+
+
+def _unfolded(layers: list[dict[str, Any]], arrays: dict[str, NDArray[np.float32]], image: tuple[int, ...]) -> list[dict[str, Any]]:
+    """The layers with the first convolution on one column at a time, if it takes several.
+
+    Raises:
+        InputError: there is a change of shape that is no part of such a convolution.
+    """
+    if [layer["kind"] for layer in layers[:3]] == ["reshape", "convolution", "reshape"] and image[3:] == (1,):
+        convolution, (_, places, features) = layers[1], layers[2]["shape"][-3:]
+        weights, *bias = convolution["weights"]
+        columns = arrays[weights].shape[3]
+        stride = columns // (len(arrays[weights]) // features)
+        if (kernel := _kernel(arrays[weights], convolution["padding"], features, image[2], places, stride)) is not None:
+            arrays[weights] = kernel
+            arrays.update({name: arrays[name][:features] for name in bias})
+            layers = [{**convolution, "strides": [convolution["strides"][0], stride]}, *layers[3:]]
+    if any(layer["kind"] == "reshape" for layer in layers):
+        raise InputError("a RESHAPE that does not flatten is not known here")
+    return layers
+
+
+def _kernel(
+    folded: NDArray[np.float32], padding: str, features: int, width: int, places: int, stride: int
+) -> NDArray[np.float32] | None:
+    """The narrowest filters, [features, height, width, 1], of which folded ones are made; None if they are made of none.
+
+    They are those of the first output column of a group; zeros beside them are no part of them.
+    """
+    _, height, groups, columns = folded.shape
+    first = folded[:features].reshape(features, height, groups * columns)
+    for length in range(1, first.shape[2] + 1):
+        missing = max(stride * (places - 1) + length - width, 0) // 2 if padding == "SAME" else 0
+        start = -missing % columns
+        kernel = first[:, :, start : start + length]
+        outputs = -(-width // stride) if padding == "SAME" else (width - length) // stride + 1
+        if outputs == places and np.array_equal(_placed(kernel, start, stride, folded.shape), folded):
+            return np.ascontiguousarray(kernel[..., None])
+    return None
+
+
+def _placed(kernel: NDArray[np.float32], start: int, stride: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Filters with a copy for each output column of a group, a stride further each."""
+    features, height, length = kernel.shape
+    filters, columns = shape[0] // features, shape[2] * shape[3]
+    placed = np.zeros((filters, features, height, columns + start + filters * stride + length), np.float32)
+    for place in range(filters):
+        first = start + place * stride
+        placed[place, :, :, first : first + length] = kernel
+    return placed[..., :columns].reshape(shape)

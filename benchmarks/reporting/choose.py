@@ -1,5 +1,6 @@
 """Choosing a model: what the limits leave, the Pareto front, the pick and the runner-up, and why."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,12 +138,19 @@ def commands(option: Option, short_of: Callable[[str], str | None]) -> Commands:
     model, short = option.model, short_of(option.model.recipe)
     if shipped := _shipped(model):
         path, name = shipped
-        convert = f"digits convert runs/{name}-seed0/model.keras --recipe {short} --name {name}"
+        convert = f"digits convert runs/{name}-seed0/model.keras --recipe {short} --name {name}{_folding(path)}"
         return Commands((f"digits train --release {name} --seed 0", convert), (f"digits verify {path.stem}",))
     if short is None:  # not made by us, so there are no golden images in it
         return Commands((), (f"digits inspect {quote(model.file)}",))
     make = (f"digits convert {quote(model.name)}.keras --recipe {short} --name {quote(model.name)} --out .",)
     return Commands(make, (f"digits verify {quote(f'{model.name}-{short}.tflite')}",))
+
+
+def _folding(path: Path) -> str:
+    """The option that a shipped file was made with beside those that all have."""
+    manifest = read_model_file(path).manifest
+    found = re.search(r" --fold-columns \d", manifest.origin.command if manifest else "")
+    return found.group() if found else ""
 
 
 def _shipped(model: ModelResult) -> tuple[Path, str] | None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edge_runtime.frozen import record
 from edge_runtime.photos.digits import Strokes, find_digit
 from edge_runtime.photos.form import BOX, FINE, in_form
-from edge_runtime.photos.grey import LONGEST, grey_of, reduction
+from edge_runtime.photos.grey import LONGEST, OPAQUE, grey_of, reduction
 from edge_runtime.photos.lines import remove_lines
 from edge_runtime.photos.paper import contrast_of, ground_of
 from edge_runtime.photos.resampling import reduce
@@ -119,7 +119,7 @@ def _read(pixels: Any, longest: int) -> Photo:
 
 def _closer(pixels: NDArray[Any], coarse: Ink, seen: Strokes | None) -> Photo | None:
     """A digit that was seen in a coarse picture, in a finer picture of its surroundings alone; None where that does not do."""
-    if seen is None or pixels.shape[2:] in ((2,), (4,)):  # what is transparent is judged by all of the picture
+    if seen is None or (pixels.ndim == 3 and pixels.shape[2] not in OPAQUE):  # what is transparent is judged by all of the picture
         return None
     around = _surroundings(pixels.shape, coarse, seen)
     step = reduction(pixels.shape, LONGEST)

@@ -16,6 +16,8 @@ LONGEST = 1024
 MOST_PIXELS = 64_000_000
 STRIP_PIXELS = 1_000_000
 """Large images are reduced in strips of about so many pixels: no second copy of them is made."""
+OPAQUE = (1, 3)
+"""Channels of a picture that says nothing of opacity."""
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 _TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
@@ -46,8 +48,10 @@ def grey_of(pixels: Any, longest: int = LONGEST, step: int | None = None) -> Flo
     _check(pixels)
     channels = pixels.reshape(*pixels.shape[:2], -1)
     factor = step or reduction(pixels.shape, longest)
-    strips = [_reduced(channels[top:bottom], factor) for top, bottom in strips_of(len(pixels), pixels.shape[1], factor)]
-    shown, seen = (np.concatenate(parts) for parts in zip(*strips, strict=True))
+    strips = [channels[top:bottom] for top, bottom in strips_of(len(pixels), pixels.shape[1], factor)]
+    if channels.shape[2] in OPAQUE:
+        return np.concatenate([reduce(_brightness(strip), factor) for strip in strips])
+    shown, seen = (np.concatenate(parts) for parts in zip(*(_seen_through(strip, factor) for strip in strips), strict=True))
     # The ground on which what is seen stands out: white for dark, black for light or nothing.
     ground = 255 if float(shown.sum()) < 127.5 * float(seen.sum()) else 0
     return np.asarray(shown + (1 - seen) * np.float32(ground))
@@ -82,15 +86,15 @@ def _check(pixels: Any) -> None:
         raise ImageError("the pixels hold NaN or infinite values")
 
 
-def _reduced(channels: NDArray[Any], factor: int) -> tuple[Floats, Floats]:
-    """Brightness times opacity, and opacity as 0 to 1, of a strip [H, W, channels]: both float32 [h, w]."""
-    colours = channels.shape[2] - 1 | 1  # 1 or 3; what comes behind is opacity
-    grey = _levels(channels[..., :3]) @ _LUMA if colours == 3 else _levels(channels[..., 0])
-    if channels.shape[2] == colours:
-        shown = reduce(grey, factor)
-        return shown, np.ones_like(shown)
+def _brightness(channels: NDArray[Any]) -> Floats:
+    """Grey levels, float32 [H, W], of [H, W, channels]; opacity, the last of 2 or 4, does not count."""
+    return np.asarray(_levels(channels[..., :3]) @ _LUMA if channels.shape[2] > 2 else _levels(channels[..., 0]))
+
+
+def _seen_through(channels: NDArray[Any], factor: int) -> tuple[Floats, Floats]:
+    """Brightness times opacity, and opacity as 0 to 1, of a strip [H, W, 2 or 4]: both float32 [h, w]."""
     opacity = _levels(channels[..., -1]) / np.float32(255)
-    return reduce(grey * opacity, factor), reduce(opacity, factor)
+    return reduce(_brightness(channels) * opacity, factor), reduce(opacity, factor)
 
 
 def _levels(values: NDArray[Any]) -> Floats:
@@ -98,4 +102,5 @@ def _levels(values: NDArray[Any]) -> Floats:
     if values.dtype.kind == "f":
         return values.clip(0, 255).astype(np.float32)
     largest = 1 if values.dtype.kind == "b" else np.iinfo(values.dtype).max
-    return np.asarray(values.astype(np.float32) * np.float32(255 / largest))
+    levels: Floats = values.astype(np.float32)
+    return levels if largest == 255 else levels * np.float32(255 / largest)

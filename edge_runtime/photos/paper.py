@@ -90,7 +90,14 @@ def spread(values: Floats) -> float:
     F. R. Hampel, "The influence curve and its role in robust estimation", JASA 69 (1974).
     """
     sample = values.ravel()[:: max(1, values.size // 20_000)]
-    return float(1.4826 * np.median(np.abs(sample - np.median(sample))))
+    return float(1.4826 * median(np.abs(sample - median(sample))))
+
+
+def median(values: Floats) -> np.float32:
+    """The median of values that are no NaN, float32 [N], as numpy's: which looks for NaN too, and takes several times as long for that."""
+    half = len(values) // 2
+    parted = np.partition(values, half)
+    return np.float32(parted[half] if len(values) % 2 else (parted[:half].max() + parted[half]) / 2)
 
 
 def _difference(grey: Floats, ground: Floats) -> Floats:
@@ -116,8 +123,9 @@ def _running_median(cells: Floats, reach: int) -> Floats:
     reach = min(reach, cells.shape[1] - 1)
     before = 2 * _row_medians(cells[:, :AT_BORDER]) - cells[:, reach:0:-1]
     after = 2 * _row_medians(cells[:, -AT_BORDER:]) - cells[:, -2 : -2 - reach : -1]
-    windows = np.lib.stride_tricks.sliding_window_view(np.concatenate([before, cells, after], axis=1), 2 * reach + 1, axis=1)
-    return np.asarray(np.partition(windows, reach, axis=-1)[..., reach])
+    rows = np.ascontiguousarray(np.concatenate([before, cells, after], axis=1))  # twice as fast as where windows lie across memory
+    windows = np.lib.stride_tricks.sliding_window_view(rows, 2 * reach + 1, axis=1)
+    return np.ascontiguousarray(np.partition(windows, reach, axis=-1)[..., reach])
 
 
 def _row_medians(cells: Floats) -> Floats:

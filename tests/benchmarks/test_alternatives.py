@@ -1,5 +1,6 @@
 """Alternatives beside our classifier: the same network gives the same answers, and what is missing is told."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -55,6 +56,35 @@ def test_a_network_with_pooling_and_padding_is_computed_too(tmp_path: Path, inve
     found = plain_numpy.load("", 1, {"network": str(tmp_path / "network.npz")})
     theirs = interpreter.load(str(path), 1, {"module": "ai_edge_litert.interpreter"})
     assert found.many(invented.x_test[:50]).tolist() == theirs.many(invented.x_test[:50])
+
+
+@pytest.mark.parametrize(
+    ("kernel", "strides", "padding", "columns"),
+    [(5, 2, "valid", 4), (5, 1, "valid", 2), (3, 2, "same", 4), (5, 1, "same", 2), ((2, 6), 2, "same", 4), (1, 1, "valid", 4)],
+)
+def test_a_folded_convolution_is_handed_on_as_it_was_before(
+    kernel: int | tuple[int, int], strides: int, padding: str, columns: int, tmp_path: Path
+) -> None:
+    """The very arrays and layers of the file whose convolution takes one column at a time."""
+    from convert.converter import to_flatbuffer
+    from convert.recipes import find_recipe
+    from convert.width_folding import width_folded
+    from train.backend import keras, layers
+
+    inputs = keras.Input((28, 28, 1))
+    x = layers.Conv2D(4, kernel, strides=strides, padding=padding, activation="relu")(inputs)
+    model = keras.Model(inputs, layers.Dense(10)(layers.GlobalAveragePooling2D()(layers.Conv2D(6, 3)(x))))
+    plain = to_flatbuffer(model, find_recipe("fp32"))
+    folded = width_folded(plain, columns)
+    assert folded != plain
+    write_network(plain, tmp_path / "plain.npz")
+    write_network(folded, tmp_path / "folded.npz")
+    with np.load(tmp_path / "plain.npz") as before, np.load(tmp_path / "folded.npz") as after:
+        one, other = (json.loads(str(held["layers"])) for held in (before, after))
+        named = [[layer.pop("weights", []) for layer in found] for found in (one, other)]
+        assert one == other
+        for names, others in zip(*named, strict=True):
+            assert all(np.array_equal(before[name], after[another]) for name, another in zip(names, others, strict=True))
 
 
 def test_a_quantised_model_is_no_network_for_others() -> None:

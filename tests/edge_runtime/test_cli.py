@@ -140,9 +140,9 @@ def test_inspect_tells_people(cnn_files: dict[str, Path]) -> None:
     assert code == 0
     for expected in (
         "cnn, recipe static_wi8_ai8",
-        "36,032 payload",
+        "37,616 payload",
         "int8 [1, 28, 28, 1], scale 1, zero point -128",
-        "4 CONV_2D (v3), 1 MEAN (v2), 1 FULLY_CONNECTED (v4)",
+        "2 RESHAPE (v1), 4 CONV_2D (v3), 1 MEAN (v2), 1 FULLY_CONNECTED (v4)",
         "on validation, float",
         "on test, float",
         "passed: the drop on test is at most",

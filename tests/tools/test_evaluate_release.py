@@ -103,6 +103,9 @@ def test_what_says_something_else_is_replaced_by_force_alone(evaluated: Layout, 
     assert not (layout.models / "nano-fp32.tflite").exists()
     main(["nano", "0", "--data", str(many_file), "--force"], layout)
     assert (layout.models / "nano-int8.tflite").read_bytes() == good
+    found = read_evaluation(seed_folder(layout.releases, "nano", 0) / EVALUATION)
+    shipped = [(layout.models / f"nano-{recipe}.tflite").read_bytes() for recipe in ("fp32", "int8")]
+    assert [file.sha256 for file in found.files] == [hashlib.sha256(content).hexdigest() for content in shipped]
 
 
 def test_a_run_of_another_config_is_refused(trained: Layout, many: Dataset, tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ from benchmarks.figures import ratio as ratio_of
 from benchmarks.results import BenchResult, ModelResult
 from benchmarks.tables import Row, as_markdown, microseconds
 from edge_runtime.inspection import comparison_line
+from edge_runtime.model_file import ModelFile
 from edge_runtime.statistics import Accuracy, wilson_interval
+from tools.evaluate_release import FOLDED_COLUMNS
 from tools.layout import Layout
 from tools.measure_models import TUTORIAL, TUTORIAL_SIMPLIFIED
 from tools.models.figures import over_seeds
@@ -44,19 +46,33 @@ def card(release: Released, results: Sequence[BenchResult], layout: Layout) -> s
 
 
 def steps_of(release: Released) -> list[Step]:
-    """The operators of the model's float graph."""
-    return read_steps(release.files[FLOAT].flatbuffer)
+    """The operators of the model's int8 graph."""
+    return read_steps(release.files[INT8].flatbuffer)
 
 
 def _what_it_is(release: Released) -> Iterable[str]:
-    steps, file = steps_of(release), release.files[FLOAT]
+    steps, file = steps_of(release), release.files[INT8]
     yield (
         f"{release.records[SHIPPED_SEED].parameters:,} parameters in training. {sum(step.constants for step in steps):,} numbers in the "
         "file, where batch normalisation has become part of the weights. "
         f"{sum(step.multiply_adds for step in steps):,} multiply-adds for an image. From {_shape(file.input.shape[1:])} pixel values to "
-        f"{len(file.labels)} logits; the int8 file has the same layers."
+        f"{len(file.labels)} logits; the float file has the same layers. {_folding(release)}"
     )
     yield as_markdown(("operator", "output", "weights", "numbers", "multiply-adds"), [_step_row(step) for step in steps])
+
+
+def _folding(release: Released) -> str:
+    """How many columns of the image the first convolution of each file takes at once."""
+    ints, floats = (_columns(release.files[recipe]) for recipe in (INT8, FLOAT))
+    return (
+        f"So that kernels have more to do at a time, the first convolution takes {ints} columns of the image as its channels"
+        f"{'' if ints == floats else f' ({floats} in the float file)'}, by filters that are filled up with zeros "
+        "([conversion.md](conversion.md#what-makes-the-files-quick)); those are counted here."
+    )
+
+
+def _columns(file: ModelFile) -> int:
+    return next(step.weights[-1] for step in read_steps(file.flatbuffer) if step.operator == "CONV_2D")
 
 
 def _step_row(step: Step) -> Row:
@@ -213,7 +229,10 @@ def _commands(release: Released) -> str:
     name, record = release.name, release.records[SHIPPED_SEED]
     lines = (
         (f"digits train --release {name} --seed {SHIPPED_SEED}", f"trains it again, into runs/{name}-seed{SHIPPED_SEED}"),
-        (f"digits convert runs/{name}-seed{SHIPPED_SEED}/model.keras --name {name}", "by every recipe"),
+        (
+            f"digits convert runs/{name}-seed{SHIPPED_SEED}/model.keras --name {name} --fold-columns {FOLDED_COLUMNS[name]}",
+            "by every recipe",
+        ),
         (f"python -m tools.evaluate_release {name} {SHIPPED_SEED}", "the shipped files from the committed weights"),
         ("make models", "this page"),
     )

@@ -15,7 +15,8 @@ from tests.commands import digits, one_line
 from tests.conftest import ROOT
 
 REFERENCE = ROOT / "benchmarks" / "reference"
-AVX512 = REFERENCE / "models-x86_64-avx512.json"
+DATA = Path(__file__).with_name("data")  # results of two machines, of files that shipped once
+AVX512 = DATA / "models-x86_64-avx512.json"
 
 
 def _write(path: Path, result: BenchResult) -> Path:
@@ -34,7 +35,7 @@ def _run(folder: Path, name: str, *medians: int, **changes: object) -> Path:
 def test_a_report_is_one_page_that_points_nowhere(tmp_path: Path) -> None:
     """Tables that sort, pictures inside, the warnings of both files."""
     out = tmp_path / "page.html"
-    answer = digits("report", AVX512, REFERENCE / "models-x86_64.json", "--out", out)
+    answer = digits("report", AVX512, DATA / "models-x86_64.json", "--out", out)
     assert (answer.code, answer.out) == (0, f"written: {out}\n")
     page = out.read_text()
     assert not re.search(r"(?:src|href)=\"(?!data:)", page)

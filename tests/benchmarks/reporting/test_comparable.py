@@ -10,7 +10,6 @@ from benchmarks.reporting.comparable import Named, check_comparable, read_all
 from edge_runtime.errors import InputError
 from edge_runtime.records import to_json
 from tests.benchmarks.samples import MACHINE, bench_result, model_result
-from tests.conftest import ROOT
 
 FIRST = Named("first", bench_result())
 
@@ -64,8 +63,8 @@ def test_instruction_sets_that_nobody_looked_at_are_a_note(one_machine: bool) ->
 
 def test_committed_results_of_one_machine_are_compared() -> None:
     """The older of them does not tell its instruction sets."""
-    reference = ROOT / "benchmarks" / "reference"
-    named = read_all([reference / "models-x86_64-avx512.json", reference / "limits-x86_64-avx512.json"])
+    data = Path(__file__).with_name("data")
+    named = read_all([data / "models-x86_64-avx512.json", data / "limits-x86_64-avx512.json"])
     assert any("instruction sets" in text for text in check_comparable(named, one_machine=True))
 
 
