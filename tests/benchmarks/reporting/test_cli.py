@@ -151,19 +151,42 @@ def test_a_diff_takes_two_files(words: tuple[str, ...]) -> None:
     assert "--diff takes two results files" in one_line(digits("report", AVX512, *words), 2)
 
 
-def test_choosing_says_why() -> None:
-    """All models, what each limit excludes, the pick, and what comes next."""
-    answer = digits("choose", AVX512, "--max-latency-us", 50, "--min-accuracy", 99, "--max-bytes", 65_536)
+@pytest.mark.parametrize(
+    ("limits", "pick", "runner_up", "commands"),
+    [
+        (
+            ("--max-latency-us", 25, "--min-accuracy", 99, "--max-bytes", 65_536),
+            "pick: small static_wi8_ai8: 99.62 % right, ",
+            "runner-up: nano float32: 99.43 % right, ",
+            [
+                "train --release small --seed 0",
+                "convert runs/small-seed0/model.keras --recipe int8 --name small",
+                "verify small-int8",
+            ],
+        ),
+        (
+            ("--max-latency-us", 25, "--max-bytes", 30_000),
+            "pick: nano static_wi8_ai8: 99.42 % right, ",
+            "",
+            [
+                "train --release nano --seed 0",
+                "convert runs/nano-seed0/model.keras --recipe int8 --name nano --fold-columns 2",
+                "verify nano-int8",
+            ],
+        ),
+    ],
+)
+def test_choosing_says_why(limits: tuple[object, ...], pick: str, runner_up: str, commands: list[str]) -> None:
+    """All models, what each limit excludes, the pick, what comes next, and how that very file is made and checked."""
+    answer = digits("choose", REFERENCE / "models-x86_64-zen5.json", *limits)
     lines = answer.out.splitlines()
     assert answer.code == 0
     assert lines[0].split() == ["model", "p50", "accuracy", "file", "Pareto", "front", "excluded", "by"]
-    assert any(re.fullmatch(r"at most 50 us: excludes \d of 10 \(base .*\)", line) for line in lines)
-    assert any(line.startswith("pick: small static_wi8_ai8: 99.62 % right, ") for line in lines)
-    assert any(line.startswith("runner-up: nano float32: 99.43 % right, ") for line in lines)
+    assert any(re.fullmatch(r"at most 25 us: excludes \d of 10 \(base .*\)", line) for line in lines)
+    assert any(line.startswith(pick) for line in lines)
+    assert any(line.startswith(runner_up or "pick") for line in lines)
     assert lines[-3:] == [
-        "make it: digits train --release small --seed 0",
-        "make it: digits convert runs/small-seed0/model.keras --recipe int8 --name small",
-        "check it: digits verify small-int8",
+        f"{what}: digits {command}" for what, command in zip(("make it", "make it", "check it"), commands, strict=True)
     ]
 
 
