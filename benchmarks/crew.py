@@ -11,6 +11,7 @@ from benchmarks.workers import Environment, SubjectSpec, Worker
 from edge_runtime.errors import DigitsError
 
 Key = tuple[int, int]  # the number of a candidate, and with how many threads it runs
+_TRIES = 3  # to start a child in which something fails that does not fail when it is looked for
 
 
 class Crew:
@@ -75,33 +76,44 @@ class Crew:
             del self._candidates[number]
         return self._start(environment)
 
-    def _start(self, environment: Environment) -> dict[int, DigitsError]:
+    def _start(self, environment: Environment, tries: int = _TRIES) -> dict[int, DigitsError]:
         keys = self._keys(environment)
         if not keys:
             return {}
         try:
             self._hire(environment, keys)
         except DigitsError as error:
-            return self._without_culprits(environment, keys, error)
+            return self._without_culprits(environment, keys, error, tries - 1)
         return {}
 
-    def _without_culprits(self, environment: Environment, keys: Sequence[Key], error: DigitsError) -> dict[int, DigitsError]:
-        """Each candidate by itself, to find those that cannot be loaded; the others get a child together."""
+    def _without_culprits(
+        self, environment: Environment, keys: Sequence[Key], error: DigitsError, tries: int
+    ) -> dict[int, DigitsError]:
+        """The candidates that cannot be loaded are found and left out; the others get a child together."""
         numbers = list(dict.fromkeys(number for number, _ in keys))
         if any(self._candidates[number].way == OURS for number in numbers):
             raise error
-        failed = {}
-        for number in numbers:
-            try:
-                with self._worker(environment, [key for key in keys if key[0] == number]):
-                    pass
-            except DigitsError as reason:
-                failed[number] = reason
-        if not failed:  # each of them by itself is fine, yet not together
+        failed = {number: reason for number in numbers if (reason := self._fault(environment, [number]))}
+        if not failed:  # each of them is fine by itself: one after the other is added, until it is not
+            together: list[int] = []
+            for number in numbers:
+                if reason := self._fault(environment, [*together, number]):
+                    failed[number] = reason
+                else:
+                    together.append(number)
+        if not failed and tries < 1:  # what fails now and then, together alone
             failed = dict.fromkeys(numbers, error)
         for number in failed:
             del self._candidates[number]
-        return {**failed, **self._start(environment)}
+        return {**failed, **self._start(environment, tries)}
+
+    def _fault(self, environment: Environment, numbers: Sequence[int]) -> DigitsError | None:
+        """Why a child with these candidates alone does not start; None if it does."""
+        try:
+            with self._worker(environment, [key for key in self._keys(environment) if key[0] in numbers]):
+                return None
+        except DigitsError as reason:
+            return reason
 
     def _keys(self, environment: Environment) -> list[Key]:
         found = []

@@ -26,10 +26,13 @@ SUBJECT = """
 import os, sys
 from benchmarks.subjects import Subject
 DISTRIBUTIONS = ()
+loaded = []
 def prepare(options): pass
 def load(model, threads, options):
     in_turns = sys.modules["__main__"].__spec__.name == "benchmarks.worker"
     if in_turns and options["dies"] == "loading": os.abort()
+    if in_turns and options["dies"] == "together" and loaded: os.abort()
+    loaded.append(options)
     calls = 0
     def one(image):
         nonlocal calls
@@ -70,9 +73,9 @@ def few(mnist: Dataset) -> Dataset:
     return Dataset("few", mnist.x_train[:400], mnist.y_train[:400], mnist.x_test[:40], mnist.y_test[:40])
 
 
-@pytest.mark.parametrize(("dies", "calls"), [("loading", 10**9), ("", 600), ("", 20)])
+@pytest.mark.parametrize(("dies", "calls"), [("loading", 10**9), ("together", 10**9), ("", 600), ("", 20)])
 def test_an_alternative_that_dies_is_left_out(invent: Invent, dies: str, calls: int) -> None:
-    """While it is loaded, in a turn, in its warm-up: the other one in the same process is measured to the end, and so is ours."""
+    """While it is loaded, beside another alone, in a turn, in its warm-up: the other one in the same process is measured to the end, and so is ours."""
     others = [invent("small-int8"), invent("base-int8", dies, calls)]
     result = run([NANO], Settings("board", samples=300, starts=2), None, others=others)
     assert [(model.way, model.name) for model in result.models] == [("Classifier.classify", "nano"), ("theirs", "small")]
