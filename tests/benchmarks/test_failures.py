@@ -75,7 +75,7 @@ def few(mnist: Dataset) -> Dataset:
 
 @pytest.mark.parametrize(("dies", "calls"), [("loading", 10**9), ("together", 10**9), ("", 600), ("", 20)])
 def test_an_alternative_that_dies_is_left_out(invent: Invent, dies: str, calls: int) -> None:
-    """While it is loaded, beside another alone, in a turn, in its warm-up: the other one in the same process is measured to the end, and so is ours."""
+    """While it is loaded, or only beside another, in a turn, in its warm-up: the others are measured to the end."""
     others = [invent("small-int8"), invent("base-int8", dies, calls)]
     result = run([NANO], Settings("board", samples=300, starts=2), None, others=others)
     assert [(model.way, model.name) for model in result.models] == [("Classifier.classify", "nano"), ("theirs", "small")]

@@ -105,7 +105,8 @@ class Report:
         return (
             f"{len(self.trials)} trials{f', {failed} of them failed' if failed else ''}: networks of the space {plan.space} with at most"
             f" {plan.max_bytes:,} bytes of int8 payload, each trained once on the {plan.train_images:,} training images of"
-            f" {plan.data_source} and converted to int8 (`--fold-columns 1`, the smallest file). All were trained alike: {recipe}. All of them are in trials.csv."
+            f" {plan.data_source} and converted to int8 (`--fold-columns 1`, the smallest file). All were trained alike: {recipe}."
+            " All of them are in trials.csv."
         )
 
     def _front(self) -> str:
