@@ -287,6 +287,8 @@ class _Pipeline:
         return Stage(f"train {config.model}", {**self._common(), **dataclasses.asdict(config)}, [], outputs, work)
 
     def _conversion_stage(self, name: str) -> Stage:
+        from convert.width_folding import MOST_COLUMNS
+
         model = self._run_file(name, "model.keras")
 
         def work() -> None:
@@ -314,7 +316,8 @@ class _Pipeline:
 
         outputs = [*(self.models / recipe.file_name(name) for recipe in RECIPES.values()), self.models / f"{name}-conversion.json"]
         inputs = [model, self._run_file(name, "training.json")]
-        return Stage(f"convert {name}", {**self._common(), "max_drop": self.max_drop}, inputs, outputs, work)
+        settings = {**self._common(), "max_drop": self.max_drop, "fold_columns": MOST_COLUMNS}
+        return Stage(f"convert {name}", settings, inputs, outputs, work)
 
     def _bench(self) -> None:
         from benchmarks.output import write_bench

@@ -89,16 +89,20 @@ class Crew:
     def _without_culprits(
         self, environment: Environment, keys: Sequence[Key], error: DigitsError, tries: int
     ) -> dict[int, DigitsError]:
-        """The candidates that cannot be loaded are found and left out; the others get a child together."""
+        """Candidates that cannot be loaded, by themselves or beside the others, are left out; the others get a child together.
+
+        Beside the others, one is to blame if the child fails twice with it, and not without it.
+        """
         numbers = list(dict.fromkeys(number for number, _ in keys))
         if any(self._candidates[number].way == OURS for number in numbers):
             raise error
         failed = {number: reason for number in numbers if (reason := self._fault(environment, [number]))}
-        if not failed:  # each of them is fine by itself: one after the other is added, until it is not
-            together: list[int] = []
-            for number in numbers:
-                if reason := self._fault(environment, [*together, number]):
-                    failed[number] = reason
+        if not failed:
+            together = numbers[:1]
+            for number in numbers[1:]:
+                again = self._fault(environment, [*together, number]) and self._fault(environment, [*together, number])
+                if again and not self._fault(environment, together):
+                    failed[number] = again
                 else:
                     together.append(number)
         if not failed and tries < 1:  # what fails now and then, together alone

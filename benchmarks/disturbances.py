@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks.results import BenchResult, Condition
 
-_MOST_BUSY = 10  # percent of all cores, by others: on two cores, a fifth of one
+MOST_BUSY = 10  # percent of all cores, by others: on two cores, a fifth of one
 _MOST_STOLEN = 2
 _MOST_WAITED = 2
 _NOW, _SINCE_BOOT = 0xF, 0xF0000  # of the Raspberry Pi firmware's bits: what is, and what was at some time since it was switched on
@@ -14,7 +14,7 @@ _PROCESS = re.compile(r"process (\d+)")
 
 def of_machine(result: BenchResult) -> Iterator[str]:
     """Doubts about the machine, each with when it was."""
-    if busy := [found for found in result.conditions if found.busy_percent > _MOST_BUSY]:
+    if busy := [found for found in result.conditions if found.busy_percent > MOST_BUSY]:
         worst = max(found.busy_percent for found in busy)
         yield f"other programs kept the machine up to {worst:.0f} % busy: {_when(result, busy)}"
     stolen = [found.stolen_percent for found in result.conditions if found.stolen_percent is not None]
@@ -37,7 +37,7 @@ def is_disturbed(condition: Condition) -> bool:
     """Whether something from outside took part of that time."""
     throttled = bool((condition.throttled or 0) & _NOW)
     shares = (
-        (condition.busy_percent, _MOST_BUSY),
+        (condition.busy_percent, MOST_BUSY),
         (condition.stolen_percent, _MOST_STOLEN),
         (condition.waited_percent, _MOST_WAITED),
     )

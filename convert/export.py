@@ -7,6 +7,7 @@ from pathlib import Path
 from convert.conversion import Conversion, convert
 from convert.costs import Measure, measure_costs
 from convert.fitting import choose, with_fit
+from convert.making import finished
 from convert.plots import changed_labels_gallery
 from convert.recipes import Recipe, find_recipe
 from convert.report import as_entry, as_json, other_recipes
@@ -80,7 +81,7 @@ def export(
         _write(folder, source, conversion, keep_failed, force)
     if measure:
         step(f"{source.name}: what an image costs")
-        conversions = _with_costs(source, conversions, measure)
+        conversions = _with_costs(source, conversions, settings, measure)
     write_file(report, as_json([*kept, *map(as_entry, conversions)], left_out), force=True)
     return conversions
 
@@ -95,9 +96,11 @@ def gallery_path(folder: Path, conversion: Conversion) -> Path:
     return folder / f"{Path(conversion.file_name).stem}-changed.png"
 
 
-def _with_costs(source: Source, conversions: Sequence[Conversion], measure: Measure) -> list[Conversion]:
+def _with_costs(
+    source: Source, conversions: Sequence[Conversion], settings: ConversionSettings, measure: Measure
+) -> list[Conversion]:
     files = [conversion.model.flatbuffer for conversion in conversions]
-    costs = measure_costs(source.floats, files, source.data.validation.images, measure)
+    costs = measure_costs(finished(source.floats, settings), files, source.data.validation.images, measure)
     return [dataclasses.replace(conversion, cost=cost) for conversion, cost in zip(conversions, costs, strict=True)]
 
 

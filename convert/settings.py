@@ -22,7 +22,8 @@ class ConversionSettings:
     calibration: how ranges are found.
     simplify: convert a simpler model that computes the same, and tidy the file. Without it, a file is what TensorFlow's converter makes:
         to compare with.
-    fold_columns: of the image that the first convolution takes at once (`convert.width_folding`): 4, 2, or 1 for the smallest file.
+    fold_columns: of the image that a convolution of one channel takes at once (`convert.width_folding`): 4, 2, or 1 for the smallest
+        file.
     runs_on: where files have to run, as `convert.targets.parse_targets` takes it.
     try_runtimes: try files there, in environments that are made for it.
 

@@ -29,7 +29,6 @@ _DTYPES = {
     schema.TensorType.FLOAT16: "<f2",
     schema.TensorType.INT8: "<i1",
     schema.TensorType.INT32: "<i4",
-    schema.TensorType.INT64: "<i8",
 }  # of constants that can be rearranged: 4-bit weights, two in a byte, are not among them
 
 
@@ -161,20 +160,26 @@ class _Graph:
 
     def is_constant(self, index: int) -> bool:
         """Whether it can be rearranged: a constant, or what DEQUANTIZE makes of one, as in float16 files."""
+        if index < 0:  # an input that is left out
+            return False
         maker = self._makers.get(int(index))
         if maker is not None:
             return self.kind(maker) == _KINDS.DEQUANTIZE and self.is_constant(maker.inputs[0])
         tensor = self._tensors[index]
-        return tensor.type in _DTYPES and self._model.buffers[tensor.buffer].data is not None
+        return tensor.type in _DTYPES and tensor.sparsity is None and self._model.buffers[tensor.buffer].data is not None
 
     def put(self, operator: Any) -> None:
         self.put_operators.append(operator)
 
     @property
     def used_operators(self) -> list[Any]:
-        """What was put down, without what made constants that others have replaced."""
+        """What was put down, without what unpacked constants that others have replaced."""
         wanted = {int(index) for operator in self.put_operators for index in operator.inputs} | set(map(int, self._outputs))
-        return [operator for operator in self.put_operators if wanted.intersection(map(int, operator.outputs))]
+        return [
+            operator
+            for operator in self.put_operators
+            if self.kind(operator) != _KINDS.DEQUANTIZE or int(operator.outputs[0]) in wanted
+        ]
 
     def put_reshape(self, source: int, output: int) -> None:
         """RESHAPE to the shape of `output`, for any number of images.

@@ -171,7 +171,11 @@ def _judge_split(conversion: "Conversion", split: Split, classes: int) -> SplitE
 
 
 def _put(contents: dict[Path, bytes], force: bool) -> None:
-    """Write files, or find them there already; all are compared before the first is written, and one names the hashes of the others."""
+    """Write files, or find them there already.
+
+    All are compared before the first is written. If one is written all are, since one names the hashes of the others: what was there and
+    says the same may have been made on another CPU.
+    """
     new = [path for path, content in contents.items() if not path.exists() or not say_the_same(path.read_bytes(), content)]
     if (taken := [path for path in new if path.exists()]) and not force:
         raise WouldOverwrite(f"{taken[0]} says something else than what was found now; give --force to replace it")

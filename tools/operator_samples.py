@@ -17,6 +17,7 @@ from train.data import load_dataset
 _CALIBRATION = 100
 _BY_DEFAULT = ("dense", "dense_no_bias", "dense_only")  # also with what TensorFlow's converter does by itself for 8-bit weights
 _AS_THEY_ARE = ("conv_dilated", "conv_dilated_norm", "dense", "flatten", "permute", "reshape")  # also without our simplifying
+_AS_FOLDED = "-folded"
 _FOLDED = ("conv", "conv_no_bias")  # also as `convert` writes them, with the first convolution on several columns at once
 
 
@@ -34,12 +35,14 @@ def make_samples() -> dict[str, Sample]:
     from tools.operator_zoo import models
 
     images = load_dataset().train.images[:_CALIBRATION]
-    samples = {}
+    samples: dict[str, Sample] = {}
     for name, model in models():
         for way, recipe, make in _ways(name, model, images):
             try:
                 content = make()
             except DigitsError:  # a recipe that has no such operator
+                continue
+            if way.endswith(_AS_FOLDED) and content == samples[f"{name}-{recipe.short}"].content:  # a recipe that is not folded
                 continue
             samples[f"{name}-{way}"] = Sample(recipe, content, uses(read_graph(content)))
     return samples
@@ -58,7 +61,7 @@ def _ways(name: str, model: Any, images: NDArray[np.uint8]) -> Iterator[tuple[st
         if name in _AS_THEY_ARE:
             yield f"{recipe.short}-as-is", recipe, partial(to_flatbuffer, model, recipe, images, simplify=False)
         if name in _FOLDED:
-            yield f"{recipe.short}-folded", recipe, partial(_folded, model, recipe, images)
+            yield f"{recipe.short}{_AS_FOLDED}", recipe, partial(_folded, model, recipe, images)
     if name in _BY_DEFAULT:
         yield "dynamic-by-default", RECIPES["dynamic"], partial(_by_default, model)
     floats = to_flatbuffer(model, RECIPES["fp32"], images)

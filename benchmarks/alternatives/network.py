@@ -80,7 +80,7 @@ class _Reader:
         if name == "MEAN":
             return {"kind": "mean"}
         if name == "RESHAPE":
-            return {"kind": "flatten"} if len(shape) == 2 else {"kind": "reshape", "shape": (1, *shape[1:])}
+            return {"kind": "flatten"} if len(shape) == 2 else {"kind": "reshape", "shape": shape[1:]}
         raise InputError(f"the operator {name} is not known here")
 
     def _weights(self, number: int, inputs: list[int]) -> list[str]:
@@ -107,12 +107,19 @@ def _unfolded(layers: list[dict[str, Any]], arrays: dict[str, NDArray[np.float32
     Raises:
         InputError: there is a change of shape that is no part of such a convolution.
     """
-    if [layer["kind"] for layer in layers[:3]] == ["reshape", "convolution", "reshape"] and image[3:] == (1,):
-        convolution, (_, places, features) = layers[1], layers[2]["shape"][-3:]
+    if (
+        [layer["kind"] for layer in layers[:3]] == ["reshape", "convolution", "reshape"]
+        and image[3:] == (1,)
+        and len(layers[2]["shape"]) == 3
+    ):
+        convolution, (*_, places, features) = layers[1], layers[2]["shape"]
         weights, *bias = convolution["weights"]
-        columns = arrays[weights].shape[3]
-        stride = columns // (len(arrays[weights]) // features)
-        if (kernel := _kernel(arrays[weights], convolution["padding"], features, image[2], places, stride)) is not None:
+        filters, rest = divmod(len(arrays[weights]), features)
+        stride = arrays[weights].shape[3] // max(filters, 1)
+        kernel = (
+            None if rest or not stride else _kernel(arrays[weights], convolution["padding"], features, image[2], places, stride)
+        )
+        if kernel is not None:
             arrays[weights] = kernel
             arrays.update({name: arrays[name][:features] for name in bias})
             layers = [{**convolution, "strides": [convolution["strides"][0], stride]}, *layers[3:]]

@@ -52,8 +52,9 @@ def remove_lines(ink: Floats) -> Floats:
 def find_lines(ink: Floats) -> tuple[Floats, Floats]:
     """Level lines, or nearly level ones: the row of each at the picture's middle column, which may lie outside, and its slope.
 
-    For each slope and row, the share of the way across the picture on which there is a ridge: a Radon transform of ridges, computed by
-    adding up halves of lines. M. L. Brady, "A fast discrete approximation algorithm for the Radon transform", SIAM J. Comput. 27 (1998).
+    In a picture of at most `LONGEST` pixels along its longer side. For each slope and row, the share of the way across the picture on which
+    there is a ridge: a Radon transform of ridges, computed by adding up halves of lines. M. L. Brady, "A fast discrete approximation
+    algorithm for the Radon transform", SIAM J. Comput. 27 (1998).
     """
     ink = row_means(ink.T, ALONG)  # along a line all is ink and noise is not
     height, width = ink.shape

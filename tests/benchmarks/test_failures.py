@@ -32,6 +32,9 @@ def load(model, threads, options):
     in_turns = sys.modules["__main__"].__spec__.name == "benchmarks.worker"
     if in_turns and options["dies"] == "loading": os.abort()
     if in_turns and options["dies"] == "together" and loaded: os.abort()
+    if in_turns and options["dies"] == "once" and not os.path.exists(options["mark"]):
+        open(options["mark"], "w").close()
+        os.abort()
     loaded.append(options)
     calls = 0
     def one(image):
@@ -62,7 +65,14 @@ def invent(tmp_path: Path) -> Invent:
 
     def make(name: str, dies: str = "", calls: int = 10**9) -> Candidate:
         model = read_model_file(MODELS / f"{name}.tflite")
-        return Candidate("theirs", "1", model, name, environment, SubjectSpec("invented", "", 1, {"dies": dies, "calls": calls}))
+        return Candidate(
+            "theirs",
+            "1",
+            model,
+            name,
+            environment,
+            SubjectSpec("invented", "", 1, {"dies": dies, "calls": calls, "mark": str(tmp_path / "died")}),
+        )
 
     return make
 
@@ -84,6 +94,14 @@ def test_an_alternative_that_dies_is_left_out(invent: Invent, dies: str, calls: 
     for model in result.models:
         assert (len(model.steady_ns), [start.process for start in model.starts]) == (300, [0, 1])
     assert from_json(type(result), to_json(result)) == result
+
+
+def test_what_died_once_is_nobodys_fault(invent: Invent) -> None:
+    """An alternative that is loaded when another try is made is measured, and so are those beside it."""
+    others = [invent("base-int8", "once"), invent("small-int8")]
+    result = run([NANO], Settings("board", samples=50, starts=1), None, others=others)
+    assert [(model.name, len(model.steady_ns)) for model in result.models] == [("nano", 50), ("base", 50), ("small", 50)]
+    assert result.absent == ()
 
 
 def test_when_nothing_is_left_that_is_an_error(invent: Invent) -> None:

@@ -184,9 +184,20 @@ def test_a_convolution_of_colours_stays_as_it_is() -> None:
 
 def test_four_bit_weights_stay_as_they_are() -> None:
     """Two of them are in a byte; such files are made to be small."""
-    for path in (ROOT / "train" / "releases" / "int4").glob("*.tflite"):
+    paths = list((ROOT / "train" / "releases" / "int4").glob("*.tflite"))
+    assert paths
+    for path in paths:
         plain = read_model_file(path).flatbuffer
         assert width_folded(plain) is plain, path
+
+
+@pytest.mark.parametrize("kernels", [OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES])
+def test_8_bit_weights_beside_float_activations_are_folded(kernels: OpResolverType) -> None:
+    """As the dynamic recipe has them where there are many; each image's own scale is found as before."""
+    plain = _flatbuffer("dynamic", [layers.Conv2D(64, 5)])
+    folded = width_folded(plain)
+    assert _weights_of_first(tidied(folded))[3] == 4
+    assert np.allclose(_outputs(plain, IMAGES, kernels), _outputs(folded, IMAGES, kernels), rtol=1e-5, atol=1e-5)
 
 
 def test_activations_of_16_bits_stay_as_they_are() -> None:

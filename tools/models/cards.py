@@ -56,7 +56,7 @@ def _what_it_is(release: Released) -> Iterable[str]:
         f"{release.records[SHIPPED_SEED].parameters:,} parameters in training. {sum(step.constants for step in steps):,} numbers in the "
         "file, where batch normalisation has become part of the weights. "
         f"{sum(step.multiply_adds for step in steps):,} multiply-adds for an image. From {_shape(file.input.shape[1:])} pixel values to "
-        f"{len(file.labels)} logits; the float file has the same layers. {_folding(release)}"
+        f"{len(file.labels)} logits. {_folding(release)}"
     )
     yield as_markdown(("operator", "output", "weights", "numbers", "multiply-adds"), [_step_row(step) for step in steps])
 
@@ -65,9 +65,9 @@ def _folding(release: Released) -> str:
     """How many columns of the image the first convolution of each file takes at once."""
     ints, floats = (_columns(release.files[recipe]) for recipe in (INT8, FLOAT))
     return (
-        f"So that kernels have more to do at a time, the first convolution takes {ints} columns of the image as its channels"
-        f"{'' if ints == floats else f' ({floats} in the float file)'}, by filters that are filled up with zeros "
-        "([conversion.md](conversion.md#what-makes-the-files-quick)); those are counted here."
+        f"So that kernels have more to do at a time, the first convolution takes {ints} columns of the image as its channels, by filters "
+        "that are filled up with zeros ([conversion.md](conversion.md#what-makes-the-files-quick)); those are counted here. The float file "
+        f"has the same layers{'' if ints == floats else ', but for a first convolution of one column at a time'}."
     )
 
 

@@ -46,7 +46,7 @@ def summary(releases: Sequence[Released], result: BenchResult, address: str = ""
     """All releases in one Markdown table. `address` is where the page lies, as seen from where the table goes."""
     header = (
         "model",
-        "multiply-adds",
+        "multiply-adds, int8",
         "int8 payload",
         "int8 file",
         f"int8 test accuracy, mean of {len(SEEDS)} seeds (least to most)",

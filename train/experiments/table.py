@@ -156,7 +156,7 @@ def _preface(asked: Asked) -> str:
         f"{len(grid.cells)} trainings on {asked.data_source} (sha256 {asked.data_sha256[:16]}), batches of {grid.batch_size}, constant"
         f" learning rate {grid.learning_rate:g}. Accuracy is that on the validation images after the last epoch; nothing here has seen the"
         " test images. sd is the standard deviation over seeds, seconds are those of training with one thread, int8 bytes the payload of"
-        " the converted model."
+        " the converted model (`--fold-columns 1`)."
     )
 
 

@@ -41,7 +41,11 @@ _BATCHES, _CALLS = 7, 100  # of a latency
 @click.option(
     "--epochs", type=int, help=f"Of each trial; default: {DEFAULT_TRIAL_EPOCHS}. With --train, of that training: {FULL_EPOCHS}."
 )
-@click.option("--max-bytes", type=int, help=f"Most bytes of int8 payload of a network. Default: {DEFAULT_MAX_BYTES:,}.")
+@click.option(
+    "--max-bytes",
+    type=int,
+    help=f"Most bytes of int8 payload of a network, as convert --fold-columns 1 makes it. Default: {DEFAULT_MAX_BYTES:,}.",
+)
 @click.option("--seed", type=int, help="Of the proposals and of all trainings. Default: 0. With --train, of that training.")
 @data_option
 @click.option("--scheduler", metavar="ADDRESS", help="A dask scheduler, such as tcp://host:8786; else workers are started here.")
