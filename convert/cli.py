@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     type=click.Choice(("1", "2", "4")),
     default="4",
     show_default=True,
-    help="Of the image that the first convolution takes at once, at most: mostly faster as int8, for more weights; 1: smallest file.",
+    help="Columns that the first convolution takes at once, at most: mostly faster as int8, for more weights; 1 for the smallest file.",
 )
 @click.option("--layers", is_flag=True, help="Print what each layer's output lost, and draw it (NAME-layers.png).")
 @click.option("--labels", help="Of the classes: a list with commas, or a file with one a line; their numbers if not given.")
