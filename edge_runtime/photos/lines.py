@@ -100,7 +100,7 @@ def _sums_along(ridges: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=8)
-def _lines(height: int, columns: int, width: int) -> tuple[NDArray[np.int64], Floats]:
+def _lines(height: int, columns: int, width: int) -> tuple[NDArray[np.intp], Floats]:
     """The lines of `_shares_seen`, [slopes, rows]: where they are among those of `_sums_along`, and how long they are in the picture.
 
     The picture fills the first `width` columns.
@@ -119,12 +119,12 @@ def _steepest(columns: int) -> int:
     return int(STEEPEST * ALONG * columns)
 
 
-def _peaks(share: Floats) -> NDArray[np.int64]:
+def _peaks(share: Floats) -> NDArray[np.intp]:
     """Rows that are covered well enough, and best of their neighbours; of neighbours that are equally good, the middle one."""
     around = np.lib.stride_tricks.sliding_window_view(np.pad(share, APART), 2 * APART + 1)
     rows = np.flatnonzero((share > COVERED) & (share == around.max(axis=1)))
     groups = np.split(rows, np.flatnonzero(np.diff(rows) > APART) + 1) if len(rows) else []
-    return np.array([group[len(group) // 2] for group in groups], np.int64)
+    return np.array([group[len(group) // 2] for group in groups], np.intp)
 
 
 def _full_ink(ink: Floats) -> float:
@@ -162,21 +162,21 @@ class Ways:
     middles: Floats
     slopes: Floats
 
-    def places(self, shape: tuple[int, ...], reach: int) -> NDArray[np.int64]:
-        """Where in an image [H, W], laid out row by row, the pixels on lines and beside them are: int64 [lines, 2 * reach + 1, W].
+    def places(self, shape: tuple[int, ...], reach: int) -> NDArray[np.intp]:
+        """Where in an image [H, W], laid out row by row, the pixels on lines and beside them are: intp [lines, 2 * reach + 1, W].
 
         A line that leaves the image goes on along its border.
         """
         height, width = shape
         columns = np.arange(width)
-        rows = np.rint(self.middles[:, None] + self.slopes[:, None] * (columns - (width - 1) / 2)).astype(np.int64)
+        rows = np.rint(self.middles[:, None] + self.slopes[:, None] * (columns - (width - 1) / 2)).astype(np.intp)
         centres = rows.clip(reach, height - 1 - reach) * width + columns
         return np.asarray(centres[:, None, :] + np.arange(-reach, reach + 1)[:, None] * width)
 
 
-def _starts(width: int) -> NDArray[np.int64]:
+def _starts(width: int) -> NDArray[np.intp]:
     """Where the 16 pieces of a way start; there are fewer in a picture of fewer columns."""
-    return np.linspace(0, width, min(PIECES, width), endpoint=False).astype(np.int64)
+    return np.linspace(0, width, min(PIECES, width), endpoint=False).astype(np.intp)
 
 
 def _medians(bands: Floats) -> Floats:
