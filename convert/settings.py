@@ -8,7 +8,7 @@ from convert.calibration import DEFAULT_CALIBRATION, CalibrationSettings
 from convert.gate import Limits
 from convert.recipes import Recipe
 from convert.targets import parse_targets
-from convert.width_folding import MOST_COLUMNS
+from convert.width_folding import COLUMNS, MOST_COLUMNS
 from edge_runtime.errors import BadArgument
 
 
@@ -51,7 +51,7 @@ class ConversionSettings:
 
     def __post_init__(self) -> None:
         parse_targets(self.runs_on)
-        if self.fold_columns not in (1, 2, 4):
+        if self.fold_columns not in COLUMNS:
             raise BadArgument(f"fold_columns is {self.fold_columns}, expected 1, 2 or 4")
 
     @property

@@ -19,7 +19,8 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 from numpy.typing import NDArray
 
-MOST_COLUMNS = 4
+COLUMNS = (1, 2, 4)  # of the image that may be taken at once
+MOST_COLUMNS = COLUMNS[-1]
 WIDEST_FLOAT = 16
 """Output channels that float kernels fill registers with: on AVX2, and half of those on AVX-512. More are only more work."""
 
@@ -46,7 +47,7 @@ def width_folded(flatbuffer: bytes, columns: int = MOST_COLUMNS) -> bytes:
         return flatbuffer
     graph = _Graph(model)
     for operator in graph.operators:
-        folds = (_fold_of(graph, operator, group) for group in (4, 2) if group <= columns)
+        folds = (_fold_of(graph, operator, group) for group in reversed(COLUMNS) if 1 < group <= columns)
         if (fold := next(filter(None, folds), None)) is not None:
             _put_folded(graph, operator, fold)
         else:

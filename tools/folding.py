@@ -10,7 +10,6 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +18,10 @@ from benchmarks.disturbances import MOST_BUSY
 from benchmarks.machine import Machine, this_machine
 from benchmarks.tables import as_markdown
 from convert.converter import to_flatbuffer
+from convert.making import finished
 from convert.recipes import find_recipe
-from convert.tidy import tidied
-from convert.width_folding import width_folded
+from convert.settings import ConversionSettings
+from convert.width_folding import COLUMNS
 from edge_runtime.files import write_file
 from edge_runtime.graph import read_graph
 from edge_runtime.interpreter import find_backend
@@ -36,7 +36,6 @@ from train.data.splits import calibration_indices
 from train.release_results import SHIPPED_SEED, seed_folder
 from train.runs import MODEL
 
-COLUMNS = (1, 2, 4)
 ROUNDS = 5_000
 
 
@@ -90,10 +89,10 @@ def _measured(name: str, recipe: str, data: Dataset, rounds: int) -> Folded:
 
     model = keras.models.load_model(seed_folder(Layout().releases, name, SHIPPED_SEED) / MODEL)
     images = data.train.images[calibration_indices(data.train.labels)]
-    plain = tidied(to_flatbuffer(model, find_recipe(recipe), images))
+    converted = to_flatbuffer(model, find_recipe(recipe), images)
     files: dict[str, bytes] = {}
     for columns in COLUMNS:
-        content = tidied(width_folded(plain, columns))
+        content = finished(converted, ConversionSettings(fold_columns=columns))
         if content not in files.values():
             files[str(columns)] = content
     sizes = {columns: read_graph(content).payload_bytes for columns, content in files.items()}
@@ -103,9 +102,7 @@ def _measured(name: str, recipe: str, data: Dataset, rounds: int) -> Folded:
 def _turns(files: dict[str, bytes], images: NDArray[np.uint8], rounds: int) -> dict[str, tuple[int, ...]]:
     """Nanoseconds of the interpreter's call with each file, in every round; a first tenth warms up."""
     backend, order = find_backend("litert"), random.Random(0)
-    runners: dict[str, Any] = {}
-    for columns, content in files.items():
-        runners[columns] = Runner(content, read_graph(content), backend)
+    runners = {columns: Runner(content, read_graph(content), backend) for columns, content in files.items()}
     kept: dict[str, list[int]] = {columns: [] for columns in files}
     for number in range(rounds + rounds // 10):
         image = images[number % len(images)]
