@@ -1,9 +1,16 @@
-"""Keras models made simpler without changing what they compute, so that the converter gives fewer operators and smaller files."""
+"""Keras models made simpler without changing what they compute, so that the converter gives fewer operators and smaller files.
+
+Batch normalisation and scaling are folded into weights here, in float64, and rounded once. TensorFlow's converter would fold them in
+float32 with the instructions of the CPU that it runs on, and give other weights on another one.
+"""
 
 import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from train.backend import keras, tf
 
@@ -15,11 +22,13 @@ _UNSCALED = (
     keras.layers.Dropout,
 )  # do the same at any scale
 
+Floats = NDArray[np.float64]
+
 
 class _DilatedConvolution(keras.layers.Conv2D):  # type: ignore[misc]  # Keras has no types
     """A convolution with dilation as one operator.
 
-    Keras' own is three, SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND around the convolution, and batch normalisation is not folded through them.
+    Keras' own is three, SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND around the convolution.
     """
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
@@ -37,72 +46,173 @@ class _Reshaping(keras.layers.Layer):  # type: ignore[misc]
         return tf.reshape(inputs, (-1, *self._shape))
 
 
+class _Affine(keras.layers.Layer):  # type: ignore[misc]
+    """A batch normalisation that no layer before it can take: a product and a sum with constants along one axis."""
+
+    def __init__(self, normalization: Any, name: str) -> None:
+        super().__init__(name=name)
+        shape = [1] * len(normalization.output.shape)
+        shape[normalization.axis] = -1
+        factor, offset = _factor_and_offset(normalization)
+        self._factor, self._offset = (values.astype(np.float32).reshape(shape) for values in (factor, offset))
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        del training, mask
+        return inputs * self._factor + self._offset
+
+
+class _Nothing(keras.layers.Layer):  # type: ignore[misc]
+    """In the place of a layer that was folded into another one; called as any layer may be."""
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        del training, mask
+        return inputs
+
+
+@dataclass
+class _Fold:
+    """What a layer with weights takes in: a factor of its inputs, and the batch normalisation of its outputs."""
+
+    factor: float = 1.0
+    normalization: Any = None
+
+
 def simplified(model: keras.Model) -> keras.Model:
     """A copy that computes the same and makes a smaller file.
 
-    Its layers are called l0, l1...: the converter writes each layer's name into the file up to four times.
+    Its layers are called l0, l1...: the converter writes each layer's name into the file up to four times. Of a subclassed model's layers
+    nothing is known; it is returned as it is.
     """
-    numbers = itertools.count()
     try:
-        graph = keras.Model(model.inputs, model.outputs, name=model.name)  # without loss and metrics, which a clone would want too
-    except (AttributeError, TypeError, ValueError):  # a subclassed model: nothing is known of its layers
+        graph = _fresh(model)
+    except (AttributeError, TypeError, ValueError, NotImplementedError):
         return model
-    folded = _foldable_rescaling(graph)
+    numbers = itertools.count()
+    folds, folded = _find_folds(graph)
 
     def copy(layer: Any) -> Any:
         name = f"l{next(numbers)}"
-        return keras.layers.Identity(name=name) if layer in folded else _copied(layer, name)
+        return _Nothing(name=name) if layer in folded else _copied(layer, name, folds.get(layer))
 
     clone = keras.models.clone_model(graph, clone_function=copy)
-    clone.set_weights(graph.get_weights())
-    copies = dict(zip(graph.layers, clone.layers, strict=True))
-    for rescaling, weighted in folded.items():
-        for layer in weighted:
-            kernel = copies[layer].weights[0]
-            kernel.assign(kernel * rescaling.scale)
+    for layer, twin in zip(graph.layers, clone.layers, strict=True):
+        if layer in folds:
+            twin.set_weights(_folded_weights(layer, folds[layer]))
+        elif twin.weights and not isinstance(layer, keras.Model):  # which has been made simpler itself
+            twin.set_weights(layer.get_weights())
     return clone
 
 
-def _copied(layer: Any, name: str) -> Any:
-    """A layer that computes the same, by fewer operators where that can be."""
+def _fresh(model: keras.Model) -> keras.Model:
+    """A copy of which each layer has been called once (a model that another one wraps has been called twice), without loss and metrics."""
+    graph = keras.Model(model.inputs, model.outputs, name=model.name)
+    fresh = keras.models.clone_model(graph)
+    fresh.set_weights(graph.get_weights())
+    return fresh
+
+
+def _copied(layer: Any, name: str, fold: _Fold | None) -> Any:
+    """A layer that computes the same, by fewer operators where that can be; with a bias if it takes in a normalisation."""
     kind = type(layer)
+    if isinstance(layer, keras.Model):
+        return simplified(layer)
+    if kind is keras.layers.BatchNormalization:
+        return _Affine(layer, name)
     if kind in (keras.layers.Flatten, keras.layers.Reshape) and None not in layer.output.shape[1:]:
         return _Reshaping(layer.output.shape[1:], name)
     if kind is keras.layers.Conv2D and max(layer.dilation_rate) > 1 and (layer.data_format, layer.groups) == ("channels_last", 1):
         kind = _DilatedConvolution
-    return kind.from_config({**layer.get_config(), "name": name})
+    bias = {"use_bias": True} if fold and fold.normalization else {}
+    return kind.from_config({**layer.get_config(), "name": name, **bias})
 
 
-def _foldable_rescaling(graph: keras.Model) -> dict[Any, list[Any]]:
-    """Layers that multiply by a number and can be taken into the weights after them, each with the layers that have those.
-
-    The converter does so by itself between the input and a layer with weights, but not with a change of shape or padding beside it.
-    """
-    folded = {}
+def _find_folds(graph: keras.Model) -> tuple[dict[Any, _Fold], set[Any]]:
+    """What layers with weights take in, and the layers that are gone then."""
+    folds: dict[Any, _Fold] = {}
+    folded = set()
     for layer in graph.layers:
         if type(layer) is keras.layers.Rescaling and np.ndim(layer.scale) == 0 and np.all(layer.offset == 0):
-            weighted, direct = _weighted_after(graph, layer)
-            if weighted and not (direct and any(layer.input is tensor for tensor in graph.inputs)):
-                folded[layer] = weighted
-    return folded
+            weighted = _weighted_after(graph, layer)
+            for taker in weighted:
+                folds.setdefault(taker, _Fold()).factor *= float(layer.scale)
+            folded |= {layer} if weighted else set()
+        elif type(layer) is keras.layers.BatchNormalization and (taker := _weighted_before(graph, layer)):
+            folds.setdefault(taker, _Fold()).normalization = layer
+            folded.add(layer)
+    return folds, folded
 
 
-def _weighted_after(graph: keras.Model, layer: Any) -> tuple[list[Any], bool]:
-    """The layers with weights that take what a layer gives, and whether they do so directly; none if anything else takes it too."""
+def _weighted_after(graph: keras.Model, layer: Any) -> list[Any]:
+    """The layers with weights that take what a layer gives; none if anything else takes it too."""
     found: list[Any] = []
-    direct, waiting = True, [layer]
+    waiting = [layer]
     while waiting:
         output = waiting.pop().output
-        for consumer in graph.layers:
-            if not any(tensor is output for tensor in keras.tree.flatten(consumer.input)):
-                continue
+        if _is_output(graph, output):
+            return []
+        for consumer in _consumers(graph, output):
+            if not _is_used_once(consumer):
+                return []
             if type(consumer) in _WEIGHTED:
                 found.append(consumer)
             elif type(consumer) in _UNSCALED:
-                direct = False
                 waiting.append(consumer)
             else:
-                return [], False
-        if any(tensor is output for tensor in graph.outputs):
-            return [], False
-    return found, direct
+                return []
+    return found
+
+
+def _weighted_before(graph: keras.Model, normalization: Any) -> Any:
+    """The layer with weights whose outputs are normalised, channel by channel, before anything else is done with them; None without one."""
+    maker: Any = next((layer for layer in graph.layers if layer.output is normalization.input), None)
+    if (
+        type(maker) in _WEIGHTED
+        and _is_used_once(maker)
+        and _is_used_once(normalization)
+        and maker.activation is keras.activations.linear
+        and normalization.axis in (-1, len(normalization.output.shape) - 1)
+        and getattr(maker, "data_format", "channels_last") == "channels_last"
+        and len(list(_consumers(graph, maker.output))) == 1
+        and not _is_output(graph, maker.output)
+    ):
+        return maker
+    return None
+
+
+def _consumers(graph: keras.Model, tensor: Any) -> Iterator[Any]:
+    for layer in graph.layers:
+        if any(given is tensor for node in layer._inbound_nodes for given in node.input_tensors):
+            yield layer
+
+
+def _is_used_once(layer: Any) -> bool:
+    return len(layer._inbound_nodes) == 1
+
+
+def _is_output(graph: keras.Model, tensor: Any) -> bool:
+    return any(tensor is output for output in graph.outputs)
+
+
+def _folded_weights(layer: Any, fold: _Fold) -> list[NDArray[np.float32]]:
+    """Kernel and bias of a layer with what it takes in: float32, of which each value was rounded once."""
+    kernel = _exact(layer.kernel) * fold.factor
+    bias = [_exact(layer.bias)] if layer.use_bias else []
+    if fold.normalization is not None:
+        factor, offset = _factor_and_offset(fold.normalization)
+        # A depthwise kernel is [h, w, in, multiplier], of which the last two are the output's channels.
+        channels = kernel.shape[2:] if type(layer) is keras.layers.DepthwiseConv2D else kernel.shape[-1:]
+        kernel, bias = kernel * factor.reshape(channels), [sum(bias) * factor + offset]
+    return [values.astype(np.float32) for values in (kernel, *bias)]
+
+
+def _factor_and_offset(normalization: Any) -> tuple[Floats, Floats]:
+    """What batch normalisation multiplies by at inference, and then adds: float64 [channels] each."""
+    mean, variance = _exact(normalization.moving_mean), _exact(normalization.moving_variance)
+    gamma = _exact(normalization.gamma) if normalization.scale else np.ones_like(mean)
+    beta = _exact(normalization.beta) if normalization.center else np.zeros_like(mean)
+    factor = gamma / np.sqrt(variance + normalization.epsilon)
+    return factor, beta - mean * factor
+
+
+def _exact(variable: Any) -> Floats:
+    return np.asarray(keras.ops.convert_to_numpy(variable), np.float64)
