@@ -12,16 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.activations import Range
+from convert.activations import PIXEL_RANGE, Range
 from convert.float_file import WEIGHTED, FloatFile, Operation
+from convert.operators import apply_plain, apply_weights
 from edge_runtime.errors import InputError
 from train.backend import keras, layers, tf
 
-_PADDING = {0: "SAME", 1: "VALID"}
-_FUSED: dict[int, Callable[[Any], Any]] = {0: lambda x: x, 1: tf.nn.relu, 3: tf.nn.relu6}
 KEEP_SCALE = ("RESHAPE", "MAX_POOL_2D", "AVERAGE_POOL_2D", "PAD")  # their output has the quantisation of their input
 KERNEL_RANGES = {"TANH": (-1.0, 127 / 128), "LOGISTIC": (0.0, 255 / 256)}  # what the kernels demand of their output
-_PIXELS = (0.0, 255.0)
+_TRAINABLE = (*KEEP_SCALE, *KERNEL_RANGES, "MEAN", "ADD", "MUL", "RELU", "GELU")  # and those with weights
 
 
 class FakeQuantization(layers.Layer):  # type: ignore[misc]  # Keras has no types
@@ -106,18 +105,7 @@ class WeightedOperator(layers.Layer):  # type: ignore[misc]
 
     def call(self, x: Any) -> Any:
         """float32 [N, ...], as the operator takes it."""
-        options, kernel = self._operation.options, self.quantized_kernel()
-        if self._operation.kind == "FULLY_CONNECTED":
-            x = tf.matmul(tf.reshape(x, (-1, kernel.shape[1])), kernel, transpose_b=True)
-        else:
-            padding = _PADDING[options.padding]
-            strides, dilations = (options.strideH, options.strideW), (options.dilationHFactor, options.dilationWFactor)
-            if self._operation.kind == "CONV_2D":
-                x = tf.nn.conv2d(x, tf.transpose(kernel, (1, 2, 3, 0)), strides, padding, dilations=dilations)
-            else:
-                filters = tf.reshape(kernel, (*kernel.shape[1:3], x.shape[-1], options.depthMultiplier))
-                x = tf.nn.depthwise_conv2d(x, filters, (1, *strides, 1), padding, dilations=dilations)
-        return _FUSED[options.fusedActivationFunction](x + self.bias)
+        return apply_weights(self._operation, x, self.quantized_kernel(), self.bias)
 
 
 class Twin:
@@ -143,7 +131,7 @@ class Twin:
         self.weighted: dict[int, WeightedOperator] = {}  # by the number of the tensor that they give
         self.quantizations: dict[int, FakeQuantization] = {}  # by the number of the tensor of activations
         inputs = keras.Input(file.shape(file.input)[1:])
-        values = {file.input: inputs if ranges is None else self._quantized(file.input, inputs, _PIXELS, learned=False)}
+        values = {file.input: inputs if ranges is None else self._quantized(file.input, inputs, PIXEL_RANGE, learned=False)}
         for operation in file.operations:
             unit = 1.0 if ranges is None else max(map(abs, ranges[operation.output])) or 1.0  # 0 where nothing comes out
             result = self._apply(
@@ -199,53 +187,9 @@ class Twin:
                 operation, constants, bits, unit, self.quantizations.get(self._origin(operation.inputs[0]))
             )
             return layer(inputs[0])
-        if operation.kind not in _PLAIN:
+        if operation.kind not in _TRAINABLE:
             raise InputError(f"quantisation-aware training knows no operator {operation.kind}")
-        compute = _PLAIN[operation.kind]
-        return layers.Lambda(lambda values: compute(operation, self._file, *values))(inputs)
-
-
-def _mean(operation: Operation, file: FloatFile, x: Any) -> Any:
-    return tf.reduce_mean(x, file.constant(operation.constants[0]).ravel(), operation.options.keepDims)
-
-
-def _reshape(operation: Operation, file: FloatFile, x: Any) -> Any:
-    return tf.reshape(x, (-1, *file.shape(operation.output)[1:]))
-
-
-def _pool(operation: Operation, _file: FloatFile, x: Any) -> Any:
-    options = operation.options
-    pool = tf.nn.max_pool2d if operation.kind == "MAX_POOL_2D" else tf.nn.avg_pool2d
-    return pool(x, (options.filterHeight, options.filterWidth), (options.strideH, options.strideW), _PADDING[options.padding])
-
-
-def _sum(operation: Operation, file: FloatFile, *inputs: Any) -> Any:
-    left, right = _operands(operation, file, inputs)
-    return _FUSED[operation.options.fusedActivationFunction](left + right)
-
-
-def _product(operation: Operation, file: FloatFile, *inputs: Any) -> Any:
-    left, right = _operands(operation, file, inputs)
-    return _FUSED[operation.options.fusedActivationFunction](left * right)
-
-
-def _operands(operation: Operation, file: FloatFile, inputs: Sequence[Any]) -> list[Any]:
-    return [*inputs, *(file.constant(index) for index in operation.constants)]
-
-
-_PLAIN: dict[str, Callable[..., Any]] = {
-    "MEAN": _mean,
-    "RESHAPE": _reshape,
-    "MAX_POOL_2D": _pool,
-    "AVERAGE_POOL_2D": _pool,
-    "ADD": _sum,
-    "MUL": _product,
-    "PAD": lambda operation, file, x: tf.pad(x, file.constant(operation.constants[0])),
-    "RELU": lambda _operation, _file, x: tf.nn.relu(x),
-    "TANH": lambda _operation, _file, x: tf.nn.tanh(x),
-    "LOGISTIC": lambda _operation, _file, x: tf.nn.sigmoid(x),
-    "GELU": lambda operation, _file, x: tf.nn.gelu(x, operation.options.approximate),
-}
+        return layers.Lambda(lambda values: apply_plain(operation, self._file, values))(inputs)
 
 
 def _rounded(x: Any) -> Any:
