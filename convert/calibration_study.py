@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from convert.activations import METHODS, ranges_on
-from convert.making import classify_with
-from convert.quantizer import quantize, weight_bits
+from convert.making import classify_with, quantized
 from convert.recipes import Recipe
 from convert.source import Source, load_source
 from edge_runtime.text import text_table
@@ -70,8 +69,7 @@ def study_calibration(
 def _try(source: Source, recipe: Recipe, method: str, per_class: int, seed: int) -> Trial:
     train, validation = source.data.train, source.data.validation
     images = train.images[calibration_indices(train.labels, per_class, seed)]
-    bits = weight_bits(source.floats, recipe.weight_bits)
-    found = classify_with(quantize(source.floats, ranges_on(source.floats, images, method), bits), source, validation.name)
+    found = classify_with(quantized(source.floats, ranges_on(source.floats, images, method), recipe), source, validation.name)
     return Trial(
         recipe.short,
         method,

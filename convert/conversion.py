@@ -13,7 +13,7 @@ from convert.costs import Cost
 from convert.gate import class_drop_intervals, compare, judge
 from convert.layers import LayerError, layer_errors
 from convert.making import Made, classify_with, finished, make_flatbuffer
-from convert.packaging import choose_golden, make_manifest, package
+from convert.packaging import choose_golden, make_manifest, package, with_exact_floats
 from convert.recipes import Recipe
 from convert.settings import DEFAULT_SETTINGS, ConversionSettings
 from convert.source import Source
@@ -98,7 +98,8 @@ def convert(source: Source, recipe: Recipe, settings: ConversionSettings = DEFAU
         origin=_origin(source, recipe, settings, calibration, made),
         attribution=data.attribution,
     )
-    content = package(flatbuffer, manifest, choose_golden(data.test, source.test_logits, test.outputs))
+    golden = choose_golden(data.test, source.test_logits, test.outputs)
+    content = package(flatbuffer, manifest, with_exact_floats(golden, source.floats, flatbuffer, recipe))
     return Conversion(
         recipe,
         content,

@@ -1,13 +1,16 @@
 """Keras models to TFLite FlatBuffers, with built-in operators alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.tools import flatbuffer_utils
 from numpy.typing import NDArray
 
+from convert.activations import PIXEL_RANGE, Range, ranges_on
 from convert.quiet import quiet
-from convert.recipes import Recipe
+from convert.recipes import RECIPES, Recipe
 from convert.simplify import simplified
 from edge_runtime.errors import DigitsError, InputError
 from edge_runtime.graph import read_graph
@@ -27,15 +30,20 @@ def to_flatbuffer(
         model: takes pixel values from 0 to 255, gives logits.
         recipe: which precision.
         calibration: uint8 [N, 28, 28], on which static recipes measure ranges; others do without.
-        simplify: convert a simpler model that computes the same; without it, what TensorFlow makes of the model as it is.
+        simplify: convert a simpler model that computes the same; without it, what TensorFlow makes of the model as it is, with ranges that
+            it measures by itself.
 
     Returns:
-        A TFLite FlatBuffer. The same model, recipe and images give the same bytes.
+        A TFLite FlatBuffer. With `simplify`, the same model, recipe and images give the same bytes, on every CPU.
 
     Raises:
         DigitsError: TensorFlow's converter failed.
         InputError: the model needs operators that a light runtime does not have.
     """
+    if recipe.static and simplify:
+        assert calibration is not None, recipe.name
+        floats = to_flatbuffer(model, RECIPES["fp32"])
+        return with_ranges(floats, ranges_on(floats, calibration), recipe)
     converter = tf.lite.TFLiteConverter.from_keras_model(simplified(model) if simplify else model)
     _set_precision(converter, recipe)
     if recipe.static:
@@ -48,6 +56,50 @@ def to_flatbuffer(
         raise DigitsError(f"TensorFlow cannot convert the model to {recipe.name} ({one_line(error)[:300]})") from error
     _refuse_custom_operators(flatbuffer)
     return flatbuffer
+
+
+def with_ranges(flatbuffer: bytes, ranges: Mapping[int, Range], recipe: Recipe) -> bytes:
+    """Quantise a float file by TensorFlow's quantisers with ranges that are given, rather than measured in float32 on this CPU.
+
+    What `TFLiteConverter` calls after it has measured ranges is called here: functions that TensorFlow does not document.
+
+    Args:
+        flatbuffer: the float file.
+        ranges: least and largest value of each activation by the tensor's number. The input's is taken to be that of pixels.
+        recipe: static, with 8-bit weights.
+
+    Raises:
+        DigitsError: the quantiser failed.
+        InputError: the model needs operators that a light runtime does not have.
+    """
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(flatbuffer))
+    graph = model.subgraphs[0]
+    for number, (low, high) in {**ranges, int(graph.inputs[0]): PIXEL_RANGE}.items():
+        found = graph.tensors[number].quantization = schema.QuantizationParametersT()
+        found.min, found.max = [low], [high]
+    measured = bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    quantize = _quantize_to_int8 if recipe.activation_bits == 8 else _quantize_to_int16
+    try:
+        with quiet():
+            quantised = quantize(measured)
+    except Exception as error:  # RuntimeError, ValueError and ConverterError
+        raise DigitsError(f"TensorFlow cannot quantise the model to {recipe.name} ({one_line(error)[:300]})") from error
+    _refuse_custom_operators(quantised)
+    return quantised
+
+
+def _quantize_to_int8(measured: bytes) -> bytes:
+    from tensorflow.lite.python.convert import mlir_quantize
+
+    return bytes(mlir_quantize(measured, input_data_type=tf.int8, output_data_type=tf.int8))
+
+
+def _quantize_to_int16(measured: bytes) -> bytes:
+    from tensorflow.lite.python.optimize.calibrator import Calibrator
+
+    int16, int64 = (np.dtype(name).num for name in ("int16", "int64"))
+    # Input, output, whether operators may stay floats, activations, biases, and no single scale for all channels of a weight.
+    return bytes(Calibrator(measured)._calibrator.QuantizeModel(int16, int16, False, int16, int64, False, False))
 
 
 def _set_precision(converter: Any, recipe: Recipe) -> None:

@@ -70,8 +70,9 @@ class FloatFile:
         return tuple(int(length) for length in self._graph.tensors[index].shape)
 
     def constant(self, index: int) -> Array:
-        """The content of a constant tensor: float32 or int32."""
-        dtype = {schema.TensorType.FLOAT32: "<f4", schema.TensorType.INT32: "<i4"}[self._graph.tensors[index].type]
+        """The content of a constant tensor: float32, float16 or int32."""
+        kinds = schema.TensorType
+        dtype = {kinds.FLOAT32: "<f4", kinds.FLOAT16: "<f2", kinds.INT32: "<i4"}[self._graph.tensors[index].type]
         return np.frombuffer(self._content(index), dtype).reshape(self.shape(index))
 
     def with_constants(self, constants: Mapping[int, Array]) -> bytes:

@@ -1,13 +1,14 @@
 """From a Keras model to a FlatBuffer of one recipe: converted, or quantised from the float file, trained for it, layers spared."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from convert.activations import ranges_on
+from convert.activations import Range, ranges_on
 from convert.calibration import Calibration, choose_calibration
-from convert.converter import to_flatbuffer
+from convert.converter import to_flatbuffer, with_ranges
 from convert.float_file import FloatFile
 from convert.gate import compare, judge
 from convert.precision import spare_layers
@@ -44,8 +45,8 @@ def make_flatbuffer(
 ) -> Made:
     """Make the FlatBuffer of a recipe.
 
-    TensorFlow's converter makes it where it can: ours is the way to 4 bits, to ranges that were learned or averaged, and to layers of
-    higher precision.
+    TensorFlow's quantisers make it where they can; litert-quantizer makes 4-bit weights, ranges that were learned, and layers of higher
+    precision.
 
     Args:
         source: the Keras model.
@@ -60,14 +61,26 @@ def make_flatbuffer(
     """
     if recipe.name == "float32" and settings.simplify:
         return Made(source.floats)
-    if calibration is None or recipe.activation_bits != 8:
+    if calibration is None or (not settings.simplify and recipe.weight_bits == 8 and not settings.qat):
         images = calibration.images if calibration else None
         return Made(to_flatbuffer(source.model, recipe, images, simplify=settings.simplify))
-    if recipe.weight_bits == 8 and not settings.qat and settings.calibration.method == "min-max":
-        flatbuffer = to_flatbuffer(source.model, recipe, calibration.images, simplify=settings.simplify)
+    ranges = ranges_on(source.floats, calibration.images, settings.calibration.method)
+    if recipe.weight_bits == 8 and not settings.qat:
+        flatbuffer = quantized(source.floats, ranges, recipe)
         if not settings.keep_passing or _passes(source, settings, flatbuffer):
             return Made(flatbuffer)
-    return _quantized(source, recipe, settings, calibration, train)
+    return _quantized(source, recipe, settings, ranges, train)
+
+
+def quantized(floats: bytes, ranges: Mapping[int, Range], recipe: Recipe) -> bytes:
+    """Quantise a float file to a static recipe: all layers alike, nothing trained.
+
+    Raises:
+        DigitsError: the quantiser failed.
+    """
+    if recipe.weight_bits == 8:
+        return with_ranges(floats, ranges, recipe)
+    return quantize(floats, ranges, weight_bits(floats, recipe.weight_bits))
 
 
 def finished(flatbuffer: bytes, settings: ConversionSettings) -> bytes:
@@ -92,9 +105,8 @@ def untrained(source: Source, recipe: Recipe, settings: ConversionSettings) -> b
     return finished(make_flatbuffer(source, recipe, settings, calibration, train=False).flatbuffer, settings)
 
 
-def _quantized(source: Source, recipe: Recipe, settings: ConversionSettings, calibration: Calibration, train: bool) -> Made:
-    floats, ranges = source.floats, ranges_on(source.floats, calibration.images, settings.calibration.method)
-    bits = weight_bits(floats, recipe.weight_bits)
+def _quantized(source: Source, recipe: Recipe, settings: ConversionSettings, ranges: Mapping[int, Range], train: bool) -> Made:
+    floats, bits = source.floats, weight_bits(source.floats, recipe.weight_bits)
     raised: tuple[str, ...] = ()
     if settings.runs_on:
         bits, raised = bits_that_run(floats, ranges, bits, settings.runs_on)

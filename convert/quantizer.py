@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 import numpy as np
 from litert_quantizer import qtyping, quantizer
 
-from convert.activations import Range
+from convert.activations import PIXEL_RANGE, Range
 from convert.float_file import WEIGHTED, FloatFile, Operation
 from convert.quiet import quiet
 from edge_runtime.errors import DigitsError
@@ -66,7 +66,7 @@ def quantize(flatbuffer: bytes, ranges: Mapping[int, Range], bits: WeightBits) -
     names = qtyping.TFLOperationName
     statistics = {
         file.names[number]: {"min": np.full((1, 1), low, np.float32), "max": np.full((1, 1), high, np.float32)}
-        for number, (low, high) in {**ranges, file.input: (0.0, 255.0)}.items()
+        for number, (low, high) in {**ranges, file.input: PIXEL_RANGE}.items()
     }
     try:
         with quiet():

@@ -71,10 +71,13 @@ def _stated_version(backend: Backend) -> str:
         return str(getattr(importlib.import_module(backend.module.partition(".")[0]), "__version__", "unknown"))
 
 
-def make_interpreter(flatbuffer: bytes, backend: Backend, threads: int = 1, batch: int = 1, *, preserve: bool = False) -> Any:
+def make_interpreter(
+    flatbuffer: bytes, backend: Backend, threads: int = 1, batch: int = 1, *, preserve: bool = False, reference: bool = False
+) -> Any:
     """An interpreter of the model with its tensors allocated, for `batch` images at once.
 
-    With `preserve`, every tensor can be read after a run, and no delegate such as XNNPACK takes part.
+    With `preserve`, every tensor can be read after a run, and no delegate such as XNNPACK takes part. With `reference`, LiteRT's reference
+    kernels compute.
 
     Raises:
         BadArgument: `threads` is no positive number.
@@ -84,7 +87,9 @@ def make_interpreter(flatbuffer: bytes, backend: Backend, threads: int = 1, batc
     if threads < 1:
         raise BadArgument(f"threads is {threads}, expected 1 or more")
     interpreter_class = _import_interpreter(backend)
-    options = {"experimental_preserve_all_tensors": True} if preserve else {}
+    options: dict[str, Any] = {"experimental_preserve_all_tensors": True} if preserve else {}
+    if reference:
+        options["experimental_op_resolver_type"] = importlib.import_module(backend.module).OpResolverType.BUILTIN_REF
     with quiet_stderr():
         try:
             interpreter = interpreter_class(model_content=flatbuffer, num_threads=threads, **options)
