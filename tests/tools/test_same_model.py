@@ -11,19 +11,19 @@ from ai_edge_litert.tools import flatbuffer_utils
 from edge_runtime.model_file import read_model_file
 from edge_runtime.records import to_json
 from tools.layout import Layout
-from tools.same_model import same_but_for_scales, say_the_same
+from tools.same_model import same_but_for_noise, say_the_same
 from train.release_results import EVALUATION, read_evaluation, seed_folder
 
 MODELS = Layout().models
-NANO = read_model_file(MODELS / "nano-int8.tflite").flatbuffer
-_WEIGHTS, _BIASES = 9, 2  # int8 and int32, in the schema's list
+NANO, FLOATS = (read_model_file(MODELS / f"nano-{recipe}.tflite").flatbuffer for recipe in ("int8", "fp32"))
+_FLOATS, _BIASES, _WEIGHTS = 0, 2, 9  # float32, int32 and int8, in the schema's list
 
 
 def _changed(change: Callable[[Any, Any], None], kind: int) -> bytes:
-    """Nano with its first constant of a type changed."""
-    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(NANO))
+    """Nano with its first constant of a type changed: the integer file, or the float one for floats."""
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(FLOATS if kind == _FLOATS else NANO))
     filled = [tensor for tensor in model.subgraphs[0].tensors if model.buffers[tensor.buffer].data is not None]
-    tensor = next(tensor for tensor in filled if tensor.type == kind and tensor.quantization.scale is not None)
+    tensor = next(tensor for tensor in filled if tensor.type == kind and (kind == _FLOATS or tensor.quantization.scale is not None))
     change(tensor, model.buffers[tensor.buffer])
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
@@ -44,6 +44,21 @@ def _moved(steps: int) -> Callable[[Any, Any], None]:
     return change
 
 
+def _stretched(share: float) -> Callable[[Any, Any], None]:
+    """The largest weight of a float tensor longer by a share."""
+
+    def change(_: Any, buffer: Any) -> None:
+        values = np.frombuffer(bytes(buffer.data), np.float32).copy()
+        values[np.abs(values).argmax()] *= 1 + share
+        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+
+    return change
+
+
+def _other_options(model: Any) -> None:
+    model.subgraphs[0].operators[1].builtinOptions.strideH += 1
+
+
 def _other_zero(tensor: Any, _: Any) -> None:
     tensor.quantization.zeroPoint = [int(zero) + 1 for zero in tensor.quantization.zeroPoint]
 
@@ -58,12 +73,46 @@ def _other_zero(tensor: Any, _: Any) -> None:
         (_moved(2), _BIASES, False),
         (_moved(1), _WEIGHTS, False),
         (_other_zero, _WEIGHTS, False),
+        (_stretched(3e-7), _FLOATS, True),
+        (_stretched(1e-5), _FLOATS, False),
     ],
-    ids=["nothing", "noise of scales", "other scales", "a bias one step on", "a bias two steps on", "a weight", "a zero point"],
+    ids=[
+        "nothing",
+        "noise of scales",
+        "other scales",
+        "a bias one step on",
+        "a bias two steps on",
+        "a weight",
+        "a zero point",
+        "noise of floats",
+        "another float",
+    ],
 )
 def test_noise_is_told_from_another_model(change: Callable[[Any, Any], None], kind: int, same: bool) -> None:
-    """Scales by a share of 1e-5 and biases by a step are noise of floats; all else is another model."""
-    assert same_but_for_scales(NANO, _changed(change, kind)) is same
+    """Scales by a share of 1e-5, float weights by 1e-6 and biases by a step are noise of floats; all else is another model."""
+    assert same_but_for_noise(FLOATS if kind == _FLOATS else NANO, _changed(change, kind)) is same
+
+
+def test_the_graph_has_to_be_the_same() -> None:
+    """Another stride, another order of operators, and one operator less are other models; another order of tensors is not."""
+    assert not same_but_for_noise(NANO, _with(_other_options))
+    assert not same_but_for_noise(NANO, _with(lambda model: model.subgraphs[0].operators.reverse()))
+    assert not same_but_for_noise(NANO, _with(lambda model: model.subgraphs[0].operators.pop()))
+    assert same_but_for_noise(NANO, _with(_reversed_tensors))
+
+
+def _with(change: Callable[[Any], object]) -> bytes:
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(NANO))
+    change(model)
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _reversed_tensors(model: Any) -> None:
+    graph = model.subgraphs[0]
+    last = len(graph.tensors) - 1
+    graph.tensors.reverse()
+    for owner in (graph, *graph.operators):
+        owner.inputs, owner.outputs = ([last - int(index) for index in ends] for ends in (owner.inputs, owner.outputs))
 
 
 def test_files_of_two_models_are_not_the_same() -> None:
@@ -77,7 +126,7 @@ def test_files_of_two_models_are_not_the_same() -> None:
 
 
 def test_an_evaluation_may_differ_by_what_covers_noise_alone() -> None:
-    """The hash of an integer graph may; that of a float graph, a count or a mistake may not."""
+    """Hashes and the size of a file may; a count or a mistake may not."""
     found = read_evaluation(seed_folder(Layout().releases, "nano", 1) / EVALUATION)
     floats, integers = found.files
 
@@ -85,7 +134,7 @@ def test_an_evaluation_may_differ_by_what_covers_noise_alone() -> None:
         return say_the_same(to_json(found).encode(), to_json(replace(found, files=files)).encode())
 
     assert says_the_same(floats, replace(integers, sha256="0" * 64, flatbuffer_sha256="0" * 64, file_bytes=1))
-    assert not says_the_same(replace(floats, flatbuffer_sha256="0" * 64), integers)
+    assert says_the_same(replace(floats, flatbuffer_sha256="0" * 64), integers)
     assert not says_the_same(floats, replace(integers, payload_bytes=1))
     first, *others = integers.test.mistakes
     moved = replace(first, index=first.index - 1)  # another image is mistaken
