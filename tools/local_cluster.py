@@ -4,16 +4,14 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+
+from tools.waiting import PATIENCE, until
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 300  # seconds until something that does not happen is given up, on a machine with much else to do
-Found = TypeVar("Found")
 Process = subprocess.Popen[bytes]
 
 
@@ -54,20 +52,6 @@ def dask(*words: object) -> Iterator[Process]:
     finally:
         process.kill()
         process.wait(PATIENCE)
-
-
-def until(condition: Callable[[], Found], seconds: float = PATIENCE) -> Found:
-    """What `condition` returns, once that is anything.
-
-    Raises:
-        TimeoutError: it has not been for so many seconds.
-    """
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise TimeoutError(f"nothing after {seconds} s")
 
 
 def processor_seconds(process: int) -> float:

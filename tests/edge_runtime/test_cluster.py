@@ -16,7 +16,8 @@ from edge_runtime.cluster import connect, outcomes, outcomes_in_order, share, wo
 from edge_runtime.errors import BadArgument, DigitsError
 from tests.clusters import die, die_once, nap, refuse, running
 from tests.commands import digits, one_line
-from tools.local_cluster import Cluster, local_cluster, until
+from tools.local_cluster import Cluster, local_cluster
+from tools.waiting import until
 from train.versions import ALIKE, installed_versions
 
 pytestmark = pytest.mark.slow

@@ -19,7 +19,8 @@ from edge_runtime.images import png_bytes
 from tests.clusters import loaded, prepare, running
 from tests.commands import Answer, digits, one_line
 from tests.conftest import ROOT
-from tools.local_cluster import Cluster, local_cluster, until
+from tools.local_cluster import Cluster, local_cluster
+from tools.waiting import until
 from train.data import Dataset
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,8 @@ from dask.distributed import Client
 
 from tests.clusters import running
 from tests.commands import Answer, digits, one_line
-from tools.local_cluster import PATIENCE, ROOT, local_cluster, until
+from tools.local_cluster import ROOT, local_cluster
+from tools.waiting import PATIENCE, until
 from train.experiments import run
 
 pytestmark = pytest.mark.slow
