@@ -1,5 +1,6 @@
 """A dask scheduler and workers on this machine, each a process of its own, as a cluster has them: for measuring and for tests."""
 
+import gc
 import json
 import os
 import subprocess
@@ -26,7 +27,10 @@ class Cluster:
 
 @contextmanager
 def local_cluster(folder: Path, workers: int) -> Iterator[Cluster]:
-    """Start a scheduler on a free port, and workers without a guardian process; all are gone at the end. Writes to `folder`."""
+    """A scheduler on a free port and its workers, which are there, without a guardian process; all are gone at the end.
+
+    Writes to `folder`.
+    """
     said = folder / "scheduler.json"
     options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1", "--local-directory", folder)
     with ExitStack() as stack:
@@ -36,9 +40,19 @@ def local_cluster(folder: Path, workers: int) -> Iterator[Cluster]:
         until(said.exists)
         address = json.loads(until(said.read_text))["address"]
         names = [f"worker{number}" for number in range(workers)]
-        yield Cluster(
-            address, scheduler, {name: stack.enter_context(dask("worker", address, "--name", name, *options)) for name in names}
-        )
+        processes = {name: stack.enter_context(dask("worker", address, "--name", name, *options)) for name in names}
+        if workers:
+            _wait_for_workers(address, workers)
+        yield Cluster(address, scheduler, processes)
+
+
+def _wait_for_workers(address: str, count: int) -> None:
+    from dask.distributed import Client
+
+    with Client(address, timeout=PATIENCE) as client:
+        client.wait_for_workers(count, timeout=PATIENCE)
+    del client
+    gc.collect()  # as in edge_runtime.cluster.connect: what is left of this client must not stop its loop while the next one starts
 
 
 @contextmanager
