@@ -24,7 +24,8 @@ from distributed.scheduler import KilledWorker
 from edge_runtime.errors import BadArgument, DigitsError
 from edge_runtime.machines import Alike, TookWorkers
 
-CONNECT_SECONDS = 20
+CONNECT_SECONDS = 20  # until a scheduler answers
+WORKER_SECONDS = 20  # until there is a worker, at the start and after the last one has gone
 LOOK_SECONDS = 2
 # A worker that dies while it runs a task costs that task a retry; a task that has taken more workers than this with it is given up.
 ALLOWED_DEATHS = 3
@@ -180,8 +181,8 @@ def _oldest(client: Client, running: deque[Future], again: dict[str, Callable[[]
             running[0].exception(timeout=LOOK_SECONDS)
             break
         alone = None if worker_count(client) else alone or time.monotonic()
-        if alone and time.monotonic() - alone > CONNECT_SECONDS:
-            raise DigitsError(f"no worker has been left for {CONNECT_SECONDS} s; what ended them?")
+        if alone and time.monotonic() - alone > WORKER_SECONDS:
+            raise DigitsError(f"no worker has been left for {WORKER_SECONDS} s; what ended them?")
     future = running.popleft()
     retry = again.pop(future.key, None)
     if retry and _killed(future) and any(_killed(other) for other in running):
@@ -255,7 +256,7 @@ def _client(scheduler: str, alike: Alike) -> Iterator[Client]:
         raise BadArgument(f"scheduler is {scheduler!r}, expected an address such as tcp://host:8786 ({error})") from error
     with client:
         try:
-            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+            client.wait_for_workers(1, timeout=WORKER_SECONDS)
         except TimeoutError as error:
             raise DigitsError(
                 f"the scheduler at {scheduler} has no workers; start some with: dask worker {scheduler} --nthreads 1"

@@ -34,8 +34,9 @@ def wait(seconds: float) -> None:
 
 try:
     classifier = Classifier.load()
+    pictures = watch(folder, wait)
     print("ready", flush=True)
-    for path in watch(folder, wait):
+    for path in pictures:
         try:
             picture = read_picture(path)
             result = classifier.classify(picture.image)

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tools.waiting import until
+
 
 def running(client: Any) -> dict[str, list[Any]]:
     """Names of the workers that have a task at this moment, with its keys."""
@@ -19,6 +21,12 @@ def running(client: Any) -> dict[str, list[Any]]:
 def nap(number: int, seconds: float) -> tuple[int, int]:
     """The number, and the process that slept."""
     time.sleep(seconds)
+    return number, os.getpid()
+
+
+def hold(number: int, mark: str) -> tuple[int, int]:
+    """Wait for a file of that name; the number, and the process that waited."""
+    until(Path(mark).exists)
     return number, os.getpid()
 
 
@@ -46,21 +54,41 @@ def die_once(number: int, mark: str, shared: bytes) -> tuple[int, int]:
     raise AssertionError
 
 
-def prepare(deadly: str) -> None:
-    """From now on this worker counts how often a job is loaded, and dies of a piece of work that names `deadly`."""
+def prepare(deadly: str, mark: str = "") -> None:
+    """From now on this worker counts how often a job is loaded, and dies of a piece of work that names `deadly`.
+
+    It answers nothing before there is a file `mark`.
+    """
     from edge_runtime.sources import work
 
-    class Counted(work.Process):
+    loads.clear()
+    (process,) = (kind for kind in work.Process.__mro__ if kind.__module__ == work.__name__)
+
+    class Counted(process):  # type: ignore[misc, valid-type]
         def __init__(self, job: work.Job) -> None:
             loads.append(job.key)
             super().__init__(job)
 
         def answer(self, chunk: work.Chunk) -> work.Answers:
+            until(lambda: not mark or Path(mark).exists())
             if deadly and any(source.endswith(deadly) for source in chunk.sources):
                 os.kill(os.getpid(), signal.SIGKILL)
             return super().answer(chunk)
 
     work.Process = Counted
+
+
+def hold_cells(mark: str) -> None:
+    """From now on this worker trains no cell of an experiment before there is a file `mark`."""
+    from train.experiments import cells
+
+    train = cells.train_cell
+
+    def held(*words: Any) -> Any:
+        until(Path(mark).exists)
+        return train(*words)
+
+    cells.train_cell = held
 
 
 loads: list[str] = []

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ import pytest
 
 from edge_runtime.images import png_bytes
 from tests.conftest import ROOT
+from tools.waiting import PATIENCE
 from train.data import Dataset
 
 EXAMPLES = ROOT / "examples"
@@ -37,7 +37,7 @@ def _command(name: str, *words: object) -> list[str]:
 
 def _run(name: str, *words: object, text: str = "", path: Path | None = None) -> subprocess.CompletedProcess:
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(map(str, [ROOT, *([path] if path else [])]))}
-    return subprocess.run(_command(name, *words), input=text, capture_output=True, text=True, env=environment, timeout=60)
+    return subprocess.run(_command(name, *words), input=text, capture_output=True, text=True, env=environment, timeout=PATIENCE)
 
 
 def test_one_image(photos: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_callback_outlives_a_photo_that_is_missing(photos: Path) -> None:
         print(file=child.stdin, flush=True)
         assert child.stdout.readline() == "2\n"
         child.stdin.close()
-        assert child.wait(timeout=60) == 0
+        assert child.wait(PATIENCE) == 0
 
 
 def test_a_service(photos: Path, tmp_path: Path) -> None:
@@ -148,12 +148,11 @@ def test_a_service(photos: Path, tmp_path: Path) -> None:
     )
     assert child.stdout
     assert child.stdout.readline() == "ready\n"
-    time.sleep(1)  # until it has looked at the empty folder
     for name in ("0.png", "9.png"):
         shutil.copy(photos / name, inbox / name)
     lines = [child.stdout.readline(), child.stdout.readline()]
     child.send_signal(signal.SIGTERM)
-    rest, _ = child.communicate(timeout=60)
+    rest, _ = child.communicate(timeout=PATIENCE)
     assert [line.split()[0] for line in lines] == ["0.png", "9.png"]
     assert json.loads((inbox / "0.json").read_text())["label"] == "7"
     assert "is no" in json.loads((inbox / "9.json").read_text())["error"]

@@ -2,7 +2,9 @@
 
 import json
 import subprocess
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -23,13 +25,15 @@ LABELS = "T-shirt,trouser,pullover,dress,coat,sandal,shirt,sneaker,bag,ankle boo
 def fashion() -> Path:
     """The folder with the four IDX files, unpacked from the package; fetched once."""
     cache = ROOT / ".cache" / PACKAGE
-    folder = cache / "usr" / "share" / "datasets" / "fashion-mnist"
-    if not folder.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["apt-get", "download", PACKAGE], cwd=cache, check=True, capture_output=True)
-        (package,) = cache.glob("*.deb")
-        subprocess.run(["dpkg", "-x", package, cache], check=True, capture_output=True)
-    return folder
+    if not cache.exists():
+        cache.parent.mkdir(exist_ok=True)
+        with TemporaryDirectory(dir=cache.parent) as folder:  # under its name there is never half of it
+            subprocess.run(["apt-get", "download", PACKAGE], cwd=folder, check=True, capture_output=True)
+            (package,) = Path(folder).glob("*.deb")
+            subprocess.run(["dpkg", "-x", package, f"{folder}/whole"], check=True, capture_output=True)
+            with suppress(OSError):  # another process was quicker
+                Path(folder, "whole").rename(cache)
+    return cache / "usr" / "share" / "datasets" / "fashion-mnist"
 
 
 def test_the_chain_runs_on_fashion_mnist(fashion: Path, tmp_path: Path) -> None:

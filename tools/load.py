@@ -15,9 +15,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from edge_runtime.child import child_environment, module_command
-
-READY_SECONDS = 60
-_PATIENCE_SECONDS = 30
+from tools.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def started(command: Sequence[str], environment: dict[str, str] | None = None) -
         finally:
             process.terminate()
             try:
-                process.wait(_PATIENCE_SECONDS)
+                process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
 
@@ -102,7 +100,7 @@ class _Connection:
     """One connection of the client, with at most one request under way."""
 
     def __init__(self, address: tuple[str, int]) -> None:
-        self.socket = socket.create_connection(address, _PATIENCE_SECONDS)
+        self.socket = socket.create_connection(address, PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._received = b""
         self.began = 0
@@ -196,7 +194,7 @@ def open_loop(server: Running, request: bytes, *, rate: float, seconds: float, c
             sent += 1
             due = begin + int(sent * step)
         may_send = sent < total and (free or len(selector.get_map()) < connections)
-        for key, _ in selector.select(max(0, (due - clock()) / 1e9) if may_send else _PATIENCE_SECONDS):
+        for key, _ in selector.select(max(0, (due - clock()) / 1e9) if may_send else PATIENCE):
             answer = key.data.read()
             if answer is None:
                 continue
@@ -219,7 +217,7 @@ def _registered(server: Running, selector: selectors.BaseSelector) -> _Connectio
 
 
 def _ready(selector: selectors.BaseSelector) -> list[tuple[selectors.SelectorKey, int]]:
-    found = selector.select(_PATIENCE_SECONDS)
+    found = selector.select(PATIENCE)
     if not found:
-        raise TimeoutError(f"no answer for {_PATIENCE_SECONDS} s")
+        raise TimeoutError(f"no answer for {PATIENCE} s")
     return found

@@ -1,19 +1,18 @@
 """A dask scheduler and workers on this machine, each a process of its own, as a cluster has them: for measuring and for tests."""
 
+import gc
 import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+
+from tools.waiting import PATIENCE, until
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 300  # seconds until something that does not happen is given up, on a machine with much else to do
-Found = TypeVar("Found")
 Process = subprocess.Popen[bytes]
 
 
@@ -28,7 +27,10 @@ class Cluster:
 
 @contextmanager
 def local_cluster(folder: Path, workers: int) -> Iterator[Cluster]:
-    """Start a scheduler on a free port, and workers without a guardian process; all are gone at the end. Writes to `folder`."""
+    """A scheduler on a free port and its workers, which are there, without a guardian process; all are gone at the end.
+
+    Writes to `folder`.
+    """
     said = folder / "scheduler.json"
     options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1", "--local-directory", folder)
     with ExitStack() as stack:
@@ -38,9 +40,19 @@ def local_cluster(folder: Path, workers: int) -> Iterator[Cluster]:
         until(said.exists)
         address = json.loads(until(said.read_text))["address"]
         names = [f"worker{number}" for number in range(workers)]
-        yield Cluster(
-            address, scheduler, {name: stack.enter_context(dask("worker", address, "--name", name, *options)) for name in names}
-        )
+        processes = {name: stack.enter_context(dask("worker", address, "--name", name, *options)) for name in names}
+        if workers:
+            _wait_for_workers(address, workers)
+        yield Cluster(address, scheduler, processes)
+
+
+def _wait_for_workers(address: str, count: int) -> None:
+    from dask.distributed import Client
+
+    with Client(address, timeout=PATIENCE) as client:
+        client.wait_for_workers(count, timeout=PATIENCE)
+    del client
+    gc.collect()  # as in edge_runtime.cluster.connect: what is left of this client must not stop its loop while the next one starts
 
 
 @contextmanager
@@ -54,20 +66,6 @@ def dask(*words: object) -> Iterator[Process]:
     finally:
         process.kill()
         process.wait(PATIENCE)
-
-
-def until(condition: Callable[[], Found], seconds: float = PATIENCE) -> Found:
-    """What `condition` returns, once that is anything.
-
-    Raises:
-        TimeoutError: it has not been for so many seconds.
-    """
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise TimeoutError(f"nothing after {seconds} s")
 
 
 def processor_seconds(process: int) -> float:

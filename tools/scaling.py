@@ -22,8 +22,9 @@ from typing import Any
 from benchmarks.machine import cpu_name
 from edge_runtime.cluster import connect, outcomes, share, worker_count
 from edge_runtime.statistics import Accuracy, wilson_interval
-from tools.local_cluster import Cluster, dask, local_cluster, processor_seconds, until
+from tools.local_cluster import Cluster, dask, local_cluster, processor_seconds
 from tools.marked import filled
+from tools.waiting import until
 from train.config import TrainingConfig
 from train.data import load_dataset
 from train.experiments.cells import CellResult, train_cell

@@ -30,8 +30,9 @@ from edge_runtime.sources import spread
 from edge_runtime.sources.chunks import look
 from edge_runtime.sources.results import Table, table
 from edge_runtime.sources.work import Job
-from tools.local_cluster import Cluster, local_cluster, processor_seconds, until
+from tools.local_cluster import Cluster, local_cluster, processor_seconds
 from tools.marked import filled
+from tools.waiting import until
 from train.data import load_dataset
 
 DOC = Path(__file__).parents[1] / "docs" / "scaling.md"

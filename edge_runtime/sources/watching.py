@@ -12,7 +12,7 @@ _State = tuple[int, int]  # bytes, time of the last change
 
 
 def watch(folder: Path, wait: Callable[[float], object] = time.sleep) -> Iterator[Path]:
-    """Image files that come into a folder from now on, each once it no longer grows; one that is written again comes again.
+    """Image files that come into a folder after this call, each once it no longer grows; one that is written again comes again.
 
     The folder is looked at five times a second: no system of notices works on every kind of file system that a board may have.
 
@@ -23,7 +23,10 @@ def watch(folder: Path, wait: Callable[[float], object] = time.sleep) -> Iterato
     Raises:
         ImageError: the folder cannot be read.
     """
-    done = _states(folder)
+    return _changes(folder, _states(folder), wait)
+
+
+def _changes(folder: Path, done: dict[Path, _State], wait: Callable[[float], object]) -> Iterator[Path]:
     before = done
     while True:
         wait(SECONDS)

@@ -1,10 +1,14 @@
-"""What a hostile input may cost: seconds, and bytes of memory."""
+"""What a hostile input may cost: processor time, and bytes of memory."""
 
 import contextlib
 import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+
+from tools.waiting import PATIENCE
+
+SECONDS = 60  # of processor time: other work does not count
 
 
 @contextlib.contextmanager
@@ -20,16 +24,21 @@ def within_memory(most: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def in_time(seconds: int) -> Iterator[None]:
-    """A hang ends with a TimeoutError."""
+def in_time() -> Iterator[None]:
+    """A hang ends with a TimeoutError: after `SECONDS` of work, or `PATIENCE` of waiting, none of which a sound answer comes near."""
+    with _limited(signal.ITIMER_PROF, signal.SIGPROF, SECONDS), _limited(signal.ITIMER_REAL, signal.SIGALRM, PATIENCE):
+        yield
 
+
+@contextlib.contextmanager
+def _limited(timer: int, number: signal.Signals, seconds: int) -> Iterator[None]:
     def stop(*_: object) -> None:
         raise TimeoutError(f"not done within {seconds} s")
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
+    before = signal.signal(number, stop)
+    signal.setitimer(timer, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(timer, 0)
+        signal.signal(number, before)

@@ -22,7 +22,6 @@ from tests.conftest import draw_digit
 from tests.edge_runtime.limits import in_time, within_memory
 from tests.photos import invent_scene, jpeg_bytes, photograph
 
-SECONDS = 10
 BYTES = 400 * 2**20
 
 
@@ -103,7 +102,7 @@ def _with_right_sums(content: bytes) -> bytes:
 
 def _is_refused(content: bytes) -> bool:
     """Whether a file is; if not, it is a picture."""
-    with in_time(SECONDS):
+    with in_time():
         try:
             assert read_picture("x", io.BytesIO(content)).image.shape == (28, 28)
         except ImageError:
@@ -194,7 +193,7 @@ HUGE: dict[str, Callable[[], bytes]] = {
 def test_the_largest_pictures_keep_to_the_limits(kind: str) -> None:
     """64 million pixels are read, with nothing on them; of WebP, whose decoder takes four times the memory, 24 million."""
     content = HUGE[kind]()
-    with within_memory(BYTES), in_time(SECONDS):
+    with within_memory(BYTES), in_time():
         assert read_picture("x", io.BytesIO(content)).warnings == ("blank: no ink stands out from the paper",)
 
 

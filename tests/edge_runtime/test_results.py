@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from edge_runtime.classifier import Classifier
 from edge_runtime.images import png_bytes
 from tests.commands import digits, one_line
 from tests.conftest import ROOT
+from tools.waiting import PATIENCE, until
 from train.data import Dataset
 
 
@@ -143,12 +143,11 @@ def test_ctrl_c_leaves_no_half_file(folder: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as child:
         feeding = threading.Thread(target=_feed, args=(child, f"{folder}/pictures/000.png\n".encode()), daemon=True)
         feeding.start()
-        while not any(path.name.startswith(".r.csv") and path.stat().st_size > 20_000 for path in folder.iterdir()):
-            assert child.poll() is None
-            time.sleep(0.05)
+        until(lambda: child.poll() is not None or any(path.stat().st_size > 20_000 for path in folder.glob(".r.csv*")))
+        assert child.poll() is None
         child.send_signal(signal.SIGINT)
-        assert child.wait(60) == 1
-        feeding.join(60)
+        assert child.wait(PATIENCE) == 1
+        feeding.join(PATIENCE)
     assert sorted(folder.iterdir()) == before
 
 

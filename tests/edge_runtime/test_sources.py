@@ -29,6 +29,7 @@ from edge_runtime.sources.files import ahead, expanded, items
 from edge_runtime.sources.watching import watch
 from tests.commands import digits, one_line
 from tests.conftest import ROOT
+from tools.waiting import PATIENCE
 from train.data import Dataset
 
 
@@ -75,7 +76,7 @@ def test_standard_input_is_a_stream_of_paths(folder: Path) -> None:
         child.stdin.write(f"{folder / f'{number}.png'}\n".encode())
         child.stdin.flush()
         assert child.stdout.readline().split()[1] == label
-    child.communicate(timeout=60)
+    child.communicate(timeout=PATIENCE)
     assert child.returncode == 0
 
 
@@ -242,7 +243,7 @@ def test_watching_ends_with_ctrl_c(broken: bool, code: int, folder: Path) -> Non
         stop.set()
         thread.join()
     child.send_signal(signal.SIGINT)
-    child.communicate(timeout=60)
+    child.communicate(timeout=PATIENCE)
     assert child.returncode == code
 
 

@@ -19,7 +19,8 @@ from edge_runtime.images import png_bytes
 from tests.clusters import loaded, prepare, running
 from tests.commands import Answer, digits, one_line
 from tests.conftest import ROOT
-from tools.local_cluster import Cluster, local_cluster, until
+from tools.local_cluster import Cluster, local_cluster
+from tools.waiting import PATIENCE, until
 from train.data import Dataset
 
 pytestmark = pytest.mark.slow
@@ -43,8 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, mnist: Dataset) -> Path:
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Two workers for the tests that kill none of them."""
-    with local_cluster(tmp_path_factory.mktemp("pair"), workers=2) as real, Client(real.address) as client:
-        client.wait_for_workers(2)
+    with local_cluster(tmp_path_factory.mktemp("pair"), workers=2) as real:
         yield real
 
 
@@ -66,7 +66,7 @@ def _in_background(*words: object) -> Iterator[list[Answer]]:
     thread = Thread(target=run, daemon=True)
     thread.start()
     yield found
-    thread.join(300)
+    thread.join(PATIENCE)
 
 
 def test_workers_answer_what_this_process_answers(pair: Cluster, folder: Path) -> None:
@@ -111,12 +111,13 @@ def test_a_worker_that_is_killed_costs_a_retry_and_no_image(tmp_path: Path, fold
     """Two real workers, one killed in the middle of a piece: all images are answered, in order, as in this process."""
     assert digits("classify", folder / "many.npy", "--out", tmp_path / "here.csv").code == 0
     with local_cluster(tmp_path, workers=2) as real, Client(real.address) as client:
-        client.wait_for_workers(2)
         words = (folder / "many.npy", "--out", tmp_path / "there.csv", "--scheduler", real.address)
+        client.run(prepare, "", str(tmp_path / "go on"))
         with _in_background(*words) as found:
             until(lambda: len(running(client)) == 2)
             real.workers["worker0"].send_signal(signal.SIGKILL)
-        assert real.workers["worker0"].wait(10) == -signal.SIGKILL
+            assert real.workers["worker0"].wait(PATIENCE) == -signal.SIGKILL
+            (tmp_path / "go on").touch()
     assert (found[0].code, found[0].out) == (0, ""), found
     assert f"{COUNT:,} images, " in found[0].err
     assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
@@ -125,7 +126,6 @@ def test_a_worker_that_is_killed_costs_a_retry_and_no_image(tmp_path: Path, fold
 def test_images_that_end_every_worker_are_named_and_the_others_answered(tmp_path: Path, folder: Path) -> None:
     """Rows with an error, one line with the first and the last of the piece, exit 4. A piece beside it may lose a worker or two too."""
     with local_cluster(tmp_path, workers=5) as real, Client(real.address) as client:
-        client.wait_for_workers(5)
         client.run(prepare, "pictures/299.png")
         words = (folder / "few.npz", folder / "pictures", "--out", tmp_path / "r.csv", "--scheduler", real.address)
         answer = digits("classify", *words)
@@ -139,9 +139,8 @@ def test_images_that_end_every_worker_are_named_and_the_others_answered(tmp_path
 
 def test_images_that_leave_no_worker_are_named_in_an_error(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a while in which another one could have come; nothing is left of the file."""
-    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 5)
+    monkeypatch.setattr(cluster, "WORKER_SECONDS", 5)
     with local_cluster(tmp_path, workers=1) as real, Client(real.address) as client:
-        client.wait_for_workers(1)
         client.run(prepare, "pictures/000.png")
         answer = digits("classify", folder / "pictures", "--out", tmp_path / "out" / "r.csv", "--scheduler", real.address)
     line = one_line(answer, 1)
@@ -182,9 +181,12 @@ def test_ctrl_c_leaves_no_half_file_and_frees_the_workers(pair: Cluster, folder:
     """Pieces that wait are cancelled."""
     code = "import signal; from edge_runtime.cli import main; signal.signal(signal.SIGINT, signal.default_int_handler); main()"
     words = ["classify", folder / "many.npy", "--model", "base", "--out", tmp_path / "r.csv", "--scheduler", pair.address]
-    with Client(pair.address) as client, subprocess.Popen([sys.executable, "-c", code, *map(str, words)], cwd=ROOT) as child:
-        until(lambda: len(running(client)) == 2)
-        child.send_signal(signal.SIGINT)
-        assert child.wait(60) == 1
+    with Client(pair.address) as client:
+        client.run(prepare, "", str(folder / "go on"))
+        with subprocess.Popen([sys.executable, "-c", code, *map(str, words)], cwd=ROOT) as child:
+            until(lambda: len(running(client)) == 2)
+            child.send_signal(signal.SIGINT)
+            assert child.wait(PATIENCE) == 1
+        (folder / "go on").touch()
         until(lambda: not running(client))
     assert list(tmp_path.iterdir()) == []

@@ -14,6 +14,7 @@ import pytest
 from filelock import FileLock
 
 from tests.commands import Answer, digits
+from tools.waiting import PATIENCE
 from train.config import Augmentation, TrainingConfig, parse_convolutions
 from train.progress import Progress
 
@@ -170,5 +171,5 @@ def _end(child: "subprocess.Popen[str]", name: str) -> Answer:
     assert child.stdout is not None
     assert child.stdout.readline() == "here\n", child.communicate()
     os.kill(child.pid, signal.Signals[name])
-    out, err = child.communicate(timeout=300)
+    out, err = child.communicate(timeout=PATIENCE)
     return Answer(child.returncode, out, err)

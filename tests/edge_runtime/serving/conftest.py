@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import re
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 
 from tools.load import Running, served
+from tools.waiting import PATIENCE
 from train.data import Dataset
 
 SEVEN_STROKES = [[[0.25, 0.15], [0.75, 0.15], [0.4, 0.9]]]
@@ -38,13 +41,39 @@ class Response:
 def ask(server: Running, method: str, path: str, body: object = b"", **headers: str) -> Response:
     """One request on a connection of its own; a body that is no bytes is sent as JSON. Headers by name with _ for -."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE)
     try:
         connection.request(method, path, content, {name.replace("_", "-"): value for name, value in headers.items()})
         answer = connection.getresponse()
         return Response(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
     finally:
         connection.close()
+
+
+def connected(server: Running) -> socket.socket:
+    """A connection to the server."""
+    return socket.create_connection((server.host, server.port), timeout=PATIENCE)
+
+
+def received(connection: socket.socket, answers: int | None = None) -> bytes:
+    """What comes until so many answers are whole, or until the server ends the connection; fails if neither happens."""
+    found = b""
+    try:
+        while (answers is None or _whole_answers(found) < answers) and (part := connection.recv(65_536)):
+            found += part
+    except ConnectionResetError:
+        pass
+    return found
+
+
+def _whole_answers(text: bytes) -> int:
+    count = 0
+    while True:
+        head, end, body = text.partition(b"\r\n\r\n")
+        length = re.search(rb"\ncontent-length: *(\d+)", head.lower())
+        if not end or (length and len(body) < int(length[1])):
+            return count
+        count, text = count + 1, body[int(length[1]) if length else 0 :]
 
 
 def binary_body(images: np.ndarray, outputs: tuple[str, ...] = ("scores", "label")) -> tuple[bytes, str]:

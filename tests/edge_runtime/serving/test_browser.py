@@ -22,6 +22,7 @@ from tests.conftest import draw_digit
 from tests.edge_runtime.serving.conftest import ask
 from tests.edge_runtime.serving.model_files import NANO, SMALL, replace
 from tools.load import Running, served
+from tools.waiting import PATIENCE
 
 pytestmark = pytest.mark.browser
 
@@ -68,8 +69,8 @@ class Page:
         return self.by_id(name).get_attribute("textContent") or ""
 
     def wait(self, condition: Callable[[], object]) -> None:
-        """Until something is so, 15 s at most."""
-        WebDriverWait(self.driver, 15, poll_frequency=0.05).until(lambda _: condition())
+        """Until something is so."""
+        WebDriverWait(self.driver, PATIENCE, poll_frequency=0.05).until(lambda _: condition())
 
     def wait_for_digit(self, digit: str) -> None:
         """Until the page answers so."""
@@ -362,9 +363,9 @@ def test_a_token_is_asked_for(driver: webdriver.Chrome) -> None:
     with served("small", environment={"DIGITS_TOKEN": "sesame-sesame-sesame"}) as server:
         driver.get(f"{server.url}/")
         form = driver.find_element(By.ID, "token-form")
-        WebDriverWait(driver, 15).until(lambda _: form.is_displayed())
+        WebDriverWait(driver, PATIENCE).until(lambda _: form.is_displayed())
         driver.find_element(By.ID, "token").send_keys("sesame-sesame-sesame", Keys.ENTER)
-        WebDriverWait(driver, 15).until(lambda _: "bytes" in driver.find_element(By.ID, "facts").text)
+        WebDriverWait(driver, PATIENCE).until(lambda _: "bytes" in driver.find_element(By.ID, "facts").text)
         assert not form.is_displayed()
         page = Page(driver, server)
         page.draw(SEVEN)

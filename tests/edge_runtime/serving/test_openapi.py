@@ -57,7 +57,7 @@ def _try_all(server: Running, examples: int) -> None:
 
     @settings(
         max_examples=examples,
-        deadline=20_000,
+        deadline=None,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate],
         derandomize="CI" in os.environ,

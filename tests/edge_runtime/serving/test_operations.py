@@ -1,6 +1,7 @@
 """What an operator sees: figures, the log, systemd."""
 
 import ctypes
+import fcntl
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,9 @@ from edge_runtime.serving.cli import serve_command
 from edge_runtime.serving.log import Log
 from edge_runtime.serving.notify import notify
 from tests.conftest import ROOT
-from tests.edge_runtime.serving.conftest import SEVEN_STROKES, ask, label_of
+from tests.edge_runtime.serving.conftest import SEVEN_STROKES, ask, connected, label_of, received
 from tools.load import Running, served, started
+from tools.waiting import PATIENCE
 
 UNIT = (ROOT / "docs" / "digits-serve.service").read_text()
 HARDENED = """
@@ -33,6 +36,13 @@ sys.argv = ["digits", "serve", "small", "--port", "0"]
 from edge_runtime.cli import main
 main()
 """
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Running]:
+    """One that counts what is asked in this module alone, and checks no model meanwhile."""
+    with served("small", "nano", "--check-seconds", "0") as running:
+        yield running
 
 
 def _metrics(server: Running) -> dict[str, dict[tuple[str, ...], float]]:
@@ -90,12 +100,10 @@ def test_each_request_is_a_line_of_json(tmp_path: Path) -> None:
         running = Running(child, "127.0.0.1", port)
         ask(running, "GET", '/x%0a{"event":"forged"}"', Authorization=f"Bearer {token}")
         ask(running, "POST", "/draw", {"strokes": SEVEN_STROKES}, Authorization=f"Bearer {token}")
-        with socket.create_connection(("127.0.0.1", port)) as connection:
-            connection.sendall(b"nonsense\r\n\r\n")
-            connection.recv(1000)
+        _ask_nonsense(running)
         child.terminate()
         child.stderr.close()
-        assert child.wait(20) == 0
+        assert child.wait(PATIENCE) == 0
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line["event"] for line in lines] == ["request", "request", "warning", "stopping", "stopped"]
     first, second = lines[:2]
@@ -122,6 +130,7 @@ def test_a_log_that_nobody_reads_stops_nothing() -> None:
 def test_a_log_that_nobody_reads_in_time_holds_up_nothing() -> None:
     """A full pipe: lines are left out, and how many is told once there is space again."""
     reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 2**16)  # where pages are larger, so are pipes
     with os.fdopen(writing, "w") as stream, os.fdopen(reading, "rb", buffering=0) as reader:
         log = Log(stream)
         for number in range(3_000):
@@ -155,7 +164,13 @@ def test_a_server_whose_log_is_not_read_answers_and_stops() -> None:
         for _ in range(1_200):
             assert ask(running, "GET", "/v2/health/live").status == 200
         child.terminate()
-        assert child.wait(20) == 0
+        assert child.wait(PATIENCE) == 0
+
+
+def _ask_nonsense(server: Running) -> None:
+    with connected(server) as connection:
+        connection.sendall(b"nonsense\r\n\r\n")
+        assert received(connection).startswith(b"HTTP/1.1 400 ")
 
 
 def test_refusals_are_counted_by_route(server: Running) -> None:
@@ -163,9 +178,7 @@ def test_refusals_are_counted_by_route(server: Running) -> None:
     before = _metrics(server)
     ask(server, "POST", "/v2/models/small/infer", b"", Content_Encoding="gzip")
     ask(server, "GET", "/v2/models/small/infer")
-    with socket.create_connection((server.host, server.port)) as connection:
-        connection.sendall(b"nonsense\r\n\r\n")
-        connection.recv(1000)
+    _ask_nonsense(server)
     after = _metrics(server)
 
     def rise(name: str, *labels: str) -> float:
@@ -207,7 +220,7 @@ def test_systemd_is_told(tmp_path: Path) -> None:
     """Ready once requests are answered, alive each second while the models are healthy, stopping when it stops."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(str(tmp_path / "notify"))
-        receiver.settimeout(20)
+        receiver.settimeout(PATIENCE)
         with served("nano", environment={"NOTIFY_SOCKET": str(tmp_path / "notify")}) as server:
             assert receiver.recv(100) == b"READY=1"
             assert ask(server, "GET", "/v2/health/ready").status == 200

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from dask.distributed import Client
 
-from tests.clusters import running
+from tests.clusters import hold_cells, running
 from tests.commands import Answer, digits, one_line
-from tools.local_cluster import PATIENCE, ROOT, local_cluster, until
+from tools.local_cluster import ROOT, local_cluster
+from tools.waiting import PATIENCE, until
 from train.experiments import run
 
 pytestmark = pytest.mark.slow
@@ -121,11 +122,26 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
     main(sys.argv[1:], prog_name="digits")
 """
+# With the outcome of one cell it has enough, and waits to be stopped.
+_WAITING = f"""
+import time
+from contextlib import closing
+from train.experiments import run
+
+outcomes = run.outcomes
+
+def one(*words):
+    with closing(outcomes(*words)) as found:
+        yield next(found)
+        time.sleep({PATIENCE})
+
+run.outcomes = one
+{_INTERRUPTIBLE}"""
 
 
-def _start(*words: object) -> "subprocess.Popen[str]":
+def _start(code: str, *words: object) -> "subprocess.Popen[str]":
     """The command as a process of its own, leader of its group as in a terminal."""
-    command = [sys.executable, "-c", _INTERRUPTIBLE, *map(str, words)]
+    command = [sys.executable, "-c", code, *map(str, words)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
@@ -147,8 +163,8 @@ def test_stopped_then_killed_then_resumed_it_ends_with_the_same_table(finished: 
     words = (*finished.words[: finished.words.index("--experiments")], "--experiments", tmp_path, "--name", "again")
     folder = tmp_path / "again"
 
-    stopped = _start(*words)
-    until(lambda: len(_cells(folder)) >= 1)
+    stopped = _start(_WAITING, *words)
+    until(lambda: _cells(folder))
     os.killpg(stopped.pid, signal.SIGINT)  # as a terminal sends it: to the workers too
     _, errors = stopped.communicate(timeout=PATIENCE)
     first = _cells(folder)
@@ -157,7 +173,7 @@ def test_stopped_then_killed_then_resumed_it_ends_with_the_same_table(finished: 
     assert "Traceback" not in errors
     until(lambda: _nobody_left(stopped.pid))
 
-    killed = _start(*words)
+    killed = _start(_WAITING, *words)
     until(lambda: len(_cells(folder)) > len(first))
     killed.kill()
     killed.communicate(timeout=PATIENCE)
@@ -225,12 +241,13 @@ def test_a_worker_that_is_killed_leaves_no_cell_empty(data_file: Path, finished:
     words = ("experiment", *SMALL, "--data", data_file, "--experiments", tmp_path, "--name", "cluster")
     folder = tmp_path / "cluster"
     with local_cluster(tmp_path, workers=2) as real, Client(real.address) as client:
-        until(lambda: len(client.nthreads()) == 2)
-        command = _start(*words, "--scheduler", real.address)
-        until(lambda: len(running(client)) == 2 and _cells(folder))
+        client.run(hold_cells, str(tmp_path / "go on"))
+        command = _start(_INTERRUPTIBLE, *words, "--scheduler", real.address)
+        until(lambda: len(running(client)) == 2)
         real.workers["worker1"].kill()
+        assert real.workers["worker1"].wait(PATIENCE) == -signal.SIGKILL
+        (tmp_path / "go on").touch()
         out, errors = command.communicate(timeout=PATIENCE)
-        assert real.workers["worker1"].wait(10) == -signal.SIGKILL
     assert command.returncode == 0, errors
     assert set(_cells(folder)) == KEYS
     assert _table(folder) == _table(finished.folder)

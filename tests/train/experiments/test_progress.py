@@ -1,12 +1,21 @@
 """Progress on stderr: a line for each cell, and what it says of the time left."""
 
+import types
+
 import pytest
 
 from tests.train.experiments.samples import invent_result
+from train.experiments import progress as progress_module
 from train.experiments.grid import Grid
 from train.experiments.progress import Progress, spoken_range
 
 GRID = Grid(hidden_layers=(1,), activations=("relu",), epochs=(3,), seeds=(0, 1, 2, 3))
+
+
+@pytest.fixture(autouse=True)
+def _clock_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells take the seconds that their results state."""
+    monkeypatch.setattr(progress_module, "time", types.SimpleNamespace(monotonic=lambda: 5.0))
 
 
 def test_there_is_a_line_for_each_cell_and_no_bar(capsys: pytest.CaptureFixture[str]) -> None:

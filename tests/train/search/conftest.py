@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from edge_runtime.statistics import Accuracy, wilson_interval
+from tools.waiting import PATIENCE, until
 from train.data import Dataset
 from train.search.settings import Plan, Settings, make_plan
 from train.search.study import Trial
@@ -44,6 +44,26 @@ def settings(plan: Plan) -> Settings:
     return Settings(plan, HERE)
 
 
+# The outcome of the second trial is not looked at: the process waits to be killed.
+_WAITING = f"""
+import sys, time
+from edge_runtime.cli import main
+from train.search import run
+
+outcomes_in_turn = run.outcomes_in_turn
+
+def one(*words):
+    for number, outcome in enumerate(outcomes_in_turn(*words)):
+        if number:
+            time.sleep({PATIENCE})
+        yield outcome
+
+if __name__ == "__main__":
+    run.outcomes_in_turn = one
+    main(sys.argv[1:], prog_name="digits")
+"""
+
+
 @dataclass(frozen=True)
 class KilledStudy:
     """A study whose process was killed with SIGKILL in the middle, and that a second process finished.
@@ -70,15 +90,18 @@ def killed_study(data_file: Path, tmp_path_factory: pytest.TempPathFactory) -> K
         "--data": data_file,
     }
     words = ("search", *(str(part) for pair in options.items() for part in pair))
-    command = (sys.executable, "-m", "edge_runtime.cli", *words, "--workers", "1")
-    first = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    words_here = (*words, "--workers", "1")
+    first = subprocess.Popen(
+        (sys.executable, "-c", _WAITING, *words_here), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     journal = folder / "journal.log"
-    while not journal.exists() or journal.read_text().count('"network"') < 2:  # the second is proposed: the first has ended
-        assert first.poll() is None
-        time.sleep(0.05)
+    # When the second is proposed, the first has ended.
+    until(lambda: first.poll() is not None or (journal.exists() and journal.read_text().count('"network"') == 2))
+    assert first.poll() is None
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     before = journal.read_text()
+    command = (sys.executable, "-m", "edge_runtime.cli", *words_here)
     second = subprocess.run(command, capture_output=True, text=True, check=False)
     assert second.returncode == 0, second.stderr
     return KilledStudy(folder, words, before, second.stdout + second.stderr)

@@ -1,8 +1,11 @@
 """The loop of a search: proposals to workers (here, some that run nothing), what comes back into journal and report."""
 
+import itertools
 import os
+import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +76,14 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., _Workers]:
 
 
 def test_a_search_says_a_line_for_each_trial(
-    workers: Callable[..., _Workers], tmp_path: Path, plan: Plan, invented: Dataset
+    workers: Callable[..., _Workers], tmp_path: Path, plan: Plan, invented: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """How many have ended, how long it may take, and what the trial came to; a failed one with its error."""
+    now = itertools.count(300, 300)  # seconds, as many for each trial
+    monkeypatch.setattr(run, "time", types.SimpleNamespace(monotonic=lambda: float(next(now))))
+    monkeypatch.setattr(run, "_Pace", partial(run._Pace, started=0.0))
     lines = workers(lambda call: outcome() if call < 3 else DigitsError("too large")).search(tmp_path / "one", plan, invented, 3)
-    assert [line.partition("  ")[0] for line in lines] == ["1/3, about 1 min left", "2/3, about 1 min left", "3/3"]
+    assert [line.partition("  ")[0] for line in lines] == ["1/3, about 10 min left", "2/3, about 5 min left", "3/3"]
     assert lines[1].endswith("  80.00 %  1,000 B  5.0 us")
     assert lines[2].endswith("  failed: DigitsError: too large")
     assert (tmp_path / "one" / "report.md").exists()
