@@ -133,8 +133,8 @@ def _tango_score(delta: float, lost: int, gained: int, total: int) -> float:
     c = -gained * delta * (1 - delta)
     restricted = (sqrt(max(0.0, b * b - 4 * a * c)) - b) / (2 * a)
     variance = total * (2 * restricted + delta * (1 - delta))
-    distance = lost - gained - total * delta
-    return distance / sqrt(variance) if variance > 0 else 0.0 if distance == 0 else float(np.copysign(np.inf, distance))
+    # The variance is 0 only where nothing was lost or gained, at a difference of 0: there the hypothesis fits exactly.
+    return (lost - gained - total * delta) / sqrt(variance) if variance > 0 else 0.0
 
 
 def class_drop_intervals(labels: Classes, reference: Classes, candidate: Classes) -> tuple[tuple[float, float], ...]:

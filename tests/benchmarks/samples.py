@@ -66,9 +66,9 @@ def model_result(steady_ns: Sequence[int] | None = None, **changes: Any) -> Mode
     return replace(MODEL, **({"turns": turns(steady_ns)} if steady_ns else {}), **changes)
 
 
-def many_processes(medians: Sequence[int], **changes: Any) -> ModelResult:
-    """A model that took these nanoseconds in each process, 100 calls of each."""
-    found = tuple(turn for process, median in enumerate(medians) for turn in turns([median] * 100, process))
+def many_processes(medians: Sequence[int], calls: int = 100, **changes: Any) -> ModelResult:
+    """A model that took these nanoseconds in each process, in every one of its calls."""
+    found = tuple(turn for process, median in enumerate(medians) for turn in turns([median] * calls, process))
     starts = tuple(Start(process, 96, True) for process in range(len(medians)))
     return replace(MODEL, **{"turns": found, "starts": starts, **changes})
 

@@ -12,7 +12,8 @@ from scipy.stats import norm
 
 from convert.gate import Limits, class_drop_intervals, compare, judge, mcnemar_p, tango_interval
 from edge_runtime.errors import BadArgument
-from edge_runtime.statistics import accuracy_of, wilson_interval
+from edge_runtime.manifest import Comparison
+from edge_runtime.statistics import Accuracy, accuracy_of, wilson_interval
 
 COUNTS = st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0, 5_000)).filter(lambda found: sum(found) > 0)
 
@@ -61,10 +62,25 @@ def test_the_interval_holds_the_drop_and_mirrors(counts: tuple[int, int, int]) -
     assert (-high, -low) == (pytest.approx(mirrored[0], abs=1e-9), pytest.approx(mirrored[1], abs=1e-9))
 
 
-def test_without_any_change_the_interval_is_not_empty() -> None:
-    """No discordant image of 10,000 still leaves z squared / (n + z squared): 0.038 points on either side."""
-    z2 = norm.ppf(0.975) ** 2
-    low, high = tango_interval(0, 0, 10_000)
+@pytest.mark.parametrize(
+    ("lost", "gained", "total", "interval", "p"),
+    [(1, 7, 21, (-0.517, -0.026), 0.070), (6, 16, 161, (-0.1240, -0.0054), 0.052479)],
+    ids=["Bentur 2009", "Cavo 2012"],
+)
+def test_published_tables_give_what_was_published(
+    lost: int, gained: int, total: int, interval: tuple[float, float], p: float
+) -> None:
+    """Two clinical studies as M. W. Fagerland, S. Lydersen and P. Laake analyse them, to the digits that they and their R package give."""
+    digits = 3 if total == 21 else 4
+    assert tuple(round(bound, digits) for bound in tango_interval(lost, gained, total)) == interval
+    assert round(mcnemar_p(lost, gained), 3 if total == 21 else 6) == p
+
+
+@pytest.mark.parametrize("level", [0.1, 0.5, 0.95, 0.995])
+def test_without_any_change_the_interval_is_not_empty(level: float) -> None:
+    """No discordant image of 10,000 still leaves z squared / (n + z squared): at 95 %, 0.038 points on either side."""
+    z2 = norm.ppf((1 + level) / 2) ** 2
+    low, high = tango_interval(0, 0, 10_000, level)
     assert high == pytest.approx(z2 / (10_000 + z2))
     assert low == pytest.approx(-high)
 
@@ -110,10 +126,22 @@ def test_a_comparison_counts_pairs() -> None:
     assert (found.lost, found.gained, found.drop) == (3, 1, pytest.approx(20.0))
     assert found.mcnemar_p == pytest.approx(0.625)
     assert found.class_drops == (0.0, 50.0, 0.0)
-    intervals = class_drop_intervals(LABELS, FLOAT, SMALL)
-    assert intervals[1] == pytest.approx([100 * bound for bound in tango_interval(2, 0, 4, level=1 - 0.05 / 3)])
-    assert len(intervals) == 3
     assert found.drop_interval == tuple(100 * bound for bound in tango_interval(3, 1, 10))
+
+
+def test_intervals_of_classes_hold_at_once() -> None:
+    """Of each class the pairs that it lost and gained, at a level of 1 - 0.05 / 3; of a class without images anything may be."""
+    expected = [
+        [100 * bound for bound in tango_interval(*pairs, level=1 - 0.05 / 3)] for pairs in ((1, 1, 4), (2, 0, 4), (0, 0, 2))
+    ]
+    assert class_drop_intervals(LABELS, FLOAT, SMALL) == tuple(map(pytest.approx, expected))
+    assert class_drop_intervals(np.array([1]), np.array([1]), np.array([1]))[0] == (-100.0, 100.0)
+
+
+def test_the_drop_of_a_class_is_of_its_own_images() -> None:
+    """The only image of a class is all of it; a class without images lost nothing."""
+    found = compare("test", np.array([0, 0, 2]), np.array([0, 0, 2]), np.array([0, 0, 0]))
+    assert found.class_drops == (0.0, 0.0, 100.0)
 
 
 @pytest.mark.parametrize(("max_drop", "passed"), [(0.5, True), (0.04, True), (0.03, False), (0.0, False)])
@@ -146,11 +174,41 @@ def test_every_limit_has_to_be_proven_and_a_refusal_names_those_that_are_not(lim
     assert verdict.max_drop == limits.max_drop
 
 
-@pytest.mark.parametrize("limits", [{"max_drop": -1.0}, {"min_accuracy": 101.0}, {"min_agreement": float("nan")}])
-def test_limits_that_cannot_be_are_refused(limits: dict[str, float]) -> None:
-    """Points and percents are within 0 to 100."""
-    with pytest.raises(BadArgument, match="expected 0 to 100"):
+def test_a_limit_that_is_just_kept_is_kept() -> None:
+    """The ends of the intervals may be the limits themselves; a pass states all figures and what was allowed."""
+    found = Comparison("test", accuracy_of(LABELS, LABELS), Accuracy(9, 10, (80.0, 95.0)), 9, 1, 0, 1.0, 10.0, (0.0, 12.5), ())
+    least = wilson_interval(9, 10)[0]
+    verdict = judge(found, Limits(12.5, 80.0, least))
+    assert verdict.passed
+    assert verdict.reason == (
+        "the drop on test is at most 12.50 points (95 % interval), 12.5 are allowed; "
+        "the accuracy on test is at least 80.00 % (95 % interval), 80 demanded; "
+        "the agreement on test is at least 59.58 % (95 % interval), 59.585 demanded"
+    )
+    assert not judge(found, Limits(12.5, 80.0, np.nextafter(least, 100))).passed
+    assert not judge(found, Limits(12.5, np.nextafter(80, 100))).passed
+    refused = judge(found, Limits(np.nextafter(12.5, 0), 80.0))
+    assert (refused.passed, refused.reason) == (
+        False,
+        "the drop on test is at most 12.50 points (95 % interval), 12.5 were allowed",
+    )
+
+
+@pytest.mark.parametrize(
+    ("limits", "name"),
+    [
+        ({"max_drop": -1.0}, "drop"),
+        ({"max_drop": np.nextafter(100, 101)}, "drop"),
+        ({"min_accuracy": 101.0}, "least accuracy"),
+        ({"min_agreement": float("nan")}, "least agreement"),
+    ],
+)
+def test_limits_that_cannot_be_are_refused(limits: dict[str, float], name: str) -> None:
+    """Points and percents are within 0 to 100, and either end is one."""
+    (value,) = limits.values()
+    with pytest.raises(BadArgument, match=f"^the {name} that is allowed is {value}, expected 0 to 100$"):
         Limits(**limits)
+    assert Limits(0, 0, 0) != Limits(100, 100, 100)
 
 
 @pytest.mark.parametrize("discordant", [4, 8, 20])

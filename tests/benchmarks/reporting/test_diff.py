@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import t
 
-from benchmarks.reporting.diff import FALSE_ALARMS, diff
+from benchmarks.reporting.diff import FALSE_ALARMS, _holm, diff
 from benchmarks.reporting.page import diff_rows
 from benchmarks.results import BenchResult, Limits, ModelResult
 from edge_runtime.errors import InputError
@@ -23,8 +24,8 @@ def _run(seed: int, *factors: float, drift: float = 1.0, noise: float = 0.01, pr
     def times(factor: float) -> list[int]:
         return [int(time) for time in 10_000_000 * factor * common * np.exp(generator.normal(0, noise, processes))]
 
-    models = [many_processes(times(factor), name=f"m{number}") for number, factor in enumerate(factors)]
-    return bench_result(*models, reference=many_processes(times(1.0), name="reference", sha256="00" * 32))
+    models = [many_processes(times(factor), calls=1, name=f"m{number}") for number, factor in enumerate(factors)]
+    return bench_result(*models, reference=many_processes(times(1.0), calls=1, name="reference", sha256="00" * 32))
 
 
 def test_a_machine_that_became_slower_is_no_regression() -> None:
@@ -71,6 +72,70 @@ def test_times_that_never_vary_are_compared_as_they_are() -> None:
     )
     assert diff(old, same).slower == []
     assert [one.ratio for one in diff(old, slow).slower] == [pytest.approx(1.1)]
+    found = [diff(*runs).differences[0] for runs in ((old, same), (old, slow), (slow, old))]
+    assert [(one.p, one.slower, one.faster) for one in found] == [(1, False, False), (0, True, False), (1, False, True)]
+    assert [one.interval for one in found] == [(one.ratio, one.ratio) for one in found]
+    assert found[2].ratio == pytest.approx(1 / 1.1)
+
+
+def _welch(old: list[int], new: list[int]) -> tuple[float, tuple[float, float]]:
+    """One-sided p and 95 % interval of the quotient by Welch's formulas, with Satterthwaite's degrees of freedom."""
+    before, after = np.log(old), np.log(new)
+    errors = before.var(ddof=1) / before.size, after.var(ddof=1) / after.size
+    freedom = sum(errors) ** 2 / (errors[0] ** 2 / (before.size - 1) + errors[1] ** 2 / (after.size - 1))
+    change, error = after.mean() - before.mean(), sum(errors) ** 0.5
+    half = t.ppf(0.975, freedom) * error
+    return t.sf(change / error, freedom), (np.exp(change - half), np.exp(change + half))
+
+
+def _alone(*models: list[int]) -> BenchResult:
+    """A run of models beside a reference that always takes as long, so that the ratios are the times."""
+    found = [many_processes(times, name=f"m{number}") for number, times in enumerate(models)]
+    return bench_result(*found, reference=many_processes([1_000] * len(models[0]), name="reference", sha256="00" * 32))
+
+
+STEADY, SHAKY = [10_000, 10_010, 9_990, 10_005, 9_995], [10_300, 11_900, 10_100]
+
+
+def test_one_model_is_tested_by_welch() -> None:
+    """Over as many processes as each run has, which do not vary alike: p, interval and ratio by his formulas."""
+    (found,) = diff(_alone(STEADY), _alone(SHAKY)).differences
+    p, interval = _welch(STEADY, SHAKY)
+    assert (found.p, found.interval) == (pytest.approx(p), pytest.approx(interval))
+    assert found.ratio == pytest.approx(np.exp(np.log(SHAKY).mean() - np.log(STEADY).mean()))
+
+
+def test_several_models_are_tested_by_holm() -> None:
+    """The smallest p counts three times, the next twice, the last once, and none less than one before it."""
+    new = [[10_040, 10_000, 10_010], [10_900, 11_000, 10_950], [10_300, 10_010, 10_200]]
+    found = diff(_alone(*[STEADY[:3]] * 3), _alone(*new)).differences
+    last, first, middle = (_welch(STEADY[:3], times)[0] for times in new)
+    assert first < middle < last
+    assert [one.p for one in found] == [pytest.approx(p) for p in (max(2 * middle, last), 3 * first, 2 * middle)]
+
+
+@pytest.mark.parametrize(
+    ("chances", "corrected"),
+    [
+        ([0.01, 0.02, 0.03, 0.04, 0.05], [0.05, 0.08, 0.09, 0.09, 0.09]),
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        ([0.6, 0.9], [1, 1]),
+        ([0.04], [0.04]),
+        ([], []),
+    ],
+)
+def test_holms_correction_is_that_of_r(chances: list[float], corrected: list[float]) -> None:
+    """What p.adjust(..., "holm") gives."""
+    assert _holm(chances) == pytest.approx(corrected)
+
+
+@pytest.mark.parametrize(
+    ("factor", "slower", "faster"), [(1.03, True, False), (1.01, False, False), (0.99, False, False), (0.97, False, True)]
+)
+def test_two_percent_either_way_are_told(factor: float, slower: bool, faster: bool) -> None:
+    """And not one, however certain."""
+    (found,) = diff(_run(0, 1.0, noise=0.0001), _run(1, factor, noise=0.0001)).differences
+    assert (found.slower, found.faster) == (slower, faster)
 
 
 def _timed(reference: int, peak: float | None, *models: ModelResult) -> BenchResult:
@@ -82,7 +147,10 @@ def _timed(reference: int, peak: float | None, *models: ModelResult) -> BenchRes
 @pytest.mark.parametrize(
     ("new", "note"),
     [
-        ((1_040, 1e9), None),
+        ((1_050, 1e9), None),
+        ((953, 1e9), None),
+        ((1_051, 1e9), "took 1.05 times as long"),
+        ((952, 1e9), "took 0.95 times as long"),
         (
             (1_500, 0.67e9),
             "took 1.50 times as long.*; numpy's product of matrices took 1.49 times as long, so the machine changed$",
@@ -101,6 +169,22 @@ def test_a_slowdown_of_the_reference_too_is_a_note(new: tuple[int, float | None]
     assert len(found.notes) == (note is not None)
     if note:
         assert re.search(note, found.notes[0])
+
+
+def test_without_the_machines_speed_in_the_old_run_nobody_knows() -> None:
+    """The new run alone has nothing to compare it with."""
+    (note,) = diff(_timed(1_000, None), _timed(1_500, 1e9)).notes
+    assert note.endswith("; nobody looked whether the machine changed")
+
+
+def test_a_file_that_became_the_reference_is_judged() -> None:
+    """It is no longer what it was, so its ratio says something; so is the reference's file in another way of answering."""
+    old, new = (_timed(1_000, None, many_processes([2_000] * 3, sha256=digest * 32)) for digest in ("ab", "00"))
+    for before, after in ((old, new), (new, old)):
+        found = diff(before, after)
+        assert (len(found.differences), found.itself) == (1, ())
+    other = _timed(1_000, None, many_processes([2_000] * 3, sha256="00" * 32, way="tf.lite"))
+    assert diff(other, other).itself == ()
 
 
 def test_the_reference_itself_is_not_judged_by_its_ratio() -> None:
@@ -134,6 +218,16 @@ def test_what_only_one_run_has_is_said() -> None:
     )
 
 
+@pytest.mark.parametrize(("old", "new"), [(None, 9_930), (9_930, None), (9_930, 9_930), (None, None)])
+def test_answers_are_compared_where_both_runs_counted_them(old: int | None, new: int | None) -> None:
+    """And told where they differ."""
+    runs = (
+        bench_result(many_processes([1_000] * 3, accuracy=correct and Accuracy(correct, 10_000, (99.1, 99.5))))
+        for correct in (old, new)
+    )
+    assert diff(*runs).notes == ()
+
+
 def test_runs_without_a_common_model_are_refused() -> None:
     """There is nothing to compare."""
     with pytest.raises(InputError, match="no model in common"):
@@ -143,5 +237,8 @@ def test_runs_without_a_common_model_are_refused() -> None:
 @given(st.integers(1, 2), st.integers(1, 5))
 def test_too_few_processes_are_refused(few: int, enough: int) -> None:
     """Two cannot show how much processes differ."""
-    with pytest.raises(InputError, match=r"needs 3 processes a run; there are \d and \d"):
-        diff(bench_result(many_processes([1_000] * few)), bench_result(many_processes([1_000] * enough)))
+    for old, new in ((few, enough), (enough, few)):
+        with pytest.raises(
+            InputError, match=f"^cnn static_wi8_ai8: a regression needs 3 processes a run; there are {old} and {new}$"
+        ):
+            diff(bench_result(many_processes([1_000] * old)), bench_result(many_processes([1_000] * new)))
