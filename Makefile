@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-browser soak test-soak test-arm64 test-armv7 test-boards wheelhouse readme models operators device-figures bench-proof bench-reference emulated-reference ablation clean help
+.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-anywhere test-browser soak test-soak test-arm64 test-armv7 test-boards wheelhouse readme models operators device-figures bench-proof bench-reference emulated-reference ablation clean help
 
 help:           ## say what the targets do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ format: $(READY) ## put the code into its form
 
 test-slow: $(READY) ## whole experiments, searches and releases on worker processes, some of them killed
 	$(BIN)/python -m pytest -n 2 -m slow
+
+test-anywhere: $(READY) ## what depends on the machine again: on one core, by other clocks, with other kernels, beside busy processes
+	$(BIN)/python -m tests.anywhere
 
 test-venvs: $(READY) ## the wheel and the device tests in environments without TensorFlow: LiteRT old and new, tflite-runtime, Python 3.11 to 3.13
 	$(BIN)/python -m pytest -m venvs tests/venvs

@@ -96,6 +96,7 @@ def run(
         absent=lost,
         limits=Limits(*zip(*course.limits, strict=True)),
         loadgen=course.loadgen.result() if course.loadgen else None,
+        clock_cost_ns=tuple(course.clock_costs),
     )
 
 

@@ -69,7 +69,7 @@ class Course:
     Attributes:
         candidates: what is measured, the reference first.
         conditions: the machine during each process.
-        clock_steps, empty, limits: what the children said about the clock, the harness, and the most that this machine can do.
+        clock_steps, clock_costs, empty, limits: what the children said about the clock, the harness, and the most that this machine can do.
         loadgen: MLPerf LoadGen's part, if it has one.
         absent: what failed, and why.
     """
@@ -94,6 +94,7 @@ class Course:
         self.absent: list[str] = []
         self.conditions: list[Condition] = []
         self.clock_steps: list[int] = []
+        self.clock_costs: list[int] = []
         self.empty: list[int] = []
         self.limits: list[tuple[float, float]] = []
 
@@ -125,6 +126,7 @@ class Course:
         for number, found in crew.starts.items():
             self._starts[number].append(found)
         self.clock_steps += crew.clock_steps
+        self.clock_costs += crew.clock_costs
         self.limits += crew.limits
         self.empty += crew.empty
 

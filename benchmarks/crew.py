@@ -21,7 +21,7 @@ class Crew:
         process_ids: of all children, those that were started again too.
         starts: by candidate, how its warm-up went; of the last child, where one was started again.
         groups: calls that make a sample that is long enough for the clock.
-        clock_steps, empty, limits: what the children said about the clock, the harness, and the most that this machine can do.
+        clock_steps, clock_costs, empty, limits: what the children said about the clock, the harness, and the most that this machine can do.
     """
 
     def __init__(self, candidates: Mapping[int, Candidate], settings: Settings, images: Path, process: int) -> None:
@@ -32,6 +32,7 @@ class Crew:
         self.starts: dict[int, Start] = {}
         self.groups: dict[Key, int] = {}
         self.clock_steps: list[int] = []
+        self.clock_costs: list[int] = []
         self.empty: list[int] = []
         self.limits: list[tuple[float, float]] = []
 
@@ -139,6 +140,7 @@ class Crew:
         worker = self._workers[environment] = self._worker(environment, keys)
         self.process_ids.append(worker.process_id)
         self.clock_steps.append(worker.ready["clock_step_ns"])
+        self.clock_costs.append(worker.ready["clock_cost_ns"])
         self.limits.append(tuple(worker.ready["limits"]))
         self.empty += worker.ready["empty_ns"][: 1_000 // self._settings.starts + 1]
         for subject, (number, threads) in enumerate(keys):

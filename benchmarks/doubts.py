@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from statistics import median
 
 from benchmarks.disturbances import of_machine
-from benchmarks.figures import beside_loadgen, median_ns, process_medians, spread, tail_ns
+from benchmarks.figures import beside_loadgen, median_ns, median_supported, process_medians, spread, tail_ns
 from benchmarks.further import thirds_ns
-from benchmarks.percentiles import percentile
 from benchmarks.results import OURS, BenchResult, ModelResult
 from benchmarks.timing import CLOCK_STEPS
 
@@ -43,14 +42,18 @@ def _of_clock(result: BenchResult) -> Iterator[str]:
     shortest = min(min(turn.samples_ns) for model in result.models for turn in model.median_turns)
     if step * CLOCK_STEPS > shortest:
         yield f"the clock is coarse: its step of {step:,} ns is {100 * step / shortest:.1f} % of the shortest sample"
-    single = min(percentile(model.steady_ns, 50) or 0 for model in result.models)
-    if step * CLOCK_STEPS > _ROUGH * max(1, single) and len(result.models[0].steady_ns) > 1:
+    single = min(median(model.steady_ns) for model in result.models)
+    if step * CLOCK_STEPS > _ROUGH * max(1, single):
         yield f"the clock's step of {step:,} ns is rough for single calls, and so are p90 and p99"
     if empty > _MOST_EMPTY_NS:
-        yield f"the harness itself adds {empty} ns to each call"
+        cost = max(result.clock_cost_ns, default=0)
+        yield f"the harness itself adds {empty} ns to each sample" + (f", {cost} of them to read the clock" if cost else "")
 
 
 def _of_model(model: ModelResult) -> Iterator[str]:
+    if not median_supported(model.median_turns):
+        count = sum(len(turn.samples_ns) for turn in model.median_turns)
+        yield f"{model.label}: the median of {count} sample{'s' * (count > 1)} says little; it has no interval below 20"
     if tail_ns(model, 99) is None:
         yield f"{model.label}: {len(model.steady_ns):,} samples are too few for a p99, which needs 1,000"
     yield from _of_times(model)

@@ -8,7 +8,7 @@ from statistics import mean, median, stdev
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.percentiles import percentile
+from benchmarks.percentiles import percentile, supports
 from benchmarks.results import BenchResult, Limits, ModelResult, Turn
 
 
@@ -20,9 +20,17 @@ class Ratio:
     interval: tuple[float, float] | None
 
 
-def median_ns(turns: Sequence[Turn]) -> int | None:
-    """Nanoseconds of a call: the median of all samples, each over the calls in it. None where there are too few for it."""
-    return percentile(per_call(turns).astype(np.int64).tolist(), 50)
+def median_ns(turns: Sequence[Turn]) -> int:
+    """Nanoseconds of a call: the median of all samples, each over the calls in it; the upper of two in the middle.
+
+    Also of few samples, which `median_supported` tells: a figure that says little is better than a model that is missing.
+    """
+    return int(np.percentile(per_call(turns).astype(np.int64), 50, method="higher"))
+
+
+def median_supported(turns: Sequence[Turn]) -> bool:
+    """Whether there are enough samples for their median to be more than a hint, and to have an interval: 20."""
+    return supports(sum(len(turn.samples_ns) for turn in turns), 50)
 
 
 def tail_ns(model: ModelResult, percent: int) -> int | None:
@@ -92,13 +100,13 @@ def process_medians(turns: Sequence[Turn]) -> dict[int, float]:
 
 
 def median_interval(turns: Sequence[Turn]) -> tuple[float, float] | None:
-    """95 % interval of the median in nanoseconds; None from a single process, and where the clock saw nothing of the calls.
+    """95 % interval of the median in nanoseconds; None from a single process, of too few samples, and where the clock saw nothing.
 
     Student's t over the logarithms of the processes' medians. Samples of one process share its memory layout and its moment, so they are
     no independent witnesses; processes are. Source: T. Kalibera and R. Jones, "Rigorous benchmarking in reasonable time", ISMM 2013.
     """
     medians = process_medians(turns)
-    if min(medians.values()) == 0:  # a sweep by a coarse clock
+    if not median_supported(turns) or min(medians.values()) == 0:  # a sweep by a coarse clock
         return None
     interval = _interval([math.log(value) for value in medians.values()])
     return interval and (math.exp(interval[0]), math.exp(interval[1]))

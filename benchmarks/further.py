@@ -6,7 +6,7 @@ from itertools import pairwise
 from statistics import median
 
 from benchmarks.figures import BesideLoadGen, added_ns, beside_loadgen, bound_ns, median_ns, per_call
-from benchmarks.results import OURS, BenchResult, ModelResult, Window
+from benchmarks.results import OURS, BenchResult, Limits, ModelResult, Window
 from benchmarks.tables import Row, accuracy_text, interval_text, microseconds
 
 
@@ -44,29 +44,19 @@ def _sweeps(result: BenchResult) -> Further:
             *((sweep.threads, sweep.batch, sweep.turns) for sweep in model.sweeps),
         ):
             middle = median_ns(turns)
-            image = "-" if middle is None else microseconds(middle // batch)
+            image = microseconds(middle // batch)
             found.append((model.label, str(threads), str(batch), microseconds(middle), interval_text(turns), image))
     header = ("model", "threads", "batch", "median of a call", "95 % interval", "of an image")
     return Further(
-        "Threads and batches", header, found, "In turns with single images, whose row comes first; a median needs 20 samples."
+        "Threads and batches",
+        header,
+        found,
+        "In turns with single images, whose row comes first; a median of fewer than 20 samples says little, and has no interval.",
     )
 
 
 def _bound(result: BenchResult) -> Further:
-    found = []
-    for model in result.models:
-        middle, bound = median_ns(model.median_turns), bound_ns(model, result.limits)
-        if middle is not None and bound is not None and model.multiply_adds is not None:
-            found.append(
-                (
-                    model.label,
-                    f"{model.multiply_adds:,}",
-                    f"{model.payload_bytes:,}",
-                    f"{bound / 1_000:,.2f} us",
-                    microseconds(middle),
-                    f"{middle / bound:.1f}",
-                )
-            )
+    found = [_bound_row(model, result.limits) for model in result.models] if result.limits else []
     caption = ""
     if result.limits:
         peak, speed = max(result.limits.multiply_adds), max(result.limits.bytes)
@@ -77,6 +67,18 @@ def _bound(result: BenchResult) -> Further:
         )
     header = ("model", "multiply-adds", "bytes", "float32 bound", "p50", "times the bound")
     return Further("How far from the machine's limit", header, found, caption)
+
+
+def _bound_row(model: ModelResult, limits: Limits) -> Row:
+    middle, bound = median_ns(model.median_turns), bound_ns(model, limits)
+    return (
+        model.label,
+        "-" if model.multiply_adds is None else f"{model.multiply_adds:,}",
+        f"{model.payload_bytes:,}",
+        "-" if bound is None else f"{bound / 1_000:,.2f} us",
+        microseconds(middle),
+        "-" if bound is None else f"{middle / bound:.1f}",
+    )
 
 
 def _layers(result: BenchResult) -> Further:
@@ -110,9 +112,8 @@ def _loadgen(result: BenchResult) -> Further:
         assert result.loadgen
         pairs = [beside_loadgen(result, model, percent) for percent in (50, 90)]
         runs = result.loadgen.single_streams(model.label)
-        cells = [cell for pair in pairs if pair for cell in _beside(pair)]
-        if all(pairs):
-            found.append((model.label, *cells, f"{sum(run.valid for run in runs)} of {len(runs)}"))
+        cells = [cell for pair in pairs for cell in (_beside(pair) if pair else ("-",) * 4)]
+        found.append((model.label, *cells, f"{sum(run.valid for run in runs)} of {len(runs)}"))
     caption = ""
     if result.loadgen and result.loadgen.empty_ns:
         own = median(result.loadgen.empty_ns) / 1_000
@@ -135,17 +136,18 @@ def _other_scenarios(result: BenchResult) -> Further:
     for model in _ours(result) if result.loadgen else []:
         assert result.loadgen
         runs = {(run.scenario, run.accuracy is None): run for run in result.loadgen.runs if run.model == model.label}
-        several, offline = runs.get(("MultiStream", True)), runs.get(("Offline", True))
-        if several is None or offline is None:
+        if not any(run.scenario != "SingleStream" for run in result.loadgen.runs):
             continue
-        p99, speed = several.figure("99.00 percentile latency (ns)"), offline.figure("Samples per second")
+        several, offline = runs.get(("MultiStream", True)), runs.get(("Offline", True))
+        p99 = several.figure("99.00 percentile latency (ns)") if several else None
+        speed = offline.figure("Samples per second") if offline else None
         modes = [runs.get((scenario, False)) for scenario in ("SingleStream", "MultiStream", "Offline")]
         found.append(
             (
                 model.label,
                 "-" if p99 is None else microseconds(int(p99)),
                 "-" if speed is None else f"{speed:,.0f}",
-                "yes" if several.valid and offline.valid else "no",
+                "yes" if several and offline and several.valid and offline.valid else "no",
                 *(accuracy_text(run.accuracy) if run else "-" for run in modes),
             )
         )

@@ -7,12 +7,16 @@ import numpy as np
 _SAMPLES_BEYOND = 10
 
 
+def supports(count: int, percent: int) -> bool:
+    """Whether so many samples support a percentile: at least ten of them lie on either side, as 20 do for the median."""
+    return count * min(percent, 100 - percent) / 100 >= _SAMPLES_BEYOND
+
+
 def percentile(samples: Sequence[int], percent: int) -> int | None:
     """A percentile of integer nanoseconds, or None where the samples cannot support it.
 
     Supported are percentiles with at least ten samples on either side of them: 20 for the median, 100 for p90, 1,000 for p99.
     """
-    beyond = len(samples) * min(percent, 100 - percent) / 100
-    if beyond < _SAMPLES_BEYOND:
+    if not supports(len(samples), percent):
         return None
     return int(np.percentile(samples, percent, method="higher"))

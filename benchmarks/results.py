@@ -87,8 +87,9 @@ class ModelResult:
 
     @property
     def median_turns(self) -> tuple[Turn, ...]:
-        """The turns that a median is taken from: those in groups where single calls are too short for the clock."""
-        return tuple(turn for turn in self.turns if turn.group > 1) or self.turns
+        """The turns that a median is taken from: those in groups, in the processes that found single calls too short for the clock."""
+        grouped = {turn.process for turn in self.turns if turn.group > 1}
+        return tuple(turn for turn in self.turns if turn.group > 1 or turn.process not in grouped)
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,9 @@ class BenchResult:
     """A run over several models, interleaved.
 
     edge_digits: our release. command: what was typed. pinned: the processors it was bound to; none: to all. samples: how many single
-    calls of each model were asked for. split, data_sha256: the images that the accuracies are from. clock_step_ns: of each process.
-    empty_ns: calls that do nothing, timed as all others; both are empty where nobody looked. reference: the model that every run of
+    calls of each model were asked for. split, data_sha256: the images that the accuracies are from. clock_step_ns, clock_cost_ns: the
+    clock's resolution and what a reading takes, in each process; the step of older files is the longer of both, and they have no cost.
+    empty_ns: calls that do nothing, timed as all others. All three are empty where nobody looked. reference: the model that every run of
     every release times throughout, so that runs can be compared. absent: what was asked for and could not be measured, and why. limits,
     loadgen: None where nobody looked.
     """
@@ -120,6 +122,7 @@ class BenchResult:
     absent: tuple[str, ...]
     limits: Limits | None = None
     loadgen: LoadGen | None = None
+    clock_cost_ns: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -128,6 +131,7 @@ class BenchResult:
         in_range(1, 1_000_000, samples=self.samples)
         in_range(0, 4_096, **{f"pinned[{number}]": processor for number, processor in enumerate(self.pinned)})
         in_range(1, _SECOND_NS, **{f"clock_step_ns[{number}]": step for number, step in enumerate(self.clock_step_ns)})
+        in_range(0, _SECOND_NS, **{f"clock_cost_ns[{number}]": taken for number, taken in enumerate(self.clock_cost_ns)})
         in_range(0, **{f"empty_ns[{number}]": taken for number, taken in enumerate(self.empty_ns)})
         if not self.conditions and (self.clock_step_ns or self.empty_ns):  # results of schema 1 know none of them
             raise ValueError("conditions are missing")

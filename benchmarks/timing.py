@@ -1,5 +1,9 @@
 """Timing calls in one process: a warm-up that the data end, groups for calls that are too short, and what the harness itself costs.
 
+A clock has two figures. Its step (resolution) is what a sample may err by at random, and what no subtraction mends: it decides how many
+calls make a sample. What a reading costs is in every sample once, always the same, and is measured with all else that the harness adds by
+calls that do nothing (`empty_calls`): it shifts a median by a known amount, so it asks for no longer groups.
+
 The standard library alone: this runs in the environments of the alternatives too.
 """
 
@@ -9,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 WINDOW = 32  # calls whose median stands for a moment of the warm-up
@@ -18,8 +23,11 @@ LONGEST_WARM_UP = 2_000_000_000  # ns; a call that never settles is measured all
 SLOW_CALL, SLOW_WINDOW = 10_000_000, 5  # ns; calls that take so long, and how many of them are a window
 SHORTEST_SAMPLE = 20_000  # ns
 MOST_GROUP = 1_000_000  # calls; also the most that a results file may state
-_SINGLE_STEPS = 10  # a call of CLOCK_STEPS / 10 steps can be timed by itself, to 5 %
 CLOCK_STEPS = 200  # in the shortest sample: the clock's step is then at most 0.5 % of it
+_SURELY_LONG = 10  # times the shortest sample: such a call needs no group, however busy the moment was
+_TRIES, _MOMENT = 5, 10_000_000  # ns: tries last longer together than the system lets another program have the processor
+_READINGS, _STEPS_SEEN = 4_000, 20  # that show the clock's step
+_SPINS = 64  # lengths of the work between readings
 
 Call = Callable[[Any], object]
 
@@ -76,30 +84,86 @@ def settle(
 
 
 def typical_ns(call: Call, inputs: Sequence[Any], median_ns: float, step_ns: int) -> float:
-    """What a call takes: the median of its warm-up, or where the clock's step is too coarse for that, the mean of as many as it takes."""
-    if median_ns * _SINGLE_STEPS >= CLOCK_STEPS * step_ns:
+    """What a call takes: the mean of as many as make a sample, or the median of its warm-up where a call is surely one by itself."""
+    shortest = shortest_sample(step_ns)
+    if median_ns >= _SURELY_LONG * shortest:
         return median_ns
-    count = WINDOW
-    while (took := time_calls(call, inputs, 0, 1, count)[0]) < CLOCK_STEPS * step_ns:
+    return _fastest_mean(lambda count: time_calls(call, inputs, 0, 1, count)[0], shortest)
+
+
+def _fastest_mean(work: Callable[[int], int], shortest_ns: int) -> float:
+    """Nanoseconds of one of the `count` parts of `work(count)`, which gives what all took.
+
+    There are so many that they last `shortest_ns` in the fastest of several tries: what disturbs can only lengthen one, and a mean of a
+    busy moment would make groups that are too short in a quiet one.
+    """
+    count = 1
+    while True:
+        took: list[int] = []
+        while len(took) < _TRIES or sum(took) < _MOMENT:
+            took.append(work(count))
+            if took[-1] < shortest_ns:
+                break
+        else:
+            return min(took) / count
         count *= 2
-    return took / count
+
+
+def shortest_sample(step_ns: int) -> int:
+    """The least that a sample should last, in nanoseconds, on a clock with such steps."""
+    return max(SHORTEST_SAMPLE, CLOCK_STEPS * step_ns)
 
 
 def group_size(call_ns: float, step_ns: int) -> int:
     """How many calls make a sample that is long enough for the clock: 1 for all but the fastest."""
-    shortest = max(SHORTEST_SAMPLE, CLOCK_STEPS * step_ns)
-    return min(MOST_GROUP, max(1, -(-shortest // max(1, int(call_ns)))))
+    return min(MOST_GROUP, max(1, -(-shortest_sample(step_ns) // max(1, int(call_ns)))))
 
 
 def clock_step() -> int:
-    """The smallest difference in nanoseconds that the clock was seen to show, of a thousand tries."""
-    clock, steps = time.perf_counter_ns, []
-    for _ in range(1_000):
-        before = after = clock()
-        while after == before:
-            after = clock()
-        steps.append(after - before)
-    return min(steps)
+    """The smallest step in nanoseconds that the clock shows: its resolution, however many steps a reading costs.
+
+    Two readings may never be a single step apart, but all differences are whole numbers of steps: where they vary, by work of several
+    lengths between the readings, the closest two of them are a step apart. A step need not be a whole number of nanoseconds, so the same
+    difference comes in two roundings; three in a row are steps of 1.
+    """
+    seen = _differences()
+    if any(last - first == 2 for first, _, last in zip(seen, seen[1:], seen[2:], strict=False)):
+        return 1
+    apart = [seen[0], *(later for earlier, later in pairwise(seen) if later - earlier > 1)]
+    return min((later - earlier for earlier, later in pairwise(apart)), default=1 if len(seen) > 1 else seen[0])
+
+
+def _differences() -> list[int]:
+    """Different differences of readings of the clock, in order; 0 only where it stood still.
+
+    Without the longer half of them, over which the system may have corrected the clock's rate.
+    """
+    clock, stood, number = time.perf_counter_ns, False, 0
+    moved: list[int] = []
+    before = clock()
+    while number < _READINGS or len(moved) < _STEPS_SEEN:
+        for _ in range(number % _SPINS):
+            pass
+        after = clock()
+        if after > before:
+            moved.append(after - before)
+        else:
+            stood = True
+        before, number = after, number + 1
+    return sorted({*sorted(moved)[: len(moved) // 2], *([0] if stood else [])})
+
+
+def clock_cost(step_ns: int) -> int:
+    """Nanoseconds that a reading of the clock takes, from loops of them that are long enough for a clock with such steps."""
+    clock = time.perf_counter_ns
+
+    def read(count: int) -> int:
+        before = clock()
+        for _ in range(count - 1):
+            clock()
+        return clock() - before
+
+    return round(_fastest_mean(read, shortest_sample(step_ns)))
 
 
 def empty_calls(count: int = 1_000) -> list[int]:

@@ -24,6 +24,7 @@ from benchmarks.subjects import Subject
 from benchmarks.timing import (
     MOST_GROUP,
     Settled,
+    clock_cost,
     clock_step,
     empty_calls,
     group_size,
@@ -64,6 +65,7 @@ class Bench:
         """What the parent should know before it asks."""
         return {
             "clock_step_ns": self.step_ns,
+            "clock_cost_ns": clock_cost(self.step_ns),
             "empty_ns": empty_calls(),
             "warmups": [(found.calls, found.agreed) for found in self.settled],
             "groups": [group_size(taken, self.step_ns) for taken in self.call_ns],

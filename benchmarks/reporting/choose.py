@@ -8,7 +8,7 @@ from shlex import quote
 
 from benchmarks.figures import median_ns
 from benchmarks.reporting.comparable import Named
-from benchmarks.results import OURS, ModelResult
+from benchmarks.results import ModelResult, find_models
 from edge_runtime.errors import InputError
 from edge_runtime.model_file import MODELS, read_model_file
 
@@ -58,7 +58,8 @@ class Limits:
 class Choice:
     """What came of it.
 
-    front: of all options, the fastest first. excluded: what each limit excludes. pick, runner_up: None if nothing is left.
+    front: of all options, the fastest first. excluded: what each limit excludes. pick, runner_up: None if nothing is left. unjudged: our
+    models without an accuracy, which are no options.
     """
 
     board: str
@@ -67,6 +68,7 @@ class Choice:
     excluded: dict[str, tuple[Option, ...]]
     pick: Option | None
     runner_up: Option | None
+    unjudged: tuple[str, ...] = ()
 
 
 def of_board(results: Sequence[Named], board: str | None = None) -> list[Named]:
@@ -88,7 +90,7 @@ def choose(results: Sequence[Named], limits: Limits, board: str | None = None) -
     """Pick the most accurate model within the limits; of equals the fastest, then the smallest.
 
     Raises:
-        InputError: no or several boards, no model with an accuracy and enough samples, or one model twice.
+        InputError: no or several boards, no model with an accuracy, or one model twice.
     """
     results = of_board(results, board)
     chosen = results[0].result.machine.board
@@ -101,22 +103,24 @@ def choose(results: Sequence[Named], limits: Limits, board: str | None = None) -
     front = sorted(
         (option for option in options if not any(other.beats(option) for other in options)), key=lambda option: option.latency_us
     )
-    return Choice(chosen, tuple(options), tuple(front), excluded, *([*left, None, None][:2]))
+    unjudged = [model.label for named in results for model in find_models(named.result) if model.accuracy is None]
+    pick, runner_up = [*left, None, None][:2]
+    return Choice(chosen, tuple(options), tuple(front), excluded, pick, runner_up, tuple(unjudged))
 
 
 def _options(results: Sequence[Named]) -> list[Option]:
     found: dict[tuple[str, str, str], Option] = {}
     for named in results:
         board = named.result.machine.board
-        for model in named.result.models:
-            median = median_ns(model.median_turns)
-            if model.way != OURS or model.accuracy is None or median is None:
+        for model in find_models(named.result):
+            if model.accuracy is None:
                 continue
             if model.key in found:
                 raise InputError(f"{model.label} is in two of the files; which one counts?")
-            found[model.key] = Option(board, model, median / 1_000, model.accuracy.percent, model.file_bytes)
+            latency_us = median_ns(model.median_turns) / 1_000
+            found[model.key] = Option(board, model, latency_us, model.accuracy.percent, model.file_bytes)
     if not found:
-        raise InputError(f"the results of {results[0].result.machine.board} hold no model with both a latency and an accuracy")
+        raise InputError(f"the results of {results[0].result.machine.board} hold no model of ours with an accuracy")
     return list(found.values())
 
 

@@ -106,6 +106,8 @@ def choose_command(
     )
     for line in [*differences, *(f"{one.name}: {text}" for one in named for text in warnings(one.result))]:
         click.echo(f"note: {line}")
+    for label in found.unjudged:
+        click.echo(f"note: {label} has no accuracy, and is left out")
     for limit, options in found.excluded.items():
         click.echo(f"{limit}: excludes {len(options)} of {len(found.options)}" + (f" ({_names(options)})" if options else ""))
     if found.pick is None:

@@ -12,14 +12,19 @@ from hypothesis import strategies as st
 from benchmarks import bench, machine
 from benchmarks.bench import run, total_steps
 from benchmarks.candidates import REFERENCE_MODEL, REFERENCE_SHA256
-from benchmarks.figures import median_ns, per_call
+from benchmarks.doubts import warnings
+from benchmarks.figures import median_interval, median_ns
 from benchmarks.machine import default_board_name, this_machine
 from benchmarks.results import BenchResult
 from benchmarks.settings import Settings
+from benchmarks.tables import HEADER, rows
 from edge_runtime.errors import BadArgument, InputError, ModelFileError
 from edge_runtime.interpreter import BACKENDS, backend_version
-from edge_runtime.model_file import read_model_file
+from edge_runtime.model_file import MODELS, read_model_file
+from tests.benchmarks.planting import NS, planting
 from train.data import Dataset
+
+_ROUGH = "the clock's step of 1,000 ns is rough for single calls, and so are p90 and p99"
 
 
 @pytest.fixture
@@ -81,16 +86,42 @@ def test_every_model_and_the_reference_take_a_turn_in_every_round(cnn_files: dic
 
 
 @pytest.mark.usefixtures("quick")
-def test_batches_and_threads_are_swept_beside(cnn_files: dict[str, Path]) -> None:
-    """Each in turns of its own; the reference is left alone."""
+def test_batches_and_threads_are_swept_beside() -> None:
+    """Each in turns of its own; the reference is left alone. Eight images at once take eight times as long as one, and one reading."""
     settings = Settings("board", samples=20, starts=2, batches=(1, 8), thread_counts=(1, 2))
-    result = run([cnn_files["int8"]], settings, None)
+    with planting(NS):
+        result = run([MODELS / "small-int8.tflite"], settings, None)
     (model,) = result.models
     assert [(sweep.threads, sweep.batch) for sweep in model.sweeps] == [(1, 8), (2, 1)]
     assert all({turn.process for turn in sweep.turns} == {0, 1} for sweep in model.sweeps)
     assert result.reference.sweeps == ()
-    eight, one = (median_ns(turns) or min(per_call(turns)) for turns in (model.sweeps[0].turns, model.turns))
-    assert eight > 2 * one  # eight images at once take longer than one
+    eight, two_threads = (median_ns(sweep.turns) for sweep in model.sweeps)
+    assert (eight, two_threads) == (pytest.approx(8 * 40_000 + 40, abs=1), pytest.approx(40_000 + 40, abs=1))
+
+
+@pytest.mark.usefixtures("quick")
+def test_few_samples_have_a_median() -> None:
+    """With the note that it says little, and no interval."""
+    with planting(NS):
+        result = run([MODELS / "small-int8.tflite"], Settings("board", samples=3), None)
+    (model,) = result.models
+    assert median_ns(model.median_turns) == pytest.approx(40_000 + 40, abs=1)
+    assert median_interval(model.median_turns) is None
+    (row,) = rows(result)
+    assert (row[HEADER.index("p50")], row[HEADER.index("95 % interval")]) == ("40.0 us", "-")
+    assert "small static_wi8_ai8: the median of 3 samples says little; it has no interval below 20" in warnings(result)
+    assert not [text for text in warnings(result) if "clock" in text]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("clock", "step", "cost", "group"), [("1,300", 1, 300, 3), ("1000,50", 1_000, 50, 25), ("1,40", 1, 40, 3)])
+def test_groups_are_of_the_clocks_step(clock: str, step: int, cost: int, group: int) -> None:
+    """What a reading costs asks for no longer ones: 20 us of calls of 8 us on a fine clock, 200 steps on a coarse one."""
+    with planting(dict.fromkeys(NS, 8_000), f"invented={clock}"):
+        result = run([MODELS / "small-int8.tflite"], Settings("board", samples=20, starts=2), None)
+    assert (set(result.clock_step_ns), result.clock_cost_ns) == ({step}, (pytest.approx(cost, abs=1),) * 2)
+    assert {turn.group for turn in result.models[0].turns} == {1, group}
+    assert [text for text in warnings(result) if "clock" in text] == ([_ROUGH] if step > 1 else [])
 
 
 @pytest.mark.usefixtures("quick")

@@ -54,7 +54,11 @@ DOUBTS = {
         bench_result(STEADY, clock_step_ns=(1_000,)),
         "the clock is coarse: its step of 1,000 ns is 1.0 % of the shortest sample",
     ),
-    "a costly harness": (bench_result(STEADY, empty_ns=(400, 410, 90)), "the harness itself adds 400 ns to each call"),
+    "a costly harness": (bench_result(STEADY, empty_ns=(400, 410, 90)), "the harness itself adds 400 ns to each sample"),
+    "a costly clock": (
+        bench_result(STEADY, empty_ns=(400,), clock_cost_ns=(290, 300)),
+        "the harness itself adds 400 ns to each sample, 300 of them to read the clock",
+    ),
     "too few samples": (
         bench_result(many_processes([100_000] * 9)),
         "cnn static_wi8_ai8: 900 samples are too few for a p99, which needs 1,000",
@@ -157,3 +161,19 @@ def test_a_clock_that_groups_make_fine_enough_is_no_doubt() -> None:
     result = bench_result(model_result(turns=(*single, *grouped)), clock_step_ns=(50,))
     assert not any("coarse" in text for text in warnings(result))
     assert any("coarse" in text for text in warnings(bench_result(model_result(turns=single), clock_step_ns=(50,))))
+
+
+@pytest.mark.parametrize(("step", "doubted"), [(40, False), (10_001, True)])
+def test_few_samples_are_no_coarse_clock(step: int, doubted: bool) -> None:
+    """Single calls of 100 us, three of them: what is rough is a matter of the clock alone."""
+    result = bench_result(many_processes([100_000]), clock_step_ns=(step,))
+    few = replace(result, models=(replace(result.models[0], turns=turns([100_000] * 3)),))
+    assert any("is rough for single calls" in text for text in warnings(few)) == doubted
+
+
+@pytest.mark.parametrize(("count", "told"), [(1, ["1 sample"]), (19, ["19 samples"]), (20, [])])
+def test_the_median_of_few_samples_says_little(count: int, told: list[str]) -> None:
+    """It has no interval either."""
+    model = model_result([100_000] * count)
+    expected = [f"{model.label}: the median of {text} says little; it has no interval below 20" for text in told]
+    assert [text for text in warnings(bench_result(model)) if "says little" in text] == expected

@@ -138,14 +138,14 @@ def test_the_median_of_a_process_is_its_own(medians: list[int]) -> None:
 
 
 def test_sweeps_have_a_row_each_and_their_baseline() -> None:
-    """A dash for a median of few samples, and the interval that processes give all the same; single images come first."""
+    """Single images come first; a median of few samples has no interval."""
     eight = tuple(turn for process, median in enumerate((80_000, 84_000)) for turn in turns([median] * 5, process, batch=8))
     two = tuple(turn for process in range(2) for turn in turns([9_000] * 20, process))
     model = replace(many_processes([10_000] * 2), sweeps=(Sweep(1, 8, eight), Sweep(2, 1, two)))
     table = next(table for table in further_tables(bench_result(model)) if table.name == "Threads and batches")
     assert table.rows == [
         (model.label, "1", "1", "10.0 us", "10.0 to 10.0 us", "10.0 us"),
-        (model.label, "1", "8", "-", "60.1 to 111.8 us", "-"),
+        (model.label, "1", "8", "84.0 us", "-", "10.5 us"),
         (model.label, "2", "1", "9.0 us", "9.0 to 9.0 us", "9.0 us"),
     ]
 
@@ -153,3 +153,20 @@ def test_sweeps_have_a_row_each_and_their_baseline() -> None:
 def test_a_sweep_that_the_clock_cannot_see_has_no_interval() -> None:
     """Times of 0 have no logarithm."""
     assert median_interval([*turns([0] * 9), *turns([0] * 9, 1)]) is None
+
+
+def test_every_process_counts_for_the_median_whether_it_made_groups_or_not() -> None:
+    """One found single calls of 21 us just long enough, the other did not."""
+    single, both = turns([21_000] * 20, 0), (*turns([99_000] * 20, 1), *turns([40_000] * 10, 1, group=2))
+    model = replace(many_processes([21_000] * 2), turns=(*single, *both))
+    assert process_medians(model.median_turns) == {0: 21_000, 1: 20_000}
+    assert median_ns(model.median_turns) == 21_000
+    assert len(model.steady_ns) == 40
+
+
+@pytest.mark.parametrize(("samples", "median"), [([7], 7), ([5, 9], 9), ([3, 9, 5], 5), (list(range(1, 20)), 10)])
+def test_few_samples_have_a_median_without_an_interval(samples: list[int], median: int) -> None:
+    """The upper of two in the middle; not even several processes give so few an interval."""
+    found = [*turns(samples[::2]), *turns(samples[1::2], 1)]
+    assert median_ns(found) == median
+    assert median_interval(found) is None

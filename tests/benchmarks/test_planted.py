@@ -4,24 +4,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from benchmarks import bench, candidates
+from benchmarks import bench
 from benchmarks.bench import run
 from benchmarks.doubts import warnings
 from benchmarks.settings import Settings
-from benchmarks.workers import OURS
 from edge_runtime.model_file import MODELS
+from tests.benchmarks.planting import NS, planting
 
 NANO = MODELS / "nano-int8.tflite"
-COARSE = """
-import time
-_fine = time.perf_counter_ns
-time.perf_counter_ns = lambda: _fine() // 100_000 * 100_000
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -56,17 +49,15 @@ def test_too_few_calls_are_told() -> None:
     assert "there was one process alone, so nobody knows how much processes differ" in found
 
 
-def test_a_coarse_clock_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its step is found, calls are timed in groups that are long enough for it, and single ones are doubted."""
-    (tmp_path / "sitecustomize.py").write_text(COARSE)
-    coarse = replace(OURS, path=os.pathsep.join([str(tmp_path), OURS.path]))
-    monkeypatch.setattr(candidates, "OURS", coarse)
-    result = run([NANO], Settings("board", samples=20, starts=1), None)
-    assert result.clock_step_ns == (100_000,)
+def test_a_coarse_clock_is_told() -> None:
+    """Its step is found, calls are timed in groups that are long enough for it, and single ones are doubted; a fine one is not."""
+    with planting(NS, "invented=100000,40"):
+        result = run([NANO], Settings("board", samples=20, starts=1), None)
+    assert (result.clock_step_ns, result.clock_cost_ns) == ((100_000,), (40,))
     assert "the clock's step of 100,000 ns is rough for single calls, and so are p90 and p99" in warnings(result)
     (group,) = {turn.group for turn in result.models[0].median_turns}
-    assert min(min(turn.samples_ns) for turn in result.models[0].median_turns) >= 100 * 100_000
-    assert group > 100
-    monkeypatch.undo()
-    fine = run([NANO], Settings("board", samples=20, starts=1), None)
+    assert group == 334  # calls of 60 us: the fewest that last 200 steps
+    assert {sample for turn in result.models[0].median_turns for sample in turn.samples_ns} <= {20_000_000, 20_100_000}
+    with planting(NS):
+        fine = run([NANO], Settings("board", samples=20, starts=1), None)
     assert not [text for text in warnings(fine) if "clock" in text]

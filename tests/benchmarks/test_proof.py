@@ -9,6 +9,7 @@ from benchmarks import bench
 from benchmarks.results import BenchResult
 from benchmarks.settings import Settings
 from edge_runtime.records import from_json, to_json
+from tests.benchmarks.planting import NS, planting
 from tests.benchmarks.samples import bench_result
 from tools import measure_models, prove_benchmark
 from tools.layout import Layout
@@ -29,12 +30,16 @@ def _quick(monkeypatch: pytest.MonkeyPatch, mnist: Dataset) -> None:
 def test_a_proof_has_all_its_runs_and_goes_on() -> None:
     """Each is kept as soon as it is there; what is there is not run again."""
     kept: list[Proof] = []
-    proof = prove(SETTINGS, None, (1, 1, 1), kept.append)
+    with planting(NS):
+        proof = prove(SETTINGS, None, (1, 1, 1), kept.append)
     assert [(len(one.whole), len(one.unchanged), len(one.planted)) for one in kept] == [(0, 0, 0), (1, 0, 0), (1, 1, 0), (1, 1, 1)]
     assert proof.default_seconds
     assert proof.disjoint
     assert set(proof.whole[0].medians) == {"nano", "small", "base", "small slower by 3 %"}
-    assert proof.planted[0].ratio > 0.9
+    assert proof.whole[0].medians["small slower by 3 %"] == pytest.approx(1.03 * proof.whole[0].medians["small"], rel=0.002)
+    (unchanged,), (planted,) = proof.unchanged, proof.planted
+    assert (unchanged.ratio, unchanged.alarm) == (pytest.approx(1, abs=0.001), False)
+    assert (planted.ratio, planted.alarm) == (pytest.approx(1.05, abs=0.002), True)
     assert from_json(Proof, to_json(proof)) == proof
     assert prove(SETTINGS, proof, (1, 1, 1), lambda _: pytest.fail("it was run again")) == proof
 

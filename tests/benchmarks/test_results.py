@@ -136,6 +136,7 @@ BAD = {
     ),
     "other processes than the reference's": (_changed_model(turns=[_turn(process=7)]), "not timed in the same processes"),
     "a clock that stands": (_changed(clock_step_ns=[0]), "clock_step_ns[0] is 0, expected 1 to 1000000000"),
+    "a reading of a minute": (_changed(clock_cost_ns=[6 * 10**10]), "clock_cost_ns[0] is 60000000000, expected 0 to 1000000000"),
     "busier than can be": (_changed_condition(busy_percent=170.0), "busy_percent is 170.0, expected 0 to 100"),
     "more right than asked": (
         _changed_model(accuracy={"correct": 3, "total": 2, "interval": [0.0, 1.0]}),

@@ -1,6 +1,7 @@
 """Timing in one process, on an invented clock."""
 
 import gc
+from random import Random
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import timing
-from benchmarks.timing import clock_step, empty_calls, group_size, no_collection, settle, time_calls
+from benchmarks.timing import clock_cost, clock_step, empty_calls, group_size, no_collection, settle, time_calls, typical_ns
+from tests.clocks.sitecustomize import Invented
 
 
 class _Clock:
@@ -98,12 +100,61 @@ def test_a_group_is_just_long_enough_for_the_clock(call_ns: int, step_ns: int) -
     assert group == 1 or (group - 1) * call_ns < shortest
 
 
-def test_the_harness_measures_itself() -> None:
-    """On the real clock: a step above 0, and calls that do nothing take some time, though less than a tenth of a millisecond each."""
-    assert 0 < clock_step() < 1_000_000
+@pytest.mark.parametrize(("step", "cost"), [(1, 300), (1, 40), (2, 90), (1_000, 50), (100_000, 30), (1_000, 1_000)])
+def test_a_step_is_not_what_a_reading_costs(monkeypatch: pytest.MonkeyPatch, step: int, cost: int) -> None:
+    """Neither is taken for the other, whichever is longer."""
+    monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter_ns=Invented(step, cost)))
+    assert clock_step() == step
+    assert clock_cost(step) == pytest.approx(cost, rel=0.01)
+
+
+@pytest.mark.parametrize(("tick", "step"), [(10.014, 10), (18.52, 18), (52.08, 52), (1 / 2.6, 1), (41.67, 41), (1_000.0, 1_000)])
+def test_steps_that_are_no_whole_nanoseconds_are_found(monkeypatch: pytest.MonkeyPatch, tick: float, step: int) -> None:
+    """Of the clocks of real machines, read for 67 ns and now and then for much longer, in any order."""
+    random, now = Random(0), 0.0
+
+    def clock() -> int:
+        nonlocal now
+        now += random.gauss(67, 9) if random.random() < 0.99 else random.uniform(1_000, 100_000)
+        return int(now // tick * tick)
+
+    monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter_ns=clock))
+    assert step <= clock_step() <= step + 1
+
+
+def test_the_real_clock_has_a_step_and_a_cost() -> None:
+    """Whatever they are here."""
+    step = clock_step()
+    assert step > 0
+    assert clock_cost(step) > 0
+
+
+def test_empty_calls_take_a_reading_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As all other samples do, once each."""
+    monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter_ns=Invented(1, 300)))
     found = empty_calls(100)
     assert len(found) == 100
-    assert 0 <= sorted(found)[50] < 100_000
+    assert set(found) <= {299, 300, 301}
+
+
+def test_a_busy_moment_makes_no_group_too_short(clock: _Clock) -> None:
+    """A call of 1 us that is held up twenty-fold at first, and again later, is known by its fastest try."""
+    calls = 0
+
+    def call(_: object) -> None:
+        nonlocal calls
+        calls += 1
+        clock.now += 20_000 if calls < 10 or 70 < calls < 120 else 1_000
+
+    assert typical_ns(call, [None], 20_000, 1) == 1_000
+    assert typical_ns(call, [None], 200_000, 1) == 200_000  # surely long enough by itself
+
+
+def test_a_mean_lasts_as_long_as_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a coarse clock too: a call of 3,333 ns is known to half a percent by steps of 1 us, with the reading in it."""
+    coarse = Invented(1_000, 50)
+    monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter_ns=coarse))
+    assert typical_ns(coarse.advance, [3_333], 3_000, 1_000) == pytest.approx(3_333, rel=0.005)
 
 
 def test_the_garbage_collector_is_put_back_even_after_an_error() -> None:

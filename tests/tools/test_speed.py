@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.machine import this_machine
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import DigitsError
+from tests.benchmarks.samples import MACHINE
 from tests.conftest import ROOT
 from tools import photo_speed
 from tools.device_figures import in_turns
@@ -20,7 +20,7 @@ from tools.turns import Pair
 from train.data import Dataset
 
 GOOD = DeviceResult(
-    machine=this_machine("test", Classifier.load().backend),
+    machine=MACHINE,
     onnxruntime="1.0, batches of 10",
     single=Pair("single", (100, 100, 100), (100, 100, 100)),
     start=Pair("start", (120, 120, 1_000), (100, 100, 100)),

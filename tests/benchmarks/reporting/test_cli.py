@@ -196,6 +196,16 @@ def test_choosing_states_the_doubts(tmp_path: Path) -> None:
     assert "note: few: m static_wi8_ai8: 200 samples are too few for a p99, which needs 1,000\n" in answer.out
 
 
+def test_choosing_tells_what_is_left_out(tmp_path: Path) -> None:
+    """A model that nobody judged is no row of the table, but a line."""
+    judged, other = (
+        many_processes([1_000_000, 1_000_001], name="m"),
+        many_processes([900_000, 900_001], name="quick", accuracy=None),
+    )
+    answer = digits("choose", _write(tmp_path / "one.json", bench_result(judged, other)))
+    assert "note: quick static_wi8_ai8 has no accuracy, and is left out\n" in answer.out
+
+
 def test_the_board_is_chosen_before_anything_is_compared(tmp_path: Path) -> None:
     """Two machines under one name are no matter to the choice for a third."""
     one, two = _run(tmp_path, "one", 1_000, 1_001), _run(tmp_path, "two", 1_002, 1_003, machine=replace(MACHINE, cores=8))

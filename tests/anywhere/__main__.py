@@ -1,0 +1,95 @@
+"""Runs what depends on the machine under each condition, and says what failed: `python -m tests.anywhere [NAME...]`."""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tests.anywhere.clock import CLOCKS
+
+_MEASURING = tuple(
+    f"tests/benchmarks/test_{name}.py"
+    for name in ("bench", "failures", "layers", "loadgen", "planted", "proof", "sustained", "timing", "workers")
+)
+_ISOLATION = ("tests/edge_runtime/test_isolation.py", "tests/edge_runtime/test_tuning.py")
+_SERVING = tuple(f"tests/edge_runtime/serving/test_{name}.py" for name in ("access", "connection", "models", "stop"))
+_INTERPRETER = ("tests/edge_runtime/test_classifier.py", "tests/edge_runtime/test_verification.py")
+_CONVERSION = (
+    "tests/convert/test_conversion.py",
+    "tests/convert/test_calibration.py",
+    "tests/convert/test_tidy.py",
+    "tests/convert/test_twin.py",
+    "tests/tools/test_calibrated.py",
+    "tests/tools/test_same_model.py",
+)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A machine unlike this one: which tests it may break, on how many cores, in which environment, beside how many busy processes."""
+
+    tests: tuple[str, ...]
+    options: tuple[str, ...] = ("-n", "2")
+    variables: dict[str, str] = field(default_factory=dict)
+    one_core: bool = False
+    busy: int = 0
+
+
+def _clock(text: str) -> Condition:
+    options = ("-n", "2", "-p", "tests.anywhere.clock")
+    return Condition(_MEASURING, options, {"PYTHONPATH": str(CLOCKS), "EDGE_DIGITS_TEST_CLOCK": text})
+
+
+CONDITIONS = {
+    "one core": Condition((*_MEASURING, *_ISOLATION, *_SERVING), one_core=True),
+    "clock that costs 300 ns": _clock("cost=300"),
+    "clock with steps of 1 us": _clock("step=1000"),
+    "other kernels": Condition(
+        (*_CONVERSION, *_INTERPRETER),
+        variables={"TF_ENABLE_ONEDNN_OPTS": "0", "OPENBLAS_CORETYPE": "Haswell"},
+    ),
+    "two busy processes": Condition((*_MEASURING, *_ISOLATION, *_SERVING), busy=2),
+}
+
+
+@contextmanager
+def _busy(count: int) -> Iterator[None]:
+    """So many processes that do nothing but work."""
+    children = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+
+
+def _passes(condition: Condition) -> bool:
+    pinned = ("taskset", "-c", str(min(os.sched_getaffinity(0)))) if condition.one_core else ()
+    command = [*pinned, sys.executable, "-m", "pytest", *condition.options, *condition.tests]
+    with _busy(condition.busy):
+        return subprocess.run(command, env={**os.environ, **condition.variables}, check=False).returncode == 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Try all conditions, or those that are named; 1 if tests failed under one of them."""
+    parser = argparse.ArgumentParser(prog="python -m tests.anywhere", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of a condition: {', '.join(map(repr, CONDITIONS))}")
+    names = parser.parse_args(arguments).names or list(CONDITIONS)
+    if unknown := [name for name in names if name not in CONDITIONS]:
+        parser.error(f"no condition {unknown[0]!r}; there are {', '.join(map(repr, CONDITIONS))}")
+    verdicts = []
+    for name in names:
+        print(f"== {name}", flush=True)
+        begun = time.monotonic()
+        verdicts.append((name, "passed" if _passes(CONDITIONS[name]) else "FAILED", time.monotonic() - begun))
+    print(*(f"{verdict}: {name}, {seconds:.0f} s" for name, verdict, seconds in verdicts), sep="\n")
+    return int(any(verdict == "FAILED" for _, verdict, _ in verdicts))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

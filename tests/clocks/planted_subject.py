@@ -1,0 +1,57 @@
+"""A subject whose calls take a known time: another one of ours that really answers, and then lets time pass. Imported by children.
+
+options["planted"] is the subject's own module, options["costs"] the nanoseconds of an image by the name of the model's file.
+"""
+
+import importlib
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.subjects import Subject, ours, prefix
+
+DISTRIBUTIONS = ()
+
+
+def _let_pass(nanoseconds: int) -> None:
+    clock = time.perf_counter_ns
+    if hasattr(clock, "advance"):
+        clock.advance(nanoseconds)
+    else:
+        time.sleep(nanoseconds / 1e9)
+
+
+def _taking_time(load: Any) -> Any:
+    """A subject's `load` whose subjects take the known time."""
+
+    def taking_time(model: str, threads: int, options: dict[str, Any]) -> Subject:
+        subject, cost = load(model, threads, options), options["costs"][Path(model).name]
+
+        def one(image: Any) -> object:
+            answer = subject.one(image)
+            _let_pass(cost)
+            return answer
+
+        def many(images: Any) -> Any:
+            answers = subject.many(images)
+            _let_pass(cost * len(images))
+            return answers
+
+        return Subject(one, many)
+
+    return taking_time
+
+
+for _module in (ours, prefix):  # where other subjects call them too
+    _module.load = _taking_time(_module.load)
+
+
+def prepare(options: dict[str, Any]) -> None:
+    """As the subject itself."""
+    importlib.import_module(options["planted"]).prepare(options)
+
+
+def load(model: str, threads: int, options: dict[str, Any]) -> Subject:
+    """The subject, slowed."""
+    loaded: Subject = importlib.import_module(options["planted"]).load(model, threads, options)
+    return loaded
