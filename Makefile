@@ -4,12 +4,14 @@ PYTHON ?= # the first of 3.11 to 3.13 that works; or name one: make PYTHON=/path
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# As many tests at once as there are processors, each process with a TensorFlow of its own in memory. Those of one xdist_group share
-# something that takes long to make. A test that takes longer than --timeout hangs: no wish for speed, on no machine.
-PARALLEL := -n logical --maxprocesses 8 --dist loadgroup
+# As many tests at once as there are processors, each process with a TensorFlow of its own in memory; or whole groups, those of one
+# environment or board. A test that takes longer than LONG hangs: no wish for speed, on no machine.
+PARALLEL := -n logical --maxprocesses 8 --dist worksteal
+GROUPED := -n logical --maxprocesses 8 --dist loadgroup --timeout 3600
 LONG := --timeout 3600
+FUZZ_SECONDS := 600
 
-.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-browser soak test-soak test-arm64 test-armv7 test-boards wheelhouse readme models operators device-figures bench-proof bench-reference emulated-reference ablation clean help
+.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-browser soak test-soak test-fuzz test-arm64 test-armv7 test-devices test-boards wheelhouse readme models operators device-figures bench-proof bench-reference emulated-reference ablation clean help
 
 help:           ## say what the targets do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,7 +36,7 @@ test-slow: $(READY) ## whole experiments, searches and releases on worker proces
 	$(BIN)/python -m pytest $(PARALLEL) $(LONG) -m slow
 
 test-venvs: $(READY) ## the wheel and the device tests in environments without TensorFlow: LiteRT old and new, tflite-runtime, Python 3.11 to 3.13
-	$(BIN)/python -m pytest $(PARALLEL) $(LONG) -m venvs tests/venvs
+	$(BIN)/python -m pytest $(GROUPED) -m venvs tests/venvs
 
 test-demo: demo ## judge what the demo made by plain LiteRT on all test images
 	$(BIN)/python -m pytest $(LONG) -m demo tests/test_demo.py
@@ -46,6 +48,10 @@ test-browser: $(READY) ## the pages of digits serve and digits report in headles
 	command -v chromedriver >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver; }
 	$(BIN)/python -m pytest -m browser tests/edge_runtime/serving tests/benchmarks/reporting
 
+test-fuzz: $(READY) ## the property tests on new examples, for FUZZ_SECONDS (600); what fails is kept in .found and tried first from then on
+	end=$$(( $$(date +%s) + $(FUZZ_SECONDS) )); \
+	while [ $$(date +%s) -lt $$end ]; do env -u CI $(BIN)/python -m pytest $(PARALLEL) $(LONG) -m 'hypothesis and not soak and not browser' || exit 1; done
+
 soak: $(READY) ## half a million requests to digits serve, for docs/serving.md; some minutes, on an idle machine; BOARD=... names it
 	$(BIN)/python -m tools.soak --board $(BOARD) --force
 
@@ -53,13 +59,16 @@ test-soak: $(READY) ## half a million requests to digits serve: memory, labels, 
 	$(BIN)/python -m pytest $(LONG) -m soak tests/edge_runtime/serving
 
 test-arm64: $(READY) ## the device tests in an emulated 64-bit Raspberry Pi 4 and 3 (needs root)
-	$(BIN)/python -m pytest $(PARALLEL) $(LONG) -m arm64 tests/emulation
+	$(BIN)/python -m pytest $(GROUPED) -m arm64 tests/emulation
 
 test-armv7: $(READY) ## the device tests in an emulated 32-bit Raspberry Pi 2 (needs root)
-	$(BIN)/python -m pytest $(PARALLEL) $(LONG) -m armv7 tests/emulation
+	$(BIN)/python -m pytest $(GROUPED) -m armv7 tests/emulation
+
+test-devices: $(READY) ## test-venvs, test-arm64 and test-armv7 at once, which takes less time (needs root)
+	$(BIN)/python -m pytest $(GROUPED) -m "venvs or arm64 or armv7" tests/venvs tests/emulation
 
 test-boards: $(READY) ## installing by the README's lines on emulated boards; slow
-	$(BIN)/python -m pytest $(LONG) -m boards tests/emulation
+	$(BIN)/python -m pytest $(GROUPED) -m boards tests/emulation
 
 wheelhouse: $(READY) ## gather the wheels for a board without network: make wheelhouse BOARD=...
 	$(BIN)/python -m tools.wheelhouse $(BOARD)
@@ -75,7 +84,7 @@ readme: $(READY) ## write the tables of README.md and of docs/training.md, servi
 models: $(READY) ## write the model cards, docs/models.md, from committed files
 	$(BIN)/python -m tools.models
 
-operators: $(READY) ## prove again which release of which runtime runs which operators, and write the table; ten minutes
+operators: $(READY) ## prove which release of which runtime runs which operators, and write the table; weekly, and after changes of what it is made from
 	$(BIN)/python -m tools.prove_operators
 
 # ONNX Runtime, to measure against, in an environment of its own.

@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 from zlib import crc32
 
@@ -113,6 +114,17 @@ def trained_cnn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def made_once(name: str, make: Callable[[Path], object], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `make` fills: in one process of pytest-xdist's, while the others wait for it. None of them may change it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / name
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            make(workshop := folder.with_name(f"{name}.part"))
+            workshop.rename(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def cnn_files(trained_cnn: Path, mnist_slice: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The trained network converted by every recipe: short recipe name to file.
@@ -126,12 +138,10 @@ def cnn_files(trained_cnn: Path, mnist_slice: Dataset, tmp_path_factory: pytest.
     from convert.recipes import RECIPES
     from convert.settings import ConversionSettings
 
-    # All workers of pytest-xdist share one folder: the first makes the files, the others wait for it.
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "models"
-    with FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            export(trained_cnn, mnist_slice, list(RECIPES.values()), folder, settings=ConversionSettings(Limits(5)))
+    def make(folder: Path) -> None:
+        export(trained_cnn, mnist_slice, list(RECIPES.values()), folder, settings=ConversionSettings(Limits(5)))
+
+    folder = made_once("cnn-files", make, tmp_path_factory)
     return {recipe.short: folder / recipe.file_name("cnn") for recipe in RECIPES.values()}
 
 
@@ -145,7 +155,9 @@ def mlp_files(mnist_slice: Dataset, tmp_path_factory: pytest.TempPathFactory) ->
     from train.config import TrainingConfig
     from train.training import train_run
 
-    folder = tmp_path_factory.mktemp("mlp")
-    train_run(TrainingConfig("mlp", hidden=(64,), epochs=2), mnist_slice, folder / "mlp", quiet=True)
-    export(folder / "mlp" / "model.keras", mnist_slice, list(RECIPES.values()), folder, settings=ConversionSettings(Limits(5)))
+    def make(folder: Path) -> None:
+        train_run(TrainingConfig("mlp", hidden=(64,), epochs=2), mnist_slice, folder / "mlp", quiet=True)
+        export(folder / "mlp" / "model.keras", mnist_slice, list(RECIPES.values()), folder, settings=ConversionSettings(Limits(5)))
+
+    folder = made_once("mlp-files", make, tmp_path_factory)
     return {recipe.short: folder / recipe.file_name("mlp") for recipe in RECIPES.values()}
