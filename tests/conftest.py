@@ -46,7 +46,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say how to run the tests in this order again; pytest -q says it nowhere."""
     if seed := config.getoption("randomly_seed", None):
-        terminalreporter.write_line(f"order: -p randomly --randomly-seed={seed}")
+        terminalreporter.write_line(f"in random order; --randomly-seed={seed} repeats it")
 
 
 # Five by seven dots a digit, as on old displays.
