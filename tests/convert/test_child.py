@@ -65,30 +65,23 @@ def test_a_child_that_leaves_is_an_error_message() -> None:
         in_child(leave, step=lambda _: None)
 
 
-# Runs `digits`; all of its processes are killed at one of the moments of its writing: in the middle of a file, and after its renaming.
+# Runs `digits`; all of its processes are killed in the middle of a file that it writes, of which the environment says the number.
 _KILLED = """
 import os, signal
 from pathlib import Path
-
-def moment():
-    with open(os.environ["MOMENTS"], "ab") as file:
-        file.write(b".")
-        number = file.tell()
-    if number == int(os.environ["KILLED_AT"]):
-        os.killpg(0, signal.SIGKILL)
 
 def write_bytes(self, content):
     with self.open("wb") as file:
         file.write(content[: len(content) // 2])
         file.flush()
-        moment()
+        with open(os.environ["WRITTEN"], "ab") as written:
+            written.write(b".")
+            number = written.tell()
+        if number == int(os.environ["KILLED_AT"]):
+            os.killpg(0, signal.SIGKILL)
         file.write(content[len(content) // 2 :])
 
-def replace(self, target, whole=Path.replace):
-    whole(self, target)
-    moment()
-
-Path.write_bytes, Path.replace = write_bytes, replace
+Path.write_bytes = write_bytes
 if __name__ == "__main__":
     from edge_runtime.cli import start
     start()
@@ -97,28 +90,28 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 def test_killing_a_conversion_leaves_no_half_file(trained_cnn: Path, data_file: Path, tmp_path: Path) -> None:
-    """At every moment of its writing: what has a name can be read, and what is half written is hidden; the same command goes on."""
+    """In the middle of each file: what has a name can be read, and what is half written is hidden; the same command goes on."""
     from edge_runtime.model_file import read_model_file
 
-    out, script, moments = tmp_path / "out", tmp_path / "killed.py", tmp_path / "moments"
+    out, script, written = tmp_path / "out", tmp_path / "killed.py", tmp_path / "written"
     script.write_text(_KILLED)
     command = [sys.executable, str(script), "convert", str(trained_cnn), "--data", str(data_file), "--out", str(out)]
     command += ["--force", "--max-drop", "100", "--recipe", "int8"]
 
     def run(killed_at: int) -> int:
-        moments.write_bytes(b"")
-        environment = {**os.environ, "MOMENTS": str(moments), "KILLED_AT": str(killed_at)}
+        written.write_bytes(b"")
+        environment = {**os.environ, "WRITTEN": str(written), "KILLED_AT": str(killed_at)}
         return subprocess.run(
             command, env=environment, cwd=ROOT, capture_output=True, check=False, start_new_session=True
         ).returncode
 
     assert run(0) == 0
-    names, count = {path.name for path in out.iterdir()}, moments.stat().st_size
+    names, count = {path.name for path in out.iterdir()}, written.stat().st_size
     assert {path.suffix for path in out.iterdir()} == {".tflite", ".json", ".html", ".png"}
-    assert count == 2 * len(names)
+    assert count == len(names)
     for number in range(1, count + 1):
         assert run(number) == -signal.SIGKILL
-        assert moments.stat().st_size == number
+        assert written.stat().st_size == number
         assert {path.name for path in out.glob("[!.]*")} == names
         for path in out.glob("*.tflite"):
             read_model_file(path)
