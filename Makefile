@@ -1,11 +1,17 @@
 # Everything that a checkout needs, from a fresh clone. Targets make .venv themselves and are quick when it is there.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHON ?= # the first of 3.11 to 3.13 that works; or name one: make PYTHON=/path/to/python3.12
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# As many tests at once as there are processors, each process with a TensorFlow of its own in memory; or whole groups, those of one
+# environment or board. A test that takes longer than LONG hangs: no wish for speed, on no machine.
+PARALLEL := -n logical --maxprocesses 8 --dist worksteal
+GROUPED := -n logical --maxprocesses 8 --dist loadgroup --timeout 3600
+LONG := --timeout 3600
+FUZZ_SECONDS := 600
 
-.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-anywhere test-browser soak test-soak test-arm64 test-armv7 test-boards wheelhouse readme models operators device-figures bench-proof bench-reference emulated-reference ablation clean help
+.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-anywhere test-browser soak test-soak test-fuzz test-arm64 test-armv7 test-devices test-boards wheelhouse readme models operators device-figures bench-proof bench-reference emulated-reference ablation clean help
 
 help:           ## say what the targets do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,7 +20,7 @@ demo: $(READY)  ## train, convert, check, benchmark, report: all of it on the em
 	$(BIN)/digits pipeline --out demo
 
 test: $(READY)  ## the test suite that has to pass before every commit
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest $(PARALLEL)
 
 check: $(READY) ## format, lint, types (the import rules are a test, run here too)
 	$(BIN)/ruff format --check .
@@ -27,38 +33,45 @@ format: $(READY) ## put the code into its form
 	$(BIN)/ruff check --fix .
 
 test-slow: $(READY) ## whole experiments, searches and releases on worker processes, some of them killed
-	$(BIN)/python -m pytest -n 2 -m slow
+	$(BIN)/python -m pytest $(PARALLEL) $(LONG) -m slow
 
 test-anywhere: $(READY) ## what depends on the machine again: on one core, by other clocks, with other kernels, beside busy processes
 	$(BIN)/python -m tests.anywhere
 
 test-venvs: $(READY) ## the wheel and the device tests in environments without TensorFlow: LiteRT old and new, tflite-runtime, Python 3.11 to 3.13
-	$(BIN)/python -m pytest -m venvs tests/venvs
+	$(BIN)/python -m pytest $(GROUPED) -m venvs tests/venvs
 
 test-demo: demo ## judge what the demo made by plain LiteRT on all test images
-	$(BIN)/python -m pytest -m demo tests/test_demo.py
+	$(BIN)/python -m pytest $(LONG) -m demo tests/test_demo.py
 
 test-guide: $(READY) ## every command of docs/guide.md
-	$(BIN)/python -m pytest -m guide tests/test_guide.py
+	$(BIN)/python -m pytest $(LONG) -m guide tests/test_guide.py
 
 test-browser: $(READY) ## the pages of digits serve and digits report in headless Chromium (Debian's chromium and chromium-driver; installs them as root)
 	command -v chromedriver >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver; }
 	$(BIN)/python -m pytest -m browser tests/edge_runtime/serving tests/benchmarks/reporting
 
+test-fuzz: $(READY) ## the property tests on new examples, for FUZZ_SECONDS (600); what fails is kept in .found and tried first from then on
+	end=$$(( $$(date +%s) + $(FUZZ_SECONDS) )); \
+	while [ $$(date +%s) -lt $$end ]; do env -u CI $(BIN)/python -m pytest $(PARALLEL) $(LONG) -m 'hypothesis and not soak and not browser' || exit 1; done
+
 soak: $(READY) ## half a million requests to digits serve, for docs/serving.md; some minutes, on an idle machine; BOARD=... names it
 	$(BIN)/python -m tools.soak --board $(BOARD) --force
 
 test-soak: $(READY) ## half a million requests to digits serve: memory, labels, no failure; some minutes
-	$(BIN)/python -m pytest -m soak tests/edge_runtime/serving
+	$(BIN)/python -m pytest $(LONG) -m soak tests/edge_runtime/serving
 
 test-arm64: $(READY) ## the device tests in an emulated 64-bit Raspberry Pi 4 and 3 (needs root)
-	$(BIN)/python -m pytest -m arm64 tests/emulation
+	$(BIN)/python -m pytest $(GROUPED) -m arm64 tests/emulation
 
 test-armv7: $(READY) ## the device tests in an emulated 32-bit Raspberry Pi 2 (needs root)
-	$(BIN)/python -m pytest -m armv7 tests/emulation
+	$(BIN)/python -m pytest $(GROUPED) -m armv7 tests/emulation
+
+test-devices: $(READY) ## test-venvs, test-arm64 and test-armv7 at once, which takes less time (needs root)
+	$(BIN)/python -m pytest $(GROUPED) -m "venvs or arm64 or armv7" tests/venvs tests/emulation
 
 test-boards: $(READY) ## installing by the README's lines on emulated boards; slow
-	$(BIN)/python -m pytest -m boards tests/emulation
+	$(BIN)/python -m pytest $(GROUPED) -m boards tests/emulation
 
 wheelhouse: $(READY) ## gather the wheels for a board without network: make wheelhouse BOARD=...
 	$(BIN)/python -m tools.wheelhouse $(BOARD)
@@ -74,13 +87,13 @@ readme: $(READY) ## write the tables of README.md and of docs/training.md, servi
 models: $(READY) ## write the model cards, docs/models.md, from committed files
 	$(BIN)/python -m tools.models
 
-operators: $(READY) ## prove again which release of which runtime runs which operators, and write the table; ten minutes
+operators: $(READY) ## prove which release of which runtime runs which operators, and write the table; weekly, and after changes of what it is made from
 	$(BIN)/python -m tools.prove_operators
 
 # ONNX Runtime, to measure against, in an environment of its own.
 ONNX := .cache/onnx
-$(ONNX)/.ready:
-	test -x $(ONNX)/bin/python || $(PYTHON) -m venv $(ONNX)
+$(ONNX)/.ready: | $(READY)
+	test -x $(ONNX)/bin/python || $(BIN)/python -m venv $(ONNX)
 	$(ONNX)/bin/python -m pip install --quiet --disable-pip-version-check onnx==1.23.2 onnxruntime==1.32.0
 	touch $@
 
@@ -93,14 +106,14 @@ bench-proof: $(READY) ## prove what docs/benchmarking.md promises, by some 300 r
 
 # The alternatives whose packages this environment has not.
 OPENVINO := .cache/openvino
-$(OPENVINO)/.ready:
-	test -x $(OPENVINO)/bin/python || $(PYTHON) -m venv $(OPENVINO)
+$(OPENVINO)/.ready: | $(READY)
+	test -x $(OPENVINO)/bin/python || $(BIN)/python -m venv $(OPENVINO)
 	$(OPENVINO)/bin/python -m pip install --quiet --disable-pip-version-check openvino==2026.4.1
 	touch $@
 
 TFLITE := .cache/tflite
-$(TFLITE)/.ready:
-	test -x $(TFLITE)/bin/python || $(PYTHON) -m venv $(TFLITE)
+$(TFLITE)/.ready: | $(READY)
+	test -x $(TFLITE)/bin/python || $(BIN)/python -m venv $(TFLITE)
 	$(TFLITE)/bin/python -m pip install --quiet --disable-pip-version-check tflite-runtime==2.14.0 'numpy<2'
 	touch $@
 
@@ -115,7 +128,7 @@ bench-reference: $(READY) $(ONNX)/.ready $(OPENVINO)/.ready $(TFLITE)/.ready ## 
 	cp .cache/bench/against-$(BOARD).json .cache/bench/limits-$(BOARD).json benchmarks/reference/
 
 emulated-reference: $(READY) ## keep the receipts of the shipped models on emulated boards in benchmarks/reference/emulated (function only; no times)
-	EDGE_DIGITS_RECEIPTS=benchmarks/reference/emulated $(BIN)/python -m pytest -m "arm64 or armv7" -k shipped tests/emulation
+	EDGE_DIGITS_RECEIPTS=benchmarks/reference/emulated $(BIN)/python -m pytest $(LONG) -m "arm64 or armv7" -k shipped tests/emulation
 
 ablation: $(READY) ## measure what each part of the training recipe is worth; half an hour
 	$(BIN)/python -m tools.ablation
@@ -123,8 +136,6 @@ ablation: $(READY) ## measure what each part of the training recipe is worth; ha
 clean:          ## remove what can be made again
 	rm -rf $(VENV) .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis demo wheelhouse
 
-# Written last, so that an interrupted installation is done again.
-$(READY): pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,bench,distributed,parquet,serve,dev]'
-	touch $(READY)
+# Touched last, so that an interrupted installation is done again.
+$(READY): pyproject.toml constraints.txt tools/make_venv.sh
+	@PYTHON='$(PYTHON)' sh tools/make_venv.sh

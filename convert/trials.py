@@ -21,8 +21,10 @@ from edge_runtime.receipts import Receipt
 from edge_runtime.records import from_json
 
 PYTHON = "3.11"  # all releases have wheels for it, tflite-runtime for nothing newer
-_NEEDS = {"tflite-runtime": ("numpy<2",)}  # beside the runtime
-_MARK = "ready"
+NEEDS = {"tflite-runtime": ("numpy<2",)}
+"""What stands beside a runtime in its environment."""
+READY = "ready"
+"""A file that stands in an environment that is whole."""
 _SECONDS = 120
 
 # edge_runtime by its path: with its folder's parent on the import path, packages of this environment would win over those of the other.
@@ -107,7 +109,7 @@ def environment(release: Release, folder: Path | None = None) -> Path:
     place = folder / f"{release.package}-{release.version}"
     python = place / "bin" / "python"
     with _locked(folder, place.name):
-        if not ((place / _MARK).exists() and python.exists()):  # a link into a Python that may be gone
+        if not ((place / READY).exists() and python.exists()):  # a link into a Python that may be gone
             _install(release, place)
     return python
 
@@ -147,16 +149,16 @@ def _verified(path: Path, release: Release, python: Path) -> Trial:
 
 
 def _install(release: Release, place: Path) -> None:
-    wanted = [f"{release.package}=={release.version}", *_NEEDS.get(release.package, ())]
+    wanted = [f"{release.package}=={release.version}", *NEEDS.get(release.package, ())]
     pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--retries", "1", "--timeout", "15"]
     try:
         _run(_python(), "-m", "venv", "--clear", str(place))
         _run(str(place / "bin" / "python"), *pip, "--only-binary=:all:", *wanted)
-        (place / _MARK).touch()
+        (place / READY).touch()
     except OSError as error:
         raise CannotTry(f"{place}: no environment can be made there ({error.strerror or error})") from error
     finally:
-        if not (place / _MARK).exists():
+        if not (place / READY).exists():
             shutil.rmtree(place, ignore_errors=True)
 
 

@@ -7,7 +7,8 @@ each. A file runs there if its outputs are, within its recipe's tolerance, those
 files that run there; it is refused there if a file does not run whose other operators are all proven, be there an error or be its outputs
 others. Where all of them are proven, the one that the fewest other files show to run is to blame. Outputs that are off by more than the
 tolerance, but by less than ten times that, count for neither: rounding in several operators adds up. With --check nothing is written, and
-the exit code is 1 where the committed table says something else. Environments are kept in .cache/runtimes.
+the exit code is 1 where the committed table says something else. Environments are kept in .cache/runtimes. With the table goes a hash of
+what it follows from (tools/operator_inputs.py): the gate repeats the proof where that has changed.
 """
 
 import argparse
@@ -25,9 +26,11 @@ import numpy as np
 
 from convert.recipes import Recipe
 from convert.runtimes import TABLE, Release, Use
-from convert.trials import PYTHON, environment
+from convert.trials import NEEDS, PYTHON, READY, environment
 from edge_runtime.errors import DigitsError
+from tools.environments import make_environment
 from tools.marked import filled
+from tools.operator_inputs import HASH, fingerprint
 from tools.operator_samples import Sample, make_samples
 from train.data import load_dataset
 
@@ -72,9 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     texts = {
         CHECKOUT / "convert" / TABLE: table_text(content),
         page: filled(page.read_text(), {"found": found_table(content)}, page.name),
+        CHECKOUT / HASH: f"{fingerprint()}\n",
     }
     for path, text in texts.items():
-        if options.check and path.read_text() != text:
+        if options.check and path.name != Path(HASH).name and path.read_text() != text:
             print(f"{path.relative_to(CHECKOUT)} says something else than was found here")
             return 1
         if not options.check:
@@ -100,6 +104,21 @@ def run_everywhere(samples: Samples, say: Callable[[str], object] = lambda _: No
             say(f"{release} ...")
             outcomes[release] = _judged(samples, expected, _answers(release, Path(folder), list(samples)))
     return outcomes
+
+
+def prepared(release: Release) -> Path:
+    """The Python of `convert.trials.environment`, kept in this checkout; one that has to be made is made in a second or two.
+
+    Raises:
+        CannotInstall: nothing fits.
+    """
+    place = ENVIRONMENTS / f"{release.package}-{release.version}"
+    if not (place / READY).exists() and "{}.{}".format(*sys.version_info) == PYTHON:
+        make_environment(
+            place, sys.executable, "--only-binary=:all:", f"{release.package}=={release.version}", *NEEDS.get(release.package, ())
+        )
+        (place / READY).touch()
+    return environment(release, ENVIRONMENTS)
 
 
 def conclusions(samples: Samples, outcomes: Mapping[Release, Mapping[str, Outcome]]) -> dict[str, Any]:
@@ -229,7 +248,7 @@ def _difference(expected: Any, found: Any, recipe: Recipe) -> Outcome:
 
 def _answers(release: Release, folder: Path, names: Sequence[str]) -> dict[str, Any]:
     """What a release says of each file: {"outputs": ...} or {"error": ...}. One that ends the process is given up, the others go on."""
-    python = environment(release, ENVIRONMENTS)
+    python = prepared(release)
     answers: dict[str, Any] = {}
     while waiting := [name for name in names if name not in answers]:
         command = [str(python), "-I", str(_RUNNER), str(folder / "images.npy"), *(str(folder / name) for name in waiting)]

@@ -5,11 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from convert.child import in_child
@@ -67,27 +65,58 @@ def test_a_child_that_leaves_is_an_error_message() -> None:
         in_child(leave, step=lambda _: None)
 
 
+# Runs `digits`; all of its processes are killed in the middle of a file that it writes, of which the environment says the number.
+_KILLED = """
+import os, signal
+from pathlib import Path
+
+def write_bytes(self, content):
+    with self.open("wb") as file:
+        file.write(content[: len(content) // 2])
+        file.flush()
+        with open(os.environ["WRITTEN"], "ab") as written:
+            written.write(b".")
+            number = written.tell()
+        if number == int(os.environ["KILLED_AT"]):
+            os.killpg(0, signal.SIGKILL)
+        file.write(content[len(content) // 2 :])
+
+Path.write_bytes = write_bytes
+if __name__ == "__main__":
+    from edge_runtime.cli import start
+    start()
+"""
+
+
 @pytest.mark.slow
 def test_killing_a_conversion_leaves_no_half_file(trained_cnn: Path, data_file: Path, tmp_path: Path) -> None:
-    """At 50 random moments: every file that is there can be read, and nothing temporary stays once the command has been run to its end."""
+    """In the middle of each file: what has a name can be read, and what is half written is hidden; the same command goes on."""
     from edge_runtime.model_file import read_model_file
 
-    out = tmp_path / "out"
-    command = [sys.executable, "-m", "edge_runtime.cli", "convert", str(trained_cnn), "--data", str(data_file), "--out", str(out)]
+    out, script, written = tmp_path / "out", tmp_path / "killed.py", tmp_path / "written"
+    script.write_text(_KILLED)
+    command = [sys.executable, str(script), "convert", str(trained_cnn), "--data", str(data_file), "--out", str(out)]
     command += ["--force", "--max-drop", "100", "--recipe", "int8"]
-    started = time.monotonic()
-    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
-    whole = time.monotonic() - started
-    for moment in np.random.RandomState(0).uniform(0.1, 1.0, 50):
-        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT, start_new_session=True)
-        time.sleep(whole * moment)
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+
+    def run(killed_at: int) -> int:
+        written.write_bytes(b"")
+        environment = {**os.environ, "WRITTEN": str(written), "KILLED_AT": str(killed_at)}
+        return subprocess.run(
+            command, env=environment, cwd=ROOT, capture_output=True, check=False, start_new_session=True
+        ).returncode
+
+    assert run(0) == 0
+    names, count = {path.name for path in out.iterdir()}, written.stat().st_size
+    assert {path.suffix for path in out.iterdir()} == {".tflite", ".json", ".html", ".png"}
+    assert count == len(names)
+    for number in range(1, count + 1):
+        assert run(number) == -signal.SIGKILL
+        assert written.stat().st_size == number
+        assert {path.name for path in out.glob("[!.]*")} == names
         for path in out.glob("*.tflite"):
             read_model_file(path)
         for path in out.glob("*.json"):
             json.loads(path.read_text())
         for path in out.glob("*.html"):
             assert path.read_text().rstrip().endswith("</html>")
-    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
-    assert {path.suffix for path in out.iterdir()} <= {".tflite", ".json", ".html", ".png"}
+    assert run(0) == 0

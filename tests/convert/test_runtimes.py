@@ -30,7 +30,7 @@ def _changed(path: Path, version: int) -> bytes:
 @pytest.mark.parametrize("model", ["cnn_files", pytest.param("mlp_files", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("recipe", list(RECIPES))
 def test_the_table_has_the_operators_of_every_recipe(model: str, recipe: str, request: pytest.FixtureRequest) -> None:
-    """Of a network of convolutions and a dense one (tests/test_chain.py looks at a linear one); what 2.14 lacks is 4-bit dense layers."""
+    """Of a network of convolutions and a dense one (tests/test_demo.py looks at a linear one); what 2.14 lacks is 4-bit dense layers."""
     graph = read_model_file(request.getfixturevalue(model)[recipe]).graph
     assert unproven(graph) == ()
     assert minimum_runtime(graph)["ai-edge-litert"] == "1.4.0"

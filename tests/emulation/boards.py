@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from filelock import FileLock
+
 from .host import CERTIFICATES, EmulationError, debian_mirror, ensure_host_packages, output_of
 
 HERE = Path(__file__).parent
@@ -86,7 +88,9 @@ class Machine:
 
 def boot(board: Board, mounts: Mapping[str, Path] | None = None, environment: Mapping[str, str] | None = None) -> Machine:
     """The board with its root, which is built first if the cache lacks it."""
-    ensure_host_packages()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with FileLock(CACHE / "host.lock"):
+        ensure_host_packages()
     recipe = {"packages": board.packages, "layout": 2}
     root = cached_folder(f"root-{board.release}-{board.architecture}", recipe, lambda folder: build_root(board, folder))
     startup = {STARTUP: HERE / board.startup} if board.startup else {}
@@ -94,14 +98,20 @@ def boot(board: Board, mounts: Mapping[str, Path] | None = None, environment: Ma
 
 
 def cached_folder(name: str, recipe: Mapping[str, object], build: Callable[[Path], None]) -> Path:
-    """The folder `name` of the cache; `build` fills it when it is missing, incomplete or was made by another recipe."""
-    folder = CACHE / name
-    expected = json.dumps(recipe, sort_keys=True)
+    """The folder `name` of the cache; `build` fills it when it is missing, incomplete or was made by another recipe.
+
+    One process at a time builds; the others wait for it.
+    """
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with FileLock(CACHE / f"{name}.lock"):
+        return _cached_folder(CACHE / name, json.dumps(recipe, sort_keys=True), build)
+
+
+def _cached_folder(folder: Path, expected: str, build: Callable[[Path], None]) -> Path:
     marker = folder / MARKER
     if marker.exists() and marker.read_text(encoding="utf-8") == expected:
         return folder
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=CACHE, prefix=f"{name}.") as workshop:
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix=f"{folder.name}.") as workshop:
         made = Path(workshop) / "made"
         made.mkdir()
         build(made)

@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from convert.recipes import RECIPES
 from edge_runtime import Classifier
 from edge_runtime.answers import Answerer
 from edge_runtime.images import read_picture, read_pixels
@@ -17,6 +18,16 @@ from edge_runtime.reading.reader import LONGEST, Reader
 from .devices import DIGITS, LINE, PHOTOS, PICTURES, SHARED, Device
 
 FOLDER = f"{SHARED}/pictures"
+
+
+def every_recipe_verifies(device: Device) -> None:
+    """The golden images of every recipe's file come out unharmed; `digits verify FILE` says so of one, and names the runtime."""
+    found = device.verified()
+    assert len(found) == len(RECIPES)
+    assert set(found.values()) == {True}, found
+    receipt = device.json("verify", f"{SHARED}/cnn-int8.tflite", "--json")
+    assert receipt["passed"] is True
+    assert device.runtime in receipt["runtime"]
 
 
 def shipped_models_verify(device: Device, board: str) -> None:
@@ -43,6 +54,14 @@ def answers_a_folder(device: Device, mnist: Any) -> None:
         device.machine.run([*DIGITS, "classify", f"{FOLDER}/digit-*.png", "--csv", "--threads", "2"]).splitlines()
     )
     assert [row["label"] for row in table] == labels
+
+
+def reads_a_photo(device: Device) -> None:
+    """`digits classify` of one photo says what it says on this host."""
+    name = "photo-0.jpg"
+    label, warnings = _on_host(device.shared / "photos" / name)
+    answer = device.json("classify", f"{SHARED}/photos/{name}", "--json")
+    assert (answer["label"], _kinds(answer["warnings"])) == (label, _kinds(warnings))
 
 
 def reads_photos(device: Device) -> None:

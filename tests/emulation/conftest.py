@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.conftest import made_once
 from tests.photos import invent_scene, jpeg_bytes, photograph, write_line
 from tools import wheelhouse
 
@@ -19,8 +20,9 @@ from .devices import COMPARED, LINE, PHOTOS, PICTURES
 
 @pytest.fixture(scope="session")
 def project_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project's wheel, built from this checkout."""
-    return wheelhouse.build_wheel(tmp_path_factory.mktemp("wheel"))
+    """The project's wheel, built from this checkout; by one process, since it is built in the checkout itself."""
+    (wheel,) = made_once("project-wheel", wheelhouse.build_wheel, tmp_path_factory).glob("*.whl")
+    return wheel
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ LINE = "line.jpg"
 DIGITS = ("python3", "-m", "edge_runtime.cli")
 SHARED = "/mnt/shared"
 _ON_DEVICE = "/opt/on_device.py"
+_VERIFY_ALL = "/opt/verify_all.py"
 
 PACKAGES = {
     "litert": [f"{name}=={version(name)}" for name in ("ai-edge-litert", "numpy", "click", "pillow")],
@@ -48,6 +49,11 @@ class Device:
         answer: dict[str, Any] = json.loads(self.machine.run([*DIGITS, *arguments]))
         return answer
 
+    def verified(self, folder: str = SHARED) -> dict[str, bool | str]:
+        """What became of the golden images of each model file in a folder, or what the interpreter said; in one process, which is quick."""
+        found: dict[str, bool | str] = json.loads(self.machine.run(["python3", _VERIFY_ALL, folder, self.runtime]))
+        return found
+
     def outputs(self, model: Path) -> tuple[dict[str, str], Mapping[str, np.ndarray]]:
         """What on_device.py prints for a model of the shared folder, and the arrays that it saves."""
         saved = f"outputs-{self.machine.board.name}-{self.runtime}.npz"
@@ -58,8 +64,9 @@ class Device:
 
 def make_device(board: Board, runtime: str, project: Path, shared: Path) -> Device:
     """The board, booted, with `project` (a folder for PYTHONPATH), the interpreter and the shared folder."""
+    scripts = {_ON_DEVICE: HERE / "on_device.py", _VERIFY_ALL: HERE / "verify_all.py"}
     site = site_folder_32bit() if board.architecture == "armhf" else site_folder(runtime)
-    mounts = {"/opt/project": project, "/opt/site": site, _ON_DEVICE: HERE / "on_device.py", SHARED: shared}
+    mounts = {"/opt/project": project, "/opt/site": site, SHARED: shared} | scripts
     return Device(boot(board, mounts, {"PYTHONPATH": "/opt/project:/opt/site"}), runtime, shared)
 
 

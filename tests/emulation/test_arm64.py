@@ -1,6 +1,5 @@
 """The device package on emulated 64-bit Raspberry Pis, with both interpreters: `make test-arm64`."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,18 @@ from train.config_file import RELEASED as NAMES
 
 from . import checks
 from .boards import HERE, PI3, PI4, Board, boot
-from .devices import COMPARED, DIGITS, PACKAGES, SHARED, Device, make_device, site_folder
+from .devices import COMPARED, DIGITS, PACKAGES, Device, make_device
 from .host import output_of
 
 pytestmark = pytest.mark.arm64
 
-RECIPES = ("fp32", "fp16", "dynamic", "int8", "int16x8", "int4")
-VERIFY_ALL = "/opt/verify_all.py"
-RELEASED = "/mnt/released"
+each_board = pytest.mark.parametrize("board", [PI4, PI3], ids=lambda board: board.cpu)
+
+
+def _on(board: Board, runtime: str) -> object:
+    """A board with an interpreter, as a parameter; its tests run one after the other in one process."""
+    name = f"{board.cpu}-{runtime}"
+    return pytest.param((board, runtime), id=name, marks=pytest.mark.xdist_group(name))
 
 
 @pytest.fixture(scope="module")
@@ -40,39 +43,30 @@ def released(mnist: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=[PI4, PI3], ids=lambda board: board.cpu)
-def board(request: pytest.FixtureRequest) -> Board:
-    """A 64-bit Raspberry Pi."""
-    chosen: Board = request.param
-    return chosen
-
-
-@pytest.fixture(scope="module", params=sorted(PACKAGES))
-def device(request: pytest.FixtureRequest, board: Board, unpacked_project: Path, shared: Path) -> Device:
-    """The board with the project, one interpreter and the shared folder."""
-    runtime: str = request.param
+@pytest.fixture(scope="module", params=[_on(PI4, runtime) for runtime in sorted(PACKAGES)])
+def device(request: pytest.FixtureRequest, unpacked_project: Path, shared: Path) -> Device:
+    """A Pi 4 with the project, one interpreter and the shared folder."""
+    board, runtime = request.param
     return make_device(board, runtime, unpacked_project, shared)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_every_recipe_verifies(device: Device, cnn_files: Mapping[str, Path], recipe: str) -> None:
-    """`digits verify` runs the golden images of every recipe's file through the board's interpreter and finds them unharmed."""
-    receipt = device.json("verify", f"{SHARED}/{cnn_files[recipe].name}", "--json")
-    assert receipt["passed"] is True
-    assert device.runtime in receipt["runtime"]
+@pytest.fixture(scope="module", params=[_on(board, runtime) for board in (PI4, PI3) for runtime in sorted(PACKAGES)])
+def either(request: pytest.FixtureRequest, unpacked_project: Path, shared: Path) -> Device:
+    """The same, or a Pi 3, which runs other kernels and else the same code: what does not compute is tried on the Pi 4 alone."""
+    board, runtime = request.param
+    return make_device(board, runtime, unpacked_project, shared)
 
 
+def test_every_recipe_verifies(either: Device) -> None:
+    """The golden images of every recipe's file go through the board's interpreter unharmed."""
+    checks.every_recipe_verifies(either)
+
+
+@pytest.mark.xdist_group("released")
 @pytest.mark.parametrize("runtime", sorted(PACKAGES))
 def test_every_recipe_of_every_released_model_verifies(runtime: str, unpacked_project: Path, released: Path) -> None:
     """On a Pi 4, by both interpreters: all of them, as their manifests say."""
-    mounts = {
-        "/opt/project": unpacked_project,
-        "/opt/site": site_folder(runtime),
-        VERIFY_ALL: HERE / "verify_all.py",
-        RELEASED: released,
-    }
-    machine = boot(PI4, mounts, {"PYTHONPATH": "/opt/project:/opt/site"})
-    found = json.loads(machine.run(["python3", VERIFY_ALL, RELEASED, runtime]))
+    found = make_device(PI4, runtime, unpacked_project, released).verified()
     package = {"litert": "ai-edge-litert", "tflite": "tflite-runtime"}[runtime]
     manifests = {path.name: read_model_file(path).manifest for path in released.glob("*.tflite")}
     stated = {name: package in manifest.minimum_runtime for name, manifest in manifests.items() if manifest}
@@ -80,28 +74,33 @@ def test_every_recipe_of_every_released_model_verifies(runtime: str, unpacked_pr
     assert {name: answer is True for name, answer in found.items()} == stated, found
 
 
-def test_shipped_models_verify(device: Device, board: Board) -> None:
+def test_shipped_models_verify(either: Device) -> None:
     """By their names."""
-    checks.shipped_models_verify(device, f"aarch64-{board.cpu}")
+    checks.shipped_models_verify(either, f"aarch64-{either.machine.board.cpu}")
 
 
-def test_outputs_are_those_of_the_host(device: Device, cnn_files: Mapping[str, Path], mnist: Any) -> None:
+def test_outputs_are_those_of_the_host(either: Device, cnn_files: Mapping[str, Path], mnist: Any) -> None:
     """int8 outputs equal x86-64's bit for bit with LiteRT, where XNNPACK runs; TFLite's differ by a step at most, and no label."""
-    printed, found = device.outputs(cnn_files["int8"])
+    printed, found = either.outputs(cnn_files["int8"])
     host = Classifier.load(cnn_files["int8"], backend="litert").classify_batch(mnist.x_test[:COMPARED])
     steps = np.abs(found["outputs"].astype(int) - host.outputs.astype(int))
     assert printed["machine"] == "aarch64"
-    assert (printed["last_operator"] == "DELEGATE") == (device.runtime == "litert")
+    assert (printed["last_operator"] == "DELEGATE") == (either.runtime == "litert")
     assert found["outputs"].shape == (COMPARED, 10)
     assert found["outputs"].dtype == host.outputs.dtype == np.int8
     assert np.array_equal(found["indices"], host.indices)
-    assert steps.max() <= (0 if device.runtime == "litert" else 1)
+    assert steps.max() <= (0 if either.runtime == "litert" else 1)
 
 
 def test_pictures_are_classified_with_the_shipped_model(device: Device, mnist: Any) -> None:
     """A folder with a broken file among the digits, CSV, and standard input."""
     checks.answers_a_folder(device, mnist)
     checks.answers_standard_input(device, mnist)
+
+
+def test_a_photo_is_read(either: Device) -> None:
+    """As on this host."""
+    checks.reads_a_photo(either)
 
 
 def test_photos_are_read(device: Device) -> None:
@@ -134,6 +133,7 @@ def test_help(device: Device) -> None:
     assert "verify" in said
 
 
+@each_board
 def test_a_board_says_what_it_is(board: Board) -> None:
     """The stand-in shows the board's processor where XNNPACK looks for it, and runs ARM code."""
     machine = boot(board)
@@ -142,6 +142,7 @@ def test_a_board_says_what_it_is(board: Board) -> None:
     assert machine.run(["uname", "-m"]).strip() == "aarch64"
 
 
+@each_board
 def test_the_hosts_mounts_are_left_alone(board: Board) -> None:
     """What a command mounts in its root is gone with it."""
     machine = boot(board)

@@ -136,7 +136,7 @@ def test_a_file_that_ends_the_process_is_given_up_and_the_others_go_on(monkeypat
     text = Path(prove_operators.__file__).with_name("run_operators.py").read_text()
     runner.write_text(text.replace("        try:\n", f"        {crash}\n        try:\n"))
     monkeypatch.setattr(prove_operators, "_RUNNER", runner)
-    monkeypatch.setattr(prove_operators, "environment", lambda *_: Path(sys.executable))
+    monkeypatch.setattr(prove_operators, "prepared", lambda _: Path(sys.executable))
     for name in "abd":
         (tmp_path / name).write_bytes(DEFAULT_MODEL.read_bytes())
     (tmp_path / "c").write_bytes(b"\0\0\0\0TFL3 and no more")

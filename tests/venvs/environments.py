@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tools import environments
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -21,6 +23,11 @@ class Environment:
     def name(self) -> str:
         """For the names of tests."""
         return "-".join((self.python, self.extra, *self.pinned))
+
+    @property
+    def parameter(self) -> object:
+        """Of a test or a fixture: all that is parametrised by it runs in one process, which makes the environment once."""
+        return pytest.param(self, id=self.name, marks=pytest.mark.xdist_group(self.name))
 
 
 def find_python(version: str) -> str:
@@ -36,10 +43,6 @@ def find_python(version: str) -> str:
     pytest.skip(f"no Python {version} on this machine")
 
 
-def make_environment(folder: Path, version: str, *wanted: str) -> Path:
-    """The bin folder of a new environment with what pip makes of `wanted`."""
-    subprocess.run([find_python(version), "-m", "venv", str(folder)], check=True)
-    install = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *wanted]
-    done = subprocess.run(install, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2_000:]
-    return folder / "bin"
+def make_environment(folder: Path, version: str, *wanted: str, by_pip: bool | None = None) -> Path:
+    """The bin folder of a new environment of that Python with `wanted` in it; see `tools.environments.make_environment`."""
+    return environments.make_environment(folder, find_python(version), *wanted, by_pip=by_pip).parent

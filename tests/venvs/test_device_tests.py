@@ -25,7 +25,16 @@ ENVIRONMENTS = (
     Environment("3.13", "litert"),
 )
 DEVICE = ("ai-edge-litert>=1.4,<3", "numpy>=1.24", "click>=8.1", "Pillow>=9.4")
-OF_TESTS = ("pytest>=8", "hypothesis>=6.100", "filelock>=3.15", "scipy", "pyarrow>=14", "distributed>=2024.1")
+OF_TESTS = (
+    "pytest>=8",
+    "pytest-timeout",
+    "pytest-randomly",
+    "hypothesis>=6.100",
+    "filelock>=3.15",
+    "scipy",
+    "pyarrow>=14",
+    "distributed>=2024.1",
+)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)

@@ -14,6 +14,7 @@ from edge_runtime.cli import COMMANDS
 from edge_runtime.images import png_bytes
 from edge_runtime.model_file import read_model_file
 from tests.conftest import ROOT
+from tools.environments import install, installed
 from train.data import Dataset
 
 from .environments import Environment, make_environment
@@ -46,7 +47,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session", params=ENVIRONMENTS, ids=lambda environment: environment.name)
+@pytest.fixture(scope="session", params=[environment.parameter for environment in ENVIRONMENTS])
 def device(request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of an environment with the wheel and nothing else."""
     environment: Environment = request.param
@@ -79,8 +80,7 @@ def test_the_wheel_is_small_and_holds_what_it_should(wheel: Path) -> None:
 
 def test_next_to_nothing_is_installed(device: Path) -> None:
     """No TensorFlow, no matplotlib, no scipy."""
-    listed = subprocess.run([device / "python", "-m", "pip", "list", "--format=json"], capture_output=True, text=True, check=True)
-    names = {entry["name"].lower() for entry in json.loads(listed.stdout)}
+    names = installed(device / "python")
     assert {"edge-digits", "numpy", "click", "pillow"} <= names
     assert not names & {"tensorflow", "keras", "matplotlib", "scipy", "psutil", "jinja2"}
 
@@ -111,9 +111,9 @@ def test_every_recipe_verifies(device: Path, recipe: str, model: str, request: p
 
 
 def test_a_runtime_built_for_another_numpy_is_told(wheel: Path, tmp_path: Path) -> None:
-    """tflite-runtime beside numpy 2: one line with what mends it, exit 1, no traceback."""
-    place = make_environment(tmp_path / "venv", "3.11", f"{wheel}[tflite]")
-    subprocess.run([place / "python", "-m", "pip", "install", "--quiet", "--no-deps", "numpy>=2"], check=True)
+    """tflite-runtime beside numpy 2, by pip as a user has it: one line with what mends it, exit 1, no traceback."""
+    place = make_environment(tmp_path / "venv", "3.11", f"{wheel}[tflite]", by_pip=True)
+    install(place / "python", "--no-deps", "numpy>=2", by_pip=True)
     done = _run(place, "verify")
     assert done.returncode == 1
     assert done.stdout == ""
