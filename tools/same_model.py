@@ -1,9 +1,9 @@
 """Whether a model that was made again is the one that was made before, on a CPU that may be another.
 
-The released files were converted when TensorFlow's converter still folded batch normalisation and measured ranges in float32, whose sums have
-another order on another CPU. Conversion has been exact since (convert/simplify.py, convert/activations.py). So these may differ in their last
-bits: float weights, scales, biases by a step, logits of golden images. The graph, integer weights and each image's answer may not. Once all
-files are released anew, equal bytes take the place of this.
+The released files were converted when TensorFlow's converter still folded batch normalisation and measured ranges in float32, whose sums
+have another order on another CPU. Conversion has been exact since (convert/simplify.py, convert/activations.py). So these may differ in
+their last bits: float weights, scales, biases by a step, logits of golden images. The graph, integer weights and each image's answer may
+not. Once all files are released anew, equal bytes take the place of this.
 """
 
 from dataclasses import dataclass, replace
