@@ -120,7 +120,7 @@ def _options(results: Sequence[Named]) -> list[Option]:
             latency_us = median_ns(model.median_turns) / 1_000
             found[model.key] = Option(board, model, latency_us, model.accuracy.percent, model.file_bytes)
     if not found:
-        raise InputError(f"the results of {results[0].result.machine.board} hold no model of ours with an accuracy")
+        raise InputError(f"the results of {results[0].result.machine.board} hold no model with both a latency and an accuracy")
     return list(found.values())
 
 
