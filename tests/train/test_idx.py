@@ -57,7 +57,19 @@ def test_bytes_behind_the_values_are_a_data_error(array: NDArray[np.uint8], rest
         _read(idx_bytes(array) + rest)
 
 
-@given(st.binary(min_size=4, max_size=20))
+def _header(shape: list[int]) -> bytes:
+    return bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}I", *shape)
+
+
+# Of three dimensions whose product fits, in any order; of some that seldom fit; and bytes that hardly ever are a header.
+HEADERS = (
+    st.permutations([2, 28, 28]).map(_header)
+    | st.lists(st.sampled_from([1, 2, 4, 28, 56, 391, 393, 1_568, 1_576]), max_size=4).map(_header)
+    | st.binary(min_size=4, max_size=20)
+)
+
+
+@given(HEADERS)
 def test_a_damaged_header_gives_the_right_number_of_values_or_a_data_error(header: bytes) -> None:
     """Whatever stands in the header, an array comes back only if its shape is the stated one and all values are there."""
     content = header + IMAGES[len(header) :]

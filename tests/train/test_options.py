@@ -49,7 +49,12 @@ def test_ranges_are_read_as_they_are_written(ranges: dict[str, float], comma: st
     assert fields_of({"augment": text}) == {"augmentation": ranges}
 
 
-@given(st.text(alphabet="rotainshfe=,.0123456789- ", max_size=20) | st.text())
+PARTS = st.sampled_from(
+    ["rotation=5", "shift=2", "zoom=0.1", "elastic=3", "none", "standard", "shear=3", "zoom=", "=1", "rotation=x", ""]
+)
+
+
+@given(st.lists(PARTS, max_size=3).map(",".join) | st.text(alphabet="rotainshfe=,.0123456789- ", max_size=20) | st.text())
 def test_any_text_is_augmentation_or_a_bad_argument(text: str) -> None:
     """Nothing else ever comes of it."""
     try:

@@ -203,6 +203,14 @@ def test_the_reference_itself_is_not_judged_by_its_ratio() -> None:
     ]
 
 
+def test_what_may_be_chance_is_not_told() -> None:
+    """Five percent either way, of times that vary by more."""
+    shaky, other = _alone([10_300, 11_900, 10_100]), _alone([9_800, 11_200, 9_600])
+    for old, new, ratio in ((shaky, other, 0.947), (other, shaky, 1.056)):
+        (found,) = diff(old, new).differences
+        assert (found.ratio, found.slower, found.faster) == (pytest.approx(ratio, abs=1e-3), False, False)
+
+
 def test_what_only_one_run_has_is_said() -> None:
     """And another file or accuracy under the same name."""
     old = bench_result(many_processes([1_000] * 3), many_processes([1_000] * 3, name="gone"))
@@ -230,7 +238,7 @@ def test_answers_are_compared_where_both_runs_counted_them(old: int | None, new:
 
 def test_runs_without_a_common_model_are_refused() -> None:
     """There is nothing to compare."""
-    with pytest.raises(InputError, match="no model in common"):
+    with pytest.raises(InputError, match=r"^the two runs have no model in common$"):
         diff(bench_result(), bench_result(many_processes([1], name="other")))
 
 

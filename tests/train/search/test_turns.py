@@ -71,9 +71,15 @@ def test_no_batch_runs_while_something_is_measured_and_nobody_waits_for_a_traini
 
 
 def test_trainings_run_side_by_side(tmp_path: Path) -> None:
-    """Several may hold the lock at once."""
-    with training_turn(tmp_path), training_turn(tmp_path) as give_way:
-        give_way()
+    """Several hold the lock at once, and none has it alone before all are through."""
+    with training_turn(tmp_path):
+        with training_turn(tmp_path) as give_way:
+            give_way()
+        (lock,) = tmp_path.glob("*machine*")
+        with lock.open() as held, pytest.raises(BlockingIOError):
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_a_process_that_is_killed_leaves_no_lock_behind(tmp_path: Path) -> None:
