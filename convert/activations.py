@@ -1,6 +1,7 @@
 """What every operator of a TFLite file gives for real images, and the ranges of these values."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from convert.float_file import WEIGHTED, FloatFile, Operation
 from convert.operators import PLAIN, apply_plain, apply_weights
 from convert.quiet import quiet
+from edge_runtime.errors import ModelFileError
 from edge_runtime.graph import Tensor, read_graph
 from edge_runtime.interpreter import find_backend, make_interpreter
 from edge_runtime.quantization import dequantize
@@ -29,7 +31,8 @@ def activations(
     Args:
         flatbuffer: a float or quantised TFLite file.
         images: uint8 [N, 28, 28].
-        reference: by its reference kernels, which are slow and do not choose instructions by the CPU.
+        reference: by its reference kernels, which are slow and do not choose instructions by the CPU; by the others where those lack an
+            operator.
 
     Yields:
         Real values, float32 [n, ...], of the input and of each operator's output by the tensor's number.
@@ -39,10 +42,7 @@ def activations(
     for start in range(0, len(images), _BATCH):
         batch = images[start : start + _BATCH]
         if start == 0 or len(batch) < _BATCH:
-            with quiet():  # it warns that preserving tensors takes memory
-                interpreter = make_interpreter(
-                    flatbuffer, find_backend("litert"), batch=len(batch), preserve=True, reference=reference
-                )
+            interpreter = _interpreter(flatbuffer, len(batch), reference)
             details = interpreter.get_input_details()[0]
             buffer = np.empty([len(batch), *graph.inputs[0].shape[1:]], graph.inputs[0].dtype)
             encode = encoder(pixel_values(graph.inputs[0]), buffer.reshape(batch.shape))
@@ -50,6 +50,14 @@ def activations(
         interpreter.set_tensor(details["index"], buffer)
         interpreter.invoke()
         yield {number: _real(interpreter.get_tensor(number), graph.tensors[number]) for number in numbers}
+
+
+def _interpreter(flatbuffer: bytes, batch: int, reference: bool) -> Any:
+    with quiet():  # it warns that preserving tensors takes memory
+        if reference:
+            with suppress(ModelFileError):  # there is no reference kernel for some operators
+                return make_interpreter(flatbuffer, find_backend("litert"), batch=batch, preserve=True, reference=True)
+        return make_interpreter(flatbuffer, find_backend("litert"), batch=batch, preserve=True)
 
 
 def exact_activations(flatbuffer: bytes, images: NDArray[np.uint8]) -> Iterator[dict[int, NDArray[np.float64]]] | None:
@@ -103,8 +111,8 @@ def _computed(file: FloatFile, pixels: NDArray[np.float64]) -> dict[int, NDArray
 def ranges_on(flatbuffer: bytes, images: NDArray[np.uint8], method: str = "min-max") -> dict[int, Range]:
     """The range of each activation of a float file on images, by the tensor's number; the same on every CPU.
 
-    They are measured in float64 and rounded to float32. A file with an operator that is not computed so is run by LiteRT's reference
-    kernels, which add up in one order on every CPU of an architecture.
+    They are measured in float64 and rounded to float32. A file with an operator that is not computed so (`convert.operators`) is run by
+    LiteRT's reference kernels, which add up in one order on every CPU of an architecture.
 
     Args:
         flatbuffer: the file.

@@ -27,7 +27,8 @@ def apply_weights(operation: Operation, x: Any, kernel: Any, bias: Any = 0.0) ->
     """
     options = operation.options
     if operation.kind == "FULLY_CONNECTED":
-        x = tf.matmul(tf.reshape(x, (-1, kernel.shape[1])), kernel, transpose_b=True)
+        rows = tf.matmul(tf.reshape(x, (-1, kernel.shape[1])), kernel, transpose_b=True)
+        x = tf.reshape(rows, (-1, *x.shape[1:-1], kernel.shape[0])) if options.keepNumDims else rows
     else:
         padding = _PADDING[options.padding]
         strides, dilations = (options.strideH, options.strideW), (options.dilationHFactor, options.dilationWFactor)
@@ -59,13 +60,21 @@ def _pool(operation: Operation, _file: FloatFile, x: Any) -> Any:
     return _FUSED[options.fusedActivationFunction](pool(x, size, strides, _PADDING[options.padding]))
 
 
+def _with_constants(operation: Operation, file: FloatFile, inputs: Sequence[Any]) -> list[Any]:
+    return [*inputs, *(tf.cast(file.constant(index), inputs[0].dtype) for index in operation.constants)]
+
+
 def _elementwise(compute: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     def apply(operation: Operation, file: FloatFile, *inputs: Any) -> Any:
-        constants = (tf.cast(file.constant(index), inputs[0].dtype) for index in operation.constants)
-        left, right = (*inputs, *constants)
+        left, right = _with_constants(operation, file, inputs)
         return _FUSED[operation.options.fusedActivationFunction](compute(left, right))
 
     return apply
+
+
+def _prelu(operation: Operation, file: FloatFile, *inputs: Any) -> Any:
+    x, slope = _with_constants(operation, file, inputs)
+    return tf.where(x < 0, x * slope, x)
 
 
 PLAIN: dict[str, Callable[..., Any]] = {  # operators without weights
@@ -80,6 +89,9 @@ PLAIN: dict[str, Callable[..., Any]] = {  # operators without weights
     "RELU": lambda _operation, _file, x: tf.nn.relu(x),
     "RELU6": lambda _operation, _file, x: tf.nn.relu6(x),
     "LEAKY_RELU": lambda operation, _file, x: tf.nn.leaky_relu(x, operation.options.alpha),
+    "PRELU": _prelu,
+    "ELU": lambda _operation, _file, x: tf.nn.elu(x),
+    "HARD_SWISH": lambda _operation, _file, x: x * tf.nn.relu6(x + 3) / 6,
     "TANH": lambda _operation, _file, x: tf.nn.tanh(x),
     "LOGISTIC": lambda _operation, _file, x: tf.nn.sigmoid(x),
     "GELU": lambda operation, _file, x: tf.nn.gelu(x, operation.options.approximate),
