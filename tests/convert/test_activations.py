@@ -15,8 +15,8 @@ from train.backend import keras, layers
 from train.data import Dataset
 
 ACTIVATIONS: dict[str, Callable[[], layers.Layer]] = {
-    "RELU": lambda: keras.Sequential([layers.Flatten(), layers.ReLU()]),  # which a convolution would take in
-    "RELU6": lambda: keras.Sequential([layers.Flatten(), layers.ReLU(6)]),
+    "RELU": lambda: keras.Sequential([layers.GlobalAveragePooling2D(), layers.ReLU()]),  # which a convolution would take in
+    "RELU6": lambda: keras.Sequential([layers.GlobalAveragePooling2D(), layers.ReLU(6)]),
     "LEAKY_RELU": layers.LeakyReLU,
     "PRELU": lambda: layers.PReLU(alpha_initializer="random_normal", shared_axes=[1, 2]),
     "ELU": layers.ELU,
