@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from tests.anywhere.clock import CLOCKS
 
-_MEASURING = tuple(
-    f"tests/benchmarks/test_{name}.py"
-    for name in ("bench", "failures", "layers", "loadgen", "planted", "proof", "sustained", "timing", "workers")
+_BY_THE_CLOCK = tuple(
+    f"tests/benchmarks/test_{name}.py" for name in ("bench", "layers", "loadgen", "planted", "proof", "sustained", "timing")
 )
+_BY_TURNS = tuple(f"tests/benchmarks/test_{name}.py" for name in ("failures", "workers"))
 _ISOLATION = ("tests/edge_runtime/test_isolation.py", "tests/edge_runtime/test_tuning.py")
 _SERVING = tuple(f"tests/edge_runtime/serving/test_{name}.py" for name in ("access", "connection", "models", "stop"))
 _INTERPRETER = ("tests/edge_runtime/test_classifier.py", "tests/edge_runtime/test_verification.py")
@@ -41,18 +41,18 @@ class Condition:
 
 def _clock(text: str) -> Condition:
     options = ("-n", "2", "-p", "tests.anywhere.clock")
-    return Condition(_MEASURING, options, {"PYTHONPATH": str(CLOCKS), "EDGE_DIGITS_TEST_CLOCK": text})
+    return Condition(_BY_THE_CLOCK, options, {"PYTHONPATH": str(CLOCKS), "EDGE_DIGITS_TEST_CLOCK": text})
 
 
 CONDITIONS = {
-    "one core": Condition((*_MEASURING, *_ISOLATION, *_SERVING), one_core=True),
+    "one core": Condition((*_BY_THE_CLOCK, *_ISOLATION, *_SERVING), one_core=True),
     "clock that costs 300 ns": _clock("cost=300"),
     "clock with steps of 1 us": _clock("step=1000"),
     "other kernels": Condition(
         (*_CONVERSION, *_INTERPRETER),
         variables={"TF_ENABLE_ONEDNN_OPTS": "0", "OPENBLAS_CORETYPE": "Haswell"},
     ),
-    "two busy processes": Condition((*_MEASURING, *_ISOLATION, *_SERVING), busy=2),
+    "two busy processes": Condition((*_BY_THE_CLOCK, *_BY_TURNS, *_ISOLATION, *_SERVING), busy=2),
 }
 
 
