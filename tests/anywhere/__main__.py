@@ -11,12 +11,10 @@ from dataclasses import dataclass, field
 
 from tests.anywhere.clock import CLOCKS
 
-_BY_THE_CLOCK = tuple(
-    f"tests/benchmarks/test_{name}.py" for name in ("bench", "layers", "loadgen", "planted", "proof", "sustained", "timing")
-)
-_BY_TURNS = tuple(f"tests/benchmarks/test_{name}.py" for name in ("failures", "workers"))
+_BY_THE_CLOCK = tuple(f"tests/benchmarks/test_{name}.py" for name in ("bench", "planted", "proof", "sustained", "timing"))
+_MEASURING = tuple(f"tests/benchmarks/test_{name}.py" for name in ("bench", "loadgen", "planted", "sustained", "timing", "workers"))
 _ISOLATION = ("tests/edge_runtime/test_isolation.py", "tests/edge_runtime/test_tuning.py")
-_SERVING = tuple(f"tests/edge_runtime/serving/test_{name}.py" for name in ("access", "connection", "models", "stop"))
+_SERVING = tuple(f"tests/edge_runtime/serving/test_{name}.py" for name in ("connection", "models", "stop"))
 _INTERPRETER = ("tests/edge_runtime/test_classifier.py", "tests/edge_runtime/test_verification.py")
 _CONVERSION = (
     "tests/convert/test_conversion.py",
@@ -45,14 +43,14 @@ def _clock(text: str) -> Condition:
 
 
 CONDITIONS = {
-    "one core": Condition((*_BY_THE_CLOCK, *_ISOLATION, *_SERVING), one_core=True),
+    "one core": Condition((*_MEASURING, *_ISOLATION, *_SERVING), one_core=True),
     "clock that costs 300 ns": _clock("cost=300"),
     "clock with steps of 1 us": _clock("step=1000"),
     "other kernels": Condition(
         (*_CONVERSION, *_INTERPRETER),
         variables={"TF_ENABLE_ONEDNN_OPTS": "0", "OPENBLAS_CORETYPE": "Haswell"},
     ),
-    "two busy processes": Condition((*_BY_THE_CLOCK, *_BY_TURNS, *_ISOLATION, *_SERVING), busy=2),
+    "two busy processes": Condition((*_MEASURING, *_ISOLATION, *_SERVING), busy=2),
 }
 
 
