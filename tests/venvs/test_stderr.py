@@ -77,7 +77,7 @@ def test_stderr_is_quiet_unless_verbose(command: str, runtime: tuple[str, Path],
 def test_a_runtime_for_another_python_is_told_by_doctor(tmp_path: Path) -> None:
     """tflite-runtime's wheel for Python 3.11 unpacked into a Python 3.12: what it said, and what to install instead."""
     place = make_environment(tmp_path / "venv", "3.12", "numpy<2", "click", "Pillow")
-    pip = [str(place / "python"), "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--python-version=3.11"]
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--python-version=3.11"]
     subprocess.run([*pip, "--dest", str(tmp_path), "tflite-runtime==2.14.0"], check=True)
     (wheel,) = tmp_path.glob("*.whl")
     (site,) = (tmp_path / "venv" / "lib").glob("python3.12/site-packages")
