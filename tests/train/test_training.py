@@ -32,7 +32,7 @@ def test_models_learn_invented_digits(invented: Dataset, config: TrainingConfig)
     right = int(np.sum(predict_logits(trained.model, invented.x_test).argmax(axis=1) == invented.y_test))
     assert record.test is not None
     assert (record.test.correct, record.test.total, record.validation.total) == (right, 200, 50)
-    assert record.test.percent > 60  # five seeds got 76 to 84 %, and another CPU is another seed
+    assert record.test.percent > 70  # five seeds got 76 to 84 %, and another CPU is another seed
     assert record.validation.percent > 60
     assert record.history[-1].loss < record.history[0].loss
     assert record.history[-1].val_accuracy == pytest.approx(record.validation.percent / 100, abs=1e-6)
