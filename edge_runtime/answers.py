@@ -1,16 +1,24 @@
-"""Pictures to answers: what `digits classify` says of each, in text, JSON and CSV; `explanation` draws it."""
+"""Pictures to answers: what `digits classify` says of each, in text, JSON and CSV; what `--explain` draws."""
 
 import io
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime.classifier import Classification, Classifier, check_numbers
 from edge_runtime.frozen import record
 from edge_runtime.images import Picture
 from edge_runtime.likeness import Likeness, unlike
 from edge_runtime.sources.rows import csv_cells
+
+if TYPE_CHECKING:
+    from edge_runtime.explanation import Panel
+
+INK = 3
+"""Which of the steps of a photo is the digit's ink."""
 
 
 @record
@@ -45,6 +53,26 @@ class Answer:
         return csv_line(
             csv_cells(self.source, self.result.label, self.result.index, self.result.confidence, "; ".join(self.warnings))
         )
+
+    def explain(self) -> NDArray[np.uint8]:
+        """The row of an explanation page, uint8 [H, W, 3]: every step of the picture, and the scores."""
+        from edge_runtime.explanation import draw_prediction
+
+        return draw_prediction(self.source, self._panels(), self.result.scores, self.labels, self.warnings)
+
+    def _panels(self) -> "list[Panel]":
+        from edge_runtime.explanation import Panel
+
+        photo = self.picture.photo
+        if photo is None:
+            inverted = any(text.startswith("inverted") for text in self.picture.warnings)
+            return [Panel(f"28x28, {'inverted' if inverted else 'as it is'}", self.picture.image)]
+        panels = [Panel(title, levels) for title, levels in photo.steps]
+        if photo.strokes:
+            scale = panels[INK].levels.shape[0] / photo.ink.shape[0]
+            top, left, bottom, right = (scale * side for side in photo.strokes.box)
+            panels[INK] = panels[INK]._replace(box=(top, left, bottom, right))
+        return panels
 
 
 class Answerer:

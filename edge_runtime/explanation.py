@@ -1,31 +1,27 @@
-"""How a picture became an answer, drawn: a row for each, with the steps from the left to the right, the scores, and warnings below.
+"""Rows of an explanation page, as `--explain` draws them: panels, bars of scores, boxes and warnings, from plain arrays and text.
 
 One of the two modules that import Pillow: it draws text and lines, which `images` has no need for.
 """
 
 import itertools
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from edge_runtime.answers import Answer
 from edge_runtime.errors import BadArgument
 from edge_runtime.files import refuse_to_overwrite, write_file
 from edge_runtime.images import png_bytes
-from edge_runtime.reading.reader import Reading
 
 T = TypeVar("T")
 MOST_ROWS = 50
 """Pictures that one page explains at most."""
 PANEL, GAP, LINE = 168, 12, 20
-INK = 3
-"""Which of the steps is the digit's ink."""
 BARS = 230
 WIDTH = 5 * (PANEL + GAP) + BARS + 2 * GAP
 TALLEST = 900
@@ -35,47 +31,92 @@ DOUBT = "#e01060"
 _CHARACTERS_A_LINE = 125
 
 
-def explain(answer: Answer) -> NDArray[np.uint8]:
-    """The row of one answer, uint8 [H, W, 3]."""
-    warnings = [line for text in answer.warnings for line in textwrap.wrap(text, _CHARACTERS_A_LINE)]
-    row = Image.new("RGB", (WIDTH, PANEL + (3 + len(warnings)) * LINE + GAP), PAPER)
+class Panel(NamedTuple):
+    """One step of the way from a photo to 28x28 pixels.
+
+    title: above it. levels: grey levels, uint8 [H, W]. box: drawn around the digit, as (top, left, bottom, right) in pixels of `levels`.
+    """
+
+    title: str
+    levels: NDArray[np.uint8]
+    box: tuple[float, float, float, float] | None = None
+
+
+class Box(NamedTuple):
+    """A digit on a picture: left, top, right and bottom in pixels of the picture, its label, and whether it is doubtful."""
+
+    sides: tuple[float, float, float, float]
+    label: str
+    doubtful: bool
+
+
+def draw_prediction(
+    source: str, panels: Sequence[Panel], scores: NDArray[np.float64], labels: Sequence[str], warnings: Sequence[str]
+) -> NDArray[np.uint8]:
+    """Draw the row of one prediction: panels from left to right, the ten largest scores, warnings below.
+
+    Args:
+        source: the picture's name, above the row.
+        panels: at most five.
+        scores: float [classes], from 0 to 1.
+        labels: one for each score.
+        warnings: a line for each, in red.
+
+    Returns:
+        uint8 [H, W, 3].
+    """
+    lines = [line for text in warnings for line in textwrap.wrap(text, _CHARACTERS_A_LINE)]
+    row = Image.new("RGB", (WIDTH, PANEL + (3 + len(lines)) * LINE + GAP), PAPER)
     pen = ImageDraw.Draw(row)
-    _write(pen, GAP, 4, _shorten(answer.source), TEXT)
-    for number, (title, panel) in enumerate(_panels(answer)):
+    _write(pen, GAP, 4, _shorten(source), TEXT)
+    for number, panel in enumerate(panels):
         left = GAP + number * (PANEL + GAP)
-        _write(pen, left, LINE + 2, title, FAINT)
-        row.paste(panel, (left + (PANEL - panel.width) // 2, 2 * LINE + (PANEL - panel.height) // 2))
-    _draw_scores(pen, answer, WIDTH - BARS - GAP, LINE)
-    for number, line in enumerate(warnings):
+        _write(pen, left, LINE + 2, panel.title, FAINT)
+        drawn = _draw_panel(panel)
+        row.paste(drawn, (left + (PANEL - drawn.width) // 2, 2 * LINE + (PANEL - drawn.height) // 2))
+    _draw_scores(pen, scores, labels, WIDTH - BARS - GAP, LINE)
+    for number, line in enumerate(lines):
         _write(pen, GAP, PANEL + (2 + number) * LINE + 6, line, WARNING)
     return np.asarray(row)
 
 
-def explain_reading(source: str, reading: Reading) -> NDArray[np.uint8]:
-    """The picture with a box around each digit, what it was read as, and all that is doubtful below: uint8 [H, W, 3]."""
-    picture = Image.fromarray(reading.grey.clip(0, 255).astype(np.uint8)).convert("RGB")
+def draw_reading(
+    source: str, grey: NDArray[np.float32], boxes: Iterable[Box], text: Sequence[str], warnings: Sequence[str]
+) -> NDArray[np.uint8]:
+    """Draw a picture with a box around each digit that was read, and the text and warnings below.
+
+    Args:
+        source: the picture's name, above the row.
+        grey: grey levels from 0 to 255, [H, W].
+        boxes: in pixels of `grey`.
+        text: the lines that were read.
+        warnings: a line for each, in red.
+
+    Returns:
+        uint8 [H, W, 3].
+    """
+    picture = Image.fromarray(grey.clip(0, 255).astype(np.uint8)).convert("RGB")
     scale = min((WIDTH - 2 * GAP) / picture.width, TALLEST / picture.height)
     picture = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
     pen = ImageDraw.Draw(picture)
-    for digit in reading.digits:
-        sides = zip(digit.box, 2 * reading.place[::-1], strict=True)
-        left, top, right, bottom = (scale * (side / reading.scale - start) for side, start in sides)
-        pen.rectangle((left - 2, top - 2, right + 1, bottom + 1), outline=DOUBT if digit.warnings else MARK)
-        _write(pen, int(left), max(0, int(top) - 18), digit.label, DOUBT if digit.warnings else MARK)
-    below = [*reading.text.splitlines(), *reading.doubts]
-    lines = [line for text in below for line in textwrap.wrap(text, _CHARACTERS_A_LINE)]
+    for box in boxes:
+        left, top, right, bottom = (scale * side for side in box.sides)
+        colour = DOUBT if box.doubtful else MARK
+        pen.rectangle((left - 2, top - 2, right + 1, bottom + 1), outline=colour)
+        _write(pen, int(left), max(0, int(top) - 18), box.label, colour)
+    below = [*((line, TEXT) for line in text), *((line, WARNING) for line in warnings)]
+    lines = [(line, colour) for text, colour in below for line in textwrap.wrap(text, _CHARACTERS_A_LINE)]
     row = Image.new("RGB", (WIDTH, picture.height + (len(lines) + 2) * LINE + GAP), PAPER)
     row.paste(picture, (GAP, LINE + GAP))
     pen = ImageDraw.Draw(row)
     _write(pen, GAP, 4, _shorten(source), TEXT)
-    for number, line in enumerate(lines):
-        read = number < len(reading.lines)
-        _write(pen, GAP, picture.height + (number + 1) * LINE + GAP + 4, line, TEXT if read else WARNING)
+    for number, (line, colour) in enumerate(lines):
+        _write(pen, GAP, picture.height + (number + 1) * LINE + GAP + 4, line, colour)
     return np.asarray(row)
 
 
 class Page:
-    """A PNG file with the rows of up to 50 answers, one below the other."""
+    """A PNG file with up to 50 rows, one below the other."""
 
     def __init__(self, path: Path, force: bool = False) -> None:
         """Ask before the work is done whether the file may be written.
@@ -102,7 +143,7 @@ class Page:
         return found
 
     def add(self, row: NDArray[np.uint8]) -> None:
-        """Put a row on the page: `explain`, or `explain_reading`."""
+        """Put a row on the page, as `draw_prediction` and `draw_reading` give it."""
         self._rows.append(row)
 
     def save(self) -> None:
@@ -111,19 +152,13 @@ class Page:
             write_file(self._path, png_bytes(np.concatenate(self._rows)), self._force)
 
 
-def _panels(answer: Answer) -> list[tuple[str, Image.Image]]:
-    """Titles and pictures of the steps, each at most 168 pixels large; the digit's ink has its box around it."""
-    photo = answer.picture.photo
-    if photo is None:
-        inverted = any(text.startswith("inverted") for text in answer.picture.warnings)
-        return [(f"28x28, {'inverted' if inverted else 'as it is'}", _thumbnail(answer.picture.image))]
-    panels = [(title, _thumbnail(levels)) for title, levels in photo.steps]
-    if photo.strokes:
-        panel = panels[INK][1]
-        scale = panel.height / photo.ink.shape[0]
-        top, left, bottom, right = (side * scale for side in photo.strokes.box)
-        ImageDraw.Draw(panel).rectangle((left - 2, top - 2, right + 1, bottom + 1), outline=MARK)
-    return panels
+def _draw_panel(panel: Panel) -> Image.Image:
+    """A step at most 168 pixels large, with the box around the digit."""
+    drawn = _thumbnail(panel.levels)
+    if panel.box:
+        top, left, bottom, right = (side * drawn.height / panel.levels.shape[0] for side in panel.box)
+        ImageDraw.Draw(drawn).rectangle((left - 2, top - 2, right + 1, bottom + 1), outline=MARK)
+    return drawn
 
 
 def _thumbnail(levels: NDArray[np.uint8]) -> Image.Image:
@@ -134,17 +169,16 @@ def _thumbnail(levels: NDArray[np.uint8]) -> Image.Image:
     return image.resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.NEAREST).convert("RGB")
 
 
-def _draw_scores(pen: ImageDraw.ImageDraw, answer: Answer, left: int, top: int) -> None:
+def _draw_scores(pen: ImageDraw.ImageDraw, scores: NDArray[np.float64], labels: Sequence[str], left: int, top: int) -> None:
     """The ten largest scores as bars, in the order of their classes."""
-    scores = answer.result.scores
     shown = sorted(np.argsort(-scores, kind="stable")[:10].tolist())
     height = (PANEL + LINE) / max(len(shown), 5)
     for number, index in enumerate(shown):
         middle = top + (number + 0.5) * height
-        best = index == answer.result.index
+        best = index == int(np.argmax(scores))
         end = left + 40 + (BARS - 100) * float(scores[index])
         pen.rectangle((left + 40, middle - height * 0.35, end, middle + height * 0.35), fill=BEST if best else BAR)
-        _write(pen, left, int(middle - 8), answer.labels[index][:6], TEXT if best else FAINT)
+        _write(pen, left, int(middle - 8), labels[index][:6], TEXT if best else FAINT)
         if scores[index] >= 0.0005:
             _write(pen, int(end) + 4, int(middle - 8), f"{100 * scores[index]:.1f} %", TEXT if best else FAINT)
 

@@ -10,7 +10,6 @@ import PIL.Image
 from benchmarks.tables import accuracy_text, as_markdown
 from edge_runtime.answers import Answerer
 from edge_runtime.classifier import Classifier
-from edge_runtime.explanation import explain
 from edge_runtime.images import read_picture
 from edge_runtime.likeness import read_calibrations
 from edge_runtime.records import read_json
@@ -71,7 +70,7 @@ def picture() -> bytes:
     rows = []
     for seed in SHOWN:
         photo = jpeg_bytes(photograph(images[seed], invent_scene(seed)))
-        rows.append(explain(answerer.answer("photo.jpg", read_picture("photo.jpg", io.BytesIO(photo)))))
+        rows.append(answerer.answer("photo.jpg", read_picture("photo.jpg", io.BytesIO(photo))).explain())
     stream = io.BytesIO()
     PIL.Image.fromarray(np.concatenate(rows)).quantize(32, dither=PIL.Image.Dither.NONE).save(stream, "PNG", optimize=True)
     return stream.getvalue()

@@ -50,9 +50,7 @@ def read_command(
             continue
         _say(source, found, as_json, several)
         if page:
-            from edge_runtime.explanation import explain_reading
-
-            page.add(explain_reading(source, found))
+            page.add(found.explain(source))
     if page:
         page.save()
     if failed:

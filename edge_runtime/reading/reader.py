@@ -92,6 +92,19 @@ class Reading:
         digits = [{"label": d.label, "confidence": d.confidence, "box": _with_size(d.box)} for d in self.digits]
         return json.dumps({"source": source, "text": self.text, "digits": digits, "warnings": self.doubts})
 
+    def explain(self, source: str) -> NDArray[np.uint8]:
+        """The row of an explanation page, uint8 [H, W, 3]: the picture with a box around each digit, and what was read."""
+        from edge_runtime.explanation import Box, draw_reading
+
+        top, left = self.place
+
+        def on_grey(box: tuple[int, int, int, int]) -> tuple[float, float, float, float]:
+            x0, y0, x1, y1 = (side / self.scale for side in box)
+            return x0 - left, y0 - top, x1 - left, y1 - top
+
+        boxes = [Box(on_grey(digit.box), digit.label, bool(digit.warnings)) for digit in self.digits]
+        return draw_reading(source, self.grey, boxes, self.text.splitlines(), self.doubts)
+
 
 @record
 class _Seen:

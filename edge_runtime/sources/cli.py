@@ -120,13 +120,11 @@ def _printer(as_json: bool, as_csv: bool, page: "Page | None") -> "Callable[[Ans
         from edge_runtime.sources.rows import CSV_HEADER
 
         click.echo(csv_line(CSV_HEADER))
-    if page:
-        from edge_runtime.explanation import explain
 
     def say(answer: "Answer") -> None:
         click.echo(answer.as_json() if as_json else answer.as_csv() if as_csv else answer.as_text())
         if page:
-            page.add(explain(answer))
+            page.add(answer.explain())
 
     return say
 

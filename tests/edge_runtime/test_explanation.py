@@ -11,7 +11,7 @@ import pytest
 from edge_runtime import Classifier, explanation
 from edge_runtime.answers import Answer, Answerer
 from edge_runtime.errors import BadArgument, WouldOverwrite
-from edge_runtime.explanation import GAP, LINE, MOST_ROWS, PANEL, WIDTH, Page, explain, explain_reading
+from edge_runtime.explanation import GAP, LINE, MOST_ROWS, PANEL, WIDTH, Page
 from edge_runtime.images import png_bytes, read_picture
 from edge_runtime.reading import Reading
 from tests.commands import digits, one_line
@@ -39,7 +39,7 @@ def _panel(row: np.ndarray, number: int) -> np.ndarray:
 
 def test_a_row_shows_every_step(photo: Answer) -> None:
     """Five pictures from the photo to 28x28, with the digit's box, and the scores; the last picture is the image that was classified."""
-    row = explain(photo)
+    row = photo.explain()
     assert row.shape == (PANEL + 3 * LINE + GAP, WIDTH, 3)
     panels = [_panel(row, number) for number in range(5)]
     assert all(panel.std() > 5 for panel in panels)
@@ -51,7 +51,7 @@ def test_a_row_shows_every_step(photo: Answer) -> None:
 
 def test_a_picture_that_is_taken_as_it_is_is_one_picture(mnist: Dataset) -> None:
     """There are no steps to show."""
-    row = explain(_answer(mnist.validation.images[0]))
+    row = _answer(mnist.validation.images[0]).explain()
     assert _panel(row, 0).std() > 5
     assert (_panel(row, 1) == 255).all()
 
@@ -60,7 +60,7 @@ def test_warnings_are_written_below(mnist: Dataset) -> None:
     """A line each, in red; the row is higher for each of them."""
     blank = _answer(np.full((100, 130), 240, np.uint8))
     assert blank.warnings == ("blank: no ink stands out from the paper",)
-    row = explain(blank)
+    row = blank.explain()
     assert row.shape[0] == PANEL + 4 * LINE + GAP
     below = row[PANEL + 2 * LINE :].astype(int)
     assert (below[..., 0] - below[..., 1] > 80).sum() > 50
@@ -69,22 +69,22 @@ def test_warnings_are_written_below(mnist: Dataset) -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 400), (2000, 3), (40, 50)])
 def test_any_shape_is_drawn(shape: tuple[int, int]) -> None:
     """Down to a pixel, and much longer than wide."""
-    assert explain(_answer(np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8))).shape[1] == WIDTH
+    assert _answer(np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)).explain().shape[1] == WIDTH
 
 
 def test_any_name_is_drawn(mnist: Dataset) -> None:
     """In other scripts than the font has, and far too long."""
     for source in ("数字.png", "x" * 400 + ".png", ""):
-        assert explain(_answer(mnist.validation.images[0], source)).shape[1] == WIDTH
+        assert _answer(mnist.validation.images[0], source).explain().shape[1] == WIDTH
 
 
 @pytest.mark.parametrize("name", ["a\nb.png", "a\rb.png", "a\x1bb.png", "a\udcffb.png"])
 def test_a_name_stays_in_its_line(name: str, mnist: Dataset) -> None:
     """A line's end in it is shown as Python writes it, and nothing is printed over what is below."""
     image = mnist.validation.images[0]
-    assert np.array_equal(explain(_answer(image, name)), explain(_answer(image, repr(name)[1:-1])))
+    assert np.array_equal(_answer(image, name).explain(), _answer(image, repr(name)[1:-1]).explain())
     reading = Reading((), (), np.full((50, 50), 255, np.float32), (0, 0), 1.0)
-    assert np.array_equal(explain_reading(name, reading), explain_reading(repr(name)[1:-1], reading))
+    assert np.array_equal(reading.explain(name), reading.explain(repr(name)[1:-1]))
 
 
 def test_a_page_is_a_png(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_the_font_of_an_older_pillow_will_do(photo: Answer, monkeypatch: pytest.
     explanation._font.cache_clear()
     monkeypatch.setattr(PIL.ImageFont, "load_default", PIL.ImageFont.load_default_imagefont)
     try:
-        assert explain(photo).shape[1] == WIDTH
+        assert photo.explain().shape[1] == WIDTH
     finally:
         explanation._font.cache_clear()
 
@@ -113,11 +113,11 @@ def test_a_page_has_a_row_for_each_answer(photo: Answer, tmp_path: Path) -> None
     page = Page(path)
     page.save()
     assert not path.exists()
-    page.add(explain(photo))
-    page.add(explain(photo))
+    page.add(photo.explain())
+    page.add(photo.explain())
     page.save()
     with PIL.Image.open(path) as opened:
-        assert opened.size == (WIDTH, 2 * explain(photo).shape[0])
+        assert opened.size == (WIDTH, 2 * photo.explain().shape[0])
     with pytest.raises(WouldOverwrite):
         Page(path)
     Page(path, force=True)
