@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from edge_runtime.frozen import record
 from edge_runtime.serving.limits import Limits
 from edge_runtime.serving.log import Log
-from edge_runtime.serving.metrics import Metrics
 from edge_runtime.serving.refusals import Busy, Forbidden, HeaderTooLarge, Refusal, TooLarge, TooSlow, Unauthorized, UnknownEncoding
 
 Message = MutableMapping[str, Any]
@@ -58,6 +57,15 @@ class Access:
                 raise Unauthorized("this server needs a bearer token: Authorization: Bearer TOKEN")
 
 
+class RequestMetrics(Protocol):
+    """What counts requests. `in_flight` is asked how many are being answered."""
+
+    in_flight: Callable[[], int]
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """Count a request."""
+
+
 class Routed(Protocol):
     """An application that knows which of its routes a request is for."""
 
@@ -79,7 +87,7 @@ class Guard:
         closing: whether each answer ends its connection, as it does while the server stops.
     """
 
-    def __init__(self, app: Routed, limits: Limits, access: Access, metrics: Metrics, log: Log) -> None:
+    def __init__(self, app: Routed, limits: Limits, access: Access, metrics: RequestMetrics, log: Log) -> None:
         self._app = app
         self.limits = limits
         self._access = access
