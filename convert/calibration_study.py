@@ -1,5 +1,9 @@
-"""How many calibration images are enough: the same file made with few and with many, by each method, with several seeds."""
+"""How many calibration images are enough: the same file made with few and with many, by each method, with several seeds.
 
+`python -m convert.calibration_study MODEL.keras` prints a table, from validation images.
+"""
+
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +12,10 @@ import numpy as np
 
 from convert.activations import METHODS, ranges_on
 from convert.making import classify_with, quantized
-from convert.recipes import Recipe
+from convert.recipes import RECIPES, Recipe
 from convert.source import Source, load_source
 from edge_runtime.text import text_table
-from train.data import Dataset, calibration_indices
+from train.data import Dataset, calibration_indices, load_dataset
 
 PER_CLASS = (1, 3, 10, 50, 200)
 SEEDS = (0, 1, 2)
@@ -96,3 +100,8 @@ def _spread(trials: list[Trial], name: str) -> str:
     values = [getattr(trial, name) for trial in trials]
     shape = ",d" if isinstance(values[0], int) else ".3g"
     return f"{min(values):{shape}} to {max(values):{shape}}"
+
+
+if __name__ == "__main__":
+    study = study_calibration(Path(sys.argv[1]), load_dataset(), [RECIPES["int8"], RECIPES["int4"]], step=print)
+    print(study_table(study))

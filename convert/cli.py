@@ -16,7 +16,7 @@ from edge_runtime.errors import BadArgument, GateFailed
 from edge_runtime.files import check_name, write_file
 from edge_runtime.model_file import read_model_file
 from edge_runtime.text import text_table
-from train.data import Dataset, Split, load_dataset
+from train.data import Split, load_dataset
 from train.options import data_option, max_drop_option
 from train.threads import limit_threads
 
@@ -61,9 +61,6 @@ if TYPE_CHECKING:
     help="Calibrate with these in place of training images: uint8 [N, 28, 28].",
 )
 @click.option(
-    "--calibration-study", is_flag=True, help="Show first, on validation images, what more or fewer of them would change."
-)
-@click.option(
     "--fold-columns",
     type=click.Choice(("1", "2", "4")),
     default="4",
@@ -102,7 +99,6 @@ def convert_command(
     calibration: str,
     calibration_count: int | None,
     calibration_images: Path | None,
-    calibration_study: bool,
     fold_columns: str,
     layers: bool,
     labels: str | None,
@@ -156,8 +152,6 @@ def convert_command(
         try_runtimes=try_runtimes,
         fold_columns=int(fold_columns),
     )
-    if calibration_study:
-        _print_study(model, data, chosen, input_scale=input_scale, code=code)
     conversions = in_child(
         export,
         model,
@@ -209,17 +203,6 @@ def _refuse_failed(conversions: "Sequence[Conversion]") -> None:
 
 def _say(what: str) -> None:
     click.echo(f"{what} ...", err=True)
-
-
-def _print_study(model: Path, data: Dataset, recipes: Sequence[Recipe], input_scale: str, code: Path | None) -> None:
-    from convert.calibration_study import study_calibration, study_table
-    from convert.child import in_child
-
-    studied = [recipe for recipe in recipes if recipe.activation_bits == 8]
-    if not studied:
-        raise BadArgument("a calibration study is for int8 and int4")
-    trials = in_child(study_calibration, model, data, studied, input_scale=input_scale, code=code, step=_say)
-    click.echo(study_table(trials) + "\n")
 
 
 def _write_page(report: Path, conversions: "Sequence[Conversion]", folder: Path) -> Path:

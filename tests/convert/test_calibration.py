@@ -11,7 +11,7 @@ from convert.calibration import CalibrationSettings, choose_calibration, unlike
 from convert.recipes import RECIPES
 from edge_runtime.errors import BadArgument, DataError
 from edge_runtime.model_file import read_model_file
-from tests.commands import digits, one_line
+from tests.commands import digits
 from tests.samples import arrays_of, write_npz
 from train.data import Dataset, calibration_indices
 
@@ -129,9 +129,3 @@ def test_the_study_shows_what_more_images_change(trained_cnn: Path, mnist_slice:
     lines = calibration_study.study_table(trials).splitlines()
     assert lines[0].split()[:3] == ["recipe", "method", "images"]
     assert [line.split()[:3] for line in lines[1:3]] == [["int8", "min-max", "10"], ["int8", "moving-average", "10"]]
-
-
-def test_a_study_of_floats_is_refused(trained_cnn: Path, data_file: Path) -> None:
-    """Exit 2: nothing is calibrated there."""
-    words = ("convert", trained_cnn, "--data", data_file, "--recipe", "fp16", "--calibration-study")
-    assert "a calibration study is for int8 and int4" in one_line(digits(*words), 2)
