@@ -2,40 +2,16 @@
 
 import os
 import platform
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measured import in_range
+from benchmarks.measured import Machine
 from edge_runtime.device.system import read_system
 from edge_runtime.interpreter import Backend, backend_version
 
 # What XNNPACK chooses its kernels by, as Linux names it; times of processors that differ in these are not of one machine.
 _SIMD = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "neon", "asimd", "asimdhp", "asimddp", "i8mm", "sve")
-
-
-@dataclass(frozen=True)
-class Machine:
-    """The board and the software that a measurement was made with. `busy_percent` is the load of all cores just before it."""
-
-    board: str
-    system: str
-    architecture: str
-    cpu: str
-    cores: int
-    memory_bytes: int
-    governor: str
-    busy_percent: float
-    python: str
-    numpy: str
-    runtime: str
-    simd: tuple[str, ...] = ()  # empty too where nobody looked
-
-    def __post_init__(self) -> None:
-        in_range(1, 1_000_000, cores=self.cores)
-        in_range(memory_bytes=self.memory_bytes)
-        in_range(0, 100, busy_percent=self.busy_percent)
 
 
 def this_machine(board: str, backend: Backend) -> Machine:

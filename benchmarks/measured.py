@@ -22,6 +22,29 @@ def in_range(least: float = 0, most: float = MOST, **values: float | None) -> No
 
 
 @dataclass(frozen=True)
+class Machine:
+    """The board and the software that a measurement was made with. `busy_percent` is the load of all cores just before it."""
+
+    board: str
+    system: str
+    architecture: str
+    cpu: str
+    cores: int
+    memory_bytes: int
+    governor: str
+    busy_percent: float
+    python: str
+    numpy: str
+    runtime: str
+    simd: tuple[str, ...] = ()  # empty too where nobody looked
+
+    def __post_init__(self) -> None:
+        in_range(1, 1_000_000, cores=self.cores)
+        in_range(memory_bytes=self.memory_bytes)
+        in_range(0, 100, busy_percent=self.busy_percent)
+
+
+@dataclass(frozen=True)
 class Condition:
     """The machine at some time of the run.
 

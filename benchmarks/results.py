@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.loadgen import LoadGen
-from benchmarks.machine import Machine
-from benchmarks.measured import ColdStart, Condition, Limits, Prefix, Start, Sweep, Turn, Window, in_range
+from benchmarks.loadgen_results import LoadGen
+from benchmarks.measured import ColdStart, Condition, Limits, Machine, Prefix, Start, Sweep, Turn, Window, in_range
 from edge_runtime.errors import InputError
 from edge_runtime.records import from_json
 from edge_runtime.statistics import Accuracy

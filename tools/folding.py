@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.disturbances import MOST_BUSY
-from benchmarks.machine import Machine, this_machine
+from benchmarks.machine import this_machine
+from benchmarks.measured import Machine
 from benchmarks.tables import as_markdown
 from convert.converter import to_flatbuffer
 from convert.making import finished

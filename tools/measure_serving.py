@@ -19,7 +19,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.machine import Machine, this_machine
+from benchmarks.machine import this_machine
+from benchmarks.measured import Machine
 from edge_runtime.child import child_environment, module_command
 from edge_runtime.classifier import Classifier
 from edge_runtime.files import write_file

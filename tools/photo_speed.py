@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 import PIL.Image
 
-from benchmarks.machine import Machine, this_machine
+from benchmarks.machine import this_machine
+from benchmarks.measured import Machine
 from edge_runtime.errors import DigitsError
 from edge_runtime.files import write_file
 from edge_runtime.images import read_picture

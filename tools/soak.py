@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
-from benchmarks.machine import Machine, this_machine
+from benchmarks.machine import this_machine
+from benchmarks.measured import Machine
 from edge_runtime.classifier import Classifier
 from edge_runtime.files import write_file
 from edge_runtime.images import png_bytes

@@ -4,7 +4,7 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.machine import Machine
+from benchmarks.measured import Machine
 from benchmarks.tables import as_markdown
 from edge_runtime.records import read_json
 from tools.layout import Layout, run

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.machine import Machine
+from benchmarks.measured import Machine
 from benchmarks.results import OURS, SCHEMA_VERSION, BenchResult, ColdStart, Condition, ModelResult, Start, Turn
 from edge_runtime.statistics import Accuracy
 

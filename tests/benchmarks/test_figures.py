@@ -21,7 +21,7 @@ from benchmarks.figures import (
     tail_ns,
 )
 from benchmarks.further import further_tables
-from benchmarks.loadgen import LoadGen, LoadGenRun
+from benchmarks.loadgen_results import LoadGen, LoadGenRun
 from benchmarks.results import Limits, Sweep
 from tests.benchmarks.samples import bench_result, many_processes, model_result, turns
 

@@ -9,7 +9,8 @@ from benchmarks import bench, loadgen, mlperf
 from benchmarks.bench import run
 from benchmarks.doubts import warnings
 from benchmarks.further import further_tables
-from benchmarks.loadgen import LoadGen, LoadGenRun, installed_release
+from benchmarks.loadgen import installed_release
+from benchmarks.loadgen_results import LoadGen, LoadGenRun
 from benchmarks.results import BenchResult, Turn
 from benchmarks.settings import Settings
 from benchmarks.subjects import Subject
