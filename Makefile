@@ -56,7 +56,7 @@ test-fuzz: $(READY) ## the property tests on new examples, for FUZZ_SECONDS (600
 	while [ $$(date +%s) -lt $$end ]; do env -u CI $(BIN)/python -m pytest $(PARALLEL) $(LONG) -m 'hypothesis and not soak and not browser' || exit 1; done
 
 soak: $(READY) ## half a million requests to digits serve, for docs/serving.md; some minutes, on an idle machine; BOARD=... names it
-	$(BIN)/python -m tools.soak --board $(BOARD) --force
+	$(BIN)/python -m tools.studies.serving.soak --board $(BOARD) --force
 
 test-soak: $(READY) ## half a million requests to digits serve: memory, labels, no failure; some minutes
 	$(BIN)/python -m pytest $(LONG) -m soak tests/edge_runtime/serving
@@ -74,21 +74,21 @@ test-boards: $(READY) ## installing by the README's lines on emulated boards; sl
 	$(BIN)/python -m pytest $(GROUPED) -m boards tests/emulation
 
 wheelhouse: $(READY) ## gather the wheels for a board without network: make wheelhouse BOARD=...
-	$(BIN)/python -m tools.wheelhouse $(BOARD)
+	$(BIN)/python -m tools.release.wheelhouse $(BOARD)
 
 readme: $(READY) ## write the tables of README.md and of docs/training.md, serving.md, photos.md, speed.md and benchmarking.md from committed results
-	$(BIN)/python -m tools.readme
-	$(BIN)/python -m tools.training
-	$(BIN)/python -m tools.serving
-	$(BIN)/python -m tools.photos_page
-	$(BIN)/python -m tools.speed
-	$(BIN)/python -m tools.benchmarking
+	$(BIN)/python -m tools.pages.readme
+	$(BIN)/python -m tools.pages.training
+	$(BIN)/python -m tools.pages.serving
+	$(BIN)/python -m tools.pages.photos
+	$(BIN)/python -m tools.pages.speed
+	$(BIN)/python -m tools.pages.benchmarking
 
 models: $(READY) ## write the model cards, docs/models.md, from committed files
-	$(BIN)/python -m tools.models
+	$(BIN)/python -m tools.pages.models
 
 operators: $(READY) ## prove which release of which runtime runs which operators, and write the table; weekly, and after changes of what it is made from
-	$(BIN)/python -m tools.prove_operators
+	$(BIN)/python -m tools.release.operators.prove
 
 # ONNX Runtime, to measure against, in an environment of its own.
 ONNX := .cache/onnx
@@ -98,11 +98,11 @@ $(ONNX)/.ready: | $(READY)
 	touch $@
 
 device-figures: $(READY) $(ONNX)/.ready ## measure what is promised on the device, for docs/speed.md; five minutes, on an idle machine; BOARD=... names it
-	$(BIN)/python -m tools.device_figures --onnx $(ONNX)/bin/python --force $(if $(BOARD),--board $(BOARD)) || missed=$$?; \
-	$(BIN)/python -m tools.photo_speed --force $(if $(BOARD),--board $(BOARD)) || missed=$$?; $(BIN)/python -m tools.speed; exit $${missed:-0}
+	$(BIN)/python -m tools.studies.device.device_figures --onnx $(ONNX)/bin/python --force $(if $(BOARD),--board $(BOARD)) || missed=$$?; \
+	$(BIN)/python -m tools.studies.device.photo_speed --force $(if $(BOARD),--board $(BOARD)) || missed=$$?; $(BIN)/python -m tools.pages.speed; exit $${missed:-0}
 
 bench-proof: $(READY) ## prove what docs/benchmarking.md promises, by some 300 runs, on an idle machine; half an hour; BOARD=... names it
-	$(BIN)/python -m tools.prove_benchmark --board $(BOARD)
+	$(BIN)/python -m tools.studies.benchmarks.prove_benchmark --board $(BOARD)
 
 # The alternatives whose packages this environment has not.
 OPENVINO := .cache/openvino
@@ -118,7 +118,7 @@ $(TFLITE)/.ready: | $(READY)
 	touch $@
 
 bench-reference: $(READY) $(ONNX)/.ready $(OPENVINO)/.ready $(TFLITE)/.ready ## measure beside every alternative and the limits, for docs/benchmarking.md; BOARD=... names the machine
-	$(BIN)/python -m tools.measure_models --tutorial .cache/tutorial --force
+	$(BIN)/python -m tools.studies.benchmarks.measure_models --tutorial .cache/tutorial --force
 	$(BIN)/digits bench small small-fp32 .cache/tutorial/tutorial-int8.tflite .cache/tutorial/tutorial-simplified-fp32.tflite \
 	  --against all --samples 2000 --keras train/releases/small-seed0/model.keras \
 	  --environment tflite-runtime=$(TFLITE)/bin/python --environment openvino=$(OPENVINO)/bin/python \
@@ -131,7 +131,7 @@ emulated-reference: $(READY) ## keep the receipts of the shipped models on emula
 	EDGE_DIGITS_RECEIPTS=benchmarks/reference/emulated $(BIN)/python -m pytest $(LONG) -m "arm64 or armv7" -k shipped tests/emulation
 
 ablation: $(READY) ## measure what each part of the training recipe is worth; half an hour
-	$(BIN)/python -m tools.ablation
+	$(BIN)/python -m tools.studies.training.ablation
 
 clean:          ## remove what can be made again
 	rm -rf $(VENV) .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis demo wheelhouse

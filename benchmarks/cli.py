@@ -15,25 +15,25 @@ from typing import Any
 
 import click
 
-from benchmarks.bench import run, total_steps
-from benchmarks.candidates import Candidate
-from benchmarks.doubts import notes
-from benchmarks.further import further_tables
-from benchmarks.machine import cpu_name, default_board_name
-from benchmarks.pipeline import Stage, run_stage
-from benchmarks.results import BenchResult, read_results
-from benchmarks.settings import Settings
-from benchmarks.tables import HEADER, machine_line, rows
-from benchmarks.workers import check_pinned
-from convert.recipes import RECIPES
+from benchmarks.pipeline.stages import Stage, run_stage
+from benchmarks.reporting.extra_tables import further_tables
+from benchmarks.reporting.tables import HEADER, machine_line, rows
+from benchmarks.reporting.warnings import notes
+from benchmarks.results.results import BenchResult, read_results
+from benchmarks.runner.cases import Candidate
+from benchmarks.runner.config import Settings
+from benchmarks.runner.session import run, total_steps
+from benchmarks.system.info import cpu_name, default_board_name
+from benchmarks.worker.client import check_pinned
+from convert.quantization.recipes import RECIPES
+from edge_runtime.common.atomic_files import refuse_to_overwrite, write_file
+from edge_runtime.common.text_table import text_table
 from edge_runtime.errors import DataError, GateFailed
-from edge_runtime.files import refuse_to_overwrite, write_file
-from edge_runtime.model_file import ModelFile, find_model, read_model_file
-from edge_runtime.text import text_table
+from edge_runtime.model.model_file import ModelFile, find_model, read_model_file
 from edge_runtime.version import __version__
-from train.config import TrainingConfig
+from train.cli_options import data_option, max_drop_option
+from train.config.training_config import TrainingConfig
 from train.data import Dataset, load_dataset
-from train.options import data_option, max_drop_option
 
 
 class _Counts(click.ParamType[tuple[int, ...]]):
@@ -114,8 +114,8 @@ def bench_command(
     Writes OUT/BOARD.json with the raw samples, and two plots beside it. Models take turns in random order, in several processes one after
     the other; docs/benchmarking.md says how and why. MODEL may be a shipped one's name too: nano, base-fp32...
     """
-    from benchmarks.alternatives.catalogue import Found, find_candidates, parse_against, parse_environments
-    from benchmarks.output import target_files, write_bench
+    from benchmarks.reporting.output import target_files, write_bench
+    from benchmarks.runner.alternatives import Found, find_candidates, parse_against, parse_environments
 
     names, pythons = parse_against(against), parse_environments(environments)
     settings = Settings(
@@ -271,15 +271,15 @@ class _Pipeline:
         return self.runs / name / file
 
     def _look(self) -> None:
-        from edge_runtime.images import png_bytes
-        from train.plots import sample_grid
+        from edge_runtime.preprocessing.image_files import png_bytes
+        from train.runs.plots import sample_grid
 
         write_file(self.samples, sample_grid(self.data.train), force=True)
         write_file(self.digit, png_bytes(self.data.test.images[0]), force=True)
 
     def _training_stage(self, config: TrainingConfig) -> Stage:
         def work() -> None:
-            from train.training import train_run
+            from train.loop.trainer import train_run
 
             train_run(config, self.data, self.runs / config.model, force=True)
 
@@ -287,16 +287,16 @@ class _Pipeline:
         return Stage(f"train {config.model}", {**self._common(), **dataclasses.asdict(config)}, [], outputs, work)
 
     def _conversion_stage(self, name: str) -> Stage:
-        from convert.width_folding import MOST_COLUMNS
+        from convert.flatbuffer.space_to_depth import MOST_COLUMNS
 
         model = self._run_file(name, "model.keras")
 
         def work() -> None:
             from tqdm import tqdm
 
+            from convert.evaluation.gate import Limits
             from convert.export import export
-            from convert.gate import Limits
-            from convert.report import as_table
+            from convert.reporting.table import as_table
             from convert.settings import ConversionSettings
 
             # 4 bits are too few without training for them.
@@ -320,13 +320,13 @@ class _Pipeline:
         return Stage(f"convert {name}", settings, inputs, outputs, work)
 
     def _bench(self) -> None:
-        from benchmarks.output import write_bench
+        from benchmarks.reporting.output import write_bench
 
         write_bench(run_bench(self._files(), self.settings, self.data), [self.results, *self.plots], force=True)
 
     def _write_report(self) -> None:
-        from benchmarks.report import render
-        from benchmarks.summary import bench_section, conversion_section, data_section, summary_section, training_section
+        from benchmarks.pipeline.sections import bench_section, conversion_section, data_section, summary_section, training_section
+        from benchmarks.reporting.html import render
 
         models = self._checked_files()
         splits = (self.data.train, self.data.validation, self.data.test)

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convert.recipes import RECIPES, Recipe, find_recipe
+from convert.quantization.recipes import RECIPES, Recipe, find_recipe
+from edge_runtime.common.atomic_files import check_name, write_file
+from edge_runtime.common.text_table import text_table
 from edge_runtime.errors import BadArgument, GateFailed
-from edge_runtime.files import check_name, write_file
-from edge_runtime.model_file import read_model_file
-from edge_runtime.text import text_table
+from edge_runtime.model.model_file import read_model_file
+from train.cli_options import data_option, max_drop_option
 from train.data import Split, load_dataset
-from train.options import data_option, max_drop_option
-from train.threads import limit_threads
+from train.loop.threads import limit_threads
 
 if TYPE_CHECKING:
+    from convert.compatibility.targets import Target
     from convert.conversion import Conversion
-    from convert.layers import LayerError
-    from convert.targets import Target
+    from convert.evaluation.layer_errors import LayerError
 
 
 @click.command("convert", epilog="Example: digits convert runs/cnn/model.keras --recipe int8 --max-drop 0.2")
@@ -120,7 +120,7 @@ def convert_command(
     With --runs-on, recipes whose files would not run there are left out of all; one that was named exits 4 and says which do
     (docs/runtimes.md).
     """
-    from convert.targets import parse_targets
+    from convert.compatibility.targets import parse_targets
 
     targets = parse_targets(runs_on)
     if try_runtimes and not targets:
@@ -135,11 +135,11 @@ def convert_command(
     if threads:
         limit_threads(threads)  # the child process takes it over
 
-    from benchmarks.latency import measure
-    from convert.calibration import CalibrationSettings
+    from benchmarks.worker.latency import measure
     from convert.child import in_child  # loads TensorFlow's side: seconds, so after all that can be wrong without it
+    from convert.evaluation.gate import Limits
     from convert.export import export
-    from convert.gate import Limits
+    from convert.quantization.calibration import CalibrationSettings
     from convert.settings import ConversionSettings
 
     folder = out or model.parent
@@ -177,7 +177,7 @@ def convert_command(
 def _tell(conversions: "Sequence[Conversion]", targets: "Sequence[Target]", folder: Path, layers: bool) -> None:
     """Print what was found, write the page, and list the files that are there now."""
     from convert.export import gallery_path, report_path
-    from convert.report import as_layer_table, as_table, notes
+    from convert.reporting.table import as_layer_table, as_table, notes
 
     click.echo(as_table(conversions))
     report = report_path(folder, conversions[0].manifest.name)
@@ -206,9 +206,9 @@ def _say(what: str) -> None:
 
 
 def _write_page(report: Path, conversions: "Sequence[Conversion]", folder: Path) -> Path:
-    from benchmarks.report import Picture, Section, Table, render
+    from benchmarks.reporting.html import Picture, Section, Table, render
     from convert.export import gallery_path
-    from convert.page import page_parts
+    from convert.reporting.page import page_parts
 
     paths = {conversion.recipe.short: gallery_path(folder, conversion) for conversion in conversions}
     parts = page_parts(conversions, {recipe: path.read_bytes() for recipe, path in paths.items() if path.exists()})
@@ -229,8 +229,8 @@ def _write_page(report: Path, conversions: "Sequence[Conversion]", folder: Path)
 
 def _print_fits(targets: "Sequence[Target]", conversions: "Sequence[Conversion]", report: Path) -> None:
     """Where files have to run, recipes that were left out, and what is known of the others."""
-    from convert.fitting import fit_lines
-    from convert.report import left_out_lines
+    from convert.compatibility_check import fit_lines
+    from convert.reporting.table import left_out_lines
 
     for line in [
         *(f"to run on {target}" for target in targets),
@@ -242,7 +242,7 @@ def _print_fits(targets: "Sequence[Target]", conversions: "Sequence[Conversion]"
 
 def _refuse_misfits(conversions: "Sequence[Conversion]", named: Sequence[Recipe]) -> None:
     """Files that turned out not to run where they have to: an error if they were asked for by name, or if there are no others."""
-    from convert.fitting import DoesNotRun
+    from convert.compatibility_check import DoesNotRun
 
     stuck = [conversion for conversion in conversions if not conversion.runs_there]
     if any(conversion.recipe in named for conversion in stuck) or len(stuck) == len(conversions):
@@ -265,7 +265,7 @@ def _labels(text: str | None) -> tuple[str, ...] | None:
 
 
 def _draw_layers(folder: Path, conversions: "Sequence[Conversion]") -> Path:
-    from convert.plots import layer_plot
+    from convert.reporting.plots import layer_plot
 
     path = folder / f"{conversions[0].manifest.name}-layers.png"
     write_file(path, layer_plot({conversion.recipe.short: conversion.layers for conversion in conversions}), force=True)
@@ -286,10 +286,10 @@ def compare_command(reference: Path, candidate: Path, data_path: Path | None, sp
 
     Accuracy, agreement, McNemar's test, and the drop with its interval.
     """
-    from convert.comparison import facts_table, file_facts, predict
-    from convert.gate import compare
-    from convert.report import finite
-    from edge_runtime.inspection import comparison_lines
+    from convert.evaluation.compare import facts_table, file_facts, predict
+    from convert.evaluation.gate import compare
+    from convert.reporting.table import finite
+    from edge_runtime.model.inspection import comparison_lines
 
     paths = (reference, candidate)
     if layers and any(path.suffix == ".keras" for path in paths):
@@ -314,7 +314,7 @@ def compare_command(reference: Path, candidate: Path, data_path: Path | None, sp
 
 def _layer_errors(reference: Path, candidate: Path, images: Split) -> "list[LayerError]":
     from convert.conversion import LAYER_IMAGES
-    from convert.layers import layer_errors
+    from convert.evaluation.layer_errors import layer_errors
 
     before, after = (read_model_file(path).flatbuffer for path in (reference, candidate))
     return layer_errors(before, after, images.images[:LAYER_IMAGES])

@@ -8,23 +8,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.calibration import Calibration, choose_calibration, unlike
-from convert.costs import Cost
-from convert.gate import class_drop_intervals, compare, judge
-from convert.layers import LayerError, layer_errors
-from convert.making import Made, classify_with, finished, make_flatbuffer
+from convert.build import Made, classify_with, finished, make_flatbuffer
+from convert.compatibility.runtime_environments import Fit
+from convert.evaluation.gate import class_drop_intervals, compare, judge
+from convert.evaluation.latency import Cost
+from convert.evaluation.layer_errors import LayerError, layer_errors
+from convert.flatbuffer.strip import tidied
 from convert.packaging import choose_golden, make_manifest, package, with_exact_floats
-from convert.recipes import Recipe
+from convert.quantization.calibration import Calibration, choose_calibration, unlike
+from convert.quantization.recipes import Recipe
 from convert.settings import DEFAULT_SETTINGS, ConversionSettings
-from convert.source import Source
-from convert.tidy import tidied
-from convert.trials import Fit
-from edge_runtime.classifier import Classifications
-from edge_runtime.manifest import Comparison, Manifest, Origin
-from edge_runtime.model_file import ModelFile, parse_model_file
+from convert.source.source import Source
+from edge_runtime.inference.classifier import Classifications
+from edge_runtime.model.manifest import Comparison, Manifest, Origin
+from edge_runtime.model.model_file import ModelFile, parse_model_file
 from edge_runtime.version import __version__
 from train.data import Split
-from train.runs import TrainingRecord
+from train.runs.store import TrainingRecord
 
 LAYER_IMAGES = 500  # of validation, for errors of layers
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "litert-quantizer")

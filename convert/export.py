@@ -4,17 +4,17 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from convert.build import finished
+from convert.compatibility_check import choose, with_fit
 from convert.conversion import Conversion, convert
-from convert.costs import Measure, measure_costs
-from convert.fitting import choose, with_fit
-from convert.making import finished
-from convert.plots import changed_labels_gallery
-from convert.recipes import Recipe, find_recipe
-from convert.report import as_entry, as_json, other_recipes
+from convert.evaluation.latency import Measure, measure_costs
+from convert.quantization.recipes import Recipe, find_recipe
+from convert.reporting.plots import changed_labels_gallery
+from convert.reporting.table import as_entry, as_json, other_recipes
 from convert.settings import DEFAULT_SETTINGS, ConversionSettings
-from convert.source import Source, load_source
+from convert.source.source import Source, load_source
+from edge_runtime.common.atomic_files import refuse_to_overwrite, write_file
 from edge_runtime.errors import BadArgument
-from edge_runtime.files import refuse_to_overwrite, write_file
 from train.data import Dataset
 
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.activations import exact_logits
-from convert.recipes import RECIPES, Recipe
-from convert.runtimes import minimum_runtime
-from edge_runtime.archive import pack
-from edge_runtime.graph import read_graph
-from edge_runtime.manifest import FORMAT_VERSION, Comparison, FlatBufferSpec, Manifest, Origin, PixelContract, Verdict
-from edge_runtime.model_file import Golden, labels_text, operator_specs, tensor_spec
-from edge_runtime.records import to_json
+from convert.compatibility.operator_support import minimum_runtime
+from convert.quantization.activation_ranges import exact_logits
+from convert.quantization.recipes import RECIPES, Recipe
+from edge_runtime.common.json_codec import to_json
+from edge_runtime.model.archive import pack
+from edge_runtime.model.graph import read_graph
+from edge_runtime.model.manifest import FORMAT_VERSION, Comparison, FlatBufferSpec, Manifest, Origin, PixelContract, Verdict
+from edge_runtime.model.model_file import Golden, labels_text, operator_specs, tensor_spec
 from train.data import Split
 
 GOLDEN_IMAGES = 16

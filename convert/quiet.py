@@ -5,7 +5,7 @@ import io
 import warnings
 from collections.abc import Iterator
 
-from edge_runtime.chatter import quiet_stderr
+from edge_runtime.common.stderr_filter import quiet_stderr
 
 
 @contextlib.contextmanager

@@ -4,11 +4,11 @@ import dataclasses
 import shlex
 from dataclasses import dataclass, field
 
-from convert.calibration import DEFAULT_CALIBRATION, CalibrationSettings
-from convert.gate import Limits
-from convert.recipes import Recipe
-from convert.targets import parse_targets
-from convert.width_folding import COLUMNS, MOST_COLUMNS
+from convert.compatibility.targets import parse_targets
+from convert.evaluation.gate import Limits
+from convert.flatbuffer.space_to_depth import COLUMNS, MOST_COLUMNS
+from convert.quantization.calibration import DEFAULT_CALIBRATION, CalibrationSettings
+from convert.quantization.recipes import Recipe
 from edge_runtime.errors import BadArgument
 
 
@@ -22,9 +22,9 @@ class ConversionSettings:
     calibration: how ranges are found.
     simplify: convert a simpler model that computes the same, and tidy the file. Without it, a file is what TensorFlow's converter makes:
         to compare with.
-    fold_columns: of the image that a convolution of one channel takes at once (`convert.width_folding`): 4, 2, or 1 for the smallest
+    fold_columns: of the image that a convolution of one channel takes at once (`space_to_depth`): 4, 2, or 1 for the smallest
         file.
-    runs_on: where files have to run, as `convert.targets.parse_targets` takes it.
+    runs_on: where files have to run, as `convert.compatibility.targets.parse_targets` takes it.
     try_runtimes: try files there, in environments that are made for it.
 
     Raises:

@@ -3,7 +3,7 @@
 Imports: none of ours, and numpy at most until something is loaded. Pillow, click, and the interpreters are imported in as few modules as
 can be (images and explanation, cli, interpreter), when first needed.
 Imported by: train, convert, benchmarks.
-Flow: <name>-<recipe>.tflite + pixels -> digits; photos become pixels in edge_runtime.photos
+Flow: <name>-<recipe>.tflite + pixels -> digits; photos become pixels in edge_runtime.preprocessing
 """
 
 import importlib
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from edge_runtime.version import __version__
 
 if TYPE_CHECKING:
-    from edge_runtime.classifier import Classification, Classifications, Classifier
     from edge_runtime.errors import DigitsError, ImageError, InputError, MissingPackage, ModelFileError
-    from edge_runtime.model_file import ModelFile, read_model_file
+    from edge_runtime.inference.classifier import Classification, Classifications, Classifier
+    from edge_runtime.model.model_file import ModelFile, read_model_file
 
 _HOMES = {
-    "classifier": ("Classification", "Classifications", "Classifier"),
+    "inference.classifier": ("Classification", "Classifications", "Classifier"),
     "errors": ("DigitsError", "ImageError", "InputError", "MissingPackage", "ModelFileError"),
-    "model_file": ("ModelFile", "read_model_file"),
+    "model.model_file": ("ModelFile", "read_model_file"),
 }
 
 __all__ = [

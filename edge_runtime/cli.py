@@ -28,7 +28,7 @@ COMMANDS = {
     "search": ("train.search.cli", "train,distributed", "Search architectures by accuracy, bytes and measured latency."),
     "convert": ("convert.cli", "train", "Convert a Keras model to checked TFLite files."),
     "compare": ("convert.cli", "train", "Compare two models on real images."),
-    "classify": ("edge_runtime.sources.cli", "litert", "Classify image files."),
+    "classify": ("edge_runtime.classify.cli", "litert", "Classify image files."),
     "read": ("edge_runtime.reading.cli", "litert", "Read all the digits of a picture."),
     "inspect": ("edge_runtime.cli", "litert", "Show what a model file says about itself."),
     "verify": ("edge_runtime.device.cli", "litert", "Check a model on this device with its golden images."),
@@ -36,8 +36,8 @@ COMMANDS = {
     "doctor": ("edge_runtime.device.cli", "litert", "Say what runs on this device, what does not, and what mends it."),
     "tune": ("edge_runtime.device.cli", "litert", "Find the threads and batch size that suit this device."),
     "bench": ("benchmarks.cli", "bench", "Measure latency, cold start, memory, size and accuracy."),
-    "report": ("benchmarks.reporting.cli", "bench", "Show results of bench on one page; find what became slower."),
-    "choose": ("benchmarks.reporting.cli", "bench", "Choose a model from results of bench, by limits."),
+    "report": ("benchmarks.comparison.cli", "bench", "Show results of bench on one page; find what became slower."),
+    "choose": ("benchmarks.comparison.cli", "bench", "Choose a model from results of bench, by limits."),
     "serve": ("edge_runtime.serving.cli", "litert,serve", "Serve a web page to draw on, and HTTP inference."),
     "pipeline": ("benchmarks.cli", "train,bench", "Do all of it, from data to report."),
 }
@@ -119,9 +119,9 @@ def inspect_command(model: Path | None, as_json: bool) -> None:
 
     MODEL is a file, or one that the package ships: nano, small, base (int8), base-fp32. Without it, small.
     """
-    from convert.runtimes import minimum_runtime, unproven
-    from edge_runtime.inspection import Runtimes, describe, facts
-    from edge_runtime.model_file import read_model_file
+    from convert.compatibility.operator_support import minimum_runtime, unproven
+    from edge_runtime.model.inspection import Runtimes, describe, facts
+    from edge_runtime.model.model_file import read_model_file
 
     checked = read_model_file(model)
     # A file says itself what was known when it was made; of a plain one, what is known now.

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from edge_runtime.common.atomic_files import refuse_to_overwrite, write_file
 from edge_runtime.errors import BadArgument
-from edge_runtime.files import refuse_to_overwrite, write_file
-from edge_runtime.images import png_bytes
+from edge_runtime.preprocessing.image_files import png_bytes
 
 T = TypeVar("T")
 MOST_ROWS = 50

@@ -3,9 +3,9 @@
 import sys
 
 from edge_runtime import Classifier, DigitsError
-from edge_runtime.answers import Answerer
-from edge_runtime.images import picture_of
-from edge_runtime.sources.camera import StableAnswer, frames, usable
+from edge_runtime.classify.predictions import Answerer
+from edge_runtime.inputs.camera import StableAnswer, frames, usable
+from edge_runtime.preprocessing.image_files import picture_of
 
 source = sys.argv[1] if len(sys.argv) > 1 else "0"
 try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge_runtime import Classifier, DigitsError
 from edge_runtime.errors import ImageError
-from edge_runtime.images import image_names, read_picture
+from edge_runtime.preprocessing.image_files import image_names, read_picture
 
 if len(sys.argv) != 3:
     sys.exit("usage: python examples/folder_to_csv.py scans/ answers.csv")

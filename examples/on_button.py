@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from edge_runtime import Classifier, DigitsError
-from edge_runtime.images import read_picture
+from edge_runtime.preprocessing.image_files import read_picture
 
 PIN = 17
 if len(sys.argv) != 2:

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from edge_runtime import Classifier, DigitsError
-from edge_runtime.images import read_picture
+from edge_runtime.preprocessing.image_files import read_picture
 
 if len(sys.argv) != 2:
     sys.exit("usage: python examples/one_image.py photo.png")

@@ -10,10 +10,10 @@ import threading
 from pathlib import Path
 
 from edge_runtime import Classifier, DigitsError
+from edge_runtime.common.atomic_files import write_file
 from edge_runtime.errors import ImageError
-from edge_runtime.files import write_file
-from edge_runtime.images import read_picture
-from edge_runtime.sources.watching import watch
+from edge_runtime.inputs.watching import watch
+from edge_runtime.preprocessing.image_files import read_picture
 
 
 class Stopped(Exception):

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tools.waiting import until
+from tools.support.waiting import until
 
 
 def running(client: Any) -> dict[str, list[Any]]:
@@ -59,36 +59,36 @@ def prepare(deadly: str, mark: str = "") -> None:
 
     It answers nothing before there is a file `mark`.
     """
-    from edge_runtime.sources import work
+    from edge_runtime.bulk import worker
 
     loads.clear()
-    (process,) = (kind for kind in work.Process.__mro__ if kind.__module__ == work.__name__)
+    (process,) = (kind for kind in worker.Process.__mro__ if kind.__module__ == worker.__name__)
 
     class Counted(process):  # type: ignore[misc, valid-type]
-        def __init__(self, job: work.Job) -> None:
+        def __init__(self, job: worker.Job) -> None:
             loads.append(job.key)
             super().__init__(job)
 
-        def answer(self, chunk: work.Chunk) -> work.Answers:
+        def answer(self, chunk: worker.Chunk) -> worker.Answers:
             until(lambda: not mark or Path(mark).exists())
             if deadly and any(source.endswith(deadly) for source in chunk.sources):
                 os.kill(os.getpid(), signal.SIGKILL)
             return super().answer(chunk)
 
-    work.Process = Counted
+    worker.Process = Counted
 
 
 def hold_cells(mark: str) -> None:
     """From now on this worker trains no cell of an experiment before there is a file `mark`."""
-    from train.experiments import cells
+    from train.experiments import trial
 
-    train = cells.train_cell
+    train = trial.train_cell
 
     def held(*words: Any) -> Any:
         until(Path(mark).exists)
         return train(*words)
 
-    cells.train_cell = held
+    trial.train_cell = held
 
 
 loads: list[str] = []

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tests.samples import arrays_of, write_npz
 from train.data import Dataset, load_dataset
-from train.threads import limit_threads
+from train.loop.threads import limit_threads
 
 # Before TensorFlow is loaded. Two processes share the tests, and runs are compared bit for bit: the number of threads must not be what the
 # test before this one left.
@@ -133,9 +133,9 @@ def cnn_files(trained_cnn: Path, mnist_slice: Dataset, tmp_path_factory: pytest.
     """
     if made := os.environ.get("EDGE_DIGITS_CNN_FILES"):
         return {path.stem.removeprefix("cnn-"): path for path in Path(made).glob("cnn-*.tflite")}
+    from convert.evaluation.gate import Limits
     from convert.export import export
-    from convert.gate import Limits
-    from convert.recipes import RECIPES
+    from convert.quantization.recipes import RECIPES
     from convert.settings import ConversionSettings
 
     def make(folder: Path) -> None:
@@ -148,12 +148,12 @@ def cnn_files(trained_cnn: Path, mnist_slice: Dataset, tmp_path_factory: pytest.
 @pytest.fixture(scope="session")
 def mlp_files(mnist_slice: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A dense network by every recipe: its layers are large enough to be quantised in ways that the small last one of cnn is not."""
+    from convert.evaluation.gate import Limits
     from convert.export import export
-    from convert.gate import Limits
-    from convert.recipes import RECIPES
+    from convert.quantization.recipes import RECIPES
     from convert.settings import ConversionSettings
-    from train.config import TrainingConfig
-    from train.training import train_run
+    from train.config.training_config import TrainingConfig
+    from train.loop.trainer import train_run
 
     def make(folder: Path) -> None:
         train_run(TrainingConfig("mlp", hidden=(64,), epochs=2), mnist_slice, folder / "mlp", quiet=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.results import read_results
-from edge_runtime.model_file import read_model_file
+from benchmarks.results.results import read_results
+from edge_runtime.model.model_file import read_model_file
 from tests.commands import Answer, digits
 from tests.conftest import ROOT
 from train.data import Dataset

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.images import png_bytes
+from edge_runtime.preprocessing.image_files import png_bytes
 from tests.conftest import ROOT
-from tools.waiting import PATIENCE
+from tools.support.waiting import PATIENCE
 from train.data import Dataset
 
 EXAMPLES = ROOT / "examples"
@@ -163,7 +163,7 @@ def test_the_unit_file_starts_the_service() -> None:
     """Systemd reads it without a complaint where it is installed; its command names the example."""
     text = (EXAMPLES / "digits.service").read_text()
     assert "ExecStart=/opt/digits/bin/python /opt/digits/service.py /var/lib/digits/in" in text
-    assert "MemoryMax=512M" in text  # tests/edge_runtime/test_image_fuzzing.py holds pictures to less
+    assert "MemoryMax=512M" in text  # tests/edge_runtime/preprocessing/test_image_fuzzing.py holds pictures to less
     if analyze := shutil.which("systemd-analyze"):
         found = subprocess.run([analyze, "verify", str(EXAMPLES / "digits.service")], capture_output=True, text=True)
         complaints = [line for line in found.stderr.splitlines() if "digits.service" in line and "not executable" not in line]

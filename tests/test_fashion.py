@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
-from edge_runtime.classifier import Classifier
-from edge_runtime.images import png_bytes
-from edge_runtime.model_file import read_model_file
+from edge_runtime.inference.classifier import Classifier
+from edge_runtime.model.model_file import read_model_file
+from edge_runtime.preprocessing.image_files import png_bytes
 from tests.commands import digits
 from tests.conftest import ROOT
 from train.data import load_dataset

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from train.threads import THREAD_VARIABLES
+from train.loop.threads import THREAD_VARIABLES
 
 GUIDE = (ROOT / "docs" / "guide.md").read_text()
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL) for line in block.splitlines()]

@@ -1,6 +1,7 @@
 """Who may import whom, by reading every import and by importing every package in a process of its own."""
 
 import ast
+import graphlib
 import json
 import subprocess
 import sys
@@ -18,20 +19,25 @@ ALLOWED = {
     "benchmarks": {"edge_runtime", "train.data"},
 }
 ONE_MODULE = {
-    "click": {"edge_runtime.cli", "edge_runtime.options", "train.options", "train.run_summary"},  # and every other cli module
-    "PIL": {"edge_runtime.images", "edge_runtime.explanation"},  # files; drawing, with text
+    "click": {
+        "edge_runtime.cli",
+        "edge_runtime.cli_options",
+        "train.cli_options",
+        "train.runs.summary",
+    },  # and every other cli module
+    "PIL": {"edge_runtime.preprocessing.image_files", "edge_runtime.explanation"},  # files; drawing, with text
     "starlette": {"edge_runtime.serving.app"},
-    "uvicorn": {"edge_runtime.serving.connection", "edge_runtime.serving.server"},
-    "h11": {"edge_runtime.serving.connection"},
+    "uvicorn": {"edge_runtime.serving.http.connection", "edge_runtime.serving.server"},
+    "h11": {"edge_runtime.serving.http.connection"},
     "prometheus_client": {"edge_runtime.serving.metrics"},
-    "ai_edge_litert": set(),  # named in edge_runtime.interpreter and imported by that name alone
+    "ai_edge_litert": set(),  # named in edge_runtime.inference.interpreter and imported by that name alone
     "tflite_runtime": set(),
-    "dask": {"edge_runtime.cluster"},
-    "distributed": {"edge_runtime.cluster"},
-    "pyarrow": {"edge_runtime.sources.parquet"},
+    "dask": {"edge_runtime.distributed.cluster"},
+    "distributed": {"edge_runtime.distributed.cluster"},
+    "pyarrow": {"edge_runtime.inputs.parquet"},
     "optuna": {"train.search.study"},
     "tensorflow": {"train.backend"},
-    "keras": {"train.backend", "train.data.dataset", "train.runs"},  # a fallback; types alone
+    "keras": {"train.backend", "train.data.dataset", "train.runs.store"},  # a fallback; types alone
 }
 
 
@@ -87,6 +93,36 @@ def test_a_heavy_package_is_imported_in_its_own_modules_only(package: str) -> No
     assert importers == ONE_MODULE[package]
 
 
+def _room(module: str) -> str:
+    """The folder that a module stands in; a module beside a package's folders is a room of its own."""
+    folder = module if MODULES[module].name == "__init__.py" else module.rpartition(".")[0]
+    return module if folder in PACKAGES else folder
+
+
+def _arrows() -> dict[str, set[str]]:
+    """Which rooms each room imports from, within its package."""
+    arrows: dict[str, set[str]] = {}
+    for module, path in MODULES.items():
+        for imported in _imports(path) & set(MODULES) - set(PACKAGES):
+            if imported.partition(".")[0] == module.partition(".")[0] and _room(imported) != _room(module):
+                arrows.setdefault(_room(module), set()).add(_room(imported))
+    return arrows
+
+
+def test_rooms_import_in_one_direction() -> None:
+    """No two folders of a package import each other, nor do more of them in a circle."""
+    graphlib.TopologicalSorter(_arrows()).prepare()  # raises CycleError, which names them
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in MODULES.values()}), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_can_be_overseen(folder: Path) -> None:
+    """At most twelve modules, and a docstring that says what comes in and what goes out."""
+    assert len(list(folder.glob("*.py"))) - 1 <= 12
+    docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
+    words = ("Imports", "Imported by", "Flow") if folder.name in PACKAGES else ("In", "Out")
+    assert all(f"\n{word}: " in docstring for word in words)
+
+
 def _loaded_by(statement: str) -> set[str]:
     """Top-level packages that a fresh interpreter has loaded after a statement, beyond those it starts with."""
     code = f"import json, sys; before = set(sys.modules); {statement}; print(json.dumps(sorted(set(sys.modules) - before)))"
@@ -99,19 +135,19 @@ def _loaded_by(statement: str) -> set[str]:
     [
         ("import edge_runtime", {"edge_runtime"}),
         ("import train.data", {"edge_runtime", "train"}),
-        ("import train.config_file", {"edge_runtime", "train"}),
-        ("import train.teachers", {"edge_runtime", "train"}),
-        ("import train.threads", {"train"}),
+        ("import train.config.config_file", {"edge_runtime", "train"}),
+        ("import train.distillation.teachers", {"edge_runtime", "train"}),
+        ("import train.loop.threads", {"train"}),
         ("import train.cli", {"edge_runtime", "train", "click"}),
         ("import train.experiments.cli", {"edge_runtime", "train", "click"}),
         ("import train.search.cli", {"edge_runtime", "train", "click"}),
-        ("import edge_runtime.photos", {"edge_runtime"}),
-        ("import edge_runtime.likeness", {"edge_runtime"}),
+        ("import edge_runtime.preprocessing", {"edge_runtime"}),
+        ("import edge_runtime.inference.out_of_distribution", {"edge_runtime"}),
         ("import edge_runtime.reading.cli", {"edge_runtime", "click"}),
         ("import edge_runtime.cli", {"edge_runtime", "click"}),
-        ("import edge_runtime.sources.cli", {"edge_runtime", "click"}),
+        ("import edge_runtime.classify.cli", {"edge_runtime", "click"}),
         ("import edge_runtime.serving.cli", {"edge_runtime", "click"}),
-        ("import edge_runtime.serving.models", {"edge_runtime"}),
+        ("import edge_runtime.serving.models.repository", {"edge_runtime"}),
         ("import benchmarks", {"benchmarks"}),
         ("import convert", {"convert"}),
     ],

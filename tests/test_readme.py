@@ -9,7 +9,15 @@ from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize(
-    "script", ["tools.readme", "tools.training", "tools.serving", "tools.photos_page", "tools.speed", "tools.benchmarking"]
+    "script",
+    [
+        "tools.pages.readme",
+        "tools.pages.training",
+        "tools.pages.serving",
+        "tools.pages.photos",
+        "tools.pages.speed",
+        "tools.pages.benchmarking",
+    ],
 )
 def test_the_tables_are_written_by_the_script(script: str) -> None:
     """`make readme` would change nothing in README.md, or in docs/training.md, serving.md, photos.md, speed.md or benchmarking.md."""

@@ -161,8 +161,8 @@ def _row(name: str, recipe: str) -> str:
 @every_model
 def test_the_committed_weights_give_what_was_written_down(name: str, seed: int) -> None:
     """Converted and judged again, each seed's files are those of its evaluation.json: the tool raises where something differs."""
-    from tools.evaluate_release import evaluate_release
-    from tools.layout import Layout
+    from tools.release.evaluate import evaluate_release
+    from tools.release.layout import Layout
     from train.data import load_dataset
 
     found = evaluate_release(name, seed, load_dataset(), Layout())
@@ -173,7 +173,9 @@ def test_the_committed_weights_give_what_was_written_down(name: str, seed: int) 
 
 def test_the_page_is_written_by_the_script() -> None:
     """`make models` would change nothing, neither text nor pictures."""
-    child = subprocess.run([sys.executable, "-m", "tools.models", "--check"], capture_output=True, text=True, cwd=ROOT, check=False)
+    child = subprocess.run(
+        [sys.executable, "-m", "tools.pages.models", "--check"], capture_output=True, text=True, cwd=ROOT, check=False
+    )
     assert (child.returncode, child.stderr) == (0, "")
 
 

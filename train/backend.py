@@ -2,7 +2,7 @@
 
 import os
 
-from edge_runtime.chatter import quiet_stderr
+from edge_runtime.common.stderr_filter import quiet_stderr
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")

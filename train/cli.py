@@ -11,18 +11,18 @@ from typing import Any
 import click
 import numpy as np
 
+from edge_runtime.common.atomic_files import check_name, refuse_to_overwrite, write_file
+from edge_runtime.common.pixels import as_text
 from edge_runtime.errors import BadArgument
-from edge_runtime.files import check_name, refuse_to_overwrite, write_file
-from edge_runtime.pixels import as_text
-from train.config import ACTIVATIONS, DEFAULT_CONVOLUTIONS, DEFAULT_EPOCHS, DEFAULT_HIDDEN, MODELS, TrainingConfig
-from train.config_file import CONFIGS, RELEASED, config_of, read_config, release_config
+from train.cli_options import data_option, fields_of, recipe_options
+from train.config.config_file import CONFIGS, RELEASED, config_of, read_config, release_config
+from train.config.training_config import ACTIVATIONS, DEFAULT_CONVOLUTIONS, DEFAULT_EPOCHS, DEFAULT_HIDDEN, MODELS, TrainingConfig
 from train.data import Dataset, Split, load_dataset
+from train.distillation.teachers import find_teachers
 from train.interrupt import INTERRUPTED
-from train.options import data_option, fields_of, recipe_options
-from train.run_summary import print_run
-from train.runs import finished_run, refuse_taken_run
-from train.teachers import find_teachers
-from train.threads import limit_threads
+from train.loop.threads import limit_threads
+from train.runs.store import finished_run, refuse_taken_run
+from train.runs.summary import print_run
 
 
 @click.command("data", epilog="Example: digits data --samples samples.png")
@@ -40,7 +40,7 @@ def data_command(data_path: Path | None, samples: Path | None, export: Path | No
     if sys.stdout.isatty() if text is None else text:
         click.echo("\n" + _samples_as_text(data.train))
     if samples:
-        from train.plots import sample_grid
+        from train.runs.plots import sample_grid
 
         write_file(samples, sample_grid(data.train), force)
         click.echo(f"samples: {samples}")
@@ -64,7 +64,7 @@ def _describe(data: Dataset) -> str:
 
 def _export(split: Split, folder: Path, force: bool) -> None:
     """Write the first image of each class, as files that `digits classify` takes."""
-    from edge_runtime.images import png_bytes
+    from edge_runtime.preprocessing.image_files import png_bytes
 
     first = {int(label): int((split.labels == label).argmax()) for label in np.unique(split.labels)}
     for label in first:
@@ -149,7 +149,7 @@ def train_command(
     if threads:
         limit_threads(threads)
 
-    from train.training import train_run  # loads TensorFlow: seconds, so after all that can be wrong without it
+    from train.loop.trainer import train_run  # loads TensorFlow: seconds, so after all that can be wrong without it
 
     record = train_run(
         config,
@@ -209,7 +209,7 @@ def _learn_from_teachers(config: TrainingConfig, data: Dataset, threads: int | N
 
     from tqdm import tqdm
 
-    from train.distillation import default_cache, teacher_logits, views_needed
+    from train.distillation.views import default_cache, teacher_logits, views_needed
 
     views, teachers = views_needed(config), find_teachers(config.distillation.teachers)
     click.echo(f"teachers: {len(teachers)}, to judge {views} views of each image; those in {default_cache()} are done", err=True)

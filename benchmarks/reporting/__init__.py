@@ -1,6 +1,5 @@
-"""What becomes of results files: one page of several, regressions between two, and the choice of a model.
+"""One run, shown: tables, plots, warnings, and the HTML of every page.
 
-Imports: benchmarks, edge_runtime.
-Imported by: nobody but the commands.
-Flow: results/*.json -> what can be compared -> page, differences, choice
+In: A `BenchResult`.
+Out: text, PNG and HTML.
 """

@@ -1,77 +1,114 @@
-"""Plots of the page about results files, as the bytes of PNG files."""
+"""Accuracy against latency and against size, as the bytes of PNG files."""
 
-from collections.abc import Sequence
-from statistics import median
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from benchmarks.disturbances import disturbed_processes
-from benchmarks.figures import median_ns, process_medians, tail_ns
-from benchmarks.plots import accuracy_against_latency, accuracy_against_size, png
-from benchmarks.results import BenchResult, ColdStart
+from benchmarks.results.results import OURS, BenchResult, ModelResult
+from benchmarks.stats.intervals import per_call
 
-__all__ = ["accuracy_against_latency", "accuracy_against_size", "cold_starts", "processes", "tails"]
-
-_PARTS = {"process": "process_ns", "imports": "imports_ns", "load": "load_ns", "first answer": "first_ns"}
+_MARKERS = "osD^vPX*<>"
 
 
-def tails(result: BenchResult) -> bytes:
-    """Median, p90 and p99 of each model on one line; what samples cannot support is left out."""
-    figure, axes = _rows([model.label for model in result.models])
-    named: set[str] = set()
-    for number, model in enumerate(result.models):
-        times = [median_ns(model.median_turns), tail_ns(model, 90), tail_ns(model, 99)]
-        known = [time / 1_000 for time in times if time is not None]
-        axes.plot(known, [number] * len(known), color="gray", linewidth=1)
-        for time, marker, name in zip(times, "o|d", ("p50", "p90", "p99"), strict=True):
-            if time is not None:
-                axes.plot(time / 1_000, number, marker, color="C0", markersize=7, label=None if name in named else name)
-                named.add(name)
-    axes.set_xscale("log")
-    axes.set_xlabel("us of one image (logarithmic)")
-    if named:
-        axes.legend(fontsize=8)
-    return png(figure)
+def accuracy_against_latency(result: BenchResult) -> bytes:
+    """Test accuracy against the median of the steady batch-1 latency."""
+
+    def latency(model: ModelResult) -> float:
+        return float(np.median(per_call(model.median_turns))) / 1_000
+
+    return _scatter(result, latency, f"median latency of one image in us, {result.machine.board}")
 
 
-def processes(result: BenchResult) -> bytes:
-    """Each process's median over the middle one, by model: how much processes differ, and whether the disturbed ones do."""
-    figure, axes = _rows([model.label for model in result.models])
-    disturbed = disturbed_processes(result)
-    for number, model in enumerate(result.models):
-        medians = process_medians(model.median_turns)
-        middle = median(medians.values())
-        for process, value in medians.items():
-            marker, colour = ("x", "C3") if process in disturbed else ("o", "C0")
-            axes.plot(100 * (value / middle - 1), number, marker, color=colour, markersize=5, alpha=0.7)
-    axes.set_xlabel("% from the middle process")
-    return png(figure)
+def accuracy_against_size(result: BenchResult) -> bytes:
+    """Test accuracy against the size of the file that is copied to a device; ways that load another file have no place in it."""
+    return _scatter(result, lambda model: model.file_bytes / 1_000 if model.loads_file else None, "file size in KB")
 
 
-def cold_starts(result: BenchResult) -> bytes:
-    """From starting Python to the first answer: bars of the parts' medians."""
-    started = [model for model in result.models if model.cold]
-    figure, axes = _rows([model.label for model in started])
-    for number, model in enumerate(started):
-        left = 0.0
-        for part, (name, field) in enumerate(_PARTS.items()):
-            width = _middle(model.cold, field)
-            axes.barh(number, width, left=left, color=f"C{part}", label=name if number == 0 else None)
-            left += width
-    axes.set_xlabel("ms")
-    axes.legend(fontsize=8)
-    return png(figure)
+def _scatter(result: BenchResult, position: Callable[[ModelResult], float | None], name: str) -> bytes:
+    """A point for each model with its 95 % interval: colour for the model, or for the way where there are several, and marker for the rest.
 
-
-def _middle(starts: Sequence[ColdStart], field: str) -> float:
-    return float(median(getattr(start, field) for start in starts)) / 1e6
-
-
-def _rows(labels: Sequence[str]) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(7.5, 1.4 + 0.32 * len(labels)), layout="constrained")
+    The front is that of our own classifier.
+    """
+    figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.subplots()
-    axes.set_yticks(range(len(labels)), labels, fontsize=8)
-    axes.invert_yaxis()
-    axes.grid(alpha=0.3, axis="x")
-    return figure, axes
+    points = [(model, *_point(model, place)) for model in result.models if (place := position(model)) is not None]
+    placed = [model for model, *_ in points]
+    several = len({model.way for model in placed}) > 1
+    colours = list(dict.fromkeys(_colour_text(model, several) for model in placed))
+    markers = list(dict.fromkeys(_marker_text(model, several) for model in placed))
+    for model, place, percent, interval in points:
+        if percent is not None:
+            axes.errorbar(
+                place,
+                percent,
+                yerr=interval,
+                color=_colour(colours.index(_colour_text(model, several))),
+                marker=_MARKERS[markers.index(_marker_text(model, several)) % len(_MARKERS)],
+                markersize=7,
+                capsize=3,
+                alpha=0.85,
+                linestyle="none",
+            )
+    for number, text in enumerate(colours):
+        axes.plot([], [], color=_colour(number), linewidth=6, label=text)
+    for number, text in enumerate(markers):
+        axes.plot([], [], color="gray", linestyle="none", marker=_MARKERS[number % len(_MARKERS)], label=text)
+    axes.set_xscale("log")
+    places = [place for _, place, *_ in points]
+    wide = max(places) > 1_000 * min(places) if places else False  # more names would lie over each other
+    axes.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel(f"{name} (logarithmic)")
+    axes.set_ylabel(f"accuracy on {result.split or 'no'} images in %")
+    axes.grid(alpha=0.3, which="both")
+    if several:
+        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    else:
+        axes.legend(fontsize=8)
+    _draw_front(axes, [(place, percent) for model, place, percent, _ in points if percent is not None and model.way == OURS])
+    return png(figure)
+
+
+def _point(model: ModelResult, place: float) -> tuple[float, float | None, list[list[float]]]:
+    """Where it is drawn, and how far its interval reaches down and up."""
+    if model.accuracy is None:
+        return place, None, []
+    percent, (low, high) = model.accuracy.percent, model.accuracy.interval
+    return place, percent, [[percent - low], [high - percent]]
+
+
+def _colour_text(model: ModelResult, several: bool) -> str:
+    return model.way if several else model.name
+
+
+def _marker_text(model: ModelResult, several: bool) -> str:
+    return f"{model.name} {model.recipe}" if several else model.recipe
+
+
+def _colour(number: int) -> Any:
+    """Ten colours, then their light sisters."""
+    return colormaps["tab20"]((2 * (number - 10) + 1) % 20) if number >= 10 else f"C{number}"
+
+
+def _draw_front(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
+    """A line along the Pareto front: no model is both to its left and above it."""
+    front: list[tuple[float, float]] = []
+    for place, percent in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not front or percent > front[-1][1]:
+            front.append((place, percent))
+    if front:
+        axes.plot(*zip(*front, strict=True), color="gray", linewidth=1, linestyle=":", drawstyle="steps-post", zorder=0)
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as the bytes of a PNG file; the same figure gives the same bytes."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=120, metadata={"Software": None})
+    return stream.getvalue()

@@ -1,4 +1,5 @@
-"""This device: what runs on it (`digits doctor`), and how many threads suit it (`digits tune`).
+"""This device: what runs on it, whether it answers as the model's maker did, and which threads suit it.
 
-Doctor: facts that are read (system), each interpreter tried in a child process (probes), pure functions from both to findings (rules).
+In: The system, the installed interpreters, model files.
+Out: findings with remedies (`digits doctor`), receipts (`digits verify`), tuned settings (`digits tune`).
 """

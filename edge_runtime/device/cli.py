@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
+from edge_runtime.cli_options import model_option
 from edge_runtime.errors import BadArgument, DigitsError, InputError, VerificationFailed
-from edge_runtime.options import model_option
 
 
 @click.command("verify", epilog="Example: digits verify cnn-int8.tflite --receipt receipt.json")
@@ -39,12 +39,12 @@ def verify_command(
 
     Exits 1 if a label or an output differs by more than its recipe allows. Receipts of several boards are compared by digits receipts.
     """
-    from edge_runtime.classifier import Classifier
-    from edge_runtime.files import refuse_to_overwrite, write_file
-    from edge_runtime.npz import read_test_images
-    from edge_runtime.receipt_report import verdict
-    from edge_runtime.records import to_json
-    from edge_runtime.verification import verify, verify_all
+    from edge_runtime.common.atomic_files import refuse_to_overwrite, write_file
+    from edge_runtime.common.json_codec import to_json
+    from edge_runtime.common.npz import read_test_images
+    from edge_runtime.device.receipt_report import verdict
+    from edge_runtime.device.verification import verify, verify_all
+    from edge_runtime.inference.classifier import Classifier
 
     if all_images != (data is not None):
         raise BadArgument("--all-images and --data belong together: say which images, and that all of them are meant")
@@ -73,8 +73,8 @@ def receipts_command(files: tuple[Path, ...], as_json: bool) -> None:
     Exits 1 if a board failed, or if boards answered the same image differently; 4 if a file is no receipt or was edited, or if no two
     are of the same model.
     """
-    from edge_runtime.receipt_report import comparison_text
-    from edge_runtime.receipts import compare, read_receipt
+    from edge_runtime.device.receipt_report import comparison_text
+    from edge_runtime.device.receipts import compare, read_receipt
 
     if len(files) < 2:
         raise BadArgument(f"{len(files)} receipt given, expected two or more")
@@ -121,7 +121,7 @@ def doctor_command(model: Path | None, as_json: bool) -> None:
 
 def _minimum_runtime(model: Path | None) -> dict[str, str]:
     """What a model file says that it needs."""
-    from edge_runtime.model_file import read_model_file  # it needs numpy
+    from edge_runtime.model.model_file import read_model_file  # it needs numpy
 
     file = read_model_file(model)
     if file.manifest is None:
@@ -138,11 +138,11 @@ def tune_command(model: Path | None, backend: str | None, as_json: bool) -> None
 
     `digits classify` takes them where it is told nothing else. Run it on an idle device.
     """
+    from edge_runtime.common.json_codec import to_json
+    from edge_runtime.common.text_table import text_table
     from edge_runtime.device.tuning import remember, tune
-    from edge_runtime.interpreter import find_backend
-    from edge_runtime.model_file import read_model_file
-    from edge_runtime.records import to_json
-    from edge_runtime.text import text_table
+    from edge_runtime.inference.interpreter import find_backend
+    from edge_runtime.model.model_file import read_model_file
 
     file = read_model_file(model)
     if file.manifest is None:

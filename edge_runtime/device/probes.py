@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 
-from edge_runtime.chatter import spool, verbose
-from edge_runtime.child import child_environment, last_words, module_command
+from edge_runtime.common.child_process import child_environment, last_words, module_command
+from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.stderr_filter import spool, verbose
 from edge_runtime.errors import DigitsError, MissingPackage
-from edge_runtime.frozen import record
-from edge_runtime.interpreter import BACKENDS, Backend
+from edge_runtime.inference.interpreter import BACKENDS, Backend
 
 SECONDS = 60
 WORKS, MISSING, BROKEN, REFUSES, CRASHED, WRONG = "works", "missing", "broken", "refuses", "crashed", "wrong"
@@ -88,7 +88,7 @@ def _how_it_ended(code: int) -> str:
 
 
 def _try(backend: Backend, model: str | None) -> Probe:
-    from edge_runtime.interpreter import backend_version
+    from edge_runtime.inference.interpreter import backend_version
 
     if not importlib.util.find_spec(backend.module.partition(".")[0]):
         return Probe(backend.name, backend.package, "", MISSING, "is not installed")
@@ -150,9 +150,9 @@ def _first_cause(error: BaseException) -> str:
 def _golden(backend: Backend, model: str | None) -> tuple[str, str]:
     from pathlib import Path
 
-    from edge_runtime.classifier import Classifier
-    from edge_runtime.model_file import read_model_file
-    from edge_runtime.verification import verify
+    from edge_runtime.device.verification import verify
+    from edge_runtime.inference.classifier import Classifier
+    from edge_runtime.model.model_file import read_model_file
 
     file = read_model_file(Path(model) if model else None)
     if file.manifest is None:

@@ -3,10 +3,10 @@
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-from edge_runtime.device.mends import INSTALL, LITERT, for_interpreter, for_library, for_model, wheels
+from edge_runtime.common.frozen_dataclass import record
 from edge_runtime.device.probes import MISSING, REFUSES, WORKS, WRONG, Probe
+from edge_runtime.device.remedies import INSTALL, LITERT, for_interpreter, for_library, for_model, wheels
 from edge_runtime.device.system import System
-from edge_runtime.frozen import record
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 _PIP = "install it in a venv: python3 -m venv ~/digits && ~/digits/bin/"

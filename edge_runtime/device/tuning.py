@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.classifier import Classifier
+from edge_runtime.common.atomic_files import write_file
+from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.json_codec import read_json, to_json
 from edge_runtime.device.memory import remembered
 from edge_runtime.errors import DataError
-from edge_runtime.files import write_file
-from edge_runtime.frozen import record
-from edge_runtime.interpreter import Backend, backend_version
-from edge_runtime.model_file import ModelFile
-from edge_runtime.records import read_json, to_json
+from edge_runtime.inference.classifier import Classifier
+from edge_runtime.inference.interpreter import Backend, backend_version
+from edge_runtime.model.model_file import ModelFile
 
 BATCHES = (1, 10, 50, 200)
 ROUNDS = 7

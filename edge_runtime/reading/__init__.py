@@ -1,6 +1,7 @@
-"""Several digits in one picture: found, parted or put together where that makes digits of them, and read in order.
+"""`digits read`: several digits in one picture, split or merged where the model prefers that, in reading order.
 
-Flow: pixels -> ink -> marks in lines -> digits
+In: A picture of a line or a page.
+Out: a `Reading`: lines of digits with boxes.
 """
 
 from edge_runtime.reading.reader import Digit, Reader, Reading

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_runtime.cli_options import explanation_page, model_option, shipped_model_option, warn_of_model
 from edge_runtime.errors import BadArgument, InputError
-from edge_runtime.options import explanation_page, model_option, shipped_model_option, warn_of_model
 
 if TYPE_CHECKING:
+    from edge_runtime.inputs.files import Item
     from edge_runtime.reading.reader import Reader, Reading
-    from edge_runtime.sources.files import Item
 
 
 @click.command("read", epilog="Example: digits read note.jpg --explain how.png")
@@ -34,7 +34,7 @@ def read_command(
     what stands there is like no digit, or no digit is found at all, a line on stderr says so. Of several pictures each line begins with its
     picture's name. What cannot be read is a line on stderr; the others are answered, and the exit code is 4.
     """
-    from edge_runtime.classifier import Classifier
+    from edge_runtime.inference.classifier import Classifier
     from edge_runtime.reading.reader import Reader
 
     page = explanation_page(explain, force)
@@ -58,7 +58,7 @@ def read_command(
 
 
 def _paths(words: tuple[str, ...]) -> "Iterator[Item | Path]":
-    from edge_runtime.sources.files import expanded
+    from edge_runtime.inputs.files import expanded
 
     if "-" in words:
         raise BadArgument("digits read takes files, folders and patterns, no standard input")
@@ -67,9 +67,9 @@ def _paths(words: tuple[str, ...]) -> "Iterator[Item | Path]":
 
 def _readings(reader: "Reader", paths: "Iterable[Item | Path]") -> "Iterator[tuple[str, Reading | InputError]]":
     """What is read of each picture, or why it could not be used."""
-    from edge_runtime.images import read_pixels
+    from edge_runtime.inputs.files import Item
+    from edge_runtime.preprocessing.image_files import read_pixels
     from edge_runtime.reading.reader import LONGEST
-    from edge_runtime.sources.files import Item
 
     for path in paths:
         try:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.classifier import Classification, Classifier, check_numbers
-from edge_runtime.frozen import record
-from edge_runtime.likeness import Likeness
-from edge_runtime.photos.chain import find_ink
-from edge_runtime.photos.page import Mark, cut, find_marks, joined, parted
-from edge_runtime.photos.warnings import that_hold
-from edge_runtime.pixels import Image
+from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.pixels import Image
+from edge_runtime.inference.classifier import Classification, Classifier, check_numbers
+from edge_runtime.inference.out_of_distribution import Likeness
+from edge_runtime.preprocessing.pipeline import find_ink
+from edge_runtime.preprocessing.warnings import that_hold
+from edge_runtime.reading.page_layout import Mark, cut, find_marks, joined, parted
 
 LONGEST = 2048
 """Longer side that pages are reduced to: digits of a hundredth of it are still 20 pixels high."""

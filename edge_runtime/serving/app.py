@@ -9,16 +9,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Match, Route
 
 from edge_runtime.errors import DigitsError, InputError
-from edge_runtime.serving.call import Answer, Call, Handler, Upload, as_json
-from edge_runtime.serving.guard import ROUTE, App, Message, Receive, Send
-from edge_runtime.serving.log import Log
+from edge_runtime.serving.http.call import Answer, Call, Handler, Upload, as_json
+from edge_runtime.serving.http.guard import ROUTE, App, Message, Receive, Send
+from edge_runtime.serving.http.log import Log
+from edge_runtime.serving.http.refusals import Busy, Refusal
 from edge_runtime.serving.metrics import Metrics
-from edge_runtime.serving.openapi import OpenApi
-from edge_runtime.serving.page import Page
-from edge_runtime.serving.plain import Plain
-from edge_runtime.serving.refusals import Busy, Refusal
-from edge_runtime.serving.tf_serving import TFServing
-from edge_runtime.serving.v2 import HEADER_LENGTH, V2
+from edge_runtime.serving.page.own_routes import Plain
+from edge_runtime.serving.page.page import Page
+from edge_runtime.serving.protocols.openapi import OpenApi
+from edge_runtime.serving.protocols.tf_serving import TFServing
+from edge_runtime.serving.protocols.v2 import HEADER_LENGTH, V2
 
 Kept = dict[tuple[str, str], tuple[App, dict[str, str]]]
 """The endpoint and the parameters of a method and a path."""

@@ -67,7 +67,7 @@ def serve_command(
     NAME. The first is the default. Without one: small, nano and base. SIGHUP looks at the files at once, SIGTERM stops.
     """
     from edge_runtime.serving.compose import Settings, serve
-    from edge_runtime.serving.limits import Limits
+    from edge_runtime.serving.http.limits import Limits
 
     given = {name.removeprefix("max_"): value for name, value in limits.items() if value is not None}
     settings = Settings(
@@ -98,7 +98,7 @@ def name_models(words: tuple[str, ...]) -> dict[str, Path]:
     Raises:
         BadArgument: a name occurs twice, or cannot stand in a URL.
     """
-    from edge_runtime.files import check_name
+    from edge_runtime.common.atomic_files import check_name
 
     named: dict[str, Path] = {}
     for word in words:

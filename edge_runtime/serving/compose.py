@@ -8,22 +8,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
 
+from edge_runtime.common.frozen_dataclass import record
 from edge_runtime.errors import BadArgument
-from edge_runtime.frozen import record
 from edge_runtime.serving.app import make_app, with_cors
-from edge_runtime.serving.guard import LOOPBACK_HOSTS, Access, Guard
-from edge_runtime.serving.limits import Limits
-from edge_runtime.serving.listening import listen
-from edge_runtime.serving.log import Log
+from edge_runtime.serving.http.guard import LOOPBACK_HOSTS, Access, Guard
+from edge_runtime.serving.http.limits import Limits
+from edge_runtime.serving.http.listening import listen
+from edge_runtime.serving.http.log import Log
 from edge_runtime.serving.metrics import Metrics
-from edge_runtime.serving.models import Models
-from edge_runtime.serving.openapi import OpenApi
-from edge_runtime.serving.page import Page
-from edge_runtime.serving.plain import Plain
-from edge_runtime.serving.pool import Workers
+from edge_runtime.serving.models.pool import Workers
+from edge_runtime.serving.models.repository import Models
+from edge_runtime.serving.page.own_routes import Plain
+from edge_runtime.serving.page.page import Page
+from edge_runtime.serving.protocols.openapi import OpenApi
+from edge_runtime.serving.protocols.tf_serving import TFServing
+from edge_runtime.serving.protocols.v2 import V2
 from edge_runtime.serving.server import Task, run
-from edge_runtime.serving.tf_serving import TFServing
-from edge_runtime.serving.v2 import V2
 
 _ORIGIN = re.compile(r"https?://[\w.-]+(:\d+)?|\*")
 

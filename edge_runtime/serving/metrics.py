@@ -13,9 +13,9 @@ from importlib.util import find_spec
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from edge_runtime.serving.call import Answer, Call
-from edge_runtime.serving.models import Models
-from edge_runtime.serving.pool import Workers
+from edge_runtime.serving.http.call import Answer, Call
+from edge_runtime.serving.models.pool import Workers
+from edge_runtime.serving.models.repository import Models
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import HistogramMetricFamily, Metric

@@ -11,12 +11,12 @@ from typing import Any
 
 import uvicorn
 
-from edge_runtime.serving.connection import Connection
-from edge_runtime.serving.guard import HEADER_BYTES, App, Guard
-from edge_runtime.serving.limits import Limits
-from edge_runtime.serving.listening import accept_all
-from edge_runtime.serving.log import Forwarder, Log
-from edge_runtime.serving.models import Models
+from edge_runtime.serving.http.connection import Connection
+from edge_runtime.serving.http.guard import HEADER_BYTES, App, Guard
+from edge_runtime.serving.http.limits import Limits
+from edge_runtime.serving.http.listening import accept_all
+from edge_runtime.serving.http.log import Forwarder, Log
+from edge_runtime.serving.models.repository import Models
 from edge_runtime.serving.notify import notify
 
 _BACKLOG = 128

@@ -11,18 +11,23 @@ from dataclasses import dataclass, field
 
 from tests.anywhere.clock import CLOCKS
 
-_BY_THE_CLOCK = tuple(f"tests/benchmarks/test_{name}.py" for name in ("bench", "planted", "proof", "sustained", "timing"))
-_MEASURING = tuple(f"tests/benchmarks/test_{name}.py" for name in ("bench", "loadgen", "planted", "sustained", "timing", "workers"))
-_ISOLATION = ("tests/edge_runtime/test_isolation.py", "tests/edge_runtime/test_tuning.py")
-_SERVING = tuple(f"tests/edge_runtime/serving/test_{name}.py" for name in ("connection", "models", "stop"))
-_INTERPRETER = ("tests/edge_runtime/test_classifier.py", "tests/edge_runtime/test_verification.py")
+_BY_THE_CLOCK = tuple(
+    f"tests/benchmarks/{name}.py"
+    for name in ("runner/test_session", "runner/test_planted", "test_proof", "scenarios/test_sustained", "worker/test_timer")
+)
+_MEASURING = (*_BY_THE_CLOCK, "tests/benchmarks/scenarios/test_loadgen.py", "tests/benchmarks/worker/test_client.py")
+_ISOLATION = ("tests/edge_runtime/inference/test_isolated_runner.py", "tests/edge_runtime/device/test_tuning.py")
+_SERVING = tuple(
+    f"tests/edge_runtime/serving/{name}.py" for name in ("http/test_connection", "models/test_repository", "test_stop")
+)
+_INTERPRETER = ("tests/edge_runtime/inference/test_classifier.py", "tests/edge_runtime/device/test_verification.py")
 _CONVERSION = (
     "tests/convert/test_conversion.py",
-    "tests/convert/test_calibration.py",
-    "tests/convert/test_tidy.py",
-    "tests/convert/test_twin.py",
-    "tests/tools/test_calibrated.py",
-    "tests/tools/test_same_model.py",
+    "tests/convert/quantization/test_calibration.py",
+    "tests/convert/flatbuffer/test_strip.py",
+    "tests/convert/quantization/test_fake_quant_model.py",
+    "tests/tools/studies/training/test_calibrated.py",
+    "tests/tools/release/test_same_model.py",
 )
 
 

@@ -1,6 +1,6 @@
 """A plugin of pytest that gives the clock of EDGE_DIGITS_TEST_CLOCK to the children that are measured: `-p tests.anywhere.clock`.
 
-The process of the tests has it by its own PYTHONPATH; a child's is set by `benchmarks.workers`.
+The process of the tests has it by its own PYTHONPATH; a child's is set by `benchmarks.worker.client`.
 """
 
 import os
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.workers import Environment
+from benchmarks.worker.client import Environment
 
 CLOCKS = Path(__file__).parents[1] / "clocks"
 Variables = Callable[[Environment, int], dict[str, str]]

@@ -15,10 +15,10 @@ from tests.conftest import ROOT
 TELLING = """
 import json, os, subprocess, sys, time
 from pathlib import Path
-from benchmarks.timing import clock_step, clock_cost
-from benchmarks.workers import OURS
+from benchmarks.worker.timer import clock_step, clock_cost
+from benchmarks.worker.client import OURS
 
-CODE = "from benchmarks.timing import clock_step, clock_cost; step = clock_step(); print(step, clock_cost(step))"
+CODE = "from benchmarks.worker.timer import clock_step, clock_cost; step = clock_step(); print(step, clock_cost(step))"
 
 def test_tells():
     words = subprocess.run(OURS.command("timeit")[:1] + ["-c", CODE], env=OURS.variables(), capture_output=True, check=True).stdout.split()

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import crew, layers
-from benchmarks.workers import Environment, SubjectSpec, Worker
+from benchmarks.runner import worker_pool
+from benchmarks.scenarios import operators
+from benchmarks.worker.client import Environment, SubjectSpec, Worker
 from tests.conftest import ROOT
 
 CLOCKS = ROOT / "tests" / "clocks"
@@ -50,6 +51,6 @@ def planting(costs: Mapping[str, int], clock: str | None = f"invented=1,{COST}")
             super().__init__(planted(environment, clock), [planted_spec(subject, costs) for subject in subjects], images, pinned)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(crew, "Worker", Planted)
-        patch.setattr(layers, "Worker", Planted)
+        patch.setattr(worker_pool, "Worker", Planted)
+        patch.setattr(operators, "Worker", Planted)
         yield

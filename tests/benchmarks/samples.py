@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.measured import Machine
-from benchmarks.results import OURS, SCHEMA_VERSION, BenchResult, ColdStart, Condition, ModelResult, Start, Turn
-from edge_runtime.statistics import Accuracy
+from benchmarks.results.records import Machine
+from benchmarks.results.results import OURS, SCHEMA_VERSION, BenchResult, ColdStart, Condition, ModelResult, Start, Turn
+from edge_runtime.common.intervals import Accuracy
 
 MACHINE = Machine(
     board="Pi 4",

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.figures import per_call
-from benchmarks.results import ModelResult, read_results
-from benchmarks.tables import HEADER, machine_line
-from edge_runtime.classifier import Classifier
-from edge_runtime.statistics import accuracy_of
+from benchmarks.reporting.tables import HEADER, machine_line
+from benchmarks.results.results import ModelResult, read_results
+from benchmarks.stats.intervals import per_call
+from edge_runtime.common.intervals import accuracy_of
+from edge_runtime.inference.classifier import Classifier
 from tests.benchmarks.conftest import Bench
 from tests.commands import digits, one_line
 from tests.samples import arrays_of, write_npz
-from tests.train.test_plots import decode
+from tests.train.runs.test_plots import decode
 from train.data import Dataset
 
 

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bench
-from benchmarks.results import BenchResult
-from benchmarks.settings import Settings
-from edge_runtime.records import from_json, to_json
+from benchmarks.results.results import BenchResult
+from benchmarks.runner import session
+from benchmarks.runner.config import Settings
+from edge_runtime.common.json_codec import from_json, to_json
 from tests.benchmarks.planting import NS, planting
 from tests.benchmarks.samples import bench_result
-from tools import measure_models, prove_benchmark
-from tools.layout import Layout
-from tools.prove_benchmark import Pair, Proof, Whole, findings, prove
+from tools.release.layout import Layout
+from tools.studies.benchmarks import measure_models, prove_benchmark
+from tools.studies.benchmarks.prove_benchmark import Pair, Proof, Whole, findings, prove
 from train.data import Dataset
 
 SETTINGS = Settings("board", samples=60, starts=3)
@@ -22,8 +22,8 @@ SETTINGS = Settings("board", samples=60, starts=3)
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, mnist: Dataset) -> None:
     few = Dataset("few", mnist.x_train[:400], mnist.y_train[:400], mnist.x_test[:40], mnist.y_test[:40])
-    monkeypatch.setattr(bench, "_COLD_STARTS", 1)
-    monkeypatch.setattr(bench, "_LOOK_S", 0.01)
+    monkeypatch.setattr(session, "_COLD_STARTS", 1)
+    monkeypatch.setattr(session, "_LOOK_S", 0.01)
     monkeypatch.setattr(prove_benchmark, "load_dataset", lambda: few)
 
 
@@ -80,7 +80,7 @@ def test_measured_models_state_the_command_that_was_typed(monkeypatch: pytest.Mo
     monkeypatch.setattr(measure_models, "load_dataset", lambda _: None)
     (tmp_path / "benchmarks" / "reference").mkdir(parents=True)
     measure_models.main(["nano", "--board", "Pi 4"], Layout(tmp_path))
-    assert seen == ["python -m tools.measure_models nano --board 'Pi 4'"]
+    assert seen == ["python -m tools.studies.benchmarks.measure_models nano --board 'Pi 4'"]
     assert (tmp_path / "benchmarks" / "reference" / "models-Pi-4.json").exists()
 
 

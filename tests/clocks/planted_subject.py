@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.subjects import Subject, ours, prefix
+from benchmarks.backends import Subject, ours, prefix
 
 DISTRIBUTIONS = ()
 

@@ -91,7 +91,7 @@ if __name__ == "__main__":
 @pytest.mark.slow
 def test_killing_a_conversion_leaves_no_half_file(trained_cnn: Path, data_file: Path, tmp_path: Path) -> None:
     """In the middle of each file: what has a name can be read, and what is half written is hidden; the same command goes on."""
-    from edge_runtime.model_file import read_model_file
+    from edge_runtime.model.model_file import read_model_file
 
     out, script, written = tmp_path / "out", tmp_path / "killed.py", tmp_path / "written"
     script.write_text(_KILLED)

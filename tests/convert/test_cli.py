@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.model_file import read_model_file
+from edge_runtime.model.model_file import read_model_file
 from tests.commands import digits, one_line
 from tests.conftest import ROOT
 from tests.samples import arrays_of, write_npz
-from train.config import TrainingConfig
+from train.config.training_config import TrainingConfig
 from train.data import Dataset
-from train.training import train_run
+from train.loop.trainer import train_run
 
 NANO = ROOT / "edge_runtime" / "models" / "nano-fp32.tflite"
 

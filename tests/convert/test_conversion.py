@@ -8,21 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from convert.build import finished
 from convert.conversion import convert
+from convert.evaluation.gate import Limits
 from convert.export import export
-from convert.gate import Limits
-from convert.making import finished
-from convert.recipes import RECIPES
+from convert.quantization.recipes import RECIPES
 from convert.settings import ConversionSettings
-from convert.source import load_source
+from convert.source.source import load_source
 from edge_runtime.errors import BadArgument, InputError, ModelFileError, WouldOverwrite
-from edge_runtime.model_file import DEFAULT_MODEL, read_model_file
+from edge_runtime.model.model_file import DEFAULT_MODEL, read_model_file
 from tests.conftest import ROOT, TRAINED_CNN
 from tests.samples import arrays_of, write_npz
 from train.backend import keras
-from train.config import TrainingConfig
+from train.config.training_config import TrainingConfig
 from train.data import Dataset
-from train.training import fit, train_run
+from train.loop.trainer import fit, train_run
 
 
 def _predict(flatbuffer: bytes, images: np.ndarray) -> list[int]:
@@ -112,9 +112,9 @@ def test_two_processes_write_the_same_bytes(
 
 
 def test_the_shipped_model_is_what_the_released_weights_give(mnist: Dataset) -> None:
-    """Converting train/releases/small-seed0 again gives the FlatBuffer that the package ships, but for noise (tools/same_model.py)."""
-    from convert.converter import to_flatbuffer
-    from tools.same_model import same_but_for_noise
+    """Converting train/releases/small-seed0 again gives the FlatBuffer that ships, but for noise (tools/release/same_model.py)."""
+    from convert.source.tf_converter import to_flatbuffer
+    from tools.release.same_model import same_but_for_noise
 
     source = load_source(ROOT / "train" / "releases" / "small-seed0" / "model.keras", mnist)
     assert source.record is not None
@@ -303,7 +303,7 @@ def test_layers_are_called_by_a_few_letters(cnn_files: dict[str, Path]) -> None:
 
 def test_a_subclassed_model_is_converted_with_its_own_names() -> None:
     """Keras cannot copy it layer by layer."""
-    from convert.simplify import simplified
+    from convert.source.simplify import simplified
 
     class Own(keras.Model):  # type: ignore[misc]  # Keras has no types
         pass

@@ -12,11 +12,11 @@ from tests.conftest import ROOT
 CONVERT = """
 import hashlib, json, sys
 from pathlib import Path
-from convert.activations import ranges_on
+from convert.quantization.activation_ranges import ranges_on
 from convert.conversion import convert
-from convert.converter import to_flatbuffer, with_ranges
-from convert.recipes import RECIPES
-from convert.source import load_source
+from convert.source.tf_converter import to_flatbuffer, with_ranges
+from convert.quantization.recipes import RECIPES
+from convert.source.source import load_source
 from train.data import load_dataset
 from train.backend import keras
 

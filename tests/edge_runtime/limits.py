@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.waiting import PATIENCE
+from tools.support.waiting import PATIENCE
 
 SECONDS = 60  # of processor time: other work does not count
 

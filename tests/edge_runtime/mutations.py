@@ -6,8 +6,8 @@ import struct
 from random import Random
 from typing import Any
 
-from edge_runtime.archive import pack, unpack
-from edge_runtime.model_file import MODELS
+from edge_runtime.model.archive import pack, unpack
+from edge_runtime.model.model_file import MODELS
 
 FILES = [path.read_bytes() for path in sorted(MODELS.glob("*.tflite"))]
 PLAIN = [data[: unpack(data)[0]] for data in FILES]

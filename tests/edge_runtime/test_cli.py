@@ -11,7 +11,7 @@ import pytest
 
 from edge_runtime.cli import COMMANDS
 from edge_runtime.explanation import PANEL
-from edge_runtime.images import png_bytes
+from edge_runtime.preprocessing.image_files import png_bytes
 from edge_runtime.version import __version__
 from tests.commands import digits
 from tests.nondigits import invent_scribble

@@ -9,10 +9,10 @@ import PIL.ImageFont
 import pytest
 
 from edge_runtime import Classifier, explanation
-from edge_runtime.answers import Answer, Answerer
+from edge_runtime.classify.predictions import Answer, Answerer
 from edge_runtime.errors import BadArgument, WouldOverwrite
 from edge_runtime.explanation import GAP, LINE, MOST_ROWS, PANEL, WIDTH, Page
-from edge_runtime.images import png_bytes, read_picture
+from edge_runtime.preprocessing.image_files import png_bytes, read_picture
 from edge_runtime.reading import Reading
 from tests.commands import digits, one_line
 from tests.photos import invent_scene, jpeg_bytes, photograph

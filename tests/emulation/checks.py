@@ -9,10 +9,10 @@ from typing import Any
 
 from PIL import Image
 
-from convert.recipes import RECIPES
+from convert.quantization.recipes import RECIPES
 from edge_runtime import Classifier
-from edge_runtime.answers import Answerer
-from edge_runtime.images import read_picture, read_pixels
+from edge_runtime.classify.predictions import Answerer
+from edge_runtime.preprocessing.image_files import read_picture, read_pixels
 from edge_runtime.reading.reader import LONGEST, Reader
 
 from .devices import DIGITS, LINE, PHOTOS, PICTURES, SHARED, Device

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.conftest import made_once
 from tests.photos import invent_scene, jpeg_bytes, photograph, write_line
-from tools import wheelhouse
+from tools.release import wheelhouse
 
 from .devices import COMPARED, LINE, PHOTOS, PICTURES
 

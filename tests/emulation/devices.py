@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tools import wheelhouse
+from tools.release import wheelhouse
 
 from .boards import HERE, Board, Machine, boot, cached_folder
 

@@ -12,7 +12,7 @@ import sys
 import numpy as np
 
 from edge_runtime import Classifier
-from edge_runtime.interpreter import make_interpreter
+from edge_runtime.inference.interpreter import make_interpreter
 
 
 def main(model: str, images: str, outputs: str, backend: str) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from edge_runtime import Classifier
-from edge_runtime.model_file import read_model_file
+from edge_runtime.model.model_file import read_model_file
 from tests.conftest import ROOT
-from train.config_file import RELEASED as NAMES
+from train.config.config_file import RELEASED as NAMES
 
 from . import checks
 from .boards import HERE, PI3, PI4, Board, boot
@@ -31,9 +31,9 @@ def _on(board: Board, runtime: str) -> object:
 @pytest.fixture(scope="module")
 def released(mnist: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the released models by every recipe."""
+    from convert.evaluation.gate import Limits
     from convert.export import export
-    from convert.gate import Limits
-    from convert.recipes import RECIPES as ALL
+    from convert.quantization.recipes import RECIPES as ALL
     from convert.settings import ConversionSettings
 
     folder = tmp_path_factory.mktemp("released")

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tools import wheelhouse
+from tools.release import wheelhouse
 
 from .boards import CHECKOUT, PI2, PI4, PI4_32BIT, PI4_TRIXIE, Board, boot
 from .guide import INSTALL_32BIT, INSTALL_64BIT, OFFLINE

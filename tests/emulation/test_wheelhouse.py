@@ -1,4 +1,4 @@
-"""tools/wheelhouse.py, without network: what it asks pip for, what it tells the user."""
+"""tools/release/wheelhouse.py, without network: what it asks pip for, what it tells the user."""
 
 import zipfile
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import wheelhouse
+from tools.release import wheelhouse
 
 from .boards import CHECKOUT
 from .guide import INSTALL_32BIT, INSTALL_64BIT, OFFLINE

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from edge_runtime import Classifier
+from edge_runtime.device.verification import verify
 from edge_runtime.errors import ModelFileError
-from edge_runtime.verification import verify
 
 
 def main(folder: str, backend: str) -> None:

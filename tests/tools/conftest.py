@@ -9,9 +9,9 @@ from filelock import FileLock
 
 from tests.conftest import invent_digits
 from tests.samples import arrays_of, write_npz
-from tools.layout import Layout
+from tools.release.evaluation import SEEDS, seed_folder
+from tools.release.layout import Layout
 from train.data import Dataset
-from train.release_results import SEEDS, seed_folder
 
 CONFIG = '# Tiny.\nmodel = "cnn"\nconvolutions = "8k5s2v,16k3s2,24k3"\nepochs = 8\nbatch_size = 32\nlearning_rate = 0.01\n'
 
@@ -46,8 +46,8 @@ def _once(layout: Layout, stage: str, work: Callable[[], None]) -> Layout:
 @pytest.fixture(scope="session")
 def trained(many: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Layout:
     """A checkout with the runs of nano, three seeds of it."""
-    from train.config_file import read_config
-    from train.training import train_run
+    from train.config.config_file import read_config
+    from train.loop.trainer import train_run
 
     base = tmp_path_factory.getbasetemp()
     layout = Layout((base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "checkout")
@@ -65,7 +65,7 @@ def trained(many: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Layout:
 @pytest.fixture(scope="session")
 def evaluated(trained: Layout, many_file: Path) -> Layout:
     """The same with evaluations and shipped files, by the script."""
-    from tools.evaluate_release import main
+    from tools.release.evaluate import main
 
     def work() -> None:
         for seed in SEEDS:
@@ -77,8 +77,8 @@ def evaluated(trained: Layout, many_file: Path) -> Layout:
 @pytest.fixture(scope="session")
 def described(evaluated: Layout, many_file: Path) -> Layout:
     """The same with a measurement and the page, by the scripts."""
-    from tools.measure_models import main as measure
-    from tools.models.__main__ import main as describe
+    from tools.pages.models.__main__ import main as describe
+    from tools.studies.benchmarks.measure_models import main as measure
 
     def work() -> None:
         measure(["nano", "--board", "Pi 4", "--samples", "200", "--data", str(many_file)], evaluated)

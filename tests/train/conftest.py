@@ -14,9 +14,9 @@ import pytest
 from filelock import FileLock
 
 from tests.commands import Answer, digits
-from tools.waiting import PATIENCE
-from train.config import Augmentation, TrainingConfig, parse_convolutions
-from train.progress import Progress
+from tools.support.waiting import PATIENCE
+from train.config.training_config import Augmentation, TrainingConfig, parse_convolutions
+from train.loop.progress import Progress
 
 # A small network with every switch on, so that whatever a run has to remember is there: state of the optimiser, average, statistics, views.
 RECIPE = TrainingConfig(

@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_runtime.common.pixels import as_text
 from edge_runtime.errors import DigitsError
-from edge_runtime.pixels import as_text
 from tests.commands import Answer, digits, one_line
 from tests.conftest import draw_digit
 from tests.samples import arrays_of, write_idx_folder, write_npz
 from tests.train.conftest import Run
-from tests.train.test_plots import decode, grid_pixels
+from tests.train.runs.test_plots import decode, grid_pixels
 from train.backend import keras, tf
-from train.config import TrainingConfig
-from train.config_file import read_config, release_config
+from train.config.config_file import read_config, release_config
+from train.config.training_config import TrainingConfig
 from train.data import Dataset
-from train.plots import sample_grid
-from train.runs import read_record
+from train.runs.plots import sample_grid
+from train.runs.store import read_record
 
 INVENTED_TEXT = """\
 {path}  sha256 {sha}
@@ -278,7 +278,7 @@ def test_train_replaces_a_run_with_force(data_file: Path, tmp_path: Path) -> Non
 def test_a_run_that_goes_astray_leaves_no_files(monkeypatch: pytest.MonkeyPatch, data_file: Path, tmp_path: Path) -> None:
     """NaN loss: one line with advice, exit 1."""
     broken = keras.Sequential([keras.Input((784,)), keras.layers.Rescaling(float("nan")), keras.layers.Dense(10)])
-    monkeypatch.setattr("train.training.build", lambda *_: broken)
+    monkeypatch.setattr("train.loop.trainer.build", lambda *_: broken)
     message = one_line(digits("train", "linear", "--epochs", 1, "--data", data_file, "--runs", tmp_path), 1)
     assert message == "digits: the loss became nan in epoch 1; try a lower learning rate\n"
     assert not list(tmp_path.iterdir())
@@ -337,7 +337,7 @@ def test_a_release_is_judged_on_the_test_images(monkeypatch: pytest.MonkeyPatch,
 
     (tmp_path / "nano.toml").write_text('model = "linear"\nepochs = 1\n')
     monkeypatch.setattr("train.cli.release_config", lambda name: tmp_path / "nano.toml")
-    monkeypatch.setattr("train.training.train_run", look)
+    monkeypatch.setattr("train.loop.trainer.train_run", look)
     for name in ("nano", "teacher"):
         one_line(digits("train", "--release", name, "--seed", 2, "--data", data_file, "--runs", tmp_path), 1)
     config = TrainingConfig("linear", epochs=1, seed=2)
@@ -352,6 +352,6 @@ def test_quick_is_a_committed_recipe_for_the_cnn(monkeypatch: pytest.MonkeyPatch
         asked.append((config, folder))
         raise DigitsError("seen")
 
-    monkeypatch.setattr("train.training.train_run", look)
+    monkeypatch.setattr("train.loop.trainer.train_run", look)
     one_line(digits("train", "cnn", "--quick", "--seed", 4, "--data", data_file, "--runs", tmp_path), 1)
     assert asked == [(read_config(release_config("quick"), seed=4), tmp_path / "quick")]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import environments
+from tools.support import environments
 
 
 @dataclass(frozen=True)
@@ -44,5 +44,5 @@ def find_python(version: str) -> str:
 
 
 def make_environment(folder: Path, version: str, *wanted: str, by_pip: bool | None = None) -> Path:
-    """The bin folder of a new environment of that Python with `wanted` in it; see `tools.environments.make_environment`."""
+    """The bin folder of a new environment of that Python with `wanted` in it; see `tools.support.environments.make_environment`."""
     return environments.make_environment(folder, find_python(version), *wanted, by_pip=by_pip).parent

@@ -7,23 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from convert import runtimes, trials
+from convert.build import untrained
+from convert.compatibility import operator_support, runtime_environments
+from convert.compatibility.operator_support import TABLE, Release, State, known, obstacles, proven, uses
+from convert.compatibility.runtime_environments import CannotTry, environment, try_file
+from convert.compatibility_check import DoesNotRun, choose, fit_lines, with_fit
 from convert.conversion import convert
-from convert.fitting import DoesNotRun, choose, fit_lines, with_fit
-from convert.making import untrained
-from convert.recipes import RECIPES
-from convert.runtimes import TABLE, Release, State, known, obstacles, proven, uses
+from convert.quantization.recipes import RECIPES
 from convert.settings import ConversionSettings
-from convert.source import load_source
-from convert.trials import CannotTry, environment, try_file
-from edge_runtime.graph import read_graph
+from convert.source.source import load_source
+from edge_runtime.model.graph import read_graph
 from tests.commands import digits
 from tests.conftest import ROOT, TRAINED_CNN
 from tests.samples import arrays_of, write_npz
 from tests.test_released import NAMES
-from tools.operator_inputs import is_proven
-from tools.operator_samples import Sample, make_samples
-from tools.prove_operators import ENVIRONMENTS, Outcome, conclusions, run_everywhere, table_text
+from tools.release.operators.inputs import is_proven
+from tools.release.operators.prove import ENVIRONMENTS, Outcome, conclusions, run_everywhere, table_text
+from tools.release.operators.samples import Sample, make_samples
 from train.data import Dataset, load_dataset
 
 pytestmark = [pytest.mark.venvs, pytest.mark.xdist_group("runtimes")]  # which share 13 environments
@@ -68,7 +68,7 @@ def test_released_models_run_where_the_table_says_and_not_where_it_says_not(rele
 @pytest.mark.parametrize("model", ["cnn_files", "mlp_files"])
 def test_files_are_tried_in_the_very_release(model: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Golden images in tflite-runtime 2.14.0: passed by every recipe but the one that the table says it refuses, with its own words."""
-    monkeypatch.setattr(trials, "cache_folder", lambda: ENVIRONMENTS)
+    monkeypatch.setattr(runtime_environments, "cache_folder", lambda: ENVIRONMENTS)
     for recipe, path in request.getfixturevalue(model).items():
         found = try_file(path.read_bytes(), OLD)
         refused = (model, recipe) == ("mlp_files", "int4")
@@ -81,8 +81,8 @@ def test_a_file_that_the_table_calls_unproven_can_be_tried(mnist_slice: Dataset,
     source = load_source(TRAINED_CNN, mnist_slice)
     table = proven()
     rows = {use: row for use, row in table.rows.items() if use.operator != "MEAN"}
-    monkeypatch.setattr(runtimes, "proven", lambda: dataclasses.replace(table, rows=rows))
-    monkeypatch.setattr(trials, "cache_folder", lambda: ENVIRONMENTS)
+    monkeypatch.setattr(operator_support, "proven", lambda: dataclasses.replace(table, rows=rows))
+    monkeypatch.setattr(runtime_environments, "cache_folder", lambda: ENVIRONMENTS)
     settings = ConversionSettings(runs_on=("armv7",))
     with pytest.raises(DoesNotRun, match=r"MEAN .* is unproven on tflite-runtime 2.14.0; --try-runtimes tries it"):
         choose(source, [RECIPES["int8"]], settings, leave_out=False)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.images import png_bytes
-from edge_runtime.model_file import read_model_file
+from edge_runtime.model.model_file import read_model_file
+from edge_runtime.preprocessing.image_files import png_bytes
 from tests.conftest import ROOT
 from train.data import Dataset
 

@@ -11,10 +11,10 @@ import pytest
 from packaging.version import Version
 
 from edge_runtime.cli import COMMANDS
-from edge_runtime.images import png_bytes
-from edge_runtime.model_file import read_model_file
+from edge_runtime.model.model_file import read_model_file
+from edge_runtime.preprocessing.image_files import png_bytes
 from tests.conftest import ROOT
-from tools.environments import install, installed
+from tools.support.environments import install, installed
 from train.data import Dataset
 
 from .environments import Environment, make_environment
@@ -69,9 +69,9 @@ def test_the_wheel_is_small_and_holds_what_it_should(wheel: Path) -> None:
     assert {name for name in names if name.endswith(".tflite")} == models | {"benchmarks/reference.tflite"}
     wanted = {
         "benchmarks/templates/report.html.j2",
-        "convert/proven_operators.json",
+        "convert/compatibility/proven_operators.json",
         "edge_runtime/py.typed",
-        "edge_runtime/serving/page.html",
+        "edge_runtime/serving/page/page.html",
     }
     assert wanted | {f"edge_runtime/models/likeness.{suffix}" for suffix in ("json", "npy")} <= set(names)
     assert not [name for name in names if name.endswith((".npz", ".keras"))]

@@ -1,7 +1,7 @@
-"""Data sets of 28x28 grey images and the fixed splits of them. numpy only, so it loads on a device too.
+"""Data sets of 28x28 grey images and their fixed splits. numpy only, so it loads on a device too.
 
-Imports: edge_runtime (errors, pixel contract).
-Imported by: train, convert, benchmarks.
+In: mnist.npz, another .npz of that layout, or a folder of IDX files.
+Out: a `Dataset` with training, validation and test split.
 """
 
 from train.data.dataset import Dataset, Split, load_dataset

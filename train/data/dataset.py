@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.common.npz import read_arrays
+from edge_runtime.common.pixels import SIDE
 from edge_runtime.errors import DataError
-from edge_runtime.npz import read_arrays
-from edge_runtime.pixels import SIDE
 from train.data.idx import read_idx
 from train.data.splits import validation_count
 

@@ -1,6 +1,5 @@
-"""Experiments: a grid of trainings, the table of what came out, and what follows from the numbers.
+"""Experiments: a grid of trainings, the table of results, and findings that hold over seeds.
 
-Imports: edge_runtime, train (config, data, training, runs, plots); convert is handed in as a function by `cli`.
-Imported by: nobody.
-Flow: mnist.npz -> experiments/<name>/{experiment.json, cells/*.json, table.csv, report.md, *.png}
+In: A data set and a grid of settings.
+Out: experiments/<name>/{experiment.json, cells/*.json, table.csv, report.md, *.png}.
 """

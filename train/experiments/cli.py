@@ -12,23 +12,23 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.common.atomic_files import check_name
+from edge_runtime.common.text_table import text_table
 from edge_runtime.errors import BadArgument, DigitsError
-from edge_runtime.files import check_name
-from edge_runtime.text import text_table
-from train.config import ACTIVATIONS, OPTIMIZERS
+from train.cli_options import data_option
+from train.config.training_config import ACTIVATIONS, OPTIMIZERS
 from train.data import load_dataset
 from train.experiments.grid import Grid, parse_list, read_grid
 from train.interrupt import INTERRUPTED
-from train.options import data_option
-from train.versions import installed_versions
+from train.runs.versions import installed_versions
 
 _LISTS = ("hidden_layers", "units", "activations", "epochs", "optimizers", "seeds")
 
 
 def to_int8(model: Any, images: NDArray[np.uint8]) -> bytes:
     """The FlatBuffer of a Keras model's int8 version, calibrated on uint8 [N, 28, 28] images."""
-    from convert.converter import to_flatbuffer
-    from convert.recipes import RECIPES
+    from convert.quantization.recipes import RECIPES
+    from convert.source.tf_converter import to_flatbuffer
 
     return to_flatbuffer(model, RECIPES["int8"], images)
 

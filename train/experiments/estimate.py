@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from train.config import TrainingConfig
+from train.config.training_config import TrainingConfig
 from train.experiments.grid import Setting, setting_of
 
 Measured = Sequence[tuple[TrainingConfig, float]]

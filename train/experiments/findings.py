@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from statistics import fmean
 
-from train.experiments.cells import CellResult
 from train.experiments.contrasts import Estimate, Verdict, all_of, any_of, contrast, verdict
 from train.experiments.grid import Setting, setting_of
+from train.experiments.trial import CellResult
 
 NEAR = 0.25  # points of accuracy below a training's best that count as having got there
 WORTH = 0.1  # points of accuracy: a gain that is surely smaller is none

@@ -11,9 +11,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.common.json_codec import checked
 from edge_runtime.errors import BadArgument, DataError, InputError
-from edge_runtime.records import checked
-from train.config import ACTIVATIONS, OPTIMIZERS, TrainingConfig
+from train.config.training_config import ACTIVATIONS, OPTIMIZERS, TrainingConfig
 
 MOST_CELLS = 100_000
 _NUMBERS = ("hidden_layers", "units", "epochs", "seeds")

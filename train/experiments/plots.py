@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from train.experiments.grid import Setting
 from train.experiments.table import Row
-from train.plots import png
+from train.runs.plots import png
 
 MOST_PANELS = 16
 MOST_ROWS = 80

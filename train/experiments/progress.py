@@ -7,9 +7,9 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from train.config import TrainingConfig
-from train.experiments.cells import CellResult
+from train.config.training_config import TrainingConfig
 from train.experiments.estimate import time_left
+from train.experiments.trial import CellResult
 
 
 class Progress:

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 
-from edge_runtime.cluster import connect, outcomes, share, worker_count
+from edge_runtime.distributed.cluster import connect, outcomes, share, worker_count
 from edge_runtime.errors import DataError, DigitsError
 from train.data import Dataset
-from train.experiments.cells import CellResult, ToInt8, train_cell
 from train.experiments.findings import Finding, find
 from train.experiments.plots import accuracy_by_epochs, accuracy_by_parameters, seed_spread
 from train.experiments.progress import Progress
 from train.experiments.store import Store
 from train.experiments.table import Row, as_csv, report, rows
-from train.versions import ALIKE
+from train.experiments.trial import CellResult, ToInt8, train_cell
+from train.runs.versions import ALIKE
 
 TABLE, REPORT = "table.csv", "report.md"
 _PICTURES = (

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from edge_runtime.common.atomic_files import write_file
+from edge_runtime.common.json_codec import from_json, to_json
 from edge_runtime.errors import BadArgument, DataError, DigitsError, InputError, WouldOverwrite
-from edge_runtime.files import write_file
-from edge_runtime.records import from_json, to_json
-from train.experiments.cells import CellResult
 from train.experiments.grid import Grid
-from train.folder_lock import hold
+from train.experiments.trial import CellResult
+from train.runs.lock import hold
 
 FORMAT = 1
 ASKED, CELLS = "experiment.json", "cells"

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from statistics import fmean, stdev
 
-from train.experiments.cells import CellResult
 from train.experiments.contrasts import Verdict
 from train.experiments.findings import Finding
 from train.experiments.grid import Grid, Setting, setting_of
 from train.experiments.store import Asked
+from train.experiments.trial import CellResult
 
 CSV_COLUMNS = (
     *("hidden_layers", "units", "activation", "epochs", "optimizer", "seeds", "seeds_missing"),

@@ -1,7 +1,5 @@
-"""Search of small networks: Optuna proposes, workers train, convert and measure, a study folder keeps what came out.
+"""Architecture search: Optuna proposes small networks, workers train, convert and measure them.
 
-Imports: edge_runtime, train. What it needs of convert and benchmarks (int8 bytes, latency) it is handed as functions; `cli.py`, a
-    composition root, hands them.
-Imported by: nobody.
-Flow: mnist.npz -> searches/<name>/{study.json, journal.log, trials.csv, report.md, pareto.png, points/<point>.toml} -> runs/<name>-<point>/
+In: A data set and limits; int8 conversion and latency measurement are passed in as functions by `cli`.
+Out: searches/<name>/{study.json, journal.log, trials.csv, report.md, pareto.png, points/<point>.toml}.
 """

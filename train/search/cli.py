@@ -12,14 +12,14 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.common.atomic_files import check_name, refuse_to_overwrite
+from edge_runtime.common.text_table import text_table
 from edge_runtime.errors import BadArgument, DigitsError
-from edge_runtime.files import check_name, refuse_to_overwrite
-from edge_runtime.text import text_table
+from train.cli_options import data_option
 from train.data import load_dataset
 from train.interrupt import INTERRUPTED
-from train.options import data_option
-from train.run_summary import print_run
-from train.runs import is_stopped, refuse_taken_run
+from train.runs.store import is_stopped, refuse_taken_run
+from train.runs.summary import print_run
 from train.search.points import DEFAULT_SEARCHES, point_file, read_point, training_command
 from train.search.settings import check_options, make_plan, read_settings
 from train.search.space import SPACES
@@ -150,7 +150,7 @@ def _train(folder: Path, point: str, epochs: int | None, seed: int | None, data_
     if data.sha256 != settings.plan.data_sha256:
         raise BadArgument(f"{folder} searched on {settings.plan.data_source}, this is {data.source}; give that one with --data")
 
-    from train.training import train_run  # loads TensorFlow
+    from train.loop.trainer import train_run  # loads TensorFlow
 
     record = train_run(config, data, run, force=force, resume=resume)
     print_run(record, run, "the same command")
@@ -158,8 +158,8 @@ def _train(folder: Path, point: str, epochs: int | None, seed: int | None, data_
 
 def int8_flatbuffer(model: Any, images: NDArray[np.uint8]) -> bytes:
     """A Keras model as an int8 TFLite FlatBuffer, calibrated on uint8 [N, 28, 28]."""
-    from convert.converter import to_flatbuffer
-    from convert.recipes import find_recipe
+    from convert.quantization.recipes import find_recipe
+    from convert.source.tf_converter import to_flatbuffer
 
     return to_flatbuffer(model, find_recipe("int8"), images)
 
@@ -168,9 +168,9 @@ def litert_latency(flatbuffer: bytes, images: NDArray[np.uint8]) -> Latency:
     """Time one image after the other, uint8 [N, 28, 28], on one thread of LiteRT: medians of several batches of calls."""
     import psutil
 
-    from benchmarks.latency import measure
-    from edge_runtime.classifier import Classifier
-    from edge_runtime.model_file import parse_model_file
+    from benchmarks.worker.latency import measure
+    from edge_runtime.inference.classifier import Classifier
+    from edge_runtime.model.model_file import parse_model_file
 
     busy = psutil.cpu_percent(0.3)  # also lets the last batches settle that trainings have prepared
     classifier = Classifier(parse_model_file(flatbuffer, "trial"), threads=1, backend="litert", trusted=True)
@@ -184,8 +184,8 @@ def machine_kind() -> MachineKind:
     Raises:
         MissingPackage: LiteRT is not installed on it.
     """
-    from benchmarks.machine import cpu_name
-    from edge_runtime.interpreter import backend_version, find_backend
+    from benchmarks.system.info import cpu_name
+    from edge_runtime.inference.interpreter import backend_version, find_backend
 
     backend = find_backend("litert")
     return MachineKind(platform.machine(), cpu_name(), f"{backend.package} {backend_version(backend)}")

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from train.plots import png
+from train.runs.plots import png
 from train.search.study import Trial
 
 _TICKS = (1, 2, 5)

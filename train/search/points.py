@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_runtime.common.atomic_files import write_file
 from edge_runtime.errors import BadArgument
-from edge_runtime.files import write_file
-from train.config import TrainingConfig
-from train.config_file import read_config
+from train.config.config_file import read_config
+from train.config.training_config import TrainingConfig
 from train.search.settings import Plan
 
 if TYPE_CHECKING:

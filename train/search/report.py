@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_runtime.statistics import Accuracy
+from edge_runtime.common.intervals import Accuracy
 from train.search.points import point_file, training_command
 from train.search.settings import Settings
 from train.search.space import architecture

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_runtime.cluster import connect, outcomes_in_turn, share
+from edge_runtime.common.atomic_files import write_file
+from edge_runtime.distributed.cluster import connect, outcomes_in_turn, share
 from edge_runtime.errors import DigitsError
-from edge_runtime.files import write_file
 from train.data import Dataset
+from train.runs.versions import ALIKE
 from train.search.pareto import pareto_front
 from train.search.plots import pareto_plot
 from train.search.points import write_points
@@ -24,7 +25,6 @@ from train.search.settings import (
 )
 from train.search.study import Study, Trial, open_study
 from train.search.trial import ForeignMachine, Tools, run_trial
-from train.versions import ALIKE
 
 REPORT = "report.md"
 _FIRST_FAILURES = 3  # so many before any success: it is not the networks that are wrong

@@ -4,13 +4,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.common.atomic_files import write_file
+from edge_runtime.common.json_codec import read_json, to_json
 from edge_runtime.errors import BadArgument, DigitsError
-from edge_runtime.files import write_file
-from edge_runtime.records import read_json, to_json
-from train.config import TrainingConfig
-from train.config_file import config_of
+from train.cli_options import STANDARD_AUGMENTATION
+from train.config.config_file import config_of
+from train.config.training_config import TrainingConfig
 from train.data import Dataset
-from train.options import STANDARD_AUGMENTATION
 from train.search.space import SPACES, Limits, check_limits
 from train.search.trial import ForeignMachine, MachineKind
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Protocol, TypeVar
 
+from edge_runtime.common.pixels import SIDE
 from edge_runtime.errors import BadArgument
-from edge_runtime.pixels import SIDE
-from train.config import Convolution
+from train.config.training_config import Convolution
 
 T = TypeVar("T")
 WIDTHS = (4, 8, 12, 16, 24, 32, 40, 48, 56, 64)

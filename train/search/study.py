@@ -17,9 +17,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from edge_runtime.common.json_codec import checked
 from edge_runtime.errors import DataError
-from edge_runtime.records import checked
-from train.config import TrainingConfig
+from train.config.training_config import TrainingConfig
 from train.search.settings import Plan
 from train.search.space import SPACES, architecture
 from train.search.trial import Outcome

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.common.intervals import Accuracy
 from edge_runtime.errors import DigitsError
-from edge_runtime.graph import read_graph
-from edge_runtime.statistics import Accuracy
-from train.config import TrainingConfig
+from edge_runtime.model.graph import read_graph
+from train.config.training_config import TrainingConfig
 from train.data import Dataset, calibration_indices
-from train.progress import Progress
+from train.loop.progress import Progress
+from train.loop.threads import limit_threads, one_training
 from train.search.turns import measuring_turn, training_turn
-from train.threads import limit_threads, one_training
 
 _TIMED_IMAGES = 100
 
@@ -109,7 +109,7 @@ def run_trial(config: TrainingConfig, data: Dataset, tools: Tools, kind: Machine
 def _train(config: TrainingConfig, data: Dataset, tools: Tools, give_way: Callable[[], None]) -> tuple[bytes, Accuracy, int]:
     limit_threads(1)
     from train.backend import keras
-    from train.training import fit
+    from train.loop.trainer import fit
 
     keras.utils.clear_session()  # or a worker's memory grows from trial to trial
     trained = fit(config, data, progress=_GivesWay(config.epochs, give_way))

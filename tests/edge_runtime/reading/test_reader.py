@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from edge_runtime import Classifier
-from edge_runtime.images import read_pixels
+from edge_runtime.preprocessing.image_files import read_pixels
 from edge_runtime.reading import Digit, Reader, Reading
 from tests.commands import digits, one_line
 from tests.photos import invent_scene, jpeg_bytes, photograph, write_line

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tools.load import Running, served
-from tools.waiting import PATIENCE
+from tools.studies.serving.load import Running, served
+from tools.support.waiting import PATIENCE
 from train.data import Dataset
 
 SEVEN_STROKES = [[[0.25, 0.15], [0.75, 0.15], [0.4, 0.9]]]

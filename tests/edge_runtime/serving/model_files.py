@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.archive import pack, unpack
-from edge_runtime.model_file import MODELS, read_model_file
+from edge_runtime.model.archive import pack, unpack
+from edge_runtime.model.model_file import MODELS, read_model_file
 
 SMALL, NANO = (MODELS / f"{name}-int8.tflite" for name in ("small", "nano"))
 

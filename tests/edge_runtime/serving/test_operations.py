@@ -16,14 +16,14 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from edge_runtime.model_file import read_model_file
+from edge_runtime.model.model_file import read_model_file
 from edge_runtime.serving.cli import serve_command
-from edge_runtime.serving.log import Log
+from edge_runtime.serving.http.log import Log
 from edge_runtime.serving.notify import notify
 from tests.conftest import ROOT
 from tests.edge_runtime.serving.conftest import SEVEN_STROKES, ask, connected, label_of, received
-from tools.load import Running, served, started
-from tools.waiting import PATIENCE
+from tools.studies.serving.load import Running, served, started
+from tools.support.waiting import PATIENCE
 
 UNIT = (ROOT / "docs" / "digits-serve.service").read_text()
 HARDENED = """
@@ -194,7 +194,7 @@ def test_failures_are_logged_with_their_traceback_and_told_without(monkeypatch: 
     import asyncio
 
     from edge_runtime.serving.app import _Endpoint
-    from edge_runtime.serving.call import Answer, Call
+    from edge_runtime.serving.http.call import Answer, Call
 
     async def broken(call: Call) -> Answer:
         raise KeyError("secret")

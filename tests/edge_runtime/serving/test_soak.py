@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.soak import REQUESTS, soak
+from tools.studies.serving.soak import REQUESTS, soak
 from train.data import Dataset
 
 

@@ -13,12 +13,12 @@ import pytest
 from edge_runtime.errors import BadArgument
 from edge_runtime.serving.cli import name_models
 from edge_runtime.serving.compose import Settings, address, allowed_hosts, is_loopback
-from edge_runtime.serving.limits import Limits
+from edge_runtime.serving.http.limits import Limits
 from tests.commands import digits, one_line
 from tests.edge_runtime.serving.conftest import ask, binary_body, connected, received
 from tests.edge_runtime.serving.model_files import with_wrong_golden
-from tools.load import Running, http_request, served, started
-from tools.waiting import PATIENCE, until
+from tools.studies.serving.load import Running, http_request, served, started
+from tools.support.waiting import PATIENCE, until
 
 INFER = "/v2/models/small/infer"
 # `digits serve` that gives clients more than a second for their last requests: on a busy machine theirs may be long on the way.

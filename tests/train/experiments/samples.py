@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from itertools import pairwise
 
-from edge_runtime.statistics import Accuracy, wilson_interval
-from train.config import TrainingConfig
-from train.experiments.cells import CellResult
+from edge_runtime.common.intervals import Accuracy, wilson_interval
+from train.config.training_config import TrainingConfig
 from train.experiments.grid import Grid, key_of
-from train.runs import Epoch
+from train.experiments.trial import CellResult
+from train.runs.store import Epoch
 
 IMAGES = 5_000
 VERSIONS = {"edge-digits": "0.1.0", "tensorflow": "2.21.0", "keras": "3.15.1", "numpy": "2.4.6"}

@@ -15,8 +15,8 @@ from dask.distributed import Client
 
 from tests.clusters import hold_cells, running
 from tests.commands import Answer, digits, one_line
-from tools.local_cluster import ROOT, local_cluster
-from tools.waiting import PATIENCE, until
+from tools.support.local_cluster import ROOT, local_cluster
+from tools.support.waiting import PATIENCE, until
 from train.experiments import run
 
 pytestmark = pytest.mark.slow

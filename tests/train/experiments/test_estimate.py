@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.config import TrainingConfig
+from train.config.training_config import TrainingConfig
 from train.experiments.estimate import time_left
 from train.experiments.grid import Grid
 

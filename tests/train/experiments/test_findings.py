@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.train.experiments.samples import IMAGES, invent_result, invent_results
-from train.config import TrainingConfig
-from train.experiments.cells import CellResult
+from train.config.training_config import TrainingConfig
 from train.experiments.contrasts import Verdict
 from train.experiments.findings import Finding, epochs_needed, find, second_half
 from train.experiments.grid import Grid, key_of
+from train.experiments.trial import CellResult
 
 GRID = Grid(hidden_layers=(0, 1, 2, 3), activations=("relu", "tanh"), seeds=(0, 1, 2, 3))
 LAYERS, NEEDS, DIMINISH, EPOCHS, ACTIVATION = (

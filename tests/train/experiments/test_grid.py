@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge_runtime.errors import BadArgument, DataError
 from tests.commands import digits, one_line
-from train.config import ACTIVATIONS, OPTIMIZERS
+from train.config.training_config import ACTIVATIONS, OPTIMIZERS
 from train.experiments.grid import Grid, key_of, parse_list, read_grid, setting_of
 
 

@@ -1,14 +1,14 @@
-"""What docs/scaling.md says follows from what tools/scaling.py measured."""
+"""What docs/scaling.md says follows from what tools/studies/training/scaling.py measured."""
 
 import re
 from dataclasses import replace
 
 import pytest
 
-from tools.marked import filled
-from tools.scaling import DOC, Measured, Task, answer, estimate, table
-from train.experiments.cells import CellResult
+from tools.pages.marked import filled
+from tools.studies.training.scaling import DOC, Measured, Task, answer, estimate, table
 from train.experiments.grid import Grid
+from train.experiments.trial import CellResult
 
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 MEASURED = Measured(

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_runtime.common.json_codec import from_json, to_json
 from edge_runtime.errors import BadArgument, DataError, DigitsError, InputError, WouldOverwrite
-from edge_runtime.records import from_json, to_json
 from tests.train.experiments.samples import VERSIONS, invent_result
-from train.experiments.cells import CellResult
 from train.experiments.grid import Grid, key_of
 from train.experiments.store import Asked, open_store
+from train.experiments.trial import CellResult
 
 GRID = Grid(hidden_layers=(0, 1), units=(8,), activations=("relu",), epochs=(3,), seeds=(0, 1))
 ASKED = Asked(GRID, "invented.npz", "ab" * 32, VERSIONS)

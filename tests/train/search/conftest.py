@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from edge_runtime.statistics import Accuracy, wilson_interval
-from tools.waiting import PATIENCE, until
+from edge_runtime.common.intervals import Accuracy, wilson_interval
+from tools.support.waiting import PATIENCE, until
 from train.data import Dataset
 from train.search.settings import Plan, Settings, make_plan
 from train.search.study import Trial

@@ -13,9 +13,9 @@ import pytest
 from tests.commands import digits, one_line
 from tests.train.conftest import interrupting
 from tests.train.search.conftest import KilledStudy
-from train import training
-from train.config_file import read_config
-from train.runs import read_record
+from train.config.config_file import read_config
+from train.loop import trainer
+from train.runs.store import read_record
 from train.search.cli import machine_kind
 from train.search.settings import read_settings
 
@@ -86,7 +86,7 @@ def test_a_point_stopped_in_its_first_epoch_goes_on(
     name = next(row["name"] for row in _rows(killed_study.folder) if row["on_front"] == "1")
     words = ("search", "--name", "small", "--searches", killed_study.folder.parent, "--data", data_file, "--runs", tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(training, "Progress", interrupting({1}))
+        patch.setattr(trainer, "Progress", interrupting({1}))
         answer = digits(*words, "--train", name, "--epochs", 1)
     assert (answer.code, answer.err) == (130, "stopped after 0 of 1 epochs; the same command goes on\n")
     assert not (tmp_path / f"small-{name}" / "checkpoint.npz").exists()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge_runtime.errors import BadArgument, DataError
 from tests.train.search.conftest import HERE, ended
-from train.config_file import config_of, read_config
+from train.config.config_file import config_of, read_config
 from train.search.pareto import pareto_front
 from train.search.plots import pareto_plot
 from train.search.points import config_text, read_point, write_points

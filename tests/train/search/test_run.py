@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from edge_runtime.cluster import connect, outcomes_in_turn, share
+from edge_runtime.distributed.cluster import connect, outcomes_in_turn, share
 from edge_runtime.errors import DigitsError
 from tests.commands import digits
 from tests.train.search.conftest import ELSEWHERE, HERE, outcome
 from tests.train.search.work import slow_process
 from train.data import Dataset
+from train.runs.versions import ALIKE
 from train.search import run
 from train.search.run import Workers, search
 from train.search.settings import Plan
 from train.search.trial import ForeignMachine, Tools
-from train.versions import ALIKE
 
 
 def _never(*_arguments: object) -> Any:

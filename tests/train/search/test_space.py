@@ -8,9 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edge_runtime.errors import BadArgument
-from edge_runtime.graph import read_graph
-from train.config import TrainingConfig, parse_convolutions
-from train.config_file import config_of
+from edge_runtime.model.graph import read_graph
+from train.config.config_file import config_of
+from train.config.training_config import TrainingConfig, parse_convolutions
 from train.search.cli import int8_flatbuffer
 from train.search.space import MOST_MULTIPLY_ADDS, SPACES, Choose, Limits, check_limits, convolutions_cost, hidden_cost
 
@@ -95,7 +95,7 @@ def _accepted(space: str, limit: int) -> bool:
 @pytest.mark.parametrize("text", ["16k5s2v,24k3,dk3s2,32k1", "8k3s2,dk5v,12k1"])
 def test_bytes_are_foretold_to_the_last_one(text: str) -> None:
     """Of a really converted network without a constant of zeros, which the converter would leave out."""
-    from train.models import build
+    from train.model.architectures import build
 
     config = TrainingConfig("cnn", convolutions=parse_convolutions(text))
     model = build(config)

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from edge_runtime.errors import DigitsError
-from edge_runtime.model_file import read_model_file
+from edge_runtime.model.model_file import read_model_file
 from tests.train.search.conftest import ELSEWHERE, HERE
-from train.config import TrainingConfig
+from train.config.training_config import TrainingConfig
 from train.data import Dataset
 from train.search import trial
 from train.search.settings import one_kind

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.errors import DigitsError
-from tools.waiting import PATIENCE
+from tools.support.waiting import PATIENCE
 from train.search.turns import measuring_turn, only_process, training_turn
 
 _TRAINING = """

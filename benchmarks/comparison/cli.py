@@ -1,0 +1,163 @@
+"""Commands about results files: `digits report` and `digits choose`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from benchmarks.comparison.choose import Choice, Limits, Option, choose, commands, of_board
+from benchmarks.comparison.comparable import check_comparable, read_all
+from edge_runtime.common.atomic_files import refuse_to_overwrite, write_file
+from edge_runtime.common.text_table import text_table
+from edge_runtime.errors import BadArgument, LimitsNotMet, RegressionFound
+
+_RESULTS = click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RESULTS.json...")
+
+
+@click.command("report", epilog="Example: digits report results/pi4.json results/pi5.json --out report.html")
+@_RESULTS
+@click.option("--out", type=click.Path(path_type=Path), default="report.html", show_default=True, help="The page, one file.")
+@click.option("--markdown", is_flag=True, help="Print tables for a README instead.")
+@click.option("--diff", "is_diff", is_flag=True, help="Find regressions between two results of one machine: OLD NEW.")
+@click.option("--force", is_flag=True, help="Replace the page.")
+def report_command(results: Sequence[Path], out: Path, markdown: bool, is_diff: bool, force: bool) -> None:
+    """Show results of digits bench: one page with tables that sort, plots, differences, and warnings on top.
+
+    With --diff OLD NEW, say which models became slower, and exit 3 if one did.
+    """
+    if is_diff and (len(results) != 2 or markdown):
+        raise BadArgument(f"--diff takes two results files, OLD and NEW, and no --markdown; there are {len(results)}")
+    if is_diff:
+        _diff(results)
+        return
+    if not markdown:
+        _refuse_inputs(out, results)
+        refuse_to_overwrite(out, force)
+    named = read_all(results)
+    differences = check_comparable(named)
+
+    from benchmarks.comparison import page
+    from benchmarks.reporting.html import render
+
+    if markdown:
+        for line in differences:
+            click.echo(f"note: {line}", err=True)
+        click.echo(page.markdown(named), nl=False)
+        return
+    title = "Benchmarks: " + ", ".join(found.name for found in named)
+    write_file(out, render(title, page.sections(named, differences), sortable=True), force)
+    click.echo(f"written: {out}")
+
+
+def _refuse_inputs(out: Path, results: Sequence[Path]) -> None:
+    """No --force makes results of hours into a page."""
+    for path in results:
+        if out.resolve() == path.resolve() or (out.exists() and path.exists() and out.samefile(path)):
+            raise BadArgument(f"--out {out} is one of the results files; name the page otherwise")
+
+
+def _diff(paths: Sequence[Path]) -> None:
+    old, new = read_all(paths)
+    differences = check_comparable([old, new], one_machine=True)
+
+    from benchmarks.comparison.compare import diff
+    from benchmarks.comparison.page import DIFF_HEADER, diff_rows, diff_rule
+    from benchmarks.reporting.warnings import warnings
+
+    found = diff(old.result, new.result)
+    click.echo(text_table(DIFF_HEADER, diff_rows(found)))
+    for text in (diff_rule(), *differences, *found.notes):
+        click.echo(f"note: {text}")
+    for label, _ in found.itself:
+        click.echo(f"note: {label} is the reference model: by its ratio to itself it cannot be judged")
+    for label, where in [*((label, old.name) for label in found.gone), *((label, new.name) for label in found.new)]:
+        click.echo(f"note: {label} is in {where} alone")
+    for named in (old, new):
+        for text in warnings(named.result):
+            click.echo(f"note: {named.name}: {text}")
+    if found.slower:
+        raise RegressionFound("; ".join(f"{one.label} takes {100 * (one.ratio - 1):.1f} % longer" for one in found.slower))
+
+
+@click.command("choose", epilog="Example: digits choose results/*.json --max-latency-us 50 --min-accuracy 99.5 --max-bytes 65536")
+@_RESULTS
+@click.option("--max-latency-us", type=click.FloatRange(min=0, min_open=True), help="Of one image: the median in microseconds.")
+@click.option("--min-accuracy", type=click.FloatRange(0, 100), help="On the test images, in percent.")
+@click.option("--max-bytes", type=click.IntRange(min=1), help="Of the file.")
+@click.option("--board", help="Which board's results count, if they are of several.")
+def choose_command(
+    results: Sequence[Path], max_latency_us: float | None, min_accuracy: float | None, max_bytes: int | None, board: str | None
+) -> None:
+    """Choose a model from results of digits bench: the most accurate one within the limits.
+
+    Prints all models with the Pareto front marked, what each limit excluded, the pick, the runner-up, and the commands that make and
+    check the pick. Exits 3 if no model is within the limits.
+    """
+    from benchmarks.reporting.warnings import warnings
+    from convert.quantization.recipes import RECIPES
+
+    named = of_board(read_all(results), board)
+    differences = check_comparable(named)
+    found = choose(named, Limits(max_latency_us, min_accuracy, max_bytes))
+    click.echo(
+        text_table(
+            ("model", "p50", "accuracy", "file", "Pareto front", "excluded by"), [_row(option, found) for option in _sorted(found)]
+        )
+    )
+    for line in [*differences, *(f"{one.name}: {text}" for one in named for text in warnings(one.result))]:
+        click.echo(f"note: {line}")
+    for label in found.unjudged:
+        click.echo(f"note: {label} has no accuracy, and is left out")
+    for limit, options in found.excluded.items():
+        click.echo(f"{limit}: excludes {len(options)} of {len(found.options)}" + (f" ({_names(options)})" if options else ""))
+    if found.pick is None:
+        raise LimitsNotMet(f"no model on {found.board} is within the limits")
+    click.echo(f"pick: {found.pick.label}: {_figures(found.pick)}; {_reason(found)}")
+    if found.runner_up:
+        click.echo(f"runner-up: {found.runner_up.label}: {_figures(found.runner_up)}; {_trade(found.pick, found.runner_up)}")
+    shorts = {recipe.name: recipe.short for recipe in RECIPES.values()}
+    advice = commands(found.pick, shorts.get)
+    for command in advice.make:
+        click.echo(f"make it: {command}")
+    for command in advice.check:
+        click.echo(f"check it: {command}")
+
+
+def _sorted(found: Choice) -> list[Option]:
+    return sorted(found.options, key=lambda option: (-option.percent, option.latency_us))
+
+
+def _row(option: Option, found: Choice) -> tuple[str, ...]:
+    excluded = [limit for limit, options in found.excluded.items() if option in options]
+    front = "yes" if option in found.front else ""
+    return (
+        option.label,
+        f"{option.latency_us:,.1f} us",
+        f"{option.percent:.2f} %",
+        f"{option.bytes:,} B",
+        front,
+        ", ".join(excluded),
+    )
+
+
+def _names(options: Sequence[Option]) -> str:
+    return ", ".join(option.label for option in options)
+
+
+def _figures(option: Option) -> str:
+    return f"{option.percent:.2f} % right, {option.latency_us:,.1f} us, {option.bytes:,} bytes"
+
+
+def _reason(found: Choice) -> str:
+    left = len(found.options) - len({option.label for options in found.excluded.values() for option in options})
+    return f"the most accurate of the {left} within the limits" if left > 1 else "the only one within the limits"
+
+
+def _trade(pick: Option, other: Option) -> str:
+    """What the runner-up has for what it lacks."""
+    low, high = pick.model.accuracy.interval if pick.model.accuracy else (0.0, 0.0)
+    within = ", which is within the pick's 95 % interval" if low <= other.percent <= high else ""
+    return (
+        f"{pick.percent - other.percent:.2f} points fewer{within}, {other.latency_us / pick.latency_us:.2f} times the time, "
+        f"{other.bytes / pick.bytes:.2f} times the bytes"
+    )

@@ -1,0 +1,210 @@
+"""The sections of the page about several results files: warnings on top, then tables and plots."""
+
+from collections.abc import Sequence
+
+from benchmarks.comparison import plots
+from benchmarks.comparison.comparable import Named
+from benchmarks.comparison.compare import FALSE_ALARMS, LEAST, Diff, Times
+from benchmarks.reporting.disturbances import is_disturbed
+from benchmarks.reporting.extra_tables import further_tables
+from benchmarks.reporting.html import Picture, Section, Table
+from benchmarks.reporting.tables import HEADER, Row, as_markdown, machine_line, microseconds, middle, milliseconds, rows
+from benchmarks.reporting.warnings import notes, warnings
+from benchmarks.results.results import BenchResult, ModelResult
+from benchmarks.stats.intervals import Ratio, ratio
+
+DISTURBED = "disturbed"
+_COLD_HEADER = (
+    "results",
+    "model",
+    "recipe",
+    "process",
+    "imports",
+    "load",
+    "first answer",
+    "in all",
+    "memory",
+    "at its peak",
+    "installed",
+)
+DIFF_HEADER = ("model", "p50 old", "p50 new", "new / old", "over the reference", "95 % interval", "p (Holm)", "")
+
+
+def sections(results: Sequence[Named], differences: Sequence[str]) -> list[Section]:
+    """The whole page. `differences`: in what the results differ, as `check_comparable` found."""
+    doubts = [f"{named.name}: {text}" for named in results for text in warnings(named.result)]
+    absent = [f"{named.name}: not measured: {text}" for named in results for text in named.result.absent]
+    return [
+        Section(
+            "Where from",
+            paragraphs=[f"{named.name}: {machine_line(named.result)}. Made by: {named.result.command}." for named in results],
+            warnings=[*differences, *doubts, *absent],
+        ),
+        Section(
+            "Models",
+            paragraphs=(
+                "Medians and tails of one image; click on a heading to sort. docs/benchmarking.md says how they were measured.",
+            ),
+            tables=(Table(("results", *HEADER), [(named.name, *row) for named in results for row in rows(named.result)]),),
+            pictures=[
+                picture
+                for named in results
+                if any(model.accuracy for model in named.result.models)
+                for picture in (
+                    Picture(
+                        plots.accuracy_against_latency(named.result),
+                        f"{named.name}: accuracy against latency, with the Pareto front",
+                    ),
+                    Picture(
+                        plots.accuracy_against_size(named.result), f"{named.name}: accuracy against size, with the Pareto front"
+                    ),
+                )
+            ],
+        ),
+        Section(
+            "Tails",
+            pictures=[Picture(plots.tails(named.result), f"{named.name}: p50, p90 and p99 of one image") for named in results],
+        ),
+        *_meanwhile(results),
+        *_further(results),
+        *_cold(results),
+        Section(
+            "Differences",
+            paragraphs=(
+                "Each model's median over that of the first model of its run, within each process. "
+                "An interval that holds 1 shows no difference.",
+            ),
+            tables=(
+                Table(("results", "model", "over", "ratio", "95 % interval"), [row for named in results for row in _ratios(named)]),
+            ),
+        ),
+    ]
+
+
+def _ratios(named: Named) -> list[Row]:
+    first = named.result.models[0]
+    return [(named.name, model.label, first.label, *ratio_cells(ratio(model, first))) for model in named.result.models[1:]]
+
+
+def ratio_cells(found: Ratio) -> Row:
+    """The value, and its interval if there is one."""
+    interval = "-" if found.interval is None else f"{found.interval[0]:.3f} to {found.interval[1]:.3f}"
+    return f"{found.value:.3f}", interval
+
+
+def _meanwhile(results: Sequence[Named]) -> list[Section]:
+    """What the machine did during each part of a run, and how each process's median compares: disturbed ones are marked in both."""
+    body = [
+        (
+            named.name,
+            found.when,
+            DISTURBED if is_disturbed(found) else "",
+            f"{found.seconds:,.1f}",
+            f"{found.busy_percent:.1f} %",
+            *(_told(value, unit) for value, unit in ((found.stolen_percent, " %"), (found.waited_percent, " %"))),
+            *(_told(value, unit) for value, unit in ((found.megahertz, " MHz"), (found.celsius, " C"))),
+        )
+        for named in results
+        for found in named.result.conditions
+    ]
+    if not body:
+        return []
+    header = ("results", "when", "", "seconds", "other programs", "host", "waited", "clock", "warmest")
+    caption = f"{DISTURBED}: something from outside took part of that time. Waited: the measured processes, for a processor."
+    pictures = [
+        Picture(plots.processes(named.result), f"{named.name}: each process's median over that of all; a cross: {DISTURBED}")
+        for named in results
+    ]
+    return [Section("The machine meanwhile", tables=(Table(header, body, caption),), pictures=pictures)]
+
+
+def _told(value: float | None, unit: str) -> str:
+    return "-" if value is None else f"{value:,.1f}{unit}"
+
+
+def _further(results: Sequence[Named]) -> list[Section]:
+    """Bound, LoadGen and sustained work: a table for each results file, since each has speeds of its own machine in its caption."""
+    return [
+        Section(f"{table.name}: {named.name}", tables=(Table(table.header, table.rows, table.caption),))
+        for named in results
+        for table in further_tables(named.result)
+    ]
+
+
+def _cold(results: Sequence[Named]) -> list[Section]:
+    started = [(named, model) for named in results for model in named.result.models if model.cold]
+    if not started:
+        return []
+    body = [(named.name, model.label, model.recipe, *_cold_cells(model)) for named, model in started]
+    pictures = [
+        Picture(plots.cold_starts(named.result), f"{named.name}: from starting Python to the first answer, by its parts")
+        for named in results
+        if any(model.cold for model in named.result.models)
+    ]
+    caption = (
+        "Medians of processes of their own; memory: proportional set size after some answers; installed: with all that is required."
+    )
+    return [Section("Cold start and memory", tables=(Table(_COLD_HEADER, body, caption),), pictures=pictures)]
+
+
+def _cold_cells(model: ModelResult) -> Row:
+    parts = (
+        [start.process_ns for start in model.cold],
+        [start.imports_ns for start in model.cold],
+        [start.load_ns for start in model.cold],
+        [start.first_ns for start in model.cold],
+        [start.total_ns for start in model.cold],
+    )
+    memory = (
+        [start.steady_bytes for start in model.cold],
+        [start.peak_bytes for start in model.cold],
+        [sum(model.installed.values())],
+    )
+    return (*(milliseconds(middle(part)) for part in parts), *(_megabytes(middle(part)) for part in memory))
+
+
+def _megabytes(count: int | None) -> str:
+    return "-" if not count else f"{count / 1e6:,.1f} MB"
+
+
+def markdown(results: Sequence[Named]) -> str:
+    """Tables for a README, each with where it is from, its command, what could not be measured, and the doubts."""
+    return "\n\n".join(_markdown(named.result) for named in results) + "\n"
+
+
+def _markdown(result: BenchResult) -> str:
+    lines = notes(result)
+    text = f"{as_markdown(HEADER, rows(result))}\n\n{machine_line(result)}. Made by `{result.command}`."
+    return "\n".join((f"{text}\n", *(f"- {line}" for line in lines))) if lines else text
+
+
+def diff_rows(found: Diff) -> list[Row]:
+    """A row for each model of both runs, and for the reference that they are compared by."""
+    label, times = found.reference
+    return [
+        *(
+            (
+                one.label,
+                *_times_cells(one.times),
+                f"{one.ratio:.3f}",
+                f"{one.interval[0]:.3f} to {one.interval[1]:.3f}",
+                f"{one.p:.2g}",
+                "SLOWER" if one.slower else "faster" if one.faster else "",
+            )
+            for one in found.differences
+        ),
+        *((label, *_times_cells(times), "-", "-", "-", "is the reference") for label, times in found.itself),
+        (f"reference: {label}", *_times_cells(times), "-", "-", "-", ""),
+    ]
+
+
+def _times_cells(times: Times) -> Row:
+    return microseconds(int(times.old)), microseconds(int(times.new)), f"{times.ratio:.3f}"
+
+
+def diff_rule() -> str:
+    """What is called a regression."""
+    return (
+        f"slower: by more than {100 * LEAST:g} %, relative to the reference model of its own run, where chance alone would show as much in "
+        f"less than {100 * FALSE_ALARMS:g} % of unchanged runs, all models together"
+    )

@@ -1,0 +1,77 @@
+"""Plots of the page about results files, as the bytes of PNG files."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.reporting.disturbances import disturbed_processes
+from benchmarks.reporting.plots import accuracy_against_latency, accuracy_against_size, png
+from benchmarks.results.results import BenchResult, ColdStart
+from benchmarks.stats.intervals import median_ns, process_medians, tail_ns
+
+__all__ = ["accuracy_against_latency", "accuracy_against_size", "cold_starts", "processes", "tails"]
+
+_PARTS = {"process": "process_ns", "imports": "imports_ns", "load": "load_ns", "first answer": "first_ns"}
+
+
+def tails(result: BenchResult) -> bytes:
+    """Median, p90 and p99 of each model on one line; what samples cannot support is left out."""
+    figure, axes = _rows([model.label for model in result.models])
+    named: set[str] = set()
+    for number, model in enumerate(result.models):
+        times = [median_ns(model.median_turns), tail_ns(model, 90), tail_ns(model, 99)]
+        known = [time / 1_000 for time in times if time is not None]
+        axes.plot(known, [number] * len(known), color="gray", linewidth=1)
+        for time, marker, name in zip(times, "o|d", ("p50", "p90", "p99"), strict=True):
+            if time is not None:
+                axes.plot(time / 1_000, number, marker, color="C0", markersize=7, label=None if name in named else name)
+                named.add(name)
+    axes.set_xscale("log")
+    axes.set_xlabel("us of one image (logarithmic)")
+    if named:
+        axes.legend(fontsize=8)
+    return png(figure)
+
+
+def processes(result: BenchResult) -> bytes:
+    """Each process's median over the middle one, by model: how much processes differ, and whether the disturbed ones do."""
+    figure, axes = _rows([model.label for model in result.models])
+    disturbed = disturbed_processes(result)
+    for number, model in enumerate(result.models):
+        medians = process_medians(model.median_turns)
+        middle = median(medians.values())
+        for process, value in medians.items():
+            marker, colour = ("x", "C3") if process in disturbed else ("o", "C0")
+            axes.plot(100 * (value / middle - 1), number, marker, color=colour, markersize=5, alpha=0.7)
+    axes.set_xlabel("% from the middle process")
+    return png(figure)
+
+
+def cold_starts(result: BenchResult) -> bytes:
+    """From starting Python to the first answer: bars of the parts' medians."""
+    started = [model for model in result.models if model.cold]
+    figure, axes = _rows([model.label for model in started])
+    for number, model in enumerate(started):
+        left = 0.0
+        for part, (name, field) in enumerate(_PARTS.items()):
+            width = _middle(model.cold, field)
+            axes.barh(number, width, left=left, color=f"C{part}", label=name if number == 0 else None)
+            left += width
+    axes.set_xlabel("ms")
+    axes.legend(fontsize=8)
+    return png(figure)
+
+
+def _middle(starts: Sequence[ColdStart], field: str) -> float:
+    return float(median(getattr(start, field) for start in starts)) / 1e6
+
+
+def _rows(labels: Sequence[str]) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(7.5, 1.4 + 0.32 * len(labels)), layout="constrained")
+    axes = figure.subplots()
+    axes.set_yticks(range(len(labels)), labels, fontsize=8)
+    axes.invert_yaxis()
+    axes.grid(alpha=0.3, axis="x")
+    return figure, axes

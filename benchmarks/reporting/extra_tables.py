@@ -1,0 +1,197 @@
+"""Further tables of a result, beside that of the models: the bound, MLPerf LoadGen, answering without rest. Header and rows of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from benchmarks.reporting.tables import Row, accuracy_text, interval_text, microseconds
+from benchmarks.results.results import OURS, BenchResult, Limits, ModelResult, Window
+from benchmarks.stats.intervals import BesideLoadGen, added_ns, beside_loadgen, bound_ns, median_ns, per_call
+
+
+@dataclass(frozen=True)
+class Further:
+    """A table, and what a reader has to know of it. Without rows there is nothing to show."""
+
+    name: str
+    header: Row
+    rows: Sequence[Row]
+    caption: str
+
+
+def further_tables(result: BenchResult) -> list[Further]:
+    """Those that this result has something for."""
+    return [
+        table
+        for table in (
+            _sweeps(result),
+            _bound(result),
+            _layers(result),
+            _loadgen(result),
+            _other_scenarios(result),
+            _sustained(result),
+        )
+        if table.rows
+    ]
+
+
+def _sweeps(result: BenchResult) -> Further:
+    found = []
+    for model in (model for model in result.models if model.sweeps):
+        for threads, batch, turns in (
+            (result.threads, 1, model.median_turns),
+            *((sweep.threads, sweep.batch, sweep.turns) for sweep in model.sweeps),
+        ):
+            middle = median_ns(turns)
+            image = microseconds(middle // batch)
+            found.append((model.label, str(threads), str(batch), microseconds(middle), interval_text(turns), image))
+    header = ("model", "threads", "batch", "median of a call", "95 % interval", "of an image")
+    return Further(
+        "Threads and batches",
+        header,
+        found,
+        "In turns with single images, whose row comes first; a median of fewer than 20 samples says little, and has no interval.",
+    )
+
+
+def _bound(result: BenchResult) -> Further:
+    found = [_bound_row(model, result.limits) for model in result.models] if result.limits else []
+    caption = ""
+    if result.limits:
+        peak, speed = max(result.limits.multiply_adds), max(result.limits.bytes)
+        caption = (
+            f"Bound: the longer of multiply-adds at {peak / 1e9:,.1f} billion a second, as numpy's product of float32 matrices "
+            f"reaches, and bytes of weights at {speed / 1e9:,.1f} GB a second, as copying in a core's own cache does. It is a bound for "
+            "float32 alone: 8-bit products can be faster, so that an int8 model may lie below 1."
+        )
+    header = ("model", "multiply-adds", "bytes", "float32 bound", "p50", "times the bound")
+    return Further("How far from the machine's limit", header, found, caption)
+
+
+def _bound_row(model: ModelResult, limits: Limits) -> Row:
+    middle, bound = median_ns(model.median_turns), bound_ns(model, limits)
+    return (
+        model.label,
+        "-" if model.multiply_adds is None else f"{model.multiply_adds:,}",
+        f"{model.payload_bytes:,}",
+        "-" if bound is None else f"{bound / 1_000:,.2f} us",
+        microseconds(middle),
+        "-" if bound is None else f"{middle / bound:.1f}",
+    )
+
+
+def _layers(result: BenchResult) -> Further:
+    found = []
+    for model in result.models:
+        for number, (before, prefix) in enumerate(pairwise(model.layers), 1):
+            added, interval = added_ns(before.turns, prefix.turns)
+            shape = "x".join(map(str, prefix.output[1:]))
+            low, high = (f"{value / 1_000:,.2f}" for value in interval)
+            found.append(
+                (
+                    model.label,
+                    str(number),
+                    prefix.operator,
+                    shape,
+                    f"{prefix.multiply_adds:,}",
+                    f"{added / 1_000:,.2f} us",
+                    f"{low} to {high} us",
+                )
+            )
+    header = ("model", "operator", "", "output", "multiply-adds", "time", "95 % interval")
+    caption = (
+        "What the first k operators take less what the first k - 1 take, from graphs that were cut: the package has no profiler."
+    )
+    return Further("Operators", header, found, caption)
+
+
+def _loadgen(result: BenchResult) -> Further:
+    found = []
+    for model in _ours(result) if result.loadgen else []:
+        assert result.loadgen
+        pairs = [beside_loadgen(result, model, percent) for percent in (50, 90)]
+        runs = result.loadgen.single_streams(model.label)
+        cells = [cell for pair in pairs for cell in (_beside(pair) if pair else ("-",) * 4)]
+        found.append((model.label, *cells, f"{sum(run.valid for run in runs)} of {len(runs)}"))
+    caption = ""
+    if result.loadgen and result.loadgen.empty_ns:
+        own = median(result.loadgen.empty_ns) / 1_000
+        caption = (
+            f"SingleStream of mlcommons-loadgen {result.loadgen.release}, in the same processes, between our turns. A query that is "
+            f"answered at once takes {own:.2f} us by its clock: that is its own way through Python, and is in its figures; the second "
+            "ratio is without it. Valid is what it calls so by our settings: as many queries as we have calls, and no least duration."
+        )
+    header = ("model", "p50", "LoadGen's p50", "ratio", "without", "p90", "LoadGen's p90", "ratio", "without", "valid runs")
+    return Further("MLPerf LoadGen, one image after the other", header, found, caption)
+
+
+def _beside(pair: BesideLoadGen) -> Row:
+    ratios = f"{pair.ours / pair.theirs:.3f}", f"{pair.ours / pair.without_empty:.3f}"
+    return microseconds(int(pair.ours)), microseconds(int(pair.theirs)), *ratios
+
+
+def _other_scenarios(result: BenchResult) -> Further:
+    found = []
+    for model in _ours(result) if result.loadgen else []:
+        assert result.loadgen
+        runs = {(run.scenario, run.accuracy is None): run for run in result.loadgen.runs if run.model == model.label}
+        if not any(run.scenario != "SingleStream" for run in result.loadgen.runs):
+            continue
+        several, offline = runs.get(("MultiStream", True)), runs.get(("Offline", True))
+        p99 = several.figure("99.00 percentile latency (ns)") if several else None
+        speed = offline.figure("Samples per second") if offline else None
+        modes = [runs.get((scenario, False)) for scenario in ("SingleStream", "MultiStream", "Offline")]
+        found.append(
+            (
+                model.label,
+                "-" if p99 is None else microseconds(int(p99)),
+                "-" if speed is None else f"{speed:,.0f}",
+                "yes" if several and offline and several.valid and offline.valid else "no",
+                *(accuracy_text(run.accuracy) if run else "-" for run in modes),
+            )
+        )
+    header = ("model", "MultiStream: p99 of 8", "Offline: images a second", "valid", "accuracy: single", "of 8", "offline")
+    return Further(
+        "MLPerf LoadGen, batches and accuracy", header, found, "What LoadGen itself states; its summaries are in the results file."
+    )
+
+
+def _sustained(result: BenchResult) -> Further:
+    found = [(model.label, *_windows(model.sustained)) for model in result.models if model.sustained]
+    header = ("model", "seconds", "first third", "last third", "last / first", "celsius", "MHz", "uJ an answer")
+    return Further(
+        "Answering without rest",
+        header,
+        found,
+        "Medians of groups of calls. Energy is the whole processor's, with all that runs on it.",
+    )
+
+
+def _windows(windows: Sequence[Window]) -> Row:
+    first, last = thirds_ns(windows)
+    seconds = sum(window.condition.seconds for window in windows)
+    warmth = [window.condition.celsius for window in windows if window.condition.celsius is not None]
+    clocks = [window.condition.megahertz for window in windows if window.condition.megahertz is not None]
+    energy = [window.microjoules for window in windows if window.microjoules is not None]
+    answers = sum(window.turn.group * len(window.turn.samples_ns) for window in windows if window.microjoules is not None)
+    return (
+        f"{seconds:,.0f}",
+        f"{first / 1_000:,.1f} us",
+        f"{last / 1_000:,.1f} us",
+        f"{last / first:.3f}",
+        f"{warmth[0]:.0f} to {max(warmth):.0f}" if warmth else "not told",
+        f"{min(clocks):,.0f} to {max(clocks):,.0f}" if clocks else "not told",
+        f"{sum(energy) / answers:,.1f}" if energy else "not told",
+    )
+
+
+def thirds_ns(windows: Sequence[Window]) -> tuple[float, float]:
+    """The median nanoseconds of a call in the first third of the windows, and in the last."""
+    count = -(-len(windows) // 3)
+    first, last = (median(per_call([window.turn for window in part]).tolist()) for part in (windows[:count], windows[-count:]))
+    return first, last
+
+
+def _ours(result: BenchResult) -> list[ModelResult]:
+    return [model for model in result.models if model.way == OURS]

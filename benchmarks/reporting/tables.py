@@ -1,0 +1,99 @@
+"""Benchmark results as tables: the one place where nanoseconds and bytes become other units."""
+
+from collections.abc import Sequence
+
+from benchmarks.results.results import OURS, BenchResult, ModelResult, Turn
+from benchmarks.stats.intervals import median_interval, median_ns, tail_ns
+from edge_runtime.common.intervals import Accuracy
+
+HEADER = (
+    "model",
+    "recipe",
+    "file",
+    "payload",
+    "test accuracy (95 % interval)",
+    "p50",
+    "95 % interval",
+    "p90",
+    "p99",
+    "cold start",
+    "memory",
+)
+Row = tuple[str, ...]
+
+
+def rows(result: BenchResult) -> list[Row]:
+    """One row a model, in the order of the results."""
+    return [_row(model) for model in result.models]
+
+
+def as_markdown(header: Row, body: Sequence[Row]) -> str:
+    """A table for a README."""
+    rule = tuple("---" for _ in header)
+    return "\n".join("| " + " | ".join(row) + " |" for row in (header, rule, *body))
+
+
+def machine_line(result: BenchResult) -> str:
+    """Where the results are from, in one line."""
+    machine = result.machine
+    threads = f"{result.threads} thread{'s' if result.threads > 1 else ''}"
+    return (
+        f"{machine.board}: {machine.cpu}, {machine.cores} cores, {machine.memory_bytes / 2**30:.0f} GiB, {machine.system}, "
+        f"Python {machine.python}, {machine.runtime}, {threads}, batch 1"
+    )
+
+
+def microseconds(nanoseconds: int | None) -> str:
+    """Such as `12.3 us`; a dash where there is no figure."""
+    return "-" if nanoseconds is None else f"{nanoseconds / 1_000:,.1f} us"
+
+
+def milliseconds(nanoseconds: int | None) -> str:
+    """Such as `1.23 ms`; a dash where there is no figure."""
+    return "-" if nanoseconds is None else f"{nanoseconds / 1_000_000:,.2f} ms"
+
+
+def kilobytes(count: int) -> str:
+    """Such as `49.4 KB`, in thousands of bytes."""
+    return f"{count / 1_000:,.1f} KB"
+
+
+def accuracy_text(accuracy: Accuracy | None) -> str:
+    """Such as `99.36 % (99.18 to 99.50)`."""
+    if accuracy is None:
+        return "-"
+    low, high = accuracy.interval
+    return f"{accuracy.percent:.2f} % ({low:.2f} to {high:.2f})"
+
+
+def interval_text(turns: Sequence[Turn]) -> str:
+    """Such as `12.1 to 12.4 us`, of the median; a dash from a single process."""
+    interval = median_interval(turns)
+    return "-" if interval is None else f"{interval[0] / 1_000:,.1f} to {interval[1] / 1_000:,.1f} us"
+
+
+def middle(samples: Sequence[int | None]) -> int | None:
+    """The median of what is known; None if nothing is."""
+    known = sorted(sample for sample in samples if sample is not None)
+    return known[len(known) // 2] if known else None
+
+
+def memory_text(model: ModelResult) -> str:
+    """Steady memory of a process, such as `38.1 MB`; a dash where the system does not tell."""
+    steady = middle([start.steady_bytes for start in model.cold])
+    return "-" if steady is None else f"{steady / 1e6:,.1f} MB"
+
+
+def _row(model: ModelResult) -> Row:
+    return (
+        model.name if model.way == OURS else f"{model.name} by {model.way}",
+        model.recipe,
+        kilobytes(model.file_bytes) if model.loads_file else "-",
+        kilobytes(model.payload_bytes) if model.loads_file else "-",
+        accuracy_text(model.accuracy),
+        microseconds(median_ns(model.median_turns)),
+        interval_text(model.median_turns),
+        *(microseconds(tail_ns(model, percent)) for percent in (90, 99)),
+        milliseconds(middle([start.total_ns for start in model.cold])),
+        memory_text(model),
+    )

@@ -1,0 +1,173 @@
+"""Results of a benchmark run: raw samples, how they came about and where they are from. Everything else is derived."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.results.loadgen import LoadGen
+from benchmarks.results.records import ColdStart, Condition, Limits, Machine, Prefix, Start, Sweep, Turn, Window, in_range
+from edge_runtime.common.intervals import Accuracy
+from edge_runtime.common.json_codec import from_json
+from edge_runtime.errors import InputError
+
+__all__ = [
+    "OTHER_FILES", "OURS", "SCHEMA_VERSION", "BenchResult", "ColdStart", "Condition", "Limits", "Machine", "ModelResult", "Prefix",
+    "Start", "Sweep", "Turn", "Window", "find_models", "read_results",
+]  # fmt: skip
+SCHEMA_VERSION = 2
+OURS = "Classifier.classify"
+# Ways that do not load the .tflite, but what others make of the same network: its sizes are not theirs.
+OTHER_FILES = frozenset({"Keras call", "Keras predict", "ONNX Runtime", "ONNX Runtime's own int8", "plain numpy"})
+_SECOND_NS = 1_000_000_000
+_COARSE_NS = 1_000  # no call is over within a step of a finer clock
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """One model on one board, in one way. Sizes are bytes.
+
+    way: how an image becomes an answer; `OURS` is our classifier. runtime: the package and release that computes. sha256: of the
+    FlatBuffer. installed: bytes of the packages that the way needs, by name. turns: with one image a call, the run's threads. sweeps: the
+    same with others. accuracy: None where there were no labels. multiply_adds: of one image; None where nobody counted. sustained:
+    answering without rest, window after window. layers: the first operators alone, one more each time.
+    """
+
+    way: str
+    runtime: str
+    name: str
+    recipe: str
+    file: str
+    sha256: str
+    file_bytes: int
+    payload_bytes: int
+    scale_bytes: int
+    installed: dict[str, int]
+    cold: tuple[ColdStart, ...]
+    starts: tuple[Start, ...]
+    turns: tuple[Turn, ...]
+    sweeps: tuple[Sweep, ...]
+    accuracy: Accuracy | None
+    multiply_adds: int | None = None
+    sustained: tuple[Window, ...] = ()
+    layers: tuple[Prefix, ...] = ()
+
+    def __post_init__(self) -> None:
+        in_range(file_bytes=self.file_bytes, payload_bytes=self.payload_bytes, scale_bytes=self.scale_bytes)
+        in_range(multiply_adds=self.multiply_adds, **{f"installed {name}": size for name, size in self.installed.items()})
+        if self.payload_bytes > self.file_bytes:
+            raise ValueError(f"payload_bytes is {self.payload_bytes}, more than the {self.file_bytes} of its file")
+        if not any(turn.group == 1 for turn in self.turns) or any(turn.batch != 1 for turn in self.turns):
+            raise ValueError(f"{self.file} has no times of single calls with one image, or others among them")
+        if any(min(turn.samples_ns) == 0 for turn in self.median_turns):
+            raise ValueError(f"{self.file} has times of 0 in what its median is taken from")
+        processes = [{turn.process for turn in prefix.turns} for prefix in self.layers]
+        if any(found != processes[0] or len(found) < 2 for found in processes):
+            raise ValueError(f"{self.file} has layers that were not timed in the same processes, two at least")
+
+    @property
+    def label(self) -> str:
+        """Such as "nano static_wi8_ai8"; with its way, where that is not ours."""
+        return f"{self.name} {self.recipe}" + (f" by {self.way}" if self.way != OURS else "")
+
+    @property
+    def loads_file(self) -> bool:
+        """Whether this way loads the very file whose sizes are stated."""
+        return self.way not in OTHER_FILES
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells the models of a run apart, and finds the same one in another run."""
+        return self.way, self.name, self.recipe
+
+    @property
+    def steady_ns(self) -> tuple[int, ...]:
+        """Every single call, in the order of time."""
+        return tuple(sample for turn in self.turns if turn.group == 1 for sample in turn.samples_ns)
+
+    @property
+    def median_turns(self) -> tuple[Turn, ...]:
+        """The turns that a median is taken from: those in groups, in the processes that found single calls too short for the clock."""
+        grouped = {turn.process for turn in self.turns if turn.group > 1}
+        return tuple(turn for turn in self.turns if turn.group > 1 or turn.process not in grouped)
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """A run over several models, interleaved.
+
+    edge_digits: our release. command: what was typed. pinned: the processors it was bound to; none: to all. samples: how many single
+    calls of each model were asked for. split, data_sha256: the images that the accuracies are from. clock_step_ns, clock_cost_ns: the
+    clock's resolution and what a reading takes, in each process; the step of older files is the longer of both, and they have no cost.
+    empty_ns: calls that do nothing, timed as all others. All three are empty where nobody looked. reference: the model that every run of
+    every release times throughout, so that runs can be compared. absent: what was asked for and could not be measured, and why. limits,
+    loadgen: None where nobody looked.
+    """
+
+    schema_version: int
+    edge_digits: str
+    command: str
+    machine: Machine
+    threads: int
+    pinned: tuple[int, ...]
+    seed: int
+    samples: int
+    split: str
+    data_sha256: str
+    clock_step_ns: tuple[int, ...]
+    empty_ns: tuple[int, ...]
+    conditions: tuple[Condition, ...]
+    reference: ModelResult
+    models: tuple[ModelResult, ...]
+    absent: tuple[str, ...]
+    limits: Limits | None = None
+    loadgen: LoadGen | None = None
+    clock_cost_ns: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise ValueError("holds no model")
+        in_range(1, 4_096, threads=self.threads)
+        in_range(1, 1_000_000, samples=self.samples)
+        in_range(0, 4_096, **{f"pinned[{number}]": processor for number, processor in enumerate(self.pinned)})
+        in_range(1, _SECOND_NS, **{f"clock_step_ns[{number}]": step for number, step in enumerate(self.clock_step_ns)})
+        in_range(0, _SECOND_NS, **{f"clock_cost_ns[{number}]": taken for number, taken in enumerate(self.clock_cost_ns)})
+        in_range(0, **{f"empty_ns[{number}]": taken for number, taken in enumerate(self.empty_ns)})
+        if not self.conditions and (self.clock_step_ns or self.empty_ns):  # results of schema 1 know none of them
+            raise ValueError("conditions are missing")
+        if max(self.clock_step_ns, default=1) < _COARSE_NS and any(
+            min(turn.samples_ns) == 0 for model in self.models for turn in model.turns
+        ):
+            raise ValueError("times of 0, with a clock that is not as coarse")
+        if repeated := _repeated(model.key for model in self.models):
+            raise ValueError(f"holds {' '.join(repeated)} twice")
+        for model in (self.reference, *self.models):
+            if {turn.process for turn in model.turns} != {turn.process for turn in self.reference.turns}:
+                raise ValueError(f"{model.file} was not timed in the same processes as the reference")
+
+
+def _repeated(keys: Iterable[tuple[str, str, str]]) -> tuple[str, str, str] | None:
+    seen: set[tuple[str, str, str]] = set()
+    for key in keys:
+        if key in seen:
+            return key
+        seen.add(key)
+    return None
+
+
+def read_results(path: Path) -> BenchResult:
+    """Read a results file.
+
+    Raises:
+        InputError: it cannot be read, is of another schema version, or a field is wrong.
+    """
+    try:
+        return from_json(BenchResult, path.read_text(), ("schema_version", SCHEMA_VERSION))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def find_models(result: BenchResult, ways: Sequence[str] = (OURS,)) -> list[ModelResult]:
+    """The models of a result that were run in one of these ways."""
+    return [model for model in result.models if model.way in ways]

@@ -1,0 +1,194 @@
+"""Trying a model file in the very release of a runtime that it has to run in: in an environment of its own, kept in the user's cache."""
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import edge_runtime
+from convert.compatibility.operator_support import Release
+from edge_runtime.common.json_codec import from_json
+from edge_runtime.device.receipts import Receipt
+from edge_runtime.errors import DigitsError
+from edge_runtime.inference.interpreter import BACKENDS
+
+PYTHON = "3.11"  # all releases have wheels for it, tflite-runtime for nothing newer
+NEEDS = {"tflite-runtime": ("numpy<2",)}
+"""What stands beside a runtime in its environment."""
+READY = "ready"
+"""A file that stands in an environment that is whole."""
+_SECONDS = 120
+
+# edge_runtime by its path: with its folder's parent on the import path, packages of this environment would win over those of the other.
+_VERIFY = """
+import importlib.util, pathlib, sys
+folder, path, backend = sys.argv[1:]
+spec = importlib.util.spec_from_file_location("edge_runtime", folder + "/__init__.py", submodule_search_locations=[folder])
+sys.modules["edge_runtime"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules["edge_runtime"])
+from edge_runtime.inference.classifier import Classifier
+from edge_runtime.errors import DigitsError, MissingPackage
+from edge_runtime.common.json_codec import to_json
+from edge_runtime.device.verification import verify
+try:
+    print(to_json(verify(Classifier.load(pathlib.Path(path), 1, backend))))
+except DigitsError as error:
+    print(" ".join(str(error).split()), file=sys.stderr)
+    sys.exit(75 if isinstance(error, MissingPackage) else 1)
+"""
+_NO_RUNTIME = 75  # the runtime itself does not work here, which says nothing of the file
+
+
+class CannotTry(DigitsError):
+    """A release of a runtime cannot be installed here; the message says why."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of a file's golden images in a release of a runtime.
+
+    passed: whether they came out as the file says; None where it could not be tried. said: what was found, or why it could not be tried.
+    """
+
+    release: str
+    passed: bool | None
+    said: str
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Whether a file runs where it has to.
+
+    targets: as they were asked for. releases: what they stand for. reasons: why it does not; empty if it does. trials: in releases that
+    are at hand.
+    """
+
+    targets: tuple[str, ...]
+    releases: tuple[str, ...]
+    reasons: tuple[str, ...]
+    trials: tuple[Trial, ...]
+
+    @property
+    def runs(self) -> bool:
+        """Whether nothing speaks against it."""
+        return not self.reasons
+
+
+def cache_folder() -> Path:
+    """Where environments with runtimes are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-digits" / "runtimes"
+
+
+def is_here(release: Release) -> bool:
+    """Whether this Python has that very release installed."""
+    try:
+        return version(release.package) == release.version
+    except PackageNotFoundError:
+        return False
+
+
+def environment(release: Release, folder: Path | None = None) -> Path:
+    """The Python of an environment that has a release of a runtime and what that needs, and nothing else. Made if it is not there.
+
+    Args:
+        release: of which runtime.
+        folder: where environments are kept; `cache_folder()` if None.
+
+    Raises:
+        CannotTry: pip cannot install it, for want of a network or of a wheel for this machine and Python.
+    """
+    folder = folder or cache_folder()
+    place = folder / f"{release.package}-{release.version}"
+    python = place / "bin" / "python"
+    with _locked(folder, place.name):
+        if not ((place / READY).exists() and python.exists()):  # a link into a Python that may be gone
+            _install(release, place)
+    return python
+
+
+def try_file(content: bytes, release: Release) -> Trial:
+    """Verify a self-describing file in a release of a runtime: in this Python if it has that one, else in an environment of its own."""
+    try:
+        python = Path(sys.executable) if is_here(release) else environment(release)
+    except CannotTry as error:
+        return Trial(str(release), None, str(error))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.tflite"
+        path.write_bytes(content)
+        return _verified(path, release, python)
+
+
+def _verified(path: Path, release: Release, python: Path) -> Trial:
+    backend = next(backend.name for backend in BACKENDS.values() if backend.package == release.package)
+    package = str(Path(edge_runtime.__file__).parent)
+    command = [str(python), "-I", "-c", _VERIFY, package, str(path), backend]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
+    except subprocess.TimeoutExpired:
+        return Trial(str(release), False, f"no answer within {_SECONDS} s")
+    if done.returncode < 0:
+        return Trial(str(release), False, f"ended by signal {signal.Signals(-done.returncode).name}")
+    if done.returncode:
+        passed = None if done.returncode == _NO_RUNTIME else False
+        return Trial(str(release), passed, _last_line(done.stderr).replace(f"{path}: ", ""))
+    receipt = from_json(Receipt, done.stdout)
+    difference = "no number of" if receipt.largest_difference is None else f"{receipt.largest_difference:g}"
+    said = (
+        f"{receipt.labels_equal} of {receipt.images} labels equal, largest difference {difference} {receipt.tolerance.unit} "
+        f"(allowed: {receipt.tolerance.amount:g})"
+    )
+    return Trial(str(release), receipt.passed, said)
+
+
+def _install(release: Release, place: Path) -> None:
+    wanted = [f"{release.package}=={release.version}", *NEEDS.get(release.package, ())]
+    pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--retries", "1", "--timeout", "15"]
+    try:
+        _run(_python(), "-m", "venv", "--clear", str(place))
+        _run(str(place / "bin" / "python"), *pip, "--only-binary=:all:", *wanted)
+        (place / READY).touch()
+    except OSError as error:
+        raise CannotTry(f"{place}: no environment can be made there ({error.strerror or error})") from error
+    finally:
+        if not (place / READY).exists():
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise CannotTry(f"cannot be installed without a network, or on this system ({_last_line(done.stderr or done.stdout)})")
+
+
+def _python() -> str:
+    """A Python that all releases have wheels for, or this one."""
+    if "{}.{}".format(*sys.version_info) == PYTHON:
+        return sys.executable
+    found = shutil.which(f"python{PYTHON}")
+    works = found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0
+    return found if found and works else sys.executable
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["without a word"])[-1][:300]
+
+
+@contextmanager
+def _locked(folder: Path, name: str) -> Iterator[None]:
+    """One process at a time makes an environment; the others wait for it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / f".{name}.lock").open("w")
+    except OSError as error:
+        raise CannotTry(f"{folder}: no environment can be made there ({error.strerror or error})") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,90 @@
+"""Any model file, Keras or TFLite: what it is, and what it says to the same images, so that any two can be compared."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.common.text_table import text_table
+from edge_runtime.errors import InputError
+from edge_runtime.inference.classifier import Classifier
+from edge_runtime.model.inspection import Runtimes, facts
+from edge_runtime.model.model_file import read_model_file
+from train.data import Dataset, Split
+
+
+def predict(path: Path, data: Dataset, split: Split, threads: int = 2) -> NDArray[np.float32]:
+    """Logits that a `.keras` or `.tflite` file gives to the images of a split: float32 [N, classes].
+
+    Raises:
+        ModelFileError: the file cannot be used.
+        InputError: it knows another number of classes than the data.
+    """
+    if path.suffix != ".keras":
+        classifier = Classifier.load(path, threads)
+        if len(classifier.labels) != data.classes:
+            raise InputError(f"{path}: knows {len(classifier.labels)} classes, {data.source} has {data.classes}")
+        return classifier.classify_batch(split.images).logits
+
+    from convert.source.keras_loading import adapt, check_contract, load_keras
+    from train.model.architectures import predict_logits
+
+    model = load_keras(path)[1]
+    check_contract(path, model, data.classes)
+    return predict_logits(adapt(path, model, "0..255", data.validation), split.images)
+
+
+def file_facts(path: Path) -> dict[str, Any]:
+    """What a file is: kind, bytes, operators or layers, input and output; for a `.tflite` payload and scale bytes too.
+
+    Raises:
+        ModelFileError: the file cannot be used.
+    """
+    if path.suffix != ".keras":
+        found = facts(read_model_file(path), Runtimes({}))
+        kept = ("file_bytes", "payload_bytes", "scale_bytes", "operators", "input", "output", "sha256")
+        return {"kind": "TFLite", **{name: found[name] for name in kept}}
+
+    from convert.source.keras_loading import load_keras
+
+    content, model = load_keras(path)
+    return {
+        "kind": "Keras",
+        "file_bytes": len(content),
+        "parameters": model.count_params(),
+        "operators": [{"name": type(layer).__name__, "count": 1} for layer in model.layers],
+        "input": {"dtype": "float32", "shape": list(model.input_shape)},
+        "output": {"dtype": "float32", "shape": list(model.output_shape)},
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+
+
+def facts_table(reference: dict[str, Any], candidate: dict[str, Any]) -> str:
+    """Both side by side, a fact a line; what only one of them has is empty for the other."""
+    names = [
+        name for name in ("kind", "file_bytes", "payload_bytes", "scale_bytes", "parameters") if name in {**reference, **candidate}
+    ]
+    rows = [(name.replace("_", " "), _text(reference.get(name)), _text(candidate.get(name))) for name in names]
+    rows += [(name, _tensor(reference[name]), _tensor(candidate[name])) for name in ("input", "output")]
+    counts = [{_operator(spec): 0 for spec in side["operators"]} for side in (reference, candidate)]
+    for side, count in zip((reference, candidate), counts, strict=True):
+        for spec in side["operators"]:
+            count[_operator(spec)] += spec["count"]
+    before, after = counts
+    rows += [(kind, str(before.get(kind, "")), str(after.get(kind, ""))) for kind in dict.fromkeys([*before, *after])]
+    return text_table(("", "reference", "candidate"), rows)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _tensor(spec: dict[str, Any]) -> str:
+    quantization = f", scale {spec['scale']:.4g}, zero point {spec['zero_point']}" if spec.get("scale") else ""
+    return f"{spec['dtype']} {list(spec['shape'])}{quantization}"
+
+
+def _operator(spec: dict[str, Any]) -> str:
+    return str(spec["name"]) + (f" v{spec['version']}" if "version" in spec else "")

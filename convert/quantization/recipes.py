@@ -1,0 +1,79 @@
+"""Quantisation recipes: named, validated data. A name decodes to what it does: `static_wi8_ai16` has 8-bit weights and 16-bit activations.
+
+Static recipes measure the ranges of activations beforehand on calibration images; the dynamic one measures them at each inference.
+"""
+
+import re
+from dataclasses import dataclass
+
+from edge_runtime.errors import BadArgument
+from edge_runtime.model.manifest import Tolerance
+
+_NAME = re.compile(r"float(16|32)|dynamic_wi8|static_wi(?P<weights>4|8)_ai(?P<activations>8|16)")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a float model becomes a TFLite file.
+
+    name: decodes to the precision of weights and activations.
+    short: for file names and options.
+    tolerance: how far the outputs on another machine or interpreter may lie from those recorded here. Measured between LiteRT with and
+        without XNNPACK, tflite-runtime 2.14, x86-64 and emulated Cortex-A72, with room to spare for float sums in another order.
+    """
+
+    name: str
+    short: str
+    tolerance: Tolerance
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"recipe name {self.name!r} does not decode")
+        if (self.tolerance.unit == "steps") != self.static:
+            raise ValueError(f"{self.name}: integer outputs have a tolerance in steps, float outputs in logits")
+
+    @property
+    def static(self) -> bool:
+        """Whether activations are integers, whose ranges are measured on calibration images."""
+        return self.name.startswith("static")
+
+    @property
+    def activation_bits(self) -> int:
+        """Bits of inputs, outputs and everything between: 8, 16, or 32 for floats."""
+        match = _NAME.fullmatch(self.name)
+        return int(match["activations"]) if match and match["activations"] else 32
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of weights where they are integers that are multiplied with integers: 4 or 8; else 32."""
+        match = _NAME.fullmatch(self.name)
+        return int(match["weights"]) if match and match["weights"] else 32
+
+    def file_name(self, model: str) -> str:
+        """Such as cnn-int8.tflite."""
+        return f"{model}-{self.short}.tflite"
+
+
+RECIPES = {
+    recipe.short: recipe
+    for recipe in (
+        Recipe("float32", "fp32", Tolerance(0.001, "logits")),
+        Recipe("float16", "fp16", Tolerance(0.001, "logits")),
+        Recipe("dynamic_wi8", "dynamic", Tolerance(0.05, "logits")),
+        Recipe("static_wi8_ai8", "int8", Tolerance(1.0, "steps")),
+        Recipe("static_wi8_ai16", "int16x8", Tolerance(1.0, "steps")),
+        Recipe("static_wi4_ai8", "int4", Tolerance(1.0, "steps")),
+    )
+}
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of that short or full name.
+
+    Raises:
+        BadArgument: there is none; the message lists them.
+    """
+    for recipe in RECIPES.values():
+        if name in (recipe.short, recipe.name):
+            return recipe
+    raise BadArgument(f"unknown recipe {name!r}; known are {', '.join(RECIPES)}")

@@ -1,0 +1,167 @@
+"""All that a conversion found, as the parts of a page: recipes side by side, then what changed, layer by layer and image by image."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from convert.compatibility_check import fit_lines
+from convert.conversion import Conversion
+from convert.reporting.plots import layer_plot
+from convert.reporting.table import HEADER, layer_rows, notes, row
+from edge_runtime.model.manifest import Comparison
+from edge_runtime.model.model_file import operator_specs
+
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a page. tables: header, rows and caption of each. pictures: PNG and what is to be seen."""
+
+    title: str
+    paragraphs: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+    tables: Sequence[tuple[Row, Sequence[Row], str]] = ()
+    pictures: Sequence[tuple[bytes, str]] = ()
+
+
+def page_parts(conversions: Sequence[Conversion], galleries: Mapping[str, bytes]) -> list[Part]:
+    """The page, in the order of reading.
+
+    Args:
+        conversions: of one model by different recipes, at least one.
+        galleries: by recipe's short name, the PNG of the images whose label changed; recipes that changed none have none.
+    """
+    return [
+        _overview(conversions),
+        _accuracy(conversions),
+        _layers(conversions),
+        _changes(conversions, galleries),
+        _inside(conversions),
+    ]
+
+
+def _overview(conversions: Sequence[Conversion]) -> Part:
+    manifest = conversions[0].manifest
+    verdicts = {conversion.recipe.short: conversion.manifest.verdict for conversion in conversions}
+    failed = [f"the gate refused {recipe}: {verdict.reason}" for recipe, verdict in verdicts.items() if not verdict.passed]
+    reasons = [(recipe, "passed" if verdict.passed else "FAILED", verdict.reason) for recipe, verdict in verdicts.items()]
+    side_by_side = [row(conversion) for conversion in conversions]
+    return Part(
+        "Recipes side by side",
+        [
+            f"{manifest.name}, labels {', '.join(manifest.labels)}. Keras file sha256 {manifest.origin.keras_sha256}, "
+            f"data sha256 {manifest.origin.data_sha256}.",
+            f"{len(conversions) - len(failed)} of {len(conversions)} files passed the gate.",
+        ],
+        [*failed, *notes(conversions)],
+        [
+            (HEADER, side_by_side, "Accuracies in percent; drops in percentage points, on test images; us: median of an image."),
+            (("recipe", "gate", "reason"), reasons, "What the gate says."),
+        ],
+    )
+
+
+def _accuracy(conversions: Sequence[Conversion]) -> Part:
+    header = (
+        "recipe",
+        "images",
+        "float model",
+        "converted",
+        "agree",
+        "lost",
+        "gained",
+        "drop (95 % interval)",
+        "McNemar's exact p",
+    )
+    rows = [
+        (conversion.recipe.short, *_comparison_cells(comparison))
+        for conversion in conversions
+        for comparison in conversion.manifest.accuracy
+    ]
+    labels = conversions[0].manifest.labels
+    classes = [(label, *(_class_cell(conversion, number) for conversion in conversions)) for number, label in enumerate(labels)]
+    return Part(
+        "Accuracy",
+        [
+            "Validation images are there to choose by, test images for the verdict. Accuracies have Wilson's interval, drops Tango's."
+        ],
+        tables=[
+            (header, rows, "Paired: both models on the same images."),
+            (
+                ("class", *(conversion.recipe.short for conversion in conversions)),
+                classes,
+                "Drop by class on test images, in percentage points of the class; the intervals hold all at once with 95 % (Bonferroni).",
+            ),
+        ],
+    )
+
+
+def _comparison_cells(comparison: Comparison) -> Row:
+    low, high = comparison.drop_interval
+    return (
+        comparison.split,
+        *(
+            f"{accuracy.percent:.2f} ({accuracy.correct:,}/{accuracy.total:,}; {accuracy.interval[0]:.2f} to {accuracy.interval[1]:.2f})"
+            for accuracy in (comparison.reference, comparison.candidate)
+        ),
+        f"{comparison.agreeing:,}",
+        f"{comparison.lost:,}",
+        f"{comparison.gained:,}",
+        f"{comparison.drop:+.2f} [{low:+.2f}, {high:+.2f}]",
+        f"{comparison.mcnemar_p:.3g}",
+    )
+
+
+def _class_cell(conversion: Conversion, number: int) -> str:
+    low, high = conversion.class_drop_intervals[number]
+    return f"{conversion.manifest.accuracy[-1].class_drops[number]:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def _layers(conversions: Sequence[Conversion]) -> Part:
+    header, rows = layer_rows(conversions)
+    return Part(
+        "Where precision is lost",
+        [
+            "Each operator's output beside that in the float file, on validation images; errors of the operators before it are in it."
+        ],
+        tables=[(header, rows, "Signal to noise in dB (more is better) and cosine.")],
+        pictures=[
+            (
+                layer_plot({conversion.recipe.short: conversion.layers for conversion in conversions}),
+                "Signal to noise after each operator. Where a line ends, the output is equal to the last bit.",
+            )
+        ],
+    )
+
+
+def _changes(conversions: Sequence[Conversion], galleries: Mapping[str, bytes]) -> Part:
+    lines = []
+    for conversion in conversions:
+        test = conversion.manifest.accuracy[-1]
+        lines.append(
+            f"{conversion.recipe.short}: {test.candidate.total - test.agreeing:,} of {test.candidate.total:,} labels changed; "
+            f"largest difference of a logit {conversion.largest_logit_error:.3g}."
+        )
+    pictures = [(png, f"{recipe}: images whose label changed, with the scores of both models") for recipe, png in galleries.items()]
+    return Part("Which answers changed", lines, pictures=pictures)
+
+
+def _inside(conversions: Sequence[Conversion]) -> Part:
+    rows = [
+        (
+            conversion.recipe.short,
+            ", ".join(f"{spec.count} {spec.name} v{spec.version}" for spec in operator_specs(conversion.model.graph)),
+            ", ".join(f"{runtime} {version}" for runtime, version in conversion.manifest.minimum_runtime.items()) or "not proven",
+            conversion.model.sha256,
+        )
+        for conversion in conversions
+    ]
+    commands = [(conversion.recipe.short, conversion.manifest.origin.command) for conversion in conversions]
+    return Part(
+        "Inside the files",
+        [line for conversion in conversions for line in fit_lines(conversion)],
+        tables=[
+            (("recipe", "operators", "runs from", "sha256 of the FlatBuffer"), rows, "Built-in operators alone."),
+            (("recipe", "command"), commands, "How to make them again."),
+        ],
+    )

@@ -1,0 +1,78 @@
+"""Pictures of what a conversion changed, as the bytes of PNG files."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from convert.evaluation.layer_errors import LayerError
+from edge_runtime.common.quantization import softmax
+from train.data import Split
+from train.runs.plots import png
+
+MOST_IMAGES = 24
+_COLUMNS = 4
+
+
+def changed_labels_gallery(
+    split: Split, reference: NDArray[np.float32], candidate: NDArray[np.float32], labels: Sequence[str]
+) -> bytes:
+    """The images to which two models give different labels, at most 24, with what both give to each class.
+
+    Args:
+        split: the images.
+        reference: float32 [N, classes], logits of the float model.
+        candidate: the same of the converted model.
+        labels: of the classes.
+    """
+    before, after = reference.argmax(axis=1), candidate.argmax(axis=1)
+    changed = np.flatnonzero(before != after)
+    shown = changed[:MOST_IMAGES]
+    rows = max(1, -(-len(shown) // _COLUMNS))
+    figure = Figure(figsize=(_COLUMNS * 3.2, rows * 1.7 + 0.7), layout="constrained")
+    grid = figure.subplots(rows, 2 * _COLUMNS, squeeze=False, width_ratios=[1, 1.4] * _COLUMNS).ravel()
+    for axes in grid:
+        axes.set_axis_off()
+    for place, index in enumerate(shown):
+        picture, bars = grid[2 * place], grid[2 * place + 1]
+        picture.imshow(split.images[index], cmap="gray", vmin=0, vmax=255)
+        label = int(split.labels[index])
+        picture.set_title(
+            f"no. {index}, is {labels[label]}\nfloat {labels[before[index]]}, now {labels[after[index]]}", fontsize=7, loc="left"
+        )
+        bars.set_axis_on()
+        classes = np.arange(len(labels))
+        bars.bar(classes - 0.2, softmax(reference[index]), 0.4, color="C0", label="float")
+        bars.bar(classes + 0.2, softmax(candidate[index]), 0.4, color="C1", label="converted")
+        bars.set_ylim(0, 1)
+        bars.set_xticks(classes, labels, fontsize=6)
+        bars.tick_params(axis="y", labelsize=6)
+        if place == 0:
+            bars.legend(fontsize=6)
+    rest = f", the first {len(shown)} shown" if len(shown) < len(changed) else ""
+    figure.suptitle(f"{len(changed)} of {len(split):,} {split.name} images changed their label{rest}", fontsize=10)
+    return png(figure)
+
+
+def layer_plot(errors: Mapping[str, Sequence[LayerError]]) -> bytes:
+    """Signal to noise after each operator, a line for each recipe."""
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    axes = figure.subplots()
+    operators = {error.output: error.operator for layers in errors.values() for error in layers}
+    places = {output: place for place, output in enumerate(operators)}
+    for recipe, layers in errors.items():
+        axes.plot(
+            [places[error.output] for error in layers],
+            [error.signal_to_noise for error in layers],
+            "o-",
+            label=recipe,
+            markersize=4,
+        )
+    names = [f"{place} {operator}" for place, operator in enumerate(operators.values(), 1)]
+    axes.set_xticks(range(len(names)), names, rotation=20, ha="right", fontsize=7)
+    axes.set_ylabel("signal to noise in dB")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper right", fontsize=8)
+    axes.set_title("Output of each operator beside that of the float file", fontsize=10)
+    return png(figure)

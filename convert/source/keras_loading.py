@@ -1,0 +1,185 @@
+"""Anybody's Keras model made into one that takes pixel values from 0 to 255 and gives logits."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.common.pixels import SIDE
+from edge_runtime.errors import BadArgument, InputError, ModelFileError
+from edge_runtime.inference.interpreter import one_line
+from edge_runtime.model.graph import FILE_IDENTIFIER
+from train.backend import keras, layers
+from train.data import Split
+from train.model.architectures import predict_logits
+
+SCALES = {"0..255": (0.0, 255.0), "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
+_SHAPES = ((None, SIDE * SIDE), (None, SIDE, SIDE), (None, SIDE, SIDE, 1))
+_MUCH = 20  # points of accuracy by which another scale has to be better, to be told
+
+
+def load_keras(path: Path, code: Path | None = None) -> tuple[bytes, keras.Model]:
+    """The content of a .keras file, and the model in it.
+
+    Args:
+        path: the file.
+        code: a Python file with the classes of layers and models that are not Keras' own. It is executed.
+
+    Raises:
+        ModelFileError: it cannot be read as a Keras model.
+        InputError: the code cannot be executed.
+    """
+    try:
+        content = path.read_bytes()
+        if content[4:8] == FILE_IDENTIFIER:
+            raise ModelFileError(f"{path}: is a .tflite file already; give the .keras file that it came from")
+        model = keras.saving.load_model(path, custom_objects=_classes(code) if code else None, compile=False, safe_mode=True)
+        return content, _with_inputs(model)
+    except InputError:
+        raise
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except Exception as error:  # Keras raises ValueError, TypeError, KeyError and others of a file that is no model
+        text = one_line(error) or type(error).__name__
+        if not code and ("custom object" in text or "register" in text or "Could not locate" in text):
+            raise ModelFileError(
+                f"{path}: has layers of its own; give the file that defines them with --code ({text[:160]})"
+            ) from error
+        raise ModelFileError(f"{path}: is no Keras model that can be loaded ({text[:200]})") from error
+
+
+def _with_inputs(model: keras.Model) -> keras.Model:
+    """A subclassed model as a graph of one layer; it knows the shape of the images that it was called on, but has no inputs."""
+    shape = None if getattr(model, "inputs", None) else (model.get_build_config() or {}).get("input_shape")
+    if not shape:
+        return model
+    inputs = keras.Input(shape[1:], name="pixels")
+    return keras.Model(inputs, model(inputs))
+
+
+def check_contract(path: Path, model: keras.Model, classes: int) -> None:
+    """Refuse a Keras model that does not take 784 pixel values and give one output for each class.
+
+    Raises:
+        ModelFileError: it does not; the message names its shapes.
+    """
+    inputs, outputs = (getattr(model, name, None) or () for name in ("inputs", "outputs"))
+    if not inputs or not outputs:
+        raise ModelFileError(f"{path}: says nothing of its input; call it on an image once before it is saved")
+    if len(inputs) != 1:
+        raise ModelFileError(f"{path}: takes {len(inputs)} inputs, expected one image")
+    shape = tuple(model.input_shape)
+    if shape not in _SHAPES:
+        hint = ""
+        if len(shape) == 4 and shape[-1] == 3:
+            hint = "; it wants three colours, MNIST has one"
+        elif None in shape[1:]:
+            hint = "; its size is not fixed: build it with an Input of 28x28x1"
+        raise ModelFileError(f"{path}: takes input {shape}, expected 784 numbers, 28x28 or 28x28x1 of each image{hint}")
+    if len(outputs) != 1 or tuple(model.output_shape) != (None, classes):
+        raise ModelFileError(f"{path}: gives output {model.output_shape}, expected one number for each of {classes} classes")
+
+
+def adapt(path: Path, model: keras.Model, scale: str, validation: Split) -> keras.Model:
+    """Take pixel values from 0 to 255, and end in logits.
+
+    Args:
+        path: of the model, for messages.
+        model: one that `check_contract` accepts. Its last activation may be changed.
+        scale: of the inputs that it was trained with, one of `SCALES`.
+        validation: images to see by whether the scale can be right.
+
+    Raises:
+        BadArgument: no such scale.
+        ModelFileError: it answers with what are no numbers, or with probabilities that are made in a way of its own.
+        InputError: with another scale it is right far more often.
+    """
+    if scale not in SCALES:
+        raise BadArgument(f"the input's scale is {scale!r}, expected one of {', '.join(SCALES)}")
+    outputs = predict_logits(rescaled(model, scale), validation.images)
+    _refuse_wrong_scale(path, model, scale, outputs, validation)
+    if not np.isfinite(outputs).all():
+        raise ModelFileError(f"{path}: answers with values that are no numbers (NaN or infinite)")
+    if _are_probabilities(outputs):
+        model = _without_softmax(model)
+        if _are_probabilities(predict_logits(rescaled(model, scale), validation.images)):
+            raise ModelFileError(f"{path}: ends in probabilities that are not a last softmax; build it to end in logits")
+    return rescaled(model, scale)
+
+
+def rescaled(model: keras.Model, scale: str) -> keras.Model:
+    """The model with pixels brought to its scale first."""
+    low, high = SCALES[scale]
+    if (low, high) == (0.0, 255.0):
+        return model
+    inputs = keras.Input(model.input_shape[1:], name="pixels")
+    return keras.Model(inputs, _applied(model, layers.Rescaling((high - low) / 255, offset=low, name="to_its_scale")(inputs)))
+
+
+def _applied(model: keras.Model, x: Any) -> Any:
+    """What a model gives, layer by layer where it is a chain, so that the result is one graph that can be made simpler."""
+    chain = [layer for layer in model.layers if not isinstance(layer, layers.InputLayer)]
+    if not isinstance(model, keras.Sequential):
+        try:
+            before = [*model.inputs, *(layer.output for layer in chain)]
+            if (
+                not all(layer.input is tensor for layer, tensor in zip(chain, before, strict=False))
+                or model.outputs[0] is not before[-1]
+            ):
+                return model(x)
+        except (AttributeError, ValueError):  # no graph of layers, or one used twice
+            return model(x)
+    for layer in chain:
+        x = _applied(layer, x) if isinstance(layer, keras.Model) else layer(x)
+    return x
+
+
+def _refuse_wrong_scale(path: Path, model: keras.Model, scale: str, outputs: NDArray[np.float32], validation: Split) -> None:
+    def percent(answers: NDArray[np.float32]) -> float:
+        return 100 * float(np.mean(answers.argmax(axis=1) == validation.labels))
+
+    found = percent(outputs)
+    if found > 100 - _MUCH:
+        return
+    for other in SCALES:
+        if other != scale and (there := percent(predict_logits(rescaled(model, other), validation.images))) > found + _MUCH:
+            raise InputError(
+                f"{path}: is right on {found:.1f} % of validation images with pixels from {scale.replace('..', ' to ')}, "
+                f"on {there:.1f} % with --input-scale {other}"
+            )
+
+
+def _are_probabilities(outputs: NDArray[np.float32]) -> bool:
+    return bool(outputs.min() >= 0 and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
+
+
+def _without_softmax(model: keras.Model) -> keras.Model:
+    """The model without a last softmax, be it a layer or an activation, of its own or of a model in it."""
+    last, owner = model, model
+    while isinstance(last, keras.Model):
+        last, owner = last.layers[-1], last
+    if isinstance(last, layers.Softmax) and owner is model:
+        return keras.Model(model.inputs, last.input)
+    if getattr(last, "activation", None) is keras.activations.softmax:
+        last.activation = keras.activations.linear
+        model.predict_function = None  # which still has the softmax
+    return model
+
+
+def _classes(code: Path) -> dict[str, Any]:
+    """Execute a Python file; its classes by name."""
+    try:
+        spec = importlib.util.spec_from_file_location("_model_code", code)
+        assert spec
+        assert spec.loader
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["_model_code"] = module
+        spec.loader.exec_module(module)
+    except OSError as error:
+        raise InputError(f"{code}: cannot be read ({error.strerror or error})") from error
+    except Exception as error:  # whatever that code raises
+        raise InputError(f"{code}: cannot be executed ({type(error).__name__}: {one_line(error)[:200]})") from error
+    return {name: value for name, value in vars(module).items() if isinstance(value, type)}

@@ -1,0 +1,77 @@
+"""A model on this device: does it do here what it did where it was made, and how many images of a set does it get right?"""
+
+import dataclasses
+import hashlib
+import platform
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.common.intervals import accuracy_of
+from edge_runtime.device.receipts import SCHEMA_VERSION, AllImages, Receipt, sealed
+from edge_runtime.device.system import board_name, processor_name
+from edge_runtime.inference.classifier import Classifier
+from edge_runtime.inference.interpreter import backend_version
+
+
+def verify(classifier: Classifier) -> Receipt:
+    """Classify the model's golden images, one by one and as a batch, and compare with the recorded outputs.
+
+    Passed if every label equals the recorded one and no output is further off than the manifest allows.
+
+    Raises:
+        ModelFileError: the model is a plain .tflite without golden images, or they are damaged.
+    """
+    manifest, golden = classifier.model.manifest, classifier.model.golden()
+    assert manifest is not None  # golden() has raised for a plain file
+    singly = np.stack([classifier.classify(image).outputs for image in golden.images])
+    batched = classifier.classify_batch(golden.images).outputs
+    expected = golden.outputs.astype(np.float64)
+    difference = float(np.max([np.abs(singly - expected), np.abs(batched - expected)]))  # NaN if there is one anywhere
+    equal = np.sum((singly.argmax(1) == expected.argmax(1)) & (batched.argmax(1) == expected.argmax(1)))
+    return sealed(
+        Receipt(
+            SCHEMA_VERSION,
+            passed=bool(equal == len(expected) and difference <= manifest.tolerance.amount),
+            model=manifest.name,
+            sha256=manifest.flatbuffer.sha256,
+            golden_sha256=hashlib.sha256(classifier.model.golden_npz).hexdigest(),
+            runtime=f"{classifier.backend.package} {backend_version(classifier.backend)}",
+            machine=f"{platform.system()} {platform.machine()}",
+            board=board_name(),
+            processor=processor_name(),
+            python=platform.python_version(),
+            numpy=np.__version__,
+            images=len(expected),
+            labels_equal=int(equal),
+            largest_difference=difference if np.isfinite(difference) else None,
+            tolerance=manifest.tolerance,
+            labels=tuple(singly.argmax(1).tolist()),
+            outputs=tuple(_numbers(row) for row in singly),
+        )
+    )
+
+
+def verify_all(classifier: Classifier, receipt: Receipt, images: NDArray[np.uint8], labels: NDArray[np.integer[Any]]) -> Receipt:
+    """A receipt with what the classifier makes of a whole set of images. The verdict stays that of the golden images.
+
+    Args:
+        classifier: the one of the receipt.
+        receipt: without such a part.
+        images: uint8 [N, 28, 28], N > 0.
+        labels: whole numbers [N].
+    """
+    answered = classifier.classify_batch(images).indices
+    wrong = np.flatnonzero(answered != labels)
+    digest = hashlib.sha256(f"{len(images)}\n".encode())
+    digest.update(np.ascontiguousarray(images).data)
+    digest.update(np.ascontiguousarray(labels, np.int64).data)
+    mistakes = tuple(zip(wrong.tolist(), answered[wrong].tolist(), strict=True))
+    return sealed(
+        dataclasses.replace(receipt, all_images=AllImages(digest.hexdigest(), accuracy_of(answered, labels), mistakes), digest="")
+    )
+
+
+def _numbers(row: NDArray[Any]) -> tuple[float | None, ...]:
+    return tuple(float(number) if np.isfinite(number) else None for number in row)

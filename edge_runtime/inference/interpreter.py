@@ -1,0 +1,123 @@
+"""The TFLite interpreters that may be installed, behind one way to make them. The only module of this package that imports one."""
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.stderr_filter import ignore_warnings, quiet_stderr
+from edge_runtime.errors import BadArgument, MissingPackage, ModelFileError
+
+INSTALL_LINES = (
+    "install one in a venv: pip install '.[litert]' on a 64-bit system, "
+    "or pip install '.[tflite]' (Python 3.11) where LiteRT has no wheel"
+)
+
+
+@record
+class Backend:
+    """A package that brings an interpreter: `module` holds the class `Interpreter`."""
+
+    name: str
+    package: str
+    module: str
+
+
+BACKENDS = {
+    backend.name: backend
+    for backend in (
+        Backend("litert", "ai-edge-litert", "ai_edge_litert.interpreter"),
+        Backend("tflite", "tflite-runtime", "tflite_runtime.interpreter"),
+        Backend("tensorflow", "tensorflow", "tensorflow.lite.python.interpreter"),
+    )
+}
+
+
+def find_backend(name: str | None = None) -> Backend:
+    """The backend of that name, or the first of `BACKENDS` that is installed.
+
+    Raises:
+        BadArgument: no such backend exists.
+        MissingPackage: it is not installed, or none is; the message says the line to run.
+    """
+    if name is not None and name not in BACKENDS:
+        raise BadArgument(f"unknown backend {name!r}; known are {', '.join(BACKENDS)}")
+    wanted = [BACKENDS[name]] if name else list(BACKENDS.values())
+    for backend in wanted:
+        if importlib.util.find_spec(backend.module.partition(".")[0]):
+            return backend
+    missing = f"{wanted[0].package} is not installed" if name else "no TFLite interpreter is installed"
+    raise MissingPackage(f"{missing}; {INSTALL_LINES}")
+
+
+def backend_version(backend: Backend) -> str:
+    """The installed version of a backend's package."""
+    spec = importlib.util.find_spec(backend.module.partition(".")[0])
+    places = Path(spec.origin).parents[1].glob(f"{backend.package.replace('-', '_')}-*.dist-info") if spec and spec.origin else ()
+    found = [place.name.removesuffix(".dist-info").rpartition("-")[2] for place in places]
+    if len(found) == 1:  # the answer of importlib.metadata, without its 25 ms
+        return found[0]
+    return _stated_version(backend)
+
+
+def _stated_version(backend: Backend) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(backend.package)
+    except PackageNotFoundError:  # tensorflow-cpu and its like bring the same module
+        return str(getattr(importlib.import_module(backend.module.partition(".")[0]), "__version__", "unknown"))
+
+
+def make_interpreter(
+    flatbuffer: bytes, backend: Backend, threads: int = 1, batch: int = 1, *, preserve: bool = False, reference: bool = False
+) -> Any:
+    """An interpreter of the model with its tensors allocated, for `batch` images at once.
+
+    With `preserve`, every tensor can be read after a run, and no delegate such as XNNPACK takes part. With `reference`, LiteRT's reference
+    kernels compute.
+
+    Raises:
+        BadArgument: `threads` is no positive number.
+        MissingPackage: the backend is installed but cannot be imported here.
+        ModelFileError: the interpreter refuses the model.
+    """
+    if threads < 1:
+        raise BadArgument(f"threads is {threads}, expected 1 or more")
+    interpreter_class = _import_interpreter(backend)
+    options: dict[str, Any] = {"experimental_preserve_all_tensors": True} if preserve else {}
+    if reference:
+        options["experimental_op_resolver_type"] = importlib.import_module(backend.module).OpResolverType.BUILTIN_REF
+    with quiet_stderr():
+        try:
+            interpreter = interpreter_class(model_content=flatbuffer, num_threads=threads, **options)
+            if batch != 1:
+                details = interpreter.get_input_details()[0]
+                interpreter.resize_tensor_input(details["index"], [batch, *details["shape"][1:]])
+            interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise ModelFileError(f"{backend.package} {backend_version(backend)} cannot run it ({one_line(error)})") from error
+        except (SystemError, ImportError, AttributeError) as error:  # its C++ half was built for another numpy
+            raise MissingPackage(_does_not_work(backend, error)) from error
+    return interpreter
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error without its line breaks."""
+    return " ".join(str(error).split())
+
+
+def _import_interpreter(backend: Backend) -> Callable[..., Any]:
+    ignore_warnings()
+    try:
+        with quiet_stderr():  # TensorFlow says a page
+            return importlib.import_module(backend.module).Interpreter  # type: ignore[no-any-return]
+    except Exception as error:  # a runtime built for another numpy fails in several ways: ImportError, AttributeError, SystemError
+        raise MissingPackage(_does_not_work(backend, error)) from error
+
+
+def _does_not_work(backend: Backend, error: BaseException) -> str:
+    advice = "tflite-runtime needs pip install 'numpy<2'" if backend.name == "tflite" else INSTALL_LINES
+    return f"{backend.package} is installed but does not work here ({one_line(error)}); {advice}"

@@ -1,0 +1,5 @@
+"""Model files: FlatBuffer, archive, manifest, hash checks.
+
+In: A .tflite file.
+Out: a checked `ModelFile`.
+"""

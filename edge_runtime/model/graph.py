@@ -1,0 +1,179 @@
+"""What a TFLite FlatBuffer says about itself, read without an interpreter: operators, tensors, and how many bytes are what.
+
+Schema: tensorflow/compiler/mlir/lite/schema/schema.fbs. Field numbers below are positions in its tables.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.errors import ModelFileError
+from edge_runtime.model.builtin_operators import OPERATOR_NAMES
+from edge_runtime.model.flatbuffer import DamagedFlatBuffer, Table
+
+FILE_IDENTIFIER = b"TFL3"
+
+_TENSOR_TYPES = [
+    "float32",
+    "float16",
+    "int32",
+    "uint8",
+    "int64",
+    "string",
+    "bool",
+    "int16",
+    "complex64",
+    "int8",
+    "float64",
+    "complex128",
+    "uint64",
+    "resource",
+    "variant",
+    "uint32",
+    "uint16",
+    "int4",
+]
+Item = TypeVar("Item")
+
+_MOST_ENTRIES = 10_000
+_MOST_DIMENSIONS = 8
+_LEFT_OUT = -1  # an input that an operator can do without, such as a bias
+
+
+@record
+class Tensor:
+    """One tensor of a graph.
+
+    `scale` and `zero_point` are those of a tensor quantised as a whole; `scales` is how many it has (0 = not quantised, more than 1 = per
+    channel). `payload_bytes` is the size of its constant buffer, 0 for an activation.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    scales: int
+    scale: float
+    zero_point: int
+    buffer: int
+    payload_bytes: int
+
+
+@record
+class Operator:
+    """One operator of a graph, by the schema's name; a custom one (Flex included) by its own."""
+
+    name: str
+    version: int
+    custom: bool
+
+
+@record
+class Graph:
+    """The first subgraph of a TFLite model, in the order of execution.
+
+    input_dtypes, output_dtypes: of each operator, one for each tensor that it takes or gives.
+    """
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    tensors: tuple[Tensor, ...]
+    input_dtypes: tuple[tuple[str, ...], ...]
+    output_dtypes: tuple[tuple[str, ...], ...]
+
+    @property
+    def payload_bytes(self) -> int:
+        """Bytes of the constant buffers that tensors use, as stored: weights at their bit width, and biases."""
+        return sum({tensor.buffer: tensor.payload_bytes for tensor in self.tensors}.values())
+
+    @property
+    def scale_bytes(self) -> int:
+        """Bytes of quantisation parameters: a float32 scale and an int64 zero point for each."""
+        return sum(tensor.scales for tensor in self.tensors) * 12
+
+    @property
+    def operator_counts(self) -> list[tuple[Operator, int]]:
+        """Each kind of operator with how often it occurs, in the order of first use."""
+        return list(Counter(self.operators).items())
+
+
+def read_graph(flatbuffer: bytes) -> Graph:
+    """Read the graph of a TFLite FlatBuffer, checking every offset.
+
+    Raises:
+        ModelFileError: damaged, or no TFLite model.
+    """
+    if flatbuffer[4:8] != FILE_IDENTIFIER:
+        raise ModelFileError("is no TFLite model (its bytes 4 to 8 are not 'TFL3')")
+    try:
+        return _read_model(Table.root(flatbuffer))
+    except DamagedFlatBuffer as error:
+        raise ModelFileError(f"damaged or truncated TFLite model ({error})") from error
+
+
+def _read_model(model: Table) -> Graph:
+    codes = [_operator(code) for code in model.tables(1, _MOST_ENTRIES)]
+    sizes = [_buffer_bytes(buffer) for buffer in model.tables(4, _MOST_ENTRIES)]
+    subgraphs = list(model.tables(2, _MOST_ENTRIES))
+    if not subgraphs:
+        raise DamagedFlatBuffer("it has no graph")
+    graph = subgraphs[0]
+    tensors = [_tensor(tensor, sizes) for tensor in graph.tables(0, _MOST_ENTRIES)]
+    operators = list(graph.tables(3, _MOST_ENTRIES))
+    return Graph(
+        inputs=_pick(tensors, graph.vector(1, "<i4").tolist()),
+        outputs=_pick(tensors, graph.vector(2, "<i4").tolist()),
+        operators=_pick(codes, [operator.integer(0, "<I") for operator in operators]),
+        tensors=tuple(tensors),
+        input_dtypes=tuple(_dtypes(operator, 1, tensors) for operator in operators),
+        output_dtypes=tuple(_dtypes(operator, 2, tensors) for operator in operators),
+    )
+
+
+def _dtypes(operator: Table, field: int, tensors: Sequence[Tensor]) -> tuple[str, ...]:
+    used = [index for index in operator.vector(field, "<i4").tolist() if index != _LEFT_OUT]
+    return tuple(tensor.dtype for tensor in _pick(tensors, used))
+
+
+def _pick(items: Sequence[Item], indices: Sequence[int]) -> tuple[Item, ...]:
+    for index in indices:
+        if not 0 <= index < len(items):
+            raise DamagedFlatBuffer(f"entry {index} of a list of {len(items)}")
+    return tuple(items[index] for index in indices)
+
+
+def _operator(code: Table) -> Operator:
+    # Codes above 127 are in the newer 32-bit field; older files have the 8-bit one alone.
+    number = max(code.integer(0, "<b"), code.integer(3, "<i"))
+    custom = code.text(1)
+    name = OPERATOR_NAMES[number] if 0 <= number < len(OPERATOR_NAMES) else f"UNKNOWN_{number}"
+    return Operator(custom or name, code.integer(2, "<i", 1), bool(custom))
+
+
+def _buffer_bytes(buffer: Table) -> int:
+    inline = len(buffer.vector(0, np.uint8))
+    outside = buffer.integer(2, "<Q")  # a file of over 2 GB keeps its buffers behind the FlatBuffer
+    return inline + outside
+
+
+def _tensor(tensor: Table, sizes: Sequence[int]) -> Tensor:
+    shape = tensor.vector(0, "<i4")
+    if len(shape) > _MOST_DIMENSIONS:
+        raise DamagedFlatBuffer(f"a tensor of {len(shape)} dimensions")
+    code, buffer = tensor.integer(1, "<b"), tensor.integer(2, "<I")
+    quantization = tensor.table(4)
+    scales = quantization.vector(2, "<f4") if quantization else np.empty(0)
+    zero_points = quantization.vector(3, "<i8") if quantization else np.empty(0)
+    return Tensor(
+        name=tensor.text(3),
+        dtype=_TENSOR_TYPES[code] if 0 <= code < len(_TENSOR_TYPES) else f"type {code}",
+        shape=tuple(shape.tolist()),
+        scales=len(scales),
+        scale=float(scales[0]) if len(scales) else 0.0,
+        zero_point=int(zero_points[0]) if len(zero_points) else 0,
+        buffer=buffer,
+        payload_bytes=_pick(sizes, [buffer])[0],
+    )

@@ -1,0 +1,115 @@
+"""What a checked model file is, as JSON-able facts and as text for people."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.model.manifest import Comparison, Manifest
+from edge_runtime.model.model_file import ModelFile, operator_specs, tensor_spec
+
+
+@record
+class Runtimes:
+    """Where a model is proven to run.
+
+    minimum: for each runtime that runs all of its operators, the oldest release that does. unproven: operators that no runtime is known to
+    run.
+    """
+
+    minimum: Mapping[str, str]
+    unproven: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        if self.minimum:
+            return ", ".join(f"{runtime} >= {version}" for runtime, version in self.minimum.items())
+        return f"unproven: no runtime is known to run {', '.join(self.unproven) or 'all of its operators'}"
+
+
+def facts(model: ModelFile, runtimes: Runtimes) -> dict[str, Any]:
+    """Everything that is known of a model file: its manifest (None for a plain .tflite), sizes, operators, input and output.
+
+    Args:
+        model: the file.
+        runtimes: where it is proven to run.
+    """
+    return {
+        "name": model.name,
+        "manifest": dataclasses.asdict(model.manifest) if model.manifest else None,
+        "labels": list(model.labels),
+        "sha256": model.sha256,
+        "file_bytes": model.file_bytes,
+        "flatbuffer_bytes": len(model.flatbuffer),
+        "payload_bytes": model.graph.payload_bytes,
+        "scale_bytes": model.graph.scale_bytes,
+        "input": dataclasses.asdict(tensor_spec(model.input)),
+        "output": dataclasses.asdict(tensor_spec(model.output)),
+        "operators": [dataclasses.asdict(operator) for operator in operator_specs(model.graph)],
+        "minimum_runtime": dict(runtimes.minimum),
+        "unproven_operators": list(runtimes.unproven),
+    }
+
+
+def describe(model: ModelFile, runtimes: Runtimes) -> str:
+    """The same for people, a fact a line."""
+    rows = [
+        ("model", model.name + (f", recipe {model.manifest.recipe}" if model.manifest else " (plain .tflite, nothing proven)")),
+        ("labels", " ".join(model.labels)),
+        ("bytes", _sizes(model)),
+        ("input", _tensor(model.input)),
+        ("output", _tensor(model.output)),
+        ("operators", ", ".join(f"{spec.count} {spec.name} (v{spec.version})" for spec in operator_specs(model.graph))),
+        ("runs on", str(runtimes)),
+        ("sha256", model.sha256),
+    ]
+    if model.manifest:
+        rows += _proofs(model.manifest)
+    return "\n".join(f"{name:<10} {text}" for name, text in rows)
+
+
+def comparison_line(comparison: Comparison) -> str:
+    """One line: accuracies with counts, agreement, the drop with its interval, McNemar's p."""
+    reference, candidate, (low, high) = comparison.reference, comparison.candidate, comparison.drop_interval
+    return (
+        f"{candidate.percent:.2f} % ({candidate.correct:,}/{candidate.total:,}) on {comparison.split}, float {reference.percent:.2f} %; "
+        f"agree on {comparison.agreeing:,}; drop {comparison.drop:+.2f} points [{low:+.2f}, {high:+.2f}], p = {comparison.mcnemar_p:.3g}"
+    )
+
+
+def comparison_lines(comparison: Comparison) -> list[str]:
+    """The same at length: a line a fact."""
+    reference, candidate, (low, high) = comparison.reference, comparison.candidate, comparison.drop_interval
+    total = reference.total
+    return [
+        *(
+            f"{name:<10} {accuracy.percent:.2f} % ({accuracy.correct:,}/{total:,} {comparison.split} images, "
+            f"95 % interval {accuracy.interval[0]:.2f} to {accuracy.interval[1]:.2f})"
+            for name, accuracy in (("reference", reference), ("candidate", candidate))
+        ),
+        f"{'agree':<10} on {comparison.agreeing:,} ({100 * comparison.agreeing / total:.2f} %)",
+        f"{'drop':<10} {comparison.drop:+.2f} points, 95 % interval {low:+.2f} to {high:+.2f} (Tango's score interval)",
+        f"{'McNemar':<10} {comparison.lost} lost, {comparison.gained} gained, exact p = {comparison.mcnemar_p:.3g}",
+        f"{'by class':<10} " + "  ".join(f"{label}: {drop:+.2f}" for label, drop in enumerate(comparison.class_drops)),
+    ]
+
+
+def _sizes(model: ModelFile) -> str:
+    graph = model.graph
+    return f"{model.file_bytes:,} file, {graph.payload_bytes:,} payload, {graph.scale_bytes:,} scales"
+
+
+def _tensor(tensor: Any) -> str:
+    quantization = f", scale {tensor.scale:.6g}, zero point {tensor.zero_point}" if tensor.scales else ""
+    return f"{tensor.dtype} {list(tensor.shape)}{quantization}"
+
+
+def _proofs(manifest: Manifest) -> list[tuple[str, str]]:
+    origin, tolerance = manifest.origin, manifest.tolerance
+    return [
+        *(("accuracy", comparison_line(comparison)) for comparison in manifest.accuracy),
+        ("gate", f"{'passed' if manifest.verdict.passed else 'FAILED'}: {manifest.verdict.reason}"),
+        ("verify", f"within {tolerance.amount:g} {tolerance.unit} of the golden outputs"),
+        ("made by", origin.command),
+        ("with", ", ".join(f"{package} {version}" for package, version in origin.versions.items())),
+        ("data", f"sha256 {origin.data_sha256}"),
+    ]

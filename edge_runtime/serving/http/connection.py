@@ -1,0 +1,204 @@
+"""A client's connection: its deadlines, and answers in one piece. The only module of this package that imports h11."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.flow_control import CLOSE_HEADER
+from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol, RequestResponseCycle
+
+from edge_runtime.serving.http.guard import Message, Send
+from edge_runtime.serving.http.limits import Limits
+
+_BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+# What h11 is told of an answer whose bytes are made here: its state moves on as for the answer itself. 304 has no body, and after a
+# CONNECT it does not mean, as 204 does, that the connection now speaks another protocol.
+_STAND_IN = h11.Response(status_code=304, headers=[])
+_LAST_STAND_IN = h11.Response(status_code=304, headers=[CLOSE_HEADER])
+
+
+class Gathered(asyncio.Transport):
+    """A transport whose writes of one round of the event loop go out together: an answer's head and body in one system call."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+        self.is_closing = transport.is_closing  # type: ignore[method-assign]
+        self.resume_reading = transport.resume_reading  # type: ignore[method-assign]
+
+    def write(self, data: Any) -> None:
+        """Keep bytes until the end of the round."""
+        if data:
+            if not self._parts:
+                self._loop.call_soon(self.flush)
+            self._parts.append(bytes(data))
+
+    def close(self) -> None:
+        """Send what was kept, then close."""
+        self.flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once, whatever was kept."""
+        self._parts.clear()
+        self._transport.abort()
+
+    def flush(self) -> None:
+        """Send what was kept."""
+        if self._parts:
+            data = b"".join(self._parts)
+            self._parts.clear()
+            self._transport.write(data)
+
+
+class Answering:
+    """Sends a request's answer in place of uvicorn's cycle, which has h11 check and write all its headers each time: a fifth of a request.
+
+    The head of an answer depends on its status and headers alone, so what h11 made of them once is kept. An answer in several parts, or
+    without a length, goes the usual way.
+    """
+
+    __slots__ = ("_cycle", "_start", "_usual")
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+        self._usual: Send = cycle.send  # type: ignore[assignment]
+        self._start: Message | None = None
+
+    async def send(self, message: Message) -> None:
+        """An ASGI message, `http.response.start` first."""
+        cycle = self._cycle
+        if self._start is None and message["type"] == "http.response.start" and not cycle.response_started:
+            self._start = message
+            return
+        start, self._start = self._start, None
+        head = self._head(start) if start and not message.get("more_body") and not cycle.flow.write_paused else None
+        if head is not None and not cycle.disconnected:
+            self._finish(head, message.get("body", b""))
+            return
+        if start:
+            await self._usual(start)
+        await self._usual(message)
+
+    def _head(self, start: Message) -> tuple[bytes, bool] | None:
+        """The bytes before the body, and whether the connection ends; None if h11 has to frame the body."""
+        headers = [*self._cycle.default_headers, *start["headers"]]
+        if CLOSE_HEADER in self._cycle.scope["headers"] and CLOSE_HEADER not in headers:
+            headers.append(CLOSE_HEADER)
+        return _head_of(start["status"], tuple(headers))
+
+    def _finish(self, head: tuple[bytes, bool], body: bytes) -> None:
+        cycle, (text, ends) = self._cycle, head
+        cycle.response_started, cycle.waiting_for_100_continue = True, False
+        cycle.conn.send(_LAST_STAND_IN if ends else _STAND_IN)
+        cycle.conn.send(h11.EndOfMessage())
+        if cycle.conn.our_state is h11.MUST_CLOSE and not ends:  # the client is of HTTP/1.0
+            text = text[:-2] + b"connection: close\r\n\r\n"
+        cycle.transport.write(text if cycle.scope["method"] == "HEAD" else text + body)
+        cycle.response_complete = True
+        cycle.message_event.set()
+        del cycle.send  # a cycle of references, which only the garbage collector would end
+        if cycle.conn.our_state is h11.MUST_CLOSE or not cycle.keep_alive:
+            cycle.conn.send(h11.ConnectionClosed())
+            cycle.transport.close()
+        cycle.on_response()
+
+
+@lru_cache(maxsize=256)
+def _head_of(status: int, headers: Sequence[tuple[bytes, bytes]]) -> tuple[bytes, bool] | None:
+    """Status line and headers as h11 checks and writes them, and whether they end the connection; None without a length."""
+    response = h11.Response(status_code=status, headers=list(headers), reason=STATUS_PHRASES[status])
+    if not any(name == b"content-length" for name, _ in response.headers):
+        return None
+    lines = [b"%s: %s\r\n" % pair for pair in response.headers.raw_items()]
+    return b"HTTP/1.1 %d %s\r\n%s\r\n" % (status, response.reason, b"".join(lines)), CLOSE_HEADER in headers
+
+
+class Connection(H11Protocol):
+    """uvicorn's connection, with a deadline for headers and for clients that don't take their answer, which uvicorn's own has not.
+
+    Attributes:
+        limits: the deadlines, and how many connections there may be.
+        on_cut: told why a connection is ended that no request of was answered.
+    """
+
+    limits = Limits()
+    on_cut: Callable[[str], None] = staticmethod(lambda _: None)
+    transport: Gathered
+    _owed_since: float | None = None
+    _stuck_since: float | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, if there are not too many."""
+        super().connection_made(transport)
+        self.transport = Gathered(transport, self.loop)
+        self._owed_since = self.loop.time()
+        if len(self.connections) > self.limits.connections:
+            self.on_cut("connections")
+            self.transport.write(_BUSY)
+            self.transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Pass bytes on, and look at the clock."""
+        if not self.transport.is_closing():
+            super().data_received(data)
+            self._time_what_is_owed(self.loop.time())
+
+    def _time_what_is_owed(self, now: float) -> None:
+        """The clock runs while a client has begun a header, or what is left of a body that was answered unread, and not ended it."""
+        if self._answering:
+            self._owed_since = None
+        elif self.conn.their_state is h11.SEND_BODY or (self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]):
+            self._owed_since = now if self._owed_since is None else self._owed_since
+        elif self.cycle is not None:  # before its first request a connection is timed from its beginning
+            self._owed_since = None
+
+    def handle_events(self) -> None:
+        """Read what has come; a request that it makes is answered by `Answering`."""
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before and not self.cycle.response_started:
+            self.cycle.send = Answering(self.cycle).send  # type: ignore[method-assign, assignment]
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A client that sends no more after a whole request still gets its answer."""
+        self.transport.flush()  # asyncio is about to close the transport underneath
+        waiting = self._answering and not self.cycle.more_body
+        if waiting:
+            self.cycle.keep_alive = False
+        return waiting
+
+    def sweep(self, now: float) -> None:
+        """End the connection if a deadline has passed; let the guard look at the time if a body is awaited."""
+        if self._answering and self.cycle.more_body:
+            self.cycle.message_event.set()
+        if not self.flow.write_paused and not self.transport.is_closing():
+            self._stuck_since = None
+        elif self._stuck_since is None:
+            self._stuck_since = now
+        elif now - self._stuck_since > self.limits.write_seconds:
+            self.transport.abort()
+        self._time_what_is_owed(now)
+        owed_for = now - (now if self._owed_since is None else self._owed_since)
+        if owed_for > self.limits.header_seconds and not self.transport.is_closing():
+            self.on_cut("slow")
+            if self.conn.our_state is h11.IDLE:
+                self.transport.write(_TOO_SLOW)
+            self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP."""
+        self.on_cut("invalid")
+        super().send_400_response(msg)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing: whoever asks for a WebSocket is answered as if he had not, and the log is not for advice on packages."""
+
+    @property
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete

@@ -1,0 +1,102 @@
+"""JSON of strangers: parsed strictly, and numbers taken out of it as pixels."""
+
+import itertools
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from edge_runtime.common.pixels import Batch
+from edge_runtime.serving.http.refusals import Refusal
+
+T = TypeVar("T")
+
+
+def parse_object(text: bytes) -> dict[str, Any]:
+    """The JSON object of a body.
+
+    Raises:
+        Refusal: it is none, or holds NaN, an infinite number, or more nesting than Python reads.
+    """
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise Refusal(f"failed to parse the request JSON: {' '.join(str(error).split())[:200]}") from error
+    return expect(dict, value, "the request")
+
+
+def expect(kind: type[T], value: Any, what: str) -> T:
+    """Return `value` if it is of that JSON type.
+
+    Raises:
+        Refusal: it is of another type; the message names `what` and the type.
+    """
+    if type(value) is not kind:
+        raise Refusal(f"{what} is {_NAMES.get(type(value), 'something else')}, expected {_NAMES[kind]}")
+    checked: T = value
+    return checked
+
+
+def pixels_of(data: list[Any], shape: Sequence[int]) -> Batch:
+    """Numbers of a JSON array, nested as the shape says or flat, as pixels: uint8 in that shape.
+
+    Whole numbers from 0 to 255 are taken, also where they are written as 3.0.
+
+    Raises:
+        Refusal: there are more or fewer than the shape says, or one is no such number.
+    """
+    flat = _flatten(data, shape)
+    kinds = set(map(type, flat))
+    if kinds in ({float}, {int, float}):
+        flat = _whole(flat)
+    elif kinds - {int}:
+        raise Refusal("pixels are whole numbers from 0 (background) to 255 (ink); there is something else among them")
+    try:
+        return np.frombuffer(bytes(flat), np.uint8).reshape(shape)
+    except ValueError as error:
+        raise Refusal("pixels are whole numbers from 0 (background) to 255 (ink); one is outside of that") from error
+
+
+def _flatten(data: list[Any], shape: Sequence[int]) -> list[Any]:
+    count = math.prod(shape)
+    if not data or type(data[0]) is not list:
+        if len(data) != count:
+            raise Refusal(f"there are {len(data)} numbers, expected {count} for shape {list(shape)}")
+        return data
+    level = [data]
+    for length in shape:
+        if any(type(part) is not list or len(part) != length for part in level):
+            raise Refusal(f"the numbers are not nested as shape {list(shape)} says")
+        level = list(itertools.chain.from_iterable(level))
+    return level
+
+
+def _whole(numbers: list[Any]) -> list[int]:
+    if not all(type(number) is int or number == int(number) for number in numbers):
+        hint = "; these look divided by 255: send them as they were before" if max(numbers) <= 1 else ""
+        raise Refusal(f"pixels are whole numbers from 0 (background) to 255 (ink); one has a fraction{hint}")
+    return [int(number) for number in numbers]
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:40]} is larger than any number here")
+    return number
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+_NAMES: dict[type, str] = {
+    dict: "an object",
+    list: "an array",
+    str: "a text",
+    int: "a whole number",
+    float: "a number with a fraction",
+    bool: "true or false",
+    type(None): "null",
+}

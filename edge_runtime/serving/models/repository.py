@@ -1,0 +1,215 @@
+"""The models that are served: loaded, proven by their golden images, watched, and replaced when their file changes."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.common.pixels import Batch
+from edge_runtime.device.verification import verify
+from edge_runtime.errors import DigitsError, ModelFileError, VerificationFailed
+from edge_runtime.inference.classifier import Classifications, Classifier
+from edge_runtime.inference.interpreter import one_line
+from edge_runtime.inference.out_of_distribution import Likeness
+from edge_runtime.model.manifest import Manifest
+from edge_runtime.model.model_file import Golden, ModelFile, find_model, read_model_file
+from edge_runtime.serving.http.log import Log
+from edge_runtime.serving.http.refusals import Busy, NotFound
+from edge_runtime.serving.models.pool import Pool, Workers
+
+Signature = tuple[int, int, int]
+"""Of a file: when it was changed (nanoseconds), its size, its inode."""
+
+
+@dataclass
+class Served:
+    """One loaded generation of a model. `healthy` says what the last check of its golden images found."""
+
+    name: str
+    path: Path
+    signature: Signature
+    pool: Pool
+    golden: Golden = field(repr=False)
+    observe: Callable[[float], None]
+    healthy: bool = True
+    loaded_at: float = field(default_factory=time.time)
+
+    @property
+    def model(self) -> ModelFile:
+        """The checked model file."""
+        return self.pool.model
+
+    @cached_property
+    def likeness(self) -> Likeness | None:
+        """What judges whether an image is unlike any digit, for the models that the package ships."""
+        return Likeness.of(self.model)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the file says of itself."""
+        assert self.model.manifest is not None  # loading refuses others
+        return self.model.manifest
+
+    async def classify(self, images: Batch) -> tuple[Classifications, int]:
+        """Answers to uint8 [N, 28, 28], and the nanoseconds that the interpreter took for them.
+
+        Raises:
+            Busy: the model's golden images came out differently when it was last checked.
+        """
+        if not self.healthy:
+            raise Busy(f"model '{self.name}' is not ready: its golden images come out differently")
+        found, nanoseconds = await self.pool.classify(images)
+        self.observe(nanoseconds / 1e9)
+        return found, nanoseconds
+
+    async def check(self) -> bool:
+        """Have each interpreter classify the golden images, and note whether all still do what the model did where it was made."""
+        try:
+            answers = await self.pool.classify_everywhere(self.golden.images)
+            self.healthy = all(_agrees(found, self.golden, self.manifest.tolerance.amount) for found in answers)
+        except (DigitsError, RuntimeError, ValueError, MemoryError):
+            self.healthy = False
+        return self.healthy
+
+
+class Models:
+    """All models by name, the default one first.
+
+    Attributes:
+        reloads: how often a changed file was taken ("loaded") and not ("refused"), by model and result.
+        stopping: set when the server is about to end, so that nobody sends it more work.
+    """
+
+    def __init__(
+        self,
+        paths: Mapping[str, Path],
+        workers: Workers,
+        log: Log,
+        threads: int = 1,
+        backend: str | None = None,
+        observer: Callable[[str], Callable[[float], None]] = lambda _: lambda _: None,
+    ) -> None:
+        """Load and prove every model.
+
+        Args:
+            paths: by the name to serve under, what `find_model` takes.
+            workers: the threads for what takes long.
+            log: for what happens to models later.
+            threads: of each interpreter.
+            backend: as `Classifier.load` takes it.
+            observer: for a model's name, what is told the seconds of each inference.
+
+        Raises:
+            ModelFileError: a file is damaged, or is a plain .tflite that nothing proves.
+            VerificationFailed: golden images come out differently here.
+        """
+        self._workers = workers
+        self._log = log
+        self._threads = threads
+        self._backend = backend
+        self._observer = observer
+        self._refused: dict[str, Signature | None] = {}
+        self.reloads: Counter[tuple[str, str]] = Counter()
+        self.stopping = False
+        self._refreshing = asyncio.Lock()
+        self._by_name = {name: self._load(name, find_model(path)) for name, path in paths.items()}
+
+    def __iter__(self) -> Iterator[Served]:
+        return iter(self._by_name.values())
+
+    @property
+    def default(self) -> Served:
+        """The model for requests that name none."""
+        return next(iter(self))
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests are welcome: no model failed its last check, and the server is not stopping."""
+        return not self.stopping and all(served.healthy for served in self)
+
+    def get(self, parameters: Mapping[str, str]) -> Served:
+        """The model that a path or a query names: `model`, and `version`, which is always 1.
+
+        Raises:
+            NotFound: no such model or version.
+        """
+        name = parameters.get("model")
+        if not name:
+            return self.default
+        if name not in self._by_name:
+            raise NotFound(f"Request for unknown model: '{name[:64]}' is not found; served are {', '.join(self._by_name)}")
+        if parameters.get("version", "1") != "1":
+            raise NotFound(
+                f"Request for unknown model: '{name}' version {parameters['version'][:20]} is not found; there is version 1"
+            )
+        return self._by_name[name]
+
+    async def refresh(self) -> None:
+        """Load the models whose files have changed. One that cannot be proven is refused, and the old one goes on."""
+        async with self._refreshing:
+            for served in list(self):
+                signature = await self._workers.run(_signature_of, served.path)
+                if signature not in (served.signature, self._refused.get(served.name, served.signature)):
+                    await self._replace(served, signature)
+
+    async def check(self) -> None:
+        """Check every model's golden images; log a model that turns unhealthy, or healthy again."""
+        for served in list(self):
+            before = served.healthy
+            if await served.check() != before:
+                self._log.event("health", model=served.name, healthy=served.healthy)
+
+    async def _replace(self, served: Served, signature: Signature | None) -> None:
+        try:
+            fresh = await self._workers.run(self._load, served.name, served.path)
+        except (DigitsError, RuntimeError, ValueError, MemoryError) as error:
+            self._refused[served.name] = signature
+            self._note(served.name, "refused", reason=one_line(error))
+        else:
+            self._by_name[served.name] = fresh
+            self._refused.pop(served.name, None)
+            self._note(served.name, "loaded", sha256=fresh.manifest.flatbuffer.sha256)
+
+    def _load(self, name: str, path: Path) -> Served:
+        signature = _signature_of(path)
+        model = read_model_file(path)
+        if signature is None:
+            raise ModelFileError(f"{path}: has vanished")
+        golden = model.golden()
+        first = self._classifier(model)
+        receipt = verify(first)
+        if not receipt.passed:
+            difference = "by numbers that are none" if receipt.largest_difference is None else f"by {receipt.largest_difference:g}"
+            raise VerificationFailed(
+                f"{path}: not served, since its golden images come out differently on {receipt.runtime}: "
+                f"{receipt.labels_equal} of {receipt.images} labels equal, outputs differ {difference} {receipt.tolerance.unit}"
+            )
+        return Served(name, path, signature, Pool(first, self._workers, self._classifier), golden, self._observer(name))
+
+    def _classifier(self, model: ModelFile) -> Classifier:
+        return Classifier(model, self._threads, self._backend)
+
+    def _note(self, name: str, result: str, **facts: str) -> None:
+        self.reloads[name, result] += 1
+        self._log.event("reload", model=name, result=result, **facts)
+
+
+def _signature_of(path: Path) -> Signature | None:
+    """None for a file that cannot be looked at."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _agrees(found: Classifications, golden: Golden, tolerance: float) -> bool:
+    """Whether labels equal the recorded ones and no output is further off than the manifest allows (NaN is)."""
+    expected = golden.outputs.astype(np.float64)
+    difference = float(np.abs(found.outputs - expected).max())
+    return difference <= tolerance and bool((found.indices == expected.argmax(axis=1)).all())

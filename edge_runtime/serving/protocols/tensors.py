@@ -1,0 +1,260 @@
+"""The tensors of the Open Inference Protocol (KServe V2): requests to images, answers to tensors, in JSON and in its binary extension.
+
+Pure: bytes in, bytes out. Sources: the protocol's REST specification, and "Binary Tensor Data Extension" and "Classification Extension"
+of Triton's documentation. A model has one input and three outputs:
+
+    pixels  UINT8 [-1, 28, 28]     0 = background, 255 = ink
+    scores  FP32  [-1, classes]    probabilities
+    label   BYTES [-1]             the text of the likeliest class
+    logits  FP32  [-1, classes]    the model's outputs as real numbers
+"""
+
+import math
+import struct
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.pixels import SIDE, Batch
+from edge_runtime.inference.classifier import Classifications
+from edge_runtime.serving.http.call import encode_json
+from edge_runtime.serving.http.json_body import expect, parse_object, pixels_of
+from edge_runtime.serving.http.refusals import Refusal
+
+INPUT = "pixels"
+_LONGEST_KEPT = 1024
+_BYTES_LENGTH = struct.Struct("<I")
+
+OUTPUTS: dict[str, tuple[str, Callable[[Classifications], NDArray[Any] | list[str]]]] = {
+    "scores": ("FP32", lambda found: found.scores.astype(np.float32)),
+    "label": ("BYTES", lambda found: found.labels),
+    "logits": ("FP32", lambda found: found.logits),
+}
+
+
+@record
+class Wanted:
+    """An output that a client asks for. `classes`: as that many "value:index:label" texts, largest first; 0: as it is."""
+
+    name: str
+    binary: bool = False
+    classes: int = 0
+
+
+@record
+class Plan:
+    """What the JSON of a request says: shape of the tensor, what follows as bytes, and which outputs are wanted.
+
+    `data`: the numbers, where they stand in the JSON. `binary_size`: else how many bytes follow.
+    """
+
+    shape: tuple[int, int, int]
+    data: list[Any] | None
+    binary_size: int
+    id: str | None
+    outputs: tuple[Wanted, ...]
+
+
+class InferRequest(NamedTuple):
+    """What a client asks: images, uint8 [N, 28, 28], and which outputs it wants."""
+
+    images: Batch
+    id: str | None
+    outputs: tuple[Wanted, ...]
+
+
+def parse_infer(body: bytes, header_length: bytes | None, model: str, most_images: int) -> InferRequest:
+    """Read the body of an infer request.
+
+    Args:
+        body: JSON; with `header_length`, JSON of so many bytes and then the tensor's bytes. A length of 0: the tensor's bytes alone.
+        header_length: the value of the header Inference-Header-Content-Length, or None.
+        model: for messages.
+        most_images: how many images one request may have.
+
+    Raises:
+        Refusal: it is not what the protocol says, or not what the model takes.
+    """
+    if header_length is None:
+        plan, binary = read_plan(body, model, most_images), b""
+    else:
+        length = _header_length(header_length, len(body))
+        if length == 0:
+            return InferRequest(_raw_images(body, most_images), None, _all_outputs(binary=True))
+        # A client's requests differ in their pixels alone, so what their JSON says is kept.
+        read = _kept_plan if length <= _LONGEST_KEPT else read_plan
+        plan, binary = read(body[:length], model, most_images), body[length:]
+    return InferRequest(_pixels(plan, binary), plan.id, plan.outputs)
+
+
+def read_plan(text: bytes, model: str, most_images: int) -> Plan:
+    """Read the JSON of an infer request; arguments and errors are those of `parse_infer`."""
+    request = parse_object(text)
+    inputs = expect(list, request.get("inputs"), "'inputs'")
+    if len(inputs) != 1:
+        raise Refusal(f"expected 1 input but got {len(inputs)} inputs for model '{model}'")
+    tensor = expect(dict, inputs[0], "an input")
+    shape = _checked_shape(tensor, model, most_images)
+    identifier = request.get("id")
+    return Plan(
+        shape=shape,
+        data=_numbers(tensor),
+        binary_size=_binary_size(tensor, shape),
+        id=None if identifier is None else expect(str, identifier, "'id'"),
+        outputs=_wanted(request, model),
+    )
+
+
+_kept_plan = lru_cache(maxsize=256)(read_plan)
+
+
+def format_infer(request: InferRequest, model: str, found: Classifications) -> tuple[bytes, int | None]:
+    """The body of the answer; and, if a tensor follows it as bytes, the length of its JSON part."""
+    outputs: list[tuple[str, str, tuple[int, ...], int | list[Any]]] = []
+    blobs = []
+    for wanted in request.outputs:
+        datatype, values = _computed(wanted, found)
+        shape = (len(found), *np.shape(values)[1:])
+        if wanted.binary:
+            blobs.append(_as_bytes(values))
+            outputs.append((wanted.name, datatype, shape, len(blobs[-1])))
+        else:
+            outputs.append((wanted.name, datatype, shape, np.ravel(values).tolist()))
+    # Answers in bytes alone differ in their bytes alone, so their JSON is kept.
+    write = _kept_answer if len(blobs) == len(outputs) and len(request.id or "") < _LONGEST_KEPT else write_answer
+    header = write(model, request.id, tuple(outputs))
+    return (b"".join((header, *blobs)), len(header)) if blobs else (header, None)
+
+
+def write_answer(
+    model: str, identifier: str | None, outputs: tuple[tuple[str, str, tuple[int, ...], int | list[Any]], ...]
+) -> bytes:
+    """The JSON of an answer whose outputs have a name, a datatype, a shape, and their numbers or the length of their bytes."""
+    described = [
+        {"name": name, "datatype": datatype, "shape": shape}
+        | ({"parameters": {"binary_data_size": content}} if isinstance(content, int) else {"data": content})
+        for name, datatype, shape, content in outputs
+    ]
+    answer: dict[str, Any] = {"model_name": model, "model_version": "1", "outputs": described}
+    if identifier is not None:
+        answer["id"] = identifier
+    return encode_json(answer)
+
+
+_kept_answer = lru_cache(maxsize=256)(write_answer)
+
+
+def _computed(wanted: Wanted, found: Classifications) -> tuple[str, NDArray[Any] | list[str]]:
+    """Datatype and values of an output."""
+    datatype, compute = OUTPUTS[wanted.name]
+    values = compute(found)
+    if not wanted.classes:
+        return datatype, values
+    return "BYTES", _top(np.asarray(values), wanted.classes, found.labels_of_classes)
+
+
+def _header_length(text: bytes, most: int) -> int:
+    if not (text.isdigit() and len(text) < 12 and int(text) <= most):
+        shown = text[:20].decode("ascii", "replace")
+        raise Refusal(f"Inference-Header-Content-Length is {shown!r}, expected 0 to {most}, the length of the body")
+    return int(text)
+
+
+def _raw_images(body: bytes, most_images: int) -> Batch:
+    count, rest = divmod(len(body), SIDE * SIDE)
+    if rest or not 1 <= count <= most_images:
+        raise Refusal(f"a raw body has {SIDE * SIDE} bytes an image, 1 to {most_images} images; got {len(body)} bytes")
+    return np.frombuffer(body, np.uint8).reshape(count, SIDE, SIDE)
+
+
+def _checked_shape(tensor: dict[str, Any], model: str, most_images: int) -> tuple[int, int, int]:
+    if tensor.get("name") != INPUT:
+        raise Refusal(f"unexpected inference input {_short(tensor.get('name'))} for model '{model}'; it has '{INPUT}'")
+    if tensor.get("datatype") != "UINT8":
+        raise Refusal(
+            f"inference input '{INPUT}' data-type is {_short(tensor.get('datatype'))}, but model '{model}' expects 'UINT8'"
+        )
+    shape = expect(list, tensor.get("shape"), "'shape'")
+    if not all(type(length) is int for length in shape) or shape[1:] != [SIDE, SIDE]:
+        raise Refusal(f"unexpected shape for input '{INPUT}' for model '{model}'. Expected [-1,{SIDE},{SIDE}], got {_short(shape)}")
+    if not 1 <= shape[0] <= most_images:
+        raise Refusal(f"a request takes 1 to {most_images} images, got {_short(shape[0])}")
+    return shape[0], SIDE, SIDE
+
+
+def _numbers(tensor: dict[str, Any]) -> list[Any] | None:
+    parameters = expect(dict, tensor.get("parameters", {}), "'parameters'")
+    if "shared_memory_region" in parameters:
+        raise Refusal("shared memory is not supported; send the tensor's data")
+    if "binary_data_size" in parameters:
+        if "data" in tensor:
+            raise Refusal(f"input '{INPUT}' has both 'data' and 'binary_data_size'")
+        return None
+    return expect(list, tensor.get("data"), "'data'")
+
+
+def _binary_size(tensor: dict[str, Any], shape: tuple[int, int, int]) -> int:
+    size = tensor.get("parameters", {}).get("binary_data_size", 0)
+    if type(size) is not int or size not in (0, math.prod(shape)):
+        raise Refusal(f"'binary_data_size' is {_short(size)}, but the shape needs {math.prod(shape)}")
+    return size
+
+
+def _pixels(plan: Plan, binary: bytes) -> Batch:
+    if len(binary) != plan.binary_size or (plan.data is None and not binary):
+        raise Refusal(f"{len(binary)} bytes follow the JSON, which announces {plan.binary_size}")
+    if plan.data is not None:
+        return pixels_of(plan.data, plan.shape)
+    return np.frombuffer(binary, np.uint8).reshape(plan.shape)
+
+
+def _wanted(request: dict[str, Any], model: str) -> tuple[Wanted, ...]:
+    parameters = expect(dict, request.get("parameters", {}), "'parameters'")
+    binary = expect(bool, parameters.get("binary_data_output", False), "'binary_data_output'")
+    if not request.get("outputs"):
+        return _all_outputs(binary)
+    outputs = [_one_wanted(output, binary, model) for output in expect(list, request["outputs"], "'outputs'")]
+    if len({wanted.name for wanted in outputs}) != len(outputs):
+        raise Refusal("an output is asked for twice")
+    return tuple(outputs)
+
+
+def _one_wanted(output: Any, binary: bool, model: str) -> Wanted:
+    name = expect(dict, output, "an output").get("name")
+    if type(name) is not str or name not in OUTPUTS:
+        raise Refusal(f"unexpected inference output {_short(name)} for model '{model}'; it has {', '.join(OUTPUTS)}")
+    parameters = expect(dict, output.get("parameters", {}), "'parameters'")
+    if "shared_memory_region" in parameters:
+        raise Refusal("shared memory is not supported")
+    classes = expect(int, parameters.get("classification", 0), "'classification'")
+    if classes < 0 or (classes and OUTPUTS[name][0] != "FP32"):
+        raise Refusal(f"'classification' is {_short(classes)} for output '{name}'; it takes a count, for scores or logits")
+    return Wanted(name, expect(bool, parameters.get("binary_data", binary), "'binary_data'"), classes)
+
+
+def _all_outputs(binary: bool) -> tuple[Wanted, ...]:
+    return tuple(Wanted(name, binary) for name in OUTPUTS)
+
+
+def _top(values: NDArray[Any], count: int, labels: Sequence[str]) -> NDArray[Any]:
+    """[N, count] texts "value:index:label", largest value first."""
+    order = np.argsort(-values, axis=1, kind="stable")[:, :count]
+    rows = zip(values, order, strict=True)
+    return np.array([[f"{row[index]:f}:{index}:{labels[index]}" for index in best] for row, best in rows])
+
+
+def _as_bytes(values: NDArray[Any] | list[str]) -> bytes:
+    """Little-endian numbers; of texts each with its length before it, as the extension says."""
+    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+        return values.astype("<f4", copy=False).tobytes()
+    texts = [str(text).encode() for text in np.ravel(values)]
+    return b"".join(_BYTES_LENGTH.pack(len(text)) + text for text in texts)
+
+
+def _short(value: Any) -> str:
+    text = f"'{value}'" if isinstance(value, str) else encode_json(value).decode()
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,122 @@
+"""TensorFlow Serving's REST API: model status, metadata, and predict in row and in column format.
+
+Source: "RESTful API" of TensorFlow Serving's documentation. The signature is `serving_default`; its input `pixels` takes whole numbers from
+0 to 255, [28, 28] or [28, 28, 1] an image; its output `scores` are the probabilities of the classes.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.common.pixels import SIDE, Batch
+from edge_runtime.inference.classifier import Classifications
+from edge_runtime.serving.http.call import Answer, Call, as_json
+from edge_runtime.serving.http.json_body import expect, parse_object, pixels_of
+from edge_runtime.serving.http.refusals import NotFound, Refusal
+from edge_runtime.serving.models.repository import Models, Served
+
+SIGNATURE, INPUT, OUTPUT = "serving_default", "pixels", "scores"
+
+
+class TFServing:
+    """The routes under /v1/models."""
+
+    def __init__(self, models: Models, most_images: int) -> None:
+        self._models = models
+        self._most_images = most_images
+
+    async def status(self, call: Call) -> Answer:
+        """GET /v1/models/NAME: which version is served."""
+        state, status = "AVAILABLE", {"error_code": "OK", "error_message": ""}
+        if not self._get(call).healthy:
+            state, status = "UNLOADING", {"error_code": "UNAVAILABLE", "error_message": "its golden images come out differently"}
+        return as_json({"model_version_status": [{"version": "1", "state": state, "status": status}]})
+
+    async def metadata(self, call: Call) -> Answer:
+        """GET /v1/models/NAME/metadata: the signature."""
+        served = self._get(call)
+        signature = {
+            "inputs": {INPUT: _tensor_info("DT_UINT8", (-1, SIDE, SIDE), INPUT)},
+            "outputs": {OUTPUT: _tensor_info("DT_FLOAT", (-1, len(served.model.labels)), OUTPUT)},
+            "method_name": "tensorflow/serving/predict",
+        }
+        return as_json(
+            {
+                "model_spec": {"name": served.name, "signature_name": "", "version": "1"},
+                "metadata": {"signature_def": {"signature_def": {SIGNATURE: signature}}},
+            }
+        )
+
+    async def predict(self, call: Call) -> Answer:
+        """POST /v1/models/NAME:predict: probabilities of images."""
+        served = self._get(call)
+        images, by_row = parse_predict(await call.body(), self._most_images)
+        found, _ = await served.classify(images)
+        return as_json(format_predict(found, by_row))
+
+    def _get(self, call: Call) -> Served:
+        """The model of a path; what is not served is told in TensorFlow Serving's words."""
+        try:
+            return self._models.get(call.parameters)
+        except NotFound as error:
+            version = call.parameters.get("version", "")[:20]
+            wanted = (
+                f"Specific({call.parameters['model'][:64]}, {version})" if version else f"Latest({call.parameters['model'][:64]})"
+            )
+            raise NotFound(f"Servable not found for request: {wanted}") from error
+
+
+def parse_predict(body: bytes, most_images: int) -> tuple[Batch, bool]:
+    """Read the body of a predict request: images, uint8 [N, 28, 28], and whether they came in row format ("instances").
+
+    Raises:
+        Refusal: it is not what the API says, or not what the model takes.
+    """
+    request = parse_object(body)
+    signature = request.get("signature_name") or SIGNATURE
+    if signature != SIGNATURE:
+        raise Refusal(f"Serving signature name: {str(signature)[:40]!r} not found in signature def; there is '{SIGNATURE}'")
+    if ("instances" in request) == ("inputs" in request):
+        raise Refusal("the request needs either 'instances' (row format) or 'inputs' (column format)")
+    by_row = "instances" in request
+    data = [_named(row) for row in expect(list, request["instances"], "'instances'")] if by_row else _named(request["inputs"])
+    return _images(expect(list, data, "'inputs'"), most_images), by_row
+
+
+def format_predict(found: Classifications, by_row: bool) -> dict[str, Any]:
+    """The answer's JSON: a list of scores an image, under the name that the request's format asks for."""
+    return {"predictions" if by_row else "outputs": found.scores.astype(np.float32).tolist()}
+
+
+def _named(value: Any) -> Any:
+    """What stands for the input: the value itself, or the only field of {"pixels": value}."""
+    if type(value) is not dict:
+        return value
+    if "b64" in value:
+        raise Refusal("the input takes pixels, not encoded files; POST an image file to /classify")
+    if list(value) != [INPUT]:
+        raise Refusal(f"the signature has one input, '{INPUT}'; got {', '.join(map(repr, value))[:80] or 'none'}")
+    return value[INPUT]
+
+
+def _images(data: list[Any], most_images: int) -> Batch:
+    if not 1 <= len(data) <= most_images:
+        raise Refusal(f"a request takes 1 to {most_images} images, got {len(data)}")
+    with_channel = _depth(data) == 4
+    shape = (len(data), SIDE, SIDE, 1) if with_channel else (len(data), SIDE, SIDE)
+    if _depth(data) < 3:
+        raise Refusal(f"an image is {SIDE} rows of {SIDE} numbers; got an array of {_depth(data)} dimensions for all images")
+    return pixels_of(data, shape).reshape(len(data), SIDE, SIDE)
+
+
+def _depth(data: Any) -> int:
+    """How deep the first elements are nested; 5 stands for more."""
+    depth = 0
+    while type(data) is list and data and depth < 5:
+        data, depth = data[0], depth + 1
+    return depth
+
+
+def _tensor_info(dtype: str, shape: tuple[int, ...], name: str) -> dict[str, Any]:
+    dimensions = [{"size": str(size), "name": ""} for size in shape]
+    return {"dtype": dtype, "tensor_shape": {"dim": dimensions, "unknown_rank": False}, "name": f"{name}:0"}

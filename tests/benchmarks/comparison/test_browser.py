@@ -1,0 +1,55 @@
+"""The page of `digits report` in headless Chromium (`make test-browser`): tables sort by their headings, in units."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+
+from benchmarks.reporting.html import Section, Table, render
+
+pytestmark = pytest.mark.browser
+
+ROWS = [("b", "9.5 us", "10.0 KB"), ("c", "-", "9.0 KB"), ("a", "1.20 ms", "0.1 MB"), ("d", "1,000.0 us", "900 B")]
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    page = tmp_path / "report.html"
+    page.write_text(render("Times", [Section("Models", tables=(Table(("name", "p50", "file"), ROWS),))], sortable=True))
+    options = webdriver.ChromeOptions()
+    flags = (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        f"--user-data-dir={tmp_path / 'user'}",
+    )
+    for flag in flags:
+        options.add_argument(flag)
+    started = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+    started.get(page.as_uri())
+    yield started
+    started.quit()
+
+
+def names(driver: webdriver.Chrome) -> str:
+    return "".join(row.find_element(By.TAG_NAME, "td").text for row in driver.find_elements(By.CSS_SELECTOR, "tbody tr"))
+
+
+@pytest.mark.parametrize(
+    ("column", "up", "down"),
+    [("name", "abcd", "dcba"), ("p50", "bdac", "adbc"), ("file", "dcba", "abcd")],
+)
+def test_a_click_on_a_heading_sorts(driver: webdriver.Chrome, column: str, up: str, down: str) -> None:
+    """Units count, a dash stays below, and a second click turns it round."""
+    assert names(driver) == "bcad"
+    (button,) = [found for found in driver.find_elements(By.CSS_SELECTOR, "th button") if found.text == column]
+    for expected, order in ((up, "ascending"), (down, "descending")):
+        button.click()
+        assert names(driver) == expected
+        (marked,) = driver.find_elements(By.CSS_SELECTOR, "th[aria-sort]")
+        assert (marked.text, marked.get_attribute("aria-sort")) == (column, order)
+    assert not driver.get_log("browser")

@@ -1,0 +1,117 @@
+"""What may stand beside each other, and what is refused."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.comparison.comparable import Named, check_comparable, read_all
+from edge_runtime.common.json_codec import to_json
+from edge_runtime.errors import InputError
+from tests.benchmarks.samples import MACHINE, bench_result, model_result
+
+FIRST = Named("first", bench_result())
+
+
+def _second(**changes: Any) -> Named:
+    return Named("second", bench_result(**changes))
+
+
+def test_results_of_two_boards_stand_beside_each_other() -> None:
+    """Nothing else differs, so nothing is said."""
+    other = _second(machine=replace(MACHINE, board="Pi 5", cpu="Cortex-A76"))
+    assert check_comparable([FIRST, other]) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"data_sha256": "ef" * 32}, "accuracies are of other images"),
+        ({"split": "validation"}, r"accuracies are of other images \(test cdcd.*; validation cdcd"),
+        ({"threads": 4}, r"numbers of threads differ \(1; 4\)"),
+        ({"reference": model_result(name="reference", sha256="00" * 32)}, "reference models differ"),
+        ({"machine": replace(MACHINE, cpu="Cortex-A76")}, r"two machines go by one name \(Cortex-A72 aarch64 4 cores; Cortex-A76"),
+    ],
+)
+def test_what_would_mislead_is_refused(changes: dict[str, Any], problem: str) -> None:
+    """Exit code 4; both files and both values are named."""
+    with pytest.raises(InputError, match=f"^first and second cannot be compared: {problem}") as caught:
+        check_comparable([FIRST, _second(**changes)])
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("one_machine", [False, True])
+def test_other_instruction_sets_are_another_machine(one_machine: bool) -> None:
+    """A processor's name alone does not say what a virtual machine lets through."""
+    wide, narrow = (Named(name, bench_result(machine=replace(MACHINE, simd=(name,)))) for name in ("avx512f", "avx2"))
+    with pytest.raises(InputError, match=r"machine.*4 cores avx512f; .*4 cores avx2\)"):
+        check_comparable([wide, narrow], one_machine=one_machine)
+    with pytest.raises(InputError, match="avx512f and avx2 cannot be compared"):
+        check_comparable([_second(machine=replace(MACHINE, simd=())), wide, narrow], one_machine=one_machine)
+
+
+@pytest.mark.parametrize("one_machine", [False, True])
+def test_instruction_sets_that_nobody_looked_at_are_a_note(one_machine: bool) -> None:
+    """They neither prove another machine nor the same one."""
+    silent = _second(machine=replace(MACHINE, simd=()))
+    note = "instruction sets of the processor: not told in second; nobody knows whether that is the same machine"
+    assert check_comparable([FIRST, silent], one_machine=one_machine) == [note]
+    assert check_comparable([silent, FIRST], one_machine=one_machine) == [note]
+    assert check_comparable([silent]) == []
+
+
+def test_committed_results_of_one_machine_are_compared() -> None:
+    """The older of them does not tell its instruction sets."""
+    data = Path(__file__).with_name("data")
+    named = read_all([data / "models-x86_64-avx512.json", data / "limits-x86_64-avx512.json"])
+    assert any("instruction sets" in text for text in check_comparable(named, one_machine=True))
+
+
+def test_results_without_accuracies_stand_beside_others() -> None:
+    """It is said; what was judged is still held against each other."""
+    timed = Named("timed", bench_result(model_result(accuracy=None), split="", data_sha256=""))
+    note = "accuracies: of test images in first, none in timed"
+    assert check_comparable([FIRST, timed], one_machine=True) == check_comparable([FIRST, timed, FIRST]) == [note]
+    assert check_comparable([timed, timed]) == []
+    with pytest.raises(InputError, match="accuracies are of other images"):
+        check_comparable([timed, FIRST, _second(split="validation")])
+
+
+def test_one_machine_is_one_machine() -> None:
+    """For regressions another board will not do, whatever it is called."""
+    other = _second(machine=replace(MACHINE, board="Pi 5", cpu="Cortex-A76"))
+    with pytest.raises(InputError, match="machines differ"):
+        check_comparable([FIRST, other], one_machine=True)
+
+
+def test_what_else_differs_is_said() -> None:
+    """Releases, versions, processors, samples: they may be just what one wants to compare."""
+    machine = replace(MACHINE, runtime="ai-edge-litert 2.4.0", python="3.12.1", numpy="2.2.0")
+    other = _second(machine=machine, edge_digits="0.2.0", pinned=(1, 2), samples=2_000)
+    assert check_comparable([FIRST, other]) == [
+        "edge-digits: 0.1.0 in first, 0.2.0 in second",
+        "runtime: ai-edge-litert 2.3.0 in first, ai-edge-litert 2.4.0 in second",
+        "Python: 3.11.2 in first, 3.12.1 in second",
+        "numpy: 2.1.0 in first, 2.2.0 in second",
+        "processors: all in first, 1 2 in second",
+        "samples: 1,000 in first, 2,000 in second",
+    ]
+
+
+def test_the_same_file_twice_is_refused(tmp_path: Path) -> None:
+    """It would agree with itself."""
+    path = tmp_path / "a.json"
+    path.write_text(to_json(bench_result()))
+    assert [named.name for named in read_all([path])] == ["a"]
+    with pytest.raises(InputError, match="is given twice"):
+        read_all([path, path])
+
+
+def test_a_copy_is_no_second_run(tmp_path: Path) -> None:
+    """Under another path and another board's name too: no run measures the same nanoseconds again."""
+    paths = [tmp_path / "a.json", tmp_path / "b.json"]
+    for path, board in zip(paths, ("Pi 4", "Pi 5"), strict=True):
+        path.write_text(to_json(bench_result(machine=replace(MACHINE, board=board))))
+    with pytest.raises(InputError, match=rf"^{paths[0]} and {paths[1]} are the same run"):
+        read_all(paths)

@@ -1,0 +1,209 @@
+"""A benchmark run as a library call: settings, progress, the machine, and what does not fit together."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.reporting.tables import HEADER, rows
+from benchmarks.reporting.warnings import warnings
+from benchmarks.results.results import BenchResult
+from benchmarks.runner import session
+from benchmarks.runner.cases import REFERENCE_MODEL, REFERENCE_SHA256
+from benchmarks.runner.config import Settings
+from benchmarks.runner.session import run, total_steps
+from benchmarks.stats.intervals import median_interval, median_ns
+from benchmarks.system import info
+from benchmarks.system.info import default_board_name, this_machine
+from edge_runtime.errors import BadArgument, InputError, ModelFileError
+from edge_runtime.inference.interpreter import BACKENDS, backend_version
+from edge_runtime.model.model_file import MODELS, read_model_file
+from tests.benchmarks.planting import NS, planting
+from train.data import Dataset
+
+_ROUGH = "the clock's step of 1,000 ns is rough for single calls, and so are p90 and p99"
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One cold start and no looking around: those have tests of their own."""
+    monkeypatch.setattr(session, "_COLD_STARTS", 1)
+    monkeypatch.setattr(session, "_LOOK_S", 0.01)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"samples": 0}, "samples is 0, expected 1 to 1,000,000"),
+        ({"samples": 1_000_001}, "samples is 1000001, expected 1 to 1,000,000"),
+        ({"starts": 0}, "starts is 0, expected 1 to 100"),
+        ({"starts": 101}, "starts is 101, expected 1 to 100"),
+    ],
+)
+def test_absurd_settings_are_refused(changes: dict[str, int], message: str) -> None:
+    """The message says what is accepted."""
+    with pytest.raises(BadArgument, match=f"^{message}$"):
+        Settings("board", **changes)  # type: ignore[arg-type]
+
+
+@given(st.integers(1, 10_000), st.integers(1, 100))
+def test_processes_share_the_samples_evenly(samples: int, starts: int) -> None:
+    """All of them, and no process comes away empty."""
+    shares = Settings("board", samples, starts=starts).shares()
+    assert sum(shares) == samples
+    assert len(shares) == min(samples, starts)
+    assert max(shares) - min(shares) <= 1
+
+
+@pytest.mark.usefixtures("quick")
+def test_progress_is_told_of_every_part(cnn_files: dict[str, Path]) -> None:
+    """A cold start and one accuracy a model, and each round of each process; as often as promised."""
+    settings, told = Settings("board", samples=120, starts=2), []
+    run([cnn_files["int8"], cnn_files["fp32"]], settings, None, told.append)
+    assert told == ["cold start"] * 2 + ["latency"] * 4 + ["accuracy"] * 2
+    assert len(told) == total_steps(2, settings)
+
+
+@pytest.mark.usefixtures("quick")
+def test_every_model_and_the_reference_take_a_turn_in_every_round(cnn_files: dict[str, Path]) -> None:
+    """In every process: fifty single calls, the last round the rest; the order is not always the same."""
+    result = run([cnn_files["int8"], cnn_files["fp32"]], Settings("board", samples=300, starts=3), None)
+    for model in (result.reference, *result.models):
+        single = [turn for turn in model.turns if turn.group == 1]
+        assert [(turn.process, turn.round, len(turn.samples_ns)) for turn in single] == [
+            (process, number, 50) for process in range(3) for number in range(2)
+        ]
+        assert [start.process for start in model.starts] == [0, 1, 2]
+        assert all(start.warmup_calls >= 32 for start in model.starts)
+        assert all(turn.dropped >= 8 for turn in model.turns)
+    processes = ["process 1", "process 2", "process 3"]
+    assert [found.when for found in result.conditions] == ["before", "cold starts", *processes, "after"]
+    assert len(result.clock_step_ns) == 3
+    assert result.reference.sha256 == read_model_file(REFERENCE_MODEL).sha256 == REFERENCE_SHA256
+
+
+@pytest.mark.usefixtures("quick")
+def test_batches_and_threads_are_swept_beside() -> None:
+    """Each in turns of its own; the reference is left alone. Eight images at once take eight times as long as one, and one reading."""
+    settings = Settings("board", samples=20, starts=2, batches=(1, 8), thread_counts=(1, 2))
+    with planting(NS):
+        result = run([MODELS / "small-int8.tflite"], settings, None)
+    (model,) = result.models
+    assert [(sweep.threads, sweep.batch) for sweep in model.sweeps] == [(1, 8), (2, 1)]
+    assert all({turn.process for turn in sweep.turns} == {0, 1} for sweep in model.sweeps)
+    assert result.reference.sweeps == ()
+    eight, two_threads = (median_ns(sweep.turns) for sweep in model.sweeps)
+    assert (eight, two_threads) == (pytest.approx(8 * 40_000 + 40, abs=1), pytest.approx(40_000 + 40, abs=1))
+
+
+@pytest.mark.usefixtures("quick")
+def test_few_samples_have_a_median() -> None:
+    """With the note that it says little, and no interval."""
+    with planting(NS):
+        result = run([MODELS / "small-int8.tflite"], Settings("board", samples=3), None)
+    (model,) = result.models
+    assert median_ns(model.median_turns) == pytest.approx(40_000 + 40, abs=1)
+    assert median_interval(model.median_turns) is None
+    (row,) = rows(result)
+    assert (row[HEADER.index("p50")], row[HEADER.index("95 % interval")]) == ("40.0 us", "-")
+    assert "small static_wi8_ai8: the median of 3 samples says little; it has no interval below 20" in warnings(result)
+    assert not [text for text in warnings(result) if "clock" in text]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("clock", "step", "cost", "group"), [("1,300", 1, 300, 3), ("1000,50", 1_000, 50, 25), ("1,40", 1, 40, 3)])
+def test_groups_are_of_the_clocks_step(clock: str, step: int, cost: int, group: int) -> None:
+    """What a reading costs asks for no longer ones: 20 us of calls of 8 us on a fine clock, 200 steps on a coarse one."""
+    with planting(dict.fromkeys(NS, 8_000), f"invented={clock}"):
+        result = run([MODELS / "small-int8.tflite"], Settings("board", samples=20, starts=2), None)
+    assert (set(result.clock_step_ns), result.clock_cost_ns) == ({step}, (pytest.approx(cost, abs=1),) * 2)
+    assert {turn.group for turn in result.models[0].turns} == {1, group}
+    assert [text for text in warnings(result) if "clock" in text] == ([_ROUGH] if step > 1 else [])
+
+
+@pytest.mark.usefixtures("quick")
+def test_without_data_there_is_no_accuracy(cnn_files: dict[str, Path]) -> None:
+    """Times and sizes alone; nothing claims to know a data set."""
+    result = run([cnn_files["int8"]], Settings("board", samples=3), None)
+    assert isinstance(result, BenchResult)
+    assert (result.split, result.data_sha256, result.models[0].accuracy) == ("", "", None)
+    assert (len(result.models[0].steady_ns), len(result.models[0].cold)) == (3, 1)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_plain_tflite_is_measured_too(cnn_files: dict[str, Path], tmp_path: Path) -> None:
+    """It goes by its file's name, and its recipe is unknown."""
+    path = tmp_path / "stranger.tflite"
+    path.write_bytes(read_model_file(cnn_files["fp32"]).flatbuffer)
+    (model,) = run([path], Settings("board", samples=1), None).models
+    assert (model.name, model.recipe, model.file_bytes) == ("stranger", "unknown", path.stat().st_size)
+
+
+def test_the_same_model_twice_is_refused(cnn_files: dict[str, Path]) -> None:
+    """Nobody could tell the two apart in the results."""
+    with pytest.raises(BadArgument, match="the same model and recipe twice"):
+        run([cnn_files["int8"]] * 2, Settings("board"), None, lambda _: pytest.fail("something was measured"))
+
+
+def test_a_processor_that_there_is_not_is_refused(cnn_files: dict[str, Path]) -> None:
+    """Before the first cold start; the message lists those that there are."""
+    there = " ".join(map(str, sorted(os.sched_getaffinity(0))))
+    with pytest.raises(BadArgument, match=f"^--pin 4096: there is no such processor here; there are {there}$"):
+        run([cnn_files["int8"]], Settings("board", pinned=(4_096,)), None, lambda _: pytest.fail("something was measured"))
+
+
+def test_a_model_of_other_classes_than_the_data_is_refused(cnn_files: dict[str, Path], invented: Dataset) -> None:
+    """Before anything is measured; the message names both counts."""
+    kept, tested = invented.y_train < 9, invented.y_test < 9
+    nine = Dataset("nine", invented.x_train[kept], invented.y_train[kept], invented.x_test[tested], invented.y_test[tested])
+    with pytest.raises(InputError, match=f"^{cnn_files['int8']}: knows 10 classes, nine has 9$"):
+        run([cnn_files["int8"]], Settings("board"), nine, lambda _: pytest.fail("something was measured"))
+
+
+def test_a_missing_model_is_refused(cnn_files: dict[str, Path], tmp_path: Path) -> None:
+    """Before the first one is measured."""
+    with pytest.raises(ModelFileError, match=r"gone.*cannot be read"):
+        run([cnn_files["int8"], tmp_path / "gone"], Settings("board"), None, lambda _: pytest.fail("something was measured"))
+
+
+def test_the_facts_of_this_machine_are_its_own() -> None:
+    """Cores, memory and versions as the system tells them; a share of business within its range."""
+    found = this_machine("desk", BACKENDS["litert"])
+    assert (found.board, found.memory_bytes, found.numpy) == ("desk", psutil.virtual_memory().total, np.__version__)
+    assert found.runtime == f"ai-edge-litert {backend_version(BACKENDS['litert'])}"
+    assert 1 <= found.cores <= 1_024
+    assert 0 <= found.busy_percent <= 100
+    assert found.cpu
+
+
+@pytest.mark.parametrize(
+    ("files", "name"),
+    [
+        ({"/proc/device-tree/model": "Raspberry Pi 4 Model B Rev 1.4\0"}, "Raspberry Pi 4 Model B Rev 1.4"),
+        ({}, "riscv64"),
+    ],
+)
+def test_a_board_has_its_own_name_or_its_architectures(monkeypatch: pytest.MonkeyPatch, files: dict[str, str], name: str) -> None:
+    """A Raspberry Pi says what it is, ended by a zero byte; others do not."""
+    monkeypatch.setattr(info, "_first_line", lambda path: files.get(str(path), ""))
+    monkeypatch.setattr(info.platform, "machine", lambda: "riscv64")
+    assert default_board_name() == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("processor : 0\nmodel name\t: Intel(R) Xeon(R) CPU\nflags : x\n", "Intel(R) Xeon(R) CPU"),
+        ("processor : 0\nBogoMIPS : 108.00\n\nModel\t\t: Raspberry Pi 4 Model B Rev 1.4\n", "Raspberry Pi 4 Model B Rev 1.4"),
+        ("processor : 0\n", "riscv64"),
+    ],
+)
+def test_the_processor_goes_by_what_linux_calls_it(monkeypatch: pytest.MonkeyPatch, text: str, name: str) -> None:
+    """The files of x86-64 and of a Raspberry Pi differ."""
+    monkeypatch.setattr(info.Path, "read_text", lambda _: text)
+    monkeypatch.setattr(info.platform, "machine", lambda: "riscv64")
+    assert info.cpu_name() == name

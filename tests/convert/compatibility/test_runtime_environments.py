@@ -1,0 +1,87 @@
+"""Files tried in a release of a runtime."""
+
+import re
+import stat
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from convert.compatibility import runtime_environments
+from convert.compatibility.operator_support import Release
+from convert.compatibility.runtime_environments import CannotTry, environment, is_here, try_file
+from edge_runtime.model.archive import unpack
+from edge_runtime.model.model_file import DEFAULT_MODEL, read_model_file
+
+HERE = Release("ai-edge-litert", version("ai-edge-litert"))
+ELSEWHERE = Release("tflite-runtime", "2.14.0")
+
+
+def test_this_very_release_is_here_and_no_other() -> None:
+    """By its version, to the last digit."""
+    assert is_here(HERE)
+    assert not is_here(Release("ai-edge-litert", "1.4.0"))
+    assert not is_here(Release("tflite-runtime", "9.9.9"))
+
+
+def test_a_file_is_tried_with_what_is_installed() -> None:
+    """Its golden images come out as it says, in a process of its own; no environment is made."""
+    found = try_file(DEFAULT_MODEL.read_bytes(), HERE)
+    assert (found.release, found.passed) == (str(HERE), True)
+    assert re.fullmatch(r"16 of 16 labels equal, largest difference [01] steps \(allowed: 1\)", found.said)
+
+
+def test_a_file_that_cannot_be_verified_does_not_pass() -> None:
+    """The reason is the error's line, without the name of a temporary file."""
+    plain = read_model_file().flatbuffer
+    found = try_file(plain, HERE)
+    assert found.passed is False
+    assert found.said.endswith("is a plain .tflite without golden images; convert it with 'digits convert'")
+    damaged = bytearray(DEFAULT_MODEL.read_bytes())
+    damaged[unpack(bytes(damaged))[0] - 5] ^= 1
+    assert try_file(bytes(damaged), HERE).said == "damaged: the SHA-256 of its FlatBuffer is not the one that the manifest states"
+
+
+def _script(tmp_path: Path, code: str) -> Path:
+    path = tmp_path / "python"
+    path.write_text(f"#!{sys.executable}\n{code}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("code", "passed", "said"),
+    [
+        ("import os; os.abort()", False, "ended by signal SIGABRT"),
+        ("import sys; print('boom', file=sys.stderr); sys.exit(1)", False, "boom"),
+        ("import sys; sys.exit(1)", False, "without a word"),
+        ("import sys; print('needs numpy<2', file=sys.stderr); sys.exit(75)", None, "needs numpy<2"),
+    ],
+)
+def test_a_runtime_that_fails_is_a_trial_that_says_how(
+    code: str, passed: bool | None, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A crash ends the child alone; a runtime that does not work at all says nothing of the file."""
+    monkeypatch.setattr(runtime_environments, "environment", lambda _release: _script(tmp_path, code))
+    found = try_file(b"", ELSEWHERE)
+    assert (found.passed, found.said) == (passed, said)
+
+
+def test_an_environment_that_cannot_be_made_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One line; the file counts as not tried."""
+    monkeypatch.setattr(
+        runtime_environments, "_python", lambda: str(_script(tmp_path, "import sys; print('no luck'); sys.exit(3)"))
+    )
+    with pytest.raises(CannotTry, match=r"cannot be installed .*\(no luck\)"):
+        environment(ELSEWHERE, tmp_path / "kept")
+    assert not [path for path in (tmp_path / "kept").iterdir() if path.is_dir()]
+    monkeypatch.setattr(runtime_environments, "cache_folder", lambda: tmp_path / "kept")
+    assert try_file(b"", ELSEWHERE).passed is None
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """A file stands where the folder of environments should."""
+    (tmp_path / "kept").touch()
+    with pytest.raises(CannotTry, match="no environment can be made there"):
+        environment(ELSEWHERE, tmp_path / "kept")

@@ -1,0 +1,89 @@
+"""What `--runs-on` takes: requirements on runtimes, and boards."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convert.compatibility.operator_support import Release, known
+from convert.compatibility.targets import BOARDS, ends, parse_targets, releases_of
+from edge_runtime.errors import BadArgument
+from tests.commands import digits, one_line
+
+LITERT = known(["ai-edge-litert"])
+
+
+@pytest.mark.parametrize(
+    ("text", "releases"),
+    [
+        ("tflite-runtime==2.14", (Release("tflite-runtime", "2.14.0"),)),
+        ("tflite_runtime", (Release("tflite-runtime", "2.14.0"),)),
+        ("ai-edge-litert>=1.4", LITERT),
+        ("ai-edge-litert==1.4.0", LITERT[:1]),
+        ("AI-Edge-LiteRT >= 2.2", LITERT[-2:]),
+        ("ai-edge-litert>=1.4,<2", LITERT[:1]),
+        ("armv7", (Release("tflite-runtime", "2.14.0"),)),
+        ("raspberry-pi-os-32", (Release("tflite-runtime", "2.14.0"),)),
+        ("aarch64", LITERT),
+        ("Android", LITERT),
+    ],
+)
+def test_a_target_stands_for_all_known_releases_that_meet_it(text: str, releases: tuple[Release, ...]) -> None:
+    """Names as pip takes them; boards by the runtimes that there are for them."""
+    (target,) = parse_targets([text])
+    assert target.releases == releases
+
+
+def test_several_targets_are_demanded_together() -> None:
+    """Each once; of a range the ends are tried."""
+    targets = parse_targets(["armv7", "ai-edge-litert>=1.4", "armv7"])
+    assert [target.text for target in targets] == ["armv7", "ai-edge-litert>=1.4"]
+    assert set(releases_of(targets)) == {*LITERT, Release("tflite-runtime", "2.14.0")}
+    assert set(ends(targets)) == {LITERT[0], LITERT[-1], Release("tflite-runtime", "2.14.0")}
+
+
+def test_a_board_says_what_is_not_claimed() -> None:
+    """No phone was tried, and Google Play services bring a LiteRT of their own."""
+    (target,) = parse_targets(["android"])
+    assert str(target).startswith("android: ai-edge-litert 1.4.0 to 2.3.0; ")
+    assert "no phone was" in str(target)
+    assert "Google Play services" in str(target)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tflite-runtime==1.0",
+        "ai-edge-litert>=99",
+        "tensorflow>=2",
+        "pi",
+        "",
+        "armv6",
+        "ai-edge-litert @ https://example.org/x.whl",
+        "ai-edge-litert[tools]>=1.4",
+        "ai-edge-litert>=1.4; python_version < '3'",
+        "ai-edge-litert=>1",
+        "\N{SNOWMAN}",
+    ],
+)
+def test_what_nobody_knows_is_exit_2_with_what_is_known(text: str) -> None:
+    """Before a model is looked at: one line with all releases and boards."""
+    error = one_line(digits("convert", "none.keras", "--runs-on", text), 2)
+    assert ascii(text) in error
+    assert "tflite-runtime 2.14.0" in error
+    assert ", ".join(BOARDS) in error
+
+
+def test_trying_needs_to_know_where() -> None:
+    """--try-runtimes alone is wrong usage."""
+    assert "give --runs-on" in one_line(digits("convert", "none.keras", "--try-runtimes"), 2)
+
+
+@given(st.text(max_size=30) | st.from_regex(r"(ai-edge-litert|tflite-runtime)[<>=!~]{1,2}[0-9.*]{1,6}", fullmatch=True))
+def test_any_text_is_a_target_with_releases_or_a_bad_argument(text: str) -> None:
+    """Nothing else comes out of it."""
+    try:
+        (target,) = parse_targets([text])
+    except BadArgument:
+        return
+    assert target.text == text
+    assert target.releases

@@ -1,0 +1,137 @@
+"""Quantisation-aware training and the search for layers to spare, on a really trained network."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convert.conversion import convert
+from convert.evaluation.gate import Limits
+from convert.quantization.fake_quant_model import Twin
+from convert.quantization.qat import train_for_integers
+from convert.quantization.quantizer import quantize, sparing, weight_bits, weighted
+from convert.quantization.recipes import RECIPES
+from convert.settings import ConversionSettings
+from convert.source.source import load_source
+from edge_runtime.inference.classifier import Classifier
+from edge_runtime.model.graph import read_graph
+from edge_runtime.model.model_file import parse_model_file
+from tests.commands import digits, one_line
+from train.data import Dataset
+
+
+@pytest.mark.slow
+def test_training_makes_4_bits_as_good_as_floats(trained_cnn: Path, mnist_slice: Dataset) -> None:
+    """Nearer to the float model's logits than without it, at half the bytes of int8, and the same bytes each time."""
+    source = load_source(trained_cnn, mnist_slice)
+    without, trained, again, int8 = (
+        convert(source, RECIPES[recipe], ConversionSettings(Limits(100), qat=qat))
+        for recipe, qat in (("int4", 0), ("int4", 2), ("int4", 2), ("int8", 0))
+    )
+    errors = [float(np.mean((found.test_logits - source.test_logits) ** 2)) for found in (without, trained)]
+    assert errors[1] < errors[0]
+    assert trained.manifest.accuracy[1].candidate.correct >= without.manifest.accuracy[1].candidate.correct
+    assert trained.model.graph.payload_bytes < 0.62 * int8.model.graph.payload_bytes
+    assert trained.content == again.content
+    assert trained.manifest.origin.calibration["qat_epochs"] == 2
+    assert "--qat 2" in trained.manifest.origin.command
+
+
+@pytest.mark.slow
+def test_the_file_agrees_with_what_was_trained(trained_cnn: Path, mnist: Dataset, mnist_slice: Dataset) -> None:
+    """On all 10,000 test images: labels of at least 9,990, and logits to one output step for nearly all."""
+    source = load_source(trained_cnn, mnist_slice)
+    from convert.flatbuffer.float_model import FloatFile
+    from convert.quantization.activation_ranges import ranges_on
+
+    ranges, bits = ranges_on(source.floats, mnist_slice.x_train[:200]), weight_bits(source.floats, 4)
+    floats, learned = train_for_integers(source.floats, mnist_slice, ranges, bits, 1, quiet=True)
+    quantised = quantize(floats, learned, bits)
+    twin = Twin(FloatFile(floats), learned, bits)
+    found = Classifier(parse_model_file(quantised, "x"), trusted=True).classify_batch(mnist.test.images)
+    expected = twin.predict(mnist.test.images)
+    assert int(np.sum(expected.argmax(axis=1) == found.indices)) >= 9_990
+    steps = np.abs(expected - found.logits) / read_graph(quantised).outputs[0].scale
+    assert (steps < 1.01).mean() > 0.995
+
+
+def test_sparing_layers_makes_what_fails_pass(trained_cnn: Path, mnist_slice: Dataset) -> None:
+    """With a gate that int4 fails on validation images: few layers have 8 bits after that, and the manifest names them."""
+    source = load_source(trained_cnn, mnist_slice)
+    strict = Limits(100, min_agreement=98.5)
+    refused = convert(source, RECIPES["int4"], ConversionSettings(strict))
+    kept = convert(source, RECIPES["int4"], ConversionSettings(strict, keep_passing=True))
+    spared = kept.manifest.origin.calibration.get("spared", [])
+    agreeing = [found.manifest.accuracy[0].agreeing for found in (refused, kept)]
+    assert agreeing[1] > agreeing[0]
+    assert 1 <= len(spared) < len(weighted(source.floats, weight_bits(source.floats, 4)))
+    assert all(name.endswith("CONV_2D") for name in spared)
+    assert kept.model.graph.payload_bytes > refused.model.graph.payload_bytes
+    assert "--keep-passing" in kept.manifest.origin.command
+
+
+def test_a_spared_layer_of_int8_stays_in_floats(trained_cnn: Path, mnist_slice: Dataset) -> None:
+    """Its weights are not quantised, those of the others are."""
+    from convert.quantization.activation_ranges import ranges_on
+
+    source = load_source(trained_cnn, mnist_slice)
+    bits = weight_bits(source.floats, 8)
+    first = weighted(source.floats, bits)[0]
+    mixed = quantize(source.floats, ranges_on(source.floats, mnist_slice.x_train[:200]), sparing(bits, {first}))
+    kinds = {tensor.dtype for tensor in read_graph(mixed).tensors if len(tensor.shape) == 4 and tensor.payload_bytes}
+    assert kinds == {"float32", "int8"}
+    answers = Classifier(parse_model_file(mixed, "x"), trusted=True).classify_batch(mnist_slice.x_test)
+    assert int(np.sum(answers.indices == source.test_logits.argmax(axis=1))) >= 995
+
+
+def test_training_is_for_integers_alone(data_file: Path, in_this_process: None) -> None:
+    """Exit 2, before the model is loaded."""
+    error = one_line(digits("convert", "none.keras", "--data", data_file, "--recipe", "fp16", "--qat", 1), 2)
+    assert "for int8 and int4, not for fp16" in error
+
+
+def test_layers_and_the_gallery_are_written(trained_cnn: Path, tmp_path: Path, mnist_slice: Dataset, in_this_process: None) -> None:
+    """A table with a column for each recipe and a picture; a picture of the images whose label changed; figures in the JSON."""
+    from tests.samples import arrays_of, write_npz
+
+    data = write_npz(tmp_path / "slice.npz", arrays_of(mnist_slice))
+    words = ("convert", trained_cnn, "--data", data, "--out", tmp_path / "out", "--max-drop", 5, "--layers")
+    answer = digits(*words, "--recipe", "int8", "--recipe", "int4", "--calibration", "moving-average")
+    assert answer.code == 0, answer.err
+    assert "int8 dB" in answer.out
+    assert "int4 cosine" in answer.out
+    files = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"cnn-int8.tflite", "cnn-int4.tflite", "cnn-int4-changed.png", "cnn-layers.png", "cnn-conversion.json"} <= files
+    models = json.loads((tmp_path / "out" / "cnn-conversion.json").read_text())["models"]
+    for model in models:
+        assert [layer["operator"] for layer in model["layers"]][-2:] == ["MEAN", "FULLY_CONNECTED"]
+        assert model["largest_logit_error"] > 0
+        assert len(model["class_drop_intervals"]) == 10
+        assert model["manifest"]["origin"]["calibration"]["method"] == "moving-average"
+
+
+def test_an_unknown_method_of_calibration_is_exit_2(trained_cnn: Path, data_file: Path) -> None:
+    """It lists the known ones."""
+    words = ("convert", trained_cnn, "--data", data_file, "--recipe", "int8", "--calibration", "median")
+    assert "known are min-max, moving-average" in one_line(digits(*words), 2)
+
+
+@pytest.mark.parametrize("method", ["min-max", "moving-average"])
+def test_ranges_are_those_of_the_images(method: str, trained_cnn: Path, mnist_slice: Dataset) -> None:
+    """Computed anew, image by image, for the logits."""
+    from convert.flatbuffer.float_model import FloatFile
+    from convert.quantization.activation_ranges import MOMENTUM, ranges_on
+
+    source = load_source(trained_cnn, mnist_slice)
+    images = mnist_slice.x_train[:150]
+    logits = Twin(FloatFile(source.floats)).predict(images)
+    low, high = ranges_on(source.floats, images, method)[FloatFile(source.floats).output]
+    if method == "min-max":
+        expected = float(logits.min()), float(logits.max())
+    else:
+        averages = [logits[0].min(), logits[0].max()]
+        for row in logits[1:]:
+            averages = [MOMENTUM * old + (1 - MOMENTUM) * new for old, new in zip(averages, (row.min(), row.max()), strict=True)]
+        expected = float(averages[0]), float(averages[1])
+    assert (low, high) == pytest.approx(expected, abs=1e-3)

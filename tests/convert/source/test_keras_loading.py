@@ -1,0 +1,169 @@
+"""Anybody's Keras model: other shapes of input, other scales, softmax at the end, layers of its own; and what cannot be used."""
+
+import re
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convert.conversion import convert
+from convert.quantization.recipes import RECIPES
+from convert.source.source import load_source
+from edge_runtime.errors import BadArgument, InputError, ModelFileError
+from tests.commands import digits, one_line
+from train.backend import keras, layers
+from train.data import Dataset
+from train.model.architectures import predict_logits
+
+OWN_CODE = """
+import keras
+
+class Doubling(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+class Own(keras.Model):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.flat, self.double, self.dense = keras.layers.Flatten(), Doubling(), keras.layers.Dense(10, activation="softmax")
+
+    def call(self, x):
+        return self.dense(self.double(self.flat(x) / 255))
+"""
+
+
+def _fitted(model: keras.Model, data: Dataset, scale: tuple[float, float]) -> keras.Model:
+    """Trained a little on pixels of a scale, as somebody else would have done."""
+    keras.utils.set_random_seed(3)
+    low, high = scale
+    images = data.x_train.reshape(-1, *model.input_shape[1:]).astype(np.float32) / 255 * (high - low) + low
+    logits = abs(float(np.sum(model(images[:1]))) - 1) > 1e-3
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=logits))
+    model.fit(images, data.y_train, epochs=15, verbose=0)
+    return model
+
+
+def _sequential(*rest: keras.layers.Layer, shape: tuple[int, ...] = (28, 28)) -> keras.Model:
+    return keras.Sequential([keras.Input(shape), layers.Flatten(), *rest])
+
+
+FOREIGN: dict[str, tuple[Callable[[], keras.Model], str]] = {
+    "sequential, softmax activation, 0..1": (lambda: _sequential(layers.Dense(10, activation="softmax")), "0..1"),
+    "softmax layer, 0..1": (lambda: _sequential(layers.Dense(10), layers.Softmax()), "0..1"),
+    "logits, -1..1, 28x28x1": (lambda: _sequential(layers.Dense(10), shape=(28, 28, 1)), "-1..1"),
+    "nested": (lambda: _sequential(keras.Sequential([keras.Input((784,)), layers.Dense(10, activation="softmax")])), "0..1"),
+}
+
+
+@pytest.mark.parametrize("name", list(FOREIGN))
+def test_a_foreign_model_is_converted_with_its_scale(name: str, invented: Dataset, tmp_path: Path) -> None:
+    """The file takes grey levels, ends in logits, and answers as the model answers to scaled images."""
+    make, scale = FOREIGN[name]
+    low, high = map(float, scale.split(".."))
+    model = _fitted(make(), invented, (low, high))
+    path = tmp_path / "foreign.keras"
+    model.save(path)
+    inputs = invented.x_test.reshape(-1, *model.input_shape[1:]).astype(np.float32) / 255 * (high - low) + low
+    expected = model.predict(inputs, verbose=0)
+    source = load_source(path, invented, input_scale=scale)
+    found = convert(source, RECIPES["fp32"])
+    test = found.manifest.accuracy[1]
+    assert test.reference.correct == int(np.sum(expected.argmax(axis=1) == invented.y_test))
+    assert test.agreeing >= 199  # sums of floats in another order can turn a tie
+    assert not np.allclose(found.test_logits.sum(axis=1), 1, atol=0.01)
+    assert f"--input-scale {scale}" in found.manifest.origin.command
+
+
+def test_the_wrong_scale_is_told_with_the_right_one(invented: Dataset, tmp_path: Path) -> None:
+    """By how often the model is right with each, on validation images."""
+    path = tmp_path / "small.keras"
+    _fitted(_sequential(layers.BatchNormalization(), layers.Dense(10)), invented, (0, 1)).save(path)
+    with pytest.raises(
+        InputError, match=r"right on .* % of validation images with pixels from 0 to 255, on .* with --input-scale 0\.\.1"
+    ):
+        load_source(path, invented)
+
+
+@pytest.mark.parametrize("scale", ["0..2", ""])
+def test_an_unknown_scale_is_refused(scale: str, invented: Dataset, tmp_path: Path) -> None:
+    """It lists the known ones."""
+    path = tmp_path / "small.keras"
+    _sequential(layers.Dense(10)).save(path)
+    with pytest.raises(BadArgument, match=r"expected one of 0\.\.255, 0\.\.1, -1\.\.1"):
+        load_source(path, invented, input_scale=scale)
+
+
+@pytest.fixture
+def own(tmp_path: Path, invented: Dataset) -> Path:
+    """A subclassed model with a layer of its own, and the code beside it."""
+    code = tmp_path / "own.py"
+    code.write_text(OWN_CODE)
+    names: dict[str, type[keras.Model]] = {}
+    exec(compile(OWN_CODE, str(code), "exec"), names)
+    model = names["Own"]()
+    model(np.zeros((1, 28, 28), np.float32))
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy())
+    model.fit(invented.x_train.astype(np.float32), invented.y_train, epochs=15, verbose=0)
+    model.save(tmp_path / "own.keras")
+    return tmp_path / "own.keras"
+
+
+@pytest.mark.slow
+def test_a_subclassed_model_needs_its_code(own: Path, data_file: Path, tmp_path: Path) -> None:
+    """Without it exit 4 and a line that says so; with it the file is made, in a process that alone has executed the code."""
+    words = ("convert", own, "--recipe", "fp32", "--data", data_file, "--max-drop", 5)
+    assert "--code" in one_line(digits(*words), 4)
+    answer = digits(*words, "--code", tmp_path / "own.py")
+    assert answer.code == 0, answer.err
+    assert (tmp_path / "own-fp32.tflite").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [("x = 1 / 0", "cannot be executed (ZeroDivisionError"), (None, "cannot be read"), ("def", "SyntaxError")]
+)
+def test_code_that_fails_is_told(code: str | None, said: str, own: Path, invented: Dataset, tmp_path: Path) -> None:
+    """With what it raised."""
+    bad = tmp_path / "bad.py"
+    if code is not None:
+        bad.write_text(code)
+    with pytest.raises(InputError, match=re.escape(said)):
+        load_source(own, invented, code=bad)
+
+
+def test_labels_go_into_the_file(data_file: Path, invented: Dataset, tmp_path: Path, in_this_process: None) -> None:
+    """From the lines of a file."""
+    path = tmp_path / "small.keras"
+    _fitted(_sequential(layers.Rescaling(1 / 255), layers.Dense(10)), invented, (0, 255)).save(path)
+    (tmp_path / "labels.txt").write_text("zero\none\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\n")
+    words = ("convert", path, "--recipe", "fp32", "--data", data_file, "--max-drop", 5)
+    assert digits(*words, "--labels", tmp_path / "labels.txt").code == 0
+    assert "zero one two" in digits("inspect", tmp_path / "small-fp32.tflite").out
+    assert "neither a list with commas nor a file" in one_line(digits(*words, "--labels", tmp_path / "none.txt"), 2)
+
+
+@pytest.mark.parametrize("labels", [("a", "b"), tuple("aabcdefghi"), (*"abcdefghi", "\n")])
+def test_labels_that_cannot_be_are_refused(labels: tuple[str, ...], invented: Dataset, tmp_path: Path) -> None:
+    """Too few, equal ones, one that cannot be printed: before the model is loaded."""
+    with pytest.raises(BadArgument, match="labels"):
+        load_source(tmp_path / "none.keras", invented, labels=labels)
+
+
+def test_a_model_that_was_never_called_says_nothing_of_its_input(invented: Dataset, tmp_path: Path) -> None:
+    """A Sequential without an Input."""
+    path = tmp_path / "unbuilt.keras"
+    with warnings.catch_warnings(action="ignore"):  # Keras says that it has no weights
+        keras.Sequential([layers.Flatten(), layers.Dense(10)]).save(path)
+    with pytest.raises(ModelFileError, match="says nothing of its input"):
+        load_source(path, invented)
+
+
+def test_predictions_of_a_rescaled_model_are_those_of_scaled_images(invented: Dataset) -> None:
+    """To the last digits of float32."""
+    from convert.source.keras_loading import rescaled
+
+    model = _sequential(layers.Dense(10))
+    images = invented.x_test[:20]
+    expected = model.predict(images.astype(np.float32) / 255 * 2 - 1, verbose=0)
+    np.testing.assert_allclose(predict_logits(rescaled(model, "-1..1"), images), expected, atol=1e-5)

@@ -1,0 +1,156 @@
+"""Who may ask: tokens, hosts, origins; what the page may load; paths that lead nowhere."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.commands import digits, one_line
+from tests.edge_runtime.serving.conftest import ask
+from tools.studies.serving.load import Running, served
+
+TOKEN = "0123456789abcdef-token"
+INFER = "/v2/models/small/infer"
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server with a token, an origin and a name of its own."""
+    path = tmp_path_factory.mktemp("secret") / "token"
+    path.write_text(f"{TOKEN}\n")
+    words = ("small", "--token-file", path, "--cors-origin", "https://example.org", "--allow-host", "pi.local", "--no-access-log")
+    with served(*words) as running:
+        yield running
+
+
+def _raw(server: Running, **headers: str) -> int:
+    return ask(server, "POST", INFER, np.zeros(784, np.uint8).tobytes(), Inference_Header_Content_Length="0", **headers).status
+
+
+@pytest.mark.parametrize("value", [None, "", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", "Bearer ü"])
+def test_without_the_token_nothing_is_answered(value: str | None, closed: Running) -> None:
+    """No token, a wrong one, another scheme: 401, which says how to send it."""
+    headers = {} if value is None else {"Authorization": value}
+    for method, path in (("POST", INFER), ("GET", "/v2"), ("GET", "/metrics"), ("POST", "/classify"), ("GET", "/nothing")):
+        answer = ask(closed, method, path, b"", **headers)
+        assert answer.status == 401
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert TOKEN not in answer.error
+
+
+def test_with_the_token_all_is(closed: Running) -> None:
+    """The page and the probes need none, since they hold nothing."""
+    assert _raw(closed, Authorization=f"Bearer {TOKEN}") == 200
+    assert _raw(closed, Authorization=f"bearer {TOKEN}") == 200  # RFC 9110, 11.1
+    assert ask(closed, "GET", "/metrics", Authorization=f"Bearer {TOKEN}").status == 200
+    for path in ("/", "/v2/health/live", "/v2/health/ready"):
+        assert ask(closed, "GET", path).status == 200
+
+
+def test_other_hosts_are_refused_on_loopback(server: Running, closed: Running) -> None:
+    """A name that somebody points at 127.0.0.1 reads nothing from here, unless it is allowed."""
+    for host in ("localhost", "localhost:8000", "127.0.0.1:1", "[::1]:80", "LOCALHOST"):
+        assert _raw(server, Host=host) == 200
+    for host in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "pi.local", "localhost]evil.example"):
+        assert _raw(server, Host=host) == 403
+    assert _raw(closed, Host="pi.local:8000", Authorization=f"Bearer {TOKEN}") == 200
+
+
+def test_scripts_of_other_origins_may_ask_only_if_named(server: Running, closed: Running) -> None:
+    """CORS is off without --cors-origin, and for other origins."""
+    ours, theirs = {"Origin": "https://example.org"}, {"Origin": "https://evil.example"}
+    allow = "access-control-allow-origin"
+    assert allow not in ask(server, "GET", "/v2", **ours).headers
+    assert ask(closed, "GET", "/v2", Authorization=f"Bearer {TOKEN}", **ours).headers[allow] == "https://example.org"
+    assert allow not in ask(closed, "GET", "/v2", Authorization=f"Bearer {TOKEN}", **theirs).headers
+    wish = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "authorization"}
+    assert ask(closed, "OPTIONS", INFER, **ours, **wish).headers[allow] == "https://example.org"
+    assert allow not in ask(closed, "OPTIONS", INFER, **theirs, **wish).headers
+    assert ask(server, "OPTIONS", INFER, **ours, **wish).status == 405
+
+
+def test_loopback_spelled_otherwise_is_loopback() -> None:
+    """What counts is the address that is listened at, not how it was typed."""
+    with served("nano", "--host", "127.1", "--no-access-log") as running:
+        assert ask(running, "GET", "/v2", Host="localhost").status == 200
+        assert ask(running, "GET", "/v2", Host="evil.example").status == 403
+
+
+@pytest.mark.parametrize("origin", ["https://example.org/", "https://example.org/page", "example.org", "ftp://example.org"])
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    """It would never match, and nobody would know why."""
+    answer = digits("serve", "nano", "--port", "0", "--cors-origin", origin)
+    assert f"'{origin}' is no origin" in one_line(answer, 2)
+
+
+def test_no_number_of_seconds_is_refused() -> None:
+    """NaN passes for a number that is not below 0."""
+    code, _, error = digits("serve", "nano", "--port", "0", "--reload-seconds", "nan")
+    assert (code, "nan is no number of seconds" in error) == (2, True)
+
+
+def test_the_page_may_load_nothing_from_elsewhere(server: Running) -> None:
+    """Its policy allows its own script and style and nothing else; the file names no address outside of the server."""
+    answer = ask(server, "GET", "/")
+    policy = dict(part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["connect-src"] == "'self'"
+    assert re.fullmatch(r"'sha256-[\w+/]+='", policy["script-src"])
+    assert re.fullmatch(r"'sha256-[\w+/]+='", policy["style-src"])
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-frame-options"] == "DENY"
+    page = answer.body.decode()
+    assert set(re.findall(r"https?://[^'\"\s]+", page)) == {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"\bsrc=|@import|url\(", page)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../../etc/passwd",
+        "/..%2f..%2fetc%2fpasswd",
+        "/v2/models/..%2f..%2fetc%2fpasswd",
+        "/v2/models/small%00/ready",
+        "//evil.example/",
+        "/page.html",
+        "/v2/models/",
+        "/v2/models/small/infer/",
+        "/%ff",
+        "/v1/models/" + "a" * 3_000,
+    ],
+)
+def test_paths_lead_to_routes_and_never_to_files(path: str, server: Running) -> None:
+    """404 in JSON, or a model that is not found."""
+    answer = ask(server, "GET", path)
+    assert answer.status in (404, 405)
+    assert b"root:" not in answer.body
+    assert len(answer.body) < 400
+
+
+def test_a_wrong_method_is_405(server: Running) -> None:
+    """The right one is named."""
+    answer = ask(server, "GET", INFER)
+    assert (answer.status, answer.headers["allow"], answer.error) == (405, "POST", "this page is for another method")
+    assert ask(server, "POST", "/v2/health/live").status == 405
+
+
+@pytest.mark.parametrize("token", ["", "short", "with a space in the middle", "ünicode-token-of-length"])
+def test_a_token_that_is_none_is_wrong_usage(token: str, tmp_path: Path) -> None:
+    """Sixteen characters at least, none of them odd; the message says how to make one, and not what it read."""
+    path = tmp_path / "token"
+    path.write_text(token)
+    error = one_line(digits("serve", "small", "--port", 0, "--token-file", path), 2)
+    assert "openssl rand" in error or "cannot be read" in error
+    assert not token or token not in error
+
+
+def test_a_path_that_was_asked_before_is_answered_as_the_first_time(server: Running) -> None:
+    """By method, model and version; and after more paths than are kept, whether they lead somewhere or not."""
+    paths = [("GET", "/v2/models/small"), ("GET", "/v2/models/nano"), ("GET", "/v2/models/none"), ("POST", "/v2/models/small")]
+    first = [(ask(server, *path).status, ask(server, *path).body) for path in paths]
+    assert [status for status, _ in first] == [200, 200, 404, 405]
+    for number in range(300):
+        assert ask(server, "GET", f"/v2/models/none-{number}").status == 404
+    assert [(ask(server, *path).status, ask(server, *path).body) for path in paths] == first

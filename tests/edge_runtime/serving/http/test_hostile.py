@@ -1,0 +1,435 @@
+"""Requests that mean harm: each is answered with 4xx or 503, or cut off in time, and the next good one is answered rightly."""
+
+import contextlib
+import json
+import select
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edge_runtime.preprocessing.image_files import png_bytes
+from tests.edge_runtime.serving.conftest import SEVEN_STROKES, Response, ask, binary_body, connected, label_of, received
+from tools.studies.serving.load import Running, http_request, started
+from tools.support.waiting import PATIENCE, until
+from train.data import Dataset
+
+INFER = "/v2/models/small/infer"
+LIMITED = """
+import json, sys, time
+from pathlib import Path
+from edge_runtime.serving import plain
+from edge_runtime.serving.compose import Settings, serve
+from edge_runtime.serving.http.limits import Limits
+
+see, hold = plain.see, Path(sys.argv[2])
+
+def see_later(*words):
+    while hold.exists():
+        time.sleep(0.01)
+    return see(*words)
+
+plain.see, limits = see_later, Limits(**json.loads(sys.argv[1]))
+settings = Settings({"small": Path("small")}, "127.0.0.1", 0, workers=2, access_log=False, limits=limits)
+serve(settings, lambda line: print(line, file=sys.stderr, flush=True))
+"""
+
+
+def _limited(hold: Path, **limits: float) -> contextlib.AbstractContextManager[Running]:
+    """A server with limits that no option reaches; photos wait for as long as there is a file `hold`."""
+    return started([sys.executable, "-c", LIMITED, json.dumps(limits), str(hold)])
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server with short deadlines, which are looked at once a second, and few places."""
+    hold = tmp_path_factory.mktemp("strict") / "hold"
+    with _limited(hold, header_seconds=1.0, body_seconds=2.0, write_seconds=1.0, requests=4) as running:
+        yield running
+
+
+@pytest.fixture
+def hold(tmp_path: Path) -> Path:
+    """While this file exists, `narrow` answers no photo."""
+    return tmp_path / "hold"
+
+
+@pytest.fixture
+def narrow(hold: Path) -> Iterator[Running]:
+    """A server with few places, where nobody is cut off for being slow."""
+    patient = dict.fromkeys(("header_seconds", "body_seconds", "write_seconds"), PATIENCE)
+    with _limited(hold, connections=12, requests=4, held=6_000_000, **patient) as running:
+        yield running
+
+
+def _send(server: Running, *parts: bytes, answers: int | None = None) -> bytes:
+    """What the server answers on one connection: so many answers, or all until it closes."""
+    with connected(server) as connection:
+        for part in parts:
+            connection.sendall(part)
+        return received(connection, answers)
+
+
+def _dripping(connection: socket.socket, drop: bytes) -> bytes:
+    """What comes while a byte is sent now and then, until the server ends the connection; fails if it never does."""
+    connection.settimeout(0.1)
+    found, end = b"", time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with contextlib.suppress(TimeoutError):
+            try:
+                connection.sendall(drop)
+                part = connection.recv(65_536)
+            except (BrokenPipeError, ConnectionResetError):
+                return found
+            if not part:
+                return found
+            found += part
+    pytest.fail("the connection lives by drops")
+
+
+def test_slow_headers_are_cut_off(strict: Running, seven: np.ndarray) -> None:
+    """A byte now and then does not keep a connection: 408 after the deadline; nor does sending nothing at all."""
+    with connected(strict) as connection, connected(strict) as silent:
+        connection.sendall(b"GET /v2 HTTP/1.1\r\nHost: localhost\r\n")
+        answer = _dripping(connection, b"X")
+        assert not answer or answer.startswith(b"HTTP/1.1 408 ")  # the last drop, unread, may have cost the answer
+        assert received(silent).startswith(b"HTTP/1.1 408 ")
+    assert label_of(strict, seven) == "7"
+
+
+def test_slow_headers_after_a_good_request_are_cut_off(strict: Running) -> None:
+    """Also on a connection that was answered before."""
+    with connected(strict) as connection:
+        connection.sendall(b"GET /v2 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert received(connection, 1).startswith(b"HTTP/1.1 200 ")
+        connection.sendall(b"GET /v2 HT")
+        assert received(connection).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_header_begun_behind_a_good_request_is_cut_off(strict: Running) -> None:
+    """In the same packet, so that nothing comes after the answer that would start a clock."""
+    with connected(strict) as connection:
+        connection.sendall(http_request("GET", "/v2") + b"GET /v2 HT")
+        answer = received(connection)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"HTTP/1.1 408 " in answer
+
+
+def test_a_body_that_comes_after_its_answer_starts_no_clock(strict: Running) -> None:
+    """A connection whose late body has been passed over is as good as any: nothing is said on it until it is asked again."""
+    with connected(strict) as connection:
+        connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n")
+        assert received(connection, 1).startswith(b"HTTP/1.1 404 ")
+        connection.sendall(b"12345")
+        for _ in range(2):  # whoever begins no sooner than now is cut off meanwhile
+            with connected(strict) as silent:
+                assert received(silent).startswith(b"HTTP/1.1 408 ")
+        connection.sendall(http_request("GET", "/v2"))
+        assert received(connection, 1).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_body_that_is_dripped_after_its_answer_is_cut_off(strict: Running) -> None:
+    """It is no way to hold a connection."""
+    with connected(strict) as connection:
+        connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
+        assert received(connection, 1).startswith(b"HTTP/1.1 404 ")
+        assert _dripping(connection, b"1") == b""
+
+
+def test_connect_is_answered(server: Running, seven: np.ndarray) -> None:
+    """As any method that no page has; this is no proxy."""
+    answer = _send(server, b"CONNECT a:443 HTTP/1.1\r\nHost: localhost\r\n\r\n", answers=1)
+    assert answer.split(b" ")[1] in (b"404", b"405")
+    assert label_of(server, seven) == "7"
+
+
+def test_a_length_and_chunks_are_not_both_believed(server: Running) -> None:
+    """What stands before the server may have gone by the other one: 400, and the connection ends, so that nothing is smuggled."""
+    head = b"POST /draw HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = _send(server, head + b"0\r\n\r\n" + http_request("GET", "/v2"))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"connection: close" in answer.lower()
+
+
+def test_a_whole_address_in_the_request_line_is_its_path(server: Running) -> None:
+    """As proxies write it (RFC 9112, 3.2.2)."""
+    answer = _send(server, b"GET http://localhost/v2 HTTP/1.1\r\nHost: localhost\r\n\r\n", answers=1)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b'"edge-digits"' in answer
+
+
+def test_a_body_that_does_not_arrive_is_408(strict: Running, seven: np.ndarray) -> None:
+    """A Content-Length that promises more than comes, and a body in drops."""
+    with connected(strict) as connection:
+        connection.sendall(f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\nx".encode())
+        answer = received(connection, 1)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"did not arrive within 2 s" in answer
+    assert label_of(strict, seven) == "7"
+
+
+def test_a_client_that_goes_away_harms_nobody(strict: Running, seven: np.ndarray) -> None:
+    """In the middle of a header, of a body, and before its answer."""
+    body, length = binary_body(seven[np.newaxis])
+    whole = http_request("POST", INFER, body, Inference_Header_Content_Length=length)
+    for cut in (10, 60, len(whole) - 100, len(whole)):
+        with connected(strict) as connection:
+            connection.sendall(whole[:cut])
+    assert label_of(strict, seven) == "7"
+
+
+def test_a_client_that_sends_no_more_gets_its_answer(strict: Running) -> None:
+    """Half-closed after a whole request, as `nc -N` does."""
+    with connected(strict) as connection:
+        connection.sendall(http_request("GET", "/v2"))
+        connection.shutdown(socket.SHUT_WR)
+        assert received(connection).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("path", [INFER, "/v1/models/small:predict", "/draw", "/v2/repository/index", "/classify", "/nothing"])
+def test_huge_bodies_are_refused_unread(path: str, server: Running, seven: np.ndarray) -> None:
+    """By their announced length; 413 comes before the body does."""
+    with connected(server) as connection:
+        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000000\r\n\r\n".encode())
+        assert received(connection, 1).startswith(b"HTTP/1.1 413 ")
+    assert label_of(server, seven) == "7"
+
+
+def test_a_huge_body_that_is_sent_all_the_same_is_refused(server: Running, seven: np.ndarray) -> None:
+    """With a length, and in chunks without one: the client can read why."""
+    answer = ask(server, "POST", INFER, bytes(3_000_000))
+    assert (answer.status, "2**20" in answer.error or "1,048,576" in answer.error) == (413, True)
+    chunk = b"10000\r\n" + bytes(0x10000) + b"\r\n"
+    head = f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    assert _send(server, head, *[chunk] * 20, b"0\r\n\r\n", answers=1).startswith(b"HTTP/1.1 413 ")
+    assert label_of(server, seven) == "7"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"\x00\x01\x02\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n",
+        b"GET /\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX y: 1\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"POST /draw HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /draw HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+        b"POST /draw HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+        b"POST /draw HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"POST /draw HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_refused(request_: bytes, strict: Running, seven: np.ndarray) -> None:
+    """400 or another 4xx, within the time limit, and no traceback."""
+    answer = _send(strict, request_, answers=1)
+    assert answer.split(b" ")[1][:1] == b"4", answer
+    assert b"Traceback" not in answer
+    assert label_of(strict, seven) == "7"
+
+
+def test_a_body_within_another_requests_length_is_no_request(server: Running) -> None:
+    """A length that is too short leaves bytes, which are refused as the next request; nothing is smuggled past."""
+    body = b'{"strokes": []}'
+    answer = _send(server, http_request("POST", "/draw", body) + b"garbage\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 400 ") == 2
+
+
+def test_pipelined_requests_are_answered_in_order(server: Running) -> None:
+    """Several in one packet."""
+    requests = [http_request("GET", path) for path in ("/v2", "/nothing", "/v2/health/live")] * 3
+    answer = _send(server, b"".join(requests), answers=9)
+    assert [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"200", b"404", b"200"] * 3
+
+
+def test_more_requests_than_places_get_503(narrow: Running, hold: Path, seven: np.ndarray) -> None:
+    """With Retry-After; probes still get through; when the places are free, requests are answered again."""
+    hold.touch()
+    held = [connected(narrow) for _ in range(4)]
+    for connection in held:
+        connection.sendall(http_request("POST", "/classify", png_bytes(seven)))
+    answer = until(lambda: _unless(400, ask(narrow, "POST", INFER, b"x")))
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    assert "4 requests are being answered" in answer.error
+    assert ask(narrow, "GET", "/v2").status == 503
+    assert ask(narrow, "GET", "/v2/health/ready").status == 200
+    hold.unlink()
+    for connection in held:
+        assert received(connection, 1).startswith(b"HTTP/1.1 200 ")
+        connection.close()
+    assert label_of(narrow, seven) == "7"
+
+
+def _unless(status: int, answer: Response) -> Response | None:
+    return None if answer.status == status else answer
+
+
+def test_bodies_that_do_not_come_keep_nobody_out(strict: Running, seven: np.ndarray) -> None:
+    """More promises than there are places; others are answered meanwhile, and the promises are cut off in time."""
+    promise = f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\nx".encode()
+    held = [connected(strict) for _ in range(8)]
+    for connection in held:
+        connection.sendall(promise)
+    assert label_of(strict, seven) == "7"
+    assert ask(strict, "GET", "/").status == 200
+    for connection in held:
+        assert received(connection, 1).startswith(b"HTTP/1.1 408 ")
+        connection.close()
+
+
+def test_all_bodies_together_are_bounded(narrow: Running, seven: np.ndarray) -> None:
+    """Beyond 6 MB that wait for their ends, 503; the others are answered when they have come whole."""
+    part = f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n".encode() + bytes(900_000)
+    held = [connected(narrow) for _ in range(7)]
+    for connection in held:
+        connection.sendall(part)
+    (refused,), _, _ = select.select(held, [], [], PATIENCE)
+    assert received(refused, 1).startswith(b"HTTP/1.1 503 ")
+    held.remove(refused)
+    refused.close()
+    for connection in held:
+        connection.sendall(bytes(100_000))
+        assert received(connection, 1).startswith(b"HTTP/1.1 400 ")
+        connection.close()
+    assert label_of(narrow, seven) == "7"
+
+
+def test_more_connections_than_places_get_503(narrow: Running, seven: np.ndarray) -> None:
+    """The thirteenth is told so and closed, and the others are not harmed."""
+    held = [connected(narrow) for _ in range(12)]
+    with connected(narrow) as late:
+        assert received(late).startswith(b"HTTP/1.1 503 ")
+    for connection in held:
+        connection.sendall(http_request("GET", "/v2"))
+        assert received(connection, 1).startswith(b"HTTP/1.1 200 ")
+        connection.close()
+    until(lambda: _has_place(narrow))
+    assert label_of(narrow, seven) == "7"
+
+
+def _has_place(server: Running) -> bool:
+    with connected(server) as connection, contextlib.suppress(BrokenPipeError):
+        connection.sendall(http_request("GET", "/v2"))
+        return received(connection, 1).startswith(b"HTTP/1.1 200 ")
+    return False
+
+
+def test_a_client_that_takes_no_answers_is_cut_off(strict: Running, seven: np.ndarray) -> None:
+    """Thousands of requests for the page whose answers are never read: the connection ends, the server does not."""
+    with connected(strict) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        many = http_request("GET", "/") * 200_000
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            connection.sendall(many)
+    assert label_of(strict, seven) == "7"
+
+
+@pytest.mark.parametrize("path", [INFER, "/v1/models/small:predict", "/draw", "/v2/repository/index"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 500_000,
+        b'{"a":' * 100_000,
+        b'{"inputs": NaN}',
+        b'{"instances": [[[Infinity]]]}',
+        b'{"strokes": [[[1e999, 0]]]}',
+        b'{"inputs": [{"shape": [1e308, -1e308]}]}',
+        b'{"id": "\\ud800"}',
+        b"\xef\xbb\xbf{}",
+        b"9" * 100_000,
+        b'"' + b"\\u0000" * 1_000 + b'"',
+        b'{"inputs": [{"name": 1e999}]}',
+        b'{"inputs": [{"name": "pixels", "datatype": -1e999, "shape": [1]}]}',
+        b'{"inputs": [{"name": "pixels", "datatype": "UINT8", "shape": [1, 28, 28], "data": [0.5, 1'
+        + b"0" * 400
+        + b", 0" * 782
+        + b"]}]}",
+        b'{"instances": [[[0.0, 1' + b"0" * 400 + b"]]]}",
+    ],
+)
+def test_hostile_json_is_400(path: str, body: bytes, server: Running) -> None:
+    """Deep, infinite, enormous or not text: one line says so."""
+    answer = ask(server, "POST", path, body)
+    assert answer.status == 400 or (path.endswith("index") and answer.status == 200)
+    assert len(answer.body) < 500
+
+
+def _bodies(mnist: Dataset) -> list[tuple[str, bytes, dict[str, str]]]:
+    """A good body for each route that takes one."""
+    image = mnist.x_test[:1]
+    binary, length = binary_body(image)
+    tensor = {"name": "pixels", "shape": [1, 28, 28], "datatype": "UINT8", "data": image.tolist()}
+    return [
+        (INFER, binary, {"Inference_Header_Content_Length": length}),
+        (INFER, json.dumps({"inputs": [tensor]}).encode(), {}),
+        ("/v1/models/small:predict", json.dumps({"instances": image.tolist()}).encode(), {}),
+        ("/draw", json.dumps({"strokes": SEVEN_STROKES}).encode(), {}),
+        ("/classify", png_bytes(image[0]), {}),
+        ("/v2/repository/index", b'{"ready": true}', {}),
+    ]
+
+
+_ANYWHERE = st.tuples(st.floats(0, 1), st.integers(0, 4), st.binary(max_size=4))
+_NEAR_THE_START = st.tuples(st.floats(0, 0.3), st.just(1), st.sampled_from([b"[", b"{", b"-", b"e9", b"NaN", b'"']))
+_EDITS = st.lists(_ANYWHERE | _NEAR_THE_START, min_size=1, max_size=8)
+
+
+def _mutated(body: bytes, edits: list[tuple[float, int, bytes]]) -> bytes:
+    for place, cut, put in edits:
+        at = int(place * len(body))
+        body = body[:at] + put + body[at + cut :]
+    return body
+
+
+class _Kept:
+    """One connection for many requests: what a fuzzing run needs to be quick."""
+
+    def __init__(self, server: Running) -> None:
+        self.socket = connected(server)
+
+    def status(self, request: bytes) -> int:
+        self.socket.sendall(request)
+        answer = received(self.socket, 1)
+        assert answer
+        assert b"Traceback" not in answer
+        return int(answer[9:12])
+
+
+def _fuzz(server: Running, mnist: Dataset, examples: int) -> None:
+    kept, bodies = _Kept(server), _bodies(mnist)
+    good = http_request("POST", INFER, bodies[0][1], **bodies[0][2])
+
+    @settings(max_examples=examples, suppress_health_check=list(HealthCheck), deadline=None)
+    @given(st.sampled_from(bodies), _EDITS)
+    def one(chosen: tuple[str, bytes, dict[str, str]], edits: list[tuple[float, int, bytes]]) -> None:
+        path, body, headers = chosen
+        status = kept.status(http_request("POST", path, _mutated(body, edits), **headers))
+        assert status == 200 or 400 <= status < 500 or status == 503, status
+        assert kept.status(good) == 200
+
+    one()
+    kept.socket.close()
+    assert label_of(server, mnist.x_test[0]) == "7"
+
+
+def test_mutated_bodies_are_answered_or_refused(server: Running, mnist: Dataset) -> None:
+    """300 of them, each followed by a good request on the same connection."""
+    _fuzz(server, mnist, 300)
+
+
+@pytest.mark.slow
+def test_ten_thousand_mutated_bodies_are_answered_or_refused(server: Running, mnist: Dataset) -> None:
+    """The same at length."""
+    _fuzz(server, mnist, 10_000)

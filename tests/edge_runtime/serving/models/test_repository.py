@@ -1,0 +1,258 @@
+"""Models that are loaded, proven, watched and replaced."""
+
+import asyncio
+import io
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_runtime.errors import ModelFileError, VerificationFailed
+from edge_runtime.inference.classifier import Classifier
+from edge_runtime.model.model_file import read_model_file
+from edge_runtime.serving.http.log import Log
+from edge_runtime.serving.http.refusals import Busy, NotFound
+from edge_runtime.serving.models.pool import INLINE_NS, Pool, Workers, time_one
+from edge_runtime.serving.models.repository import Models
+from tests.edge_runtime.serving.conftest import ask, label_of
+from tests.edge_runtime.serving.model_files import NANO, SMALL, replace, with_wrong_golden
+from tools.studies.serving.load import closed_loop, http_request, served
+from tools.support.waiting import until
+from train.data import Dataset
+
+
+def _models(path: Path, log: io.StringIO | None = None) -> Models:
+    return Models({"mine": path}, Workers(1), Log(log or io.StringIO()))
+
+
+def _events(log: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in log.getvalue().splitlines()]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A copy of the default model, to be replaced."""
+    path = tmp_path / "mine.tflite"
+    path.write_bytes(SMALL.read_bytes())
+    return path
+
+
+def test_a_changed_file_is_loaded(path: Path) -> None:
+    """The new model answers, under the same name; the log and the count tell."""
+    log = io.StringIO()
+    models = _models(path, log)
+    before = models.default
+    asyncio.run(models.refresh())
+    assert models.default is before
+    replace(path, NANO.read_bytes())
+    asyncio.run(models.refresh())
+    assert models.default.model.sha256 == read_model_file(NANO).sha256
+    assert models.reloads == {("mine", "loaded"): 1}
+    assert [(event["event"], event["result"]) for event in _events(log)] == [("reload", "loaded")]
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (b"", "is empty"),
+        (SMALL.read_bytes()[:-100], "damaged archive"),
+        (SMALL.read_bytes()[:20_000], "damaged|truncated|no multiple"),
+        (read_model_file(SMALL).flatbuffer, "plain .tflite without golden images"),
+        (with_wrong_golden(), "golden images come out differently"),
+    ],
+)
+def test_a_file_that_cannot_be_proven_is_refused(content: bytes, cause: str, path: Path) -> None:
+    """The old model goes on; the reason is logged once, however often one looks; a good file is taken again."""
+    log = io.StringIO()
+    models = _models(path, log)
+    before = models.default
+    replace(path, content)
+    for _ in range(3):
+        asyncio.run(models.refresh())
+    assert models.default is before
+    (event,) = _events(log)
+    assert event["result"] == "refused"
+    assert any(part in str(event["reason"]) for part in cause.split("|"))
+    replace(path, NANO.read_bytes())
+    asyncio.run(models.refresh())
+    assert models.default.model.sha256 == read_model_file(NANO).sha256
+
+
+def test_a_vanished_file_is_refused_and_the_old_model_goes_on(path: Path) -> None:
+    """Somebody may be about to put another one there."""
+    models = _models(path)
+    path.unlink()
+    asyncio.run(models.refresh())
+    assert models.reloads == {("mine", "refused"): 1}
+    assert models.ready
+
+
+def test_at_the_start_a_model_must_be_proven(path: Path) -> None:
+    """Otherwise nothing is served at all."""
+    path.write_bytes(with_wrong_golden())
+    with pytest.raises(VerificationFailed, match=r"not served.*0 of 16 labels equal"):
+        _models(path)
+    path.write_bytes(read_model_file(SMALL).flatbuffer)
+    with pytest.raises(ModelFileError, match="without golden images"):
+        _models(path)
+
+
+def test_a_model_that_does_other_than_it_did_is_unhealthy(path: Path) -> None:
+    """Then neither it nor the server is ready, and it answers nothing, until its golden images come out right again."""
+    log = io.StringIO()
+    models = _models(path, log)
+    sound = models.default.golden
+    models.default.golden = type(sound)(sound.images, sound.labels, sound.float_logits, np.roll(sound.outputs, 1, axis=1))
+    asyncio.run(models.check())
+    assert (models.default.healthy, models.ready) == (False, False)
+    with pytest.raises(Busy, match="not ready"):
+        asyncio.run(models.default.classify(sound.images))
+    models.default.golden = sound
+    asyncio.run(models.check())
+    assert (models.default.healthy, models.ready) == (True, True)
+    assert [event["healthy"] for event in _events(log)] == [False, True]
+
+
+def test_each_interpreter_is_checked(path: Path) -> None:
+    """Those of the threads too, which answer large batches: one of them that goes wrong is found."""
+    models = _models(path)
+    pool = models.default.pool
+    pool.each_ns = INLINE_NS // 200
+
+    async def batch() -> None:
+        await models.default.classify(np.zeros((200, 28, 28), np.uint8))  # a millisecond: on a thread
+
+    asyncio.run(batch())
+    assert len(pool._idle) == 1
+    wrong = Classifier(pool.model)
+    wrong.classify_batch = lambda images: Classifier.classify_batch(wrong, 255 - images)  # type: ignore[method-assign]
+    pool._idle.appendleft(wrong)
+    asyncio.run(models.check())
+    assert not models.ready
+    pool._idle.remove(wrong)
+    asyncio.run(models.check())
+    assert models.ready
+
+
+def test_an_interpreter_that_fails_is_unhealthy(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when memory runs out."""
+    models = _models(path)
+
+    def fail(self: Classifier, images: np.ndarray) -> None:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(Classifier, "classify_batch", fail)
+    asyncio.run(models.check())
+    assert not models.ready
+
+
+def test_names_and_versions(path: Path) -> None:
+    """Without a name the default model is meant; another one, or another version, is not found."""
+    models = _models(path)
+    assert models.get({}) is models.get({"model": "mine", "version": "1"}) is models.default
+    for parameters in ({"model": "yours"}, {"model": "mine", "version": "01"}, {"model": "../mine"}):
+        with pytest.raises(NotFound, match="Request for unknown model"):
+            models.get(parameters)
+
+
+def test_a_stopping_server_is_not_ready(path: Path) -> None:
+    """So that nobody sends it more work."""
+    models = _models(path)
+    models.stopping = True
+    assert not models.ready
+
+
+def _pool(workers: Workers) -> Pool:
+    return Pool(Classifier.load(), workers, Classifier)
+
+
+def test_quick_requests_are_answered_inline_and_slow_ones_on_threads(mnist: Dataset) -> None:
+    """A request whose images together take under a millisecond never meets a thread; the answers are the same."""
+    workers = Workers(2)
+    pool = _pool(workers)
+    expected = Classifier.load().classify_batch(mnist.x_test[:200])
+    pool.each_ns = INLINE_NS // 200
+    assert pool.is_inline(1)
+    assert pool.is_inline(199)
+    assert not pool.is_inline(200)
+    inline, _ = asyncio.run(pool.classify(mnist.x_test[:100]))
+
+    async def at_once() -> list[list[str]]:
+        found = await asyncio.gather(*[pool.classify(mnist.x_test[:200]) for _ in range(6)])
+        return [answers.labels for answers, _ in found]
+
+    assert inline.labels == expected.labels[:100]
+    assert asyncio.run(at_once()) == [expected.labels] * 6
+    assert workers.pending == 0
+    workers.close()
+
+
+def test_what_an_image_takes_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The 99th of a hundred trials: one that was disturbed does not count, two do, and then nothing more is tried."""
+    classifier, asked, calls = Classifier.load(), [], iter(range(10**6))
+    slow: set[int] = set()
+    monkeypatch.setattr(classifier, "classify", lambda image: asked.append(1))
+    elapsed: list[int] = [0]
+
+    def clock() -> int:
+        number = next(calls)
+        elapsed[0] += (5_000_000 if number // 2 in slow else 30_000) if number % 2 else 7
+        return elapsed[0]
+
+    monkeypatch.setattr(time, "thread_time_ns", clock)
+    slow = {3}
+    assert (time_one(classifier), len(asked)) == (30_000, 100)
+    calls, slow = iter(range(10**6)), {3, 8}
+    asked.clear()
+    assert (time_one(classifier), len(asked)) == (5_000_000, 9)
+
+
+def test_a_reload_under_load_loses_no_request(path: Path, mnist: Dataset) -> None:
+    """Model files change back and forth, and break, while requests come: each is answered rightly. SIGHUP looks at once."""
+    digits = mnist.x_test[:100]
+    small, nano = (Classifier.load(file).classify_batch(digits).labels for file in (SMALL, NANO))
+    sure = [number for number in range(100) if small[number] == nano[number]]
+    requests = [_request(digits[number]) for number in sure]
+    labels = [small[number].encode() for number in sure]
+    hashes = {name: read_model_file(file).sha256 for name, file in (("small", SMALL), ("nano", NANO))}
+    with served(path, "--reload-seconds", "0", "--no-access-log") as server:
+
+        def served_hash() -> str:
+            return str(ask(server, "GET", "/v2/models/mine").json["parameters"]["sha256"])
+
+        def reloads(result: str) -> str:
+            found = re.search(rf'digits_model_reloads_total{{model="mine",result="{result}"}} (.*)', metrics())
+            return found[1] if found else "0.0"
+
+        def metrics() -> str:
+            return ask(server, "GET", "/metrics").body.decode()
+
+        steps = (
+            (NANO.read_bytes(), "nano", ("1.0", "0.0")),
+            (b"broken", "nano", ("1.0", "1.0")),
+            (SMALL.read_bytes(), "small", ("2.0", "1.0")),
+        )
+        for content, expected, counts in steps:
+            replace(path, content)
+            os.kill(server.process.pid, signal.SIGHUP)
+            outcome = closed_loop(
+                server, requests, count=300, connections=4, check=lambda n, status, body: _says(labels[n], status, body)
+            )
+            assert (outcome.failed, len(outcome.times)) == (0, 300)
+            until(lambda counts=counts: (reloads("loaded"), reloads("refused")) == counts)
+            assert served_hash() == hashes[expected]
+            assert label_of(server, mnist.x_test[0], "mine") == "7"
+
+
+def _request(image: np.ndarray) -> bytes:
+    return http_request("POST", "/v2/models/mine/infer", image.tobytes(), Inference_Header_Content_Length="0")
+
+
+def _says(label: bytes, status: int, body: bytes) -> bool:
+    """Whether the answer's label, four bytes of length and a digit between two tensors of 40 bytes, is this one."""
+    return status == 200 and body[-45:-40] == b"\x01\0\0\0" + label

@@ -1,0 +1,119 @@
+"""/classify and /draw: image files and strokes, and the object that `digits classify --json` prints."""
+
+import base64
+import io
+import json
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from edge_runtime.preprocessing.image_files import png_bytes, read_picture
+from tests.commands import digits
+from tests.conftest import draw_digit
+from tests.edge_runtime.serving.conftest import SEVEN_STROKES, ask
+from tools.studies.serving.load import Running
+
+
+def _photo(kind: str = "PNG") -> bytes:
+    """A large dark digit on light paper."""
+    stream = io.BytesIO()
+    PIL.Image.fromarray(255 - np.kron(draw_digit(7), np.ones((10, 10), np.uint8))).save(stream, kind)
+    return stream.getvalue()
+
+
+def _form(content: bytes, name: str = "seven.png", field: str = "image") -> tuple[bytes, str]:
+    disposition = f'form-data; name="{field}"; filename="{name}"'
+    head = f"--edge\r\nContent-Disposition: {disposition}\r\nContent-Type: image/png\r\n\r\n"
+    return head.encode() + content + b"\r\n--edge--\r\n", "multipart/form-data; boundary=edge"
+
+
+def test_a_file_gets_the_answer_of_the_command(server: Running, seven: np.ndarray, tmp_path) -> None:
+    """The same label, scores and warnings as `digits classify --json`, and the same names for them."""
+    for content in (png_bytes(seven), _photo()):
+        path = tmp_path / "x.png"
+        path.write_bytes(content)
+        printed = json.loads(digits("classify", path, "--json").out)
+        answer = ask(server, "POST", "/classify", content).json
+        assert answer["source"] == "request"
+        for name in ("label", "index", "confidence", "scores", "warnings"):
+            assert answer[name] == printed[name]
+        assert answer["label"] == "7"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])
+def test_the_answer_shows_what_the_model_saw(kind: str, server: Running) -> None:
+    """The 28x28 pixels, the steps to them, the time of preparation and inference."""
+    answer = ask(server, "POST", "/classify?model=nano", _photo(kind)).json
+    image = np.frombuffer(base64.b64decode(answer["image"]), np.uint8).reshape(28, 28)
+    assert np.array_equal(image, read_picture("x", io.BytesIO(_photo(kind))).image)
+    last = answer["steps"][-1]
+    assert (last["width"], last["height"], last["pixels"]) == (28, 28, answer["image"])
+    assert answer["model"] == "nano"
+    assert answer["labels"] == list("0123456789")
+    assert answer["nanoseconds"]["model"] > 0
+    assert answer["nanoseconds"]["prepare"] > 0
+
+
+def test_a_form_with_a_file_is_taken(server: Running) -> None:
+    """As `curl -F image=@seven.png` sends it; the file's name comes back as the source, and is no path for anybody."""
+    body, kind = _form(_photo(), "../../etc/passwd")
+    answer = ask(server, "POST", "/classify", body, Content_Type=kind)
+    assert (answer.json["label"], answer.json["source"]) == ("7", "../../etc/passwd")
+
+
+def test_forms_without_one_file_are_refused(server: Running) -> None:
+    """None, two, or no form at all."""
+    body, kind = _form(_photo())
+    text = b'--edge\r\nContent-Disposition: form-data; name="image"\r\n\r\nseven\r\n--edge--\r\n'
+    two = body.replace(b"--edge--\r\n", b"") + body
+    for content, cause in (
+        (text, "has no file"),
+        (two, "Too many files"),
+        (b"nonsense", "cannot be read|no file"),
+        (b"", "no file"),
+    ):
+        answer = ask(server, "POST", "/classify", content, Content_Type=kind)
+        assert answer.status == 400
+        assert any(part in answer.error for part in cause.split("|"))
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (b"", "no PNG, JPEG, BMP, GIF, WebP or TIFF"),
+        (b"GIF88a" + bytes(50), "no PNG, JPEG, BMP, GIF, WebP or TIFF"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no PNG"),
+        (_photo()[:200], "damaged|cannot be read"),
+    ],
+)
+def test_what_is_no_image_is_refused(content: bytes, cause: str, server: Running) -> None:
+    """With 400 and the library's message."""
+    answer = ask(server, "POST", "/classify", content)
+    assert answer.status == 400
+    assert any(part in answer.error for part in cause.split("|"))
+
+
+def test_an_image_of_too_many_pixels_is_refused(server: Running) -> None:
+    """A file of a few kilobytes that unpacks to more than 16 million pixels."""
+    stream = io.BytesIO()
+    PIL.Image.new("1", (5_000, 4_000)).save(stream, "PNG")
+    answer = ask(server, "POST", "/classify", stream.getvalue())
+    assert answer.status == 400
+    assert "16,000,000 pixels" in answer.error
+
+
+def test_a_drawing_is_answered(server: Running) -> None:
+    """A 7 of three points; the picker's model answers."""
+    for model in ("small", "nano"):
+        answer = ask(server, "POST", f"/draw?model={model}", {"strokes": SEVEN_STROKES}).json
+        assert (answer["label"], answer["model"], answer["source"]) == ("7", model, "drawing")
+    assert ask(server, "POST", "/draw", {"strokes": SEVEN_STROKES}).json["model"] == "small"
+
+
+@pytest.mark.parametrize("path", ["/draw?model=large", "/classify?model=../nano", "/draw?model=%00"])
+def test_an_unknown_model_is_404(path: str, server: Running) -> None:
+    """The served ones are named."""
+    answer = ask(server, "POST", path, {"strokes": SEVEN_STROKES})
+    assert answer.status == 404
+    assert "served are small, nano" in answer.error

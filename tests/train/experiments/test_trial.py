@@ -1,0 +1,137 @@
+"""One cell: really trained on the invented digits, in this process."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_runtime.errors import DataError
+from edge_runtime.model.graph import read_graph
+from train.config.training_config import TrainingConfig
+from train.data import Dataset
+from train.experiments import trial
+from train.experiments.cli import to_int8
+from train.experiments.trial import CellResult, train_cell
+from train.loop import trainer
+from train.loop.threads import THREAD_VARIABLES
+
+CONFIG = TrainingConfig(
+    "mlp", hidden=(8, 8), activation="tanh", epochs=2, batch_size=32, learning_rate=0.01, schedule="constant", seed=5
+)
+
+
+@pytest.fixture(scope="module")
+def graphs() -> list[bytes]:
+    """FlatBuffers of int8 versions, as the trained cell's conversion gave them."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def result(invented: Dataset, graphs: list[bytes]) -> CellResult:
+    """The cell, trained."""
+
+    def spy(model: Any, images: Any) -> bytes:
+        assert (images.dtype, images.shape) == (np.uint8, (100, 28, 28))
+        graphs.append(to_int8(model, images))
+        return graphs[-1]
+
+    return train_cell(CONFIG, invented, spy)
+
+
+def test_a_cell_tells_what_the_table_needs(result: CellResult, invented: Dataset) -> None:
+    """Curve, accuracy, size, times, and who trained it."""
+    assert result.config == CONFIG
+    assert [epoch.epoch for epoch in result.history] == [1, 2]
+    assert result.history[-1].val_accuracy == pytest.approx(result.validation.percent / 100)
+    assert result.validation.total == len(invented.validation)
+    assert result.parameters == 784 * 8 + 8 + 8 * 8 + 8 + 8 * 10 + 10
+    assert 0 < result.seconds < result.total_seconds
+    assert result.worker.endswith(f"/{os.getpid()}")
+    assert set(result.versions) == {"edge-digits", "tensorflow", "keras", "numpy"}
+
+
+def test_its_bytes_are_those_of_its_own_int8_version(result: CellResult, graphs: list[bytes]) -> None:
+    """Integers in, integers out; a byte for each weight and four for each bias."""
+    graph = read_graph(graphs[0])
+    assert (graph.inputs[0].dtype, graph.outputs[0].dtype) == ("int8", "int8")
+    assert graph.payload_bytes == result.int8_bytes == 784 * 8 + 8 * 8 + 8 * 10 + 4 * (8 + 8 + 10)
+
+
+@pytest.mark.slow
+def test_the_same_cell_gives_the_same_figures_whatever_was_trained_before(result: CellResult, invented: Dataset) -> None:
+    """So a run that was stopped and resumed has the table of one that was not."""
+    train_cell(TrainingConfig("linear", epochs=1, seed=9), invented, to_int8)
+    assert train_cell(CONFIG, invented, to_int8).history == result.history
+
+
+def test_the_test_images_are_not_looked_at(result: CellResult, invented: Dataset) -> None:
+    """Noise in their place changes nothing."""
+    noise = np.random.default_rng(0).integers(0, 256, invented.x_test.shape, np.uint8)
+    other = train_cell(CONFIG, Dataset("other", invented.x_train, invented.y_train, noise, invented.y_test[::-1]), to_int8)
+    assert (other.history, other.validation, other.int8_bytes) == (result.history, result.validation, result.int8_bytes)
+
+
+def test_a_worker_trains_on_its_own_mnist_if_it_is_the_right_one(
+    monkeypatch: pytest.MonkeyPatch, result: CellResult, invented: Dataset
+) -> None:
+    """The figures of another one would not belong into the table."""
+    trial._own_mnist.cache_clear()
+    monkeypatch.setattr(trial, "load_dataset", lambda: invented)
+    with pytest.raises(DataError, match="expected 00000000"):
+        train_cell(CONFIG, "0" * 64, to_int8)
+    assert train_cell(CONFIG, invented.sha256, to_int8).history == result.history
+    trial._own_mnist.cache_clear()
+
+
+def test_one_training_at_a_time_in_a_process(monkeypatch: pytest.MonkeyPatch, invented: Dataset) -> None:
+    """Whatever the number of threads that a worker was started with: seeds are those of the whole process."""
+    inside: list[int] = []
+    most: list[int] = []
+
+    def fit(*_: object) -> None:
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.1)
+        inside.pop()
+        raise DataError("enough")
+
+    monkeypatch.setattr(trainer, "fit", fit)
+
+    def call() -> None:
+        with pytest.raises(DataError, match="enough"):
+            train_cell(CONFIG, invented, to_int8)
+
+    threads = [threading.Thread(target=call) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1, 1, 1]
+
+
+@pytest.mark.slow
+def test_a_worker_computes_with_one_thread(data_file: Path) -> None:
+    """Said before TensorFlow is loaded, which is when it listens: many workers on a machine do not get in each other's way."""
+    code = "\n".join(
+        (
+            "import os, sys",
+            "from pathlib import Path",
+            "from train.config.training_config import TrainingConfig",
+            "from train.data import load_dataset",
+            "from train.experiments.trial import train_cell",
+            "from train.experiments.cli import to_int8",
+            "from train.loop.threads import THREAD_VARIABLES",
+            "assert 'tensorflow' not in sys.modules",
+            f"train_cell(TrainingConfig('linear', epochs=1), load_dataset(Path({str(data_file)!r})), to_int8)",
+            "print([os.environ[name] for name in THREAD_VARIABLES])",
+        )
+    )
+    environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "3")}
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert child.stdout == "['1', '1', '1']\n"

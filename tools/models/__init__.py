@@ -1,1 +1,0 @@
-"""The model cards, docs/models.md: written from committed files by `python -m tools.models` (`make models`), no number by hand."""

@@ -1,0 +1,5 @@
+"""The proof of which runtime release runs which operators.
+
+In: Sample models and environments.
+Out: convert/compatibility/proven_operators.json.
+"""

@@ -1,0 +1,5 @@
+"""Measurements behind the docs.
+
+In: The project and a machine.
+Out: committed results.
+"""

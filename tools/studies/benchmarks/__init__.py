@@ -1,0 +1,5 @@
+"""Studies of the benchmark harness.
+
+In: Shipped models.
+Out: committed results.
+"""

@@ -1,0 +1,5 @@
+"""Studies of conversion.
+
+In: Released models.
+Out: committed results.
+"""

@@ -1,0 +1,5 @@
+"""Studies of reading pictures and classifying on a device.
+
+In: Shipped models.
+Out: committed results.
+"""

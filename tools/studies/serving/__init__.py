@@ -1,0 +1,5 @@
+"""Studies of the server.
+
+In: A running server.
+Out: committed results.
+"""

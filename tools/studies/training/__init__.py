@@ -1,0 +1,5 @@
+"""Studies of training.
+
+In: Configs.
+Out: committed results.
+"""

@@ -1,0 +1,5 @@
+"""Training configs: validated data, and their TOML files.
+
+In: TOML or options.
+Out: a `TrainingConfig`.
+"""

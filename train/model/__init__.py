@@ -1,0 +1,5 @@
+"""Keras models and losses.
+
+In: A `TrainingConfig`.
+Out: a Keras model and its loss.
+"""

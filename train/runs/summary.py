@@ -1,0 +1,29 @@
+"""What a command that trained says at its end."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from train.interrupt import INTERRUPTED
+from train.runs.store import MODEL, TrainingRecord
+
+
+def print_run(record: TrainingRecord, folder: Path, again: str = "--resume") -> None:
+    """Print the figures of a run, where it lies and what to do next.
+
+    If it was stopped, say that `again` goes on with it, and end with the exit code that says so.
+    """
+    if not record.complete:
+        click.echo(f"stopped after {len(record.history)} of {record.config.epochs} epochs; {again} goes on", err=True)
+    click.echo(f"{record.parameters:,} parameters, {record.seconds:.1f} s, seed {record.config.seed}")
+    for split, accuracy in (("validation", record.validation), ("test", record.test)):
+        if accuracy:
+            low, high = accuracy.interval
+            click.echo(
+                f"{split} {accuracy.percent:.2f} % ({accuracy.correct:,}/{accuracy.total:,}, 95 % interval {low:.2f} to {high:.2f})"
+            )
+    click.echo(f"written: {folder}{os.sep}\nnext:    digits convert {folder / MODEL}")
+    if not record.complete:
+        sys.exit(INTERRUPTED)

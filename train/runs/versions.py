@@ -1,0 +1,15 @@
+"""What trained weights depend on besides their config and data. Needs no TensorFlow."""
+
+from importlib.metadata import version
+
+from edge_runtime.distributed.machines import Alike
+from edge_runtime.version import __version__
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of this package and of those that its results depend on; asked on workers too."""
+    return {"edge-digits": __version__, **{name: version(name) for name in ("tensorflow", "keras", "numpy")}}
+
+
+ALIKE = Alike(installed_versions, "train")
+"""What workers that train must have as this machine has it."""
