@@ -16,11 +16,11 @@ from typing import Any
 import click
 
 from benchmarks.pipeline.stages import Stage, run_stage
-from benchmarks.reporting.extra_tables import further_tables
+from benchmarks.reporting.extra_tables import extra_tables
 from benchmarks.reporting.tables import HEADER, machine_line, rows
 from benchmarks.reporting.warnings import notes
 from benchmarks.results.results import BenchResult, read_results
-from benchmarks.runner.cases import Candidate
+from benchmarks.runner.cases import Case
 from benchmarks.runner.config import Settings
 from benchmarks.runner.session import run, total_steps
 from benchmarks.system.info import cpu_name, default_board_name
@@ -115,7 +115,7 @@ def bench_command(
     the other; docs/benchmarking.md says how and why. MODEL may be a shipped one's name too: nano, base-fp32...
     """
     from benchmarks.reporting.output import target_files, write_bench
-    from benchmarks.runner.alternatives import Found, find_candidates, parse_against, parse_environments
+    from benchmarks.runner.alternatives import Found, find_cases, parse_against, parse_environments
 
     names, pythons = parse_against(against), parse_environments(environments)
     settings = Settings(
@@ -140,7 +140,7 @@ def bench_command(
     paths = [find_model(model) for model in models]
     data = None if no_accuracy else _data_or_advice(data_path)
     with TemporaryDirectory() as place:
-        others = find_candidates(names, paths, settings.threads, pythons, keras, data, Path(place)) if names else Found((), ())
+        others = find_cases(names, paths, settings.threads, pythons, keras, data, Path(place)) if names else Found((), ())
         result = run_bench(paths, settings, data, others.candidates, others.absent)
     written = write_bench(result, targets, force)
     print_bench(result)
@@ -160,7 +160,7 @@ def _data_or_advice(path: Path | None) -> Dataset:
 
 
 def run_bench(
-    models: Sequence[Path], settings: Settings, data: Dataset | None, others: Sequence[Candidate] = (), absent: Sequence[str] = ()
+    models: Sequence[Path], settings: Settings, data: Dataset | None, others: Sequence[Case] = (), absent: Sequence[str] = ()
 ) -> BenchResult:
     """Run a benchmark with its progress on stderr."""
     from tqdm import tqdm
@@ -178,7 +178,7 @@ def print_bench(result: BenchResult) -> None:
     """The table and its warnings."""
     click.echo(machine_line(result))
     click.echo(text_table(HEADER, rows(result)))
-    for table in further_tables(result):
+    for table in extra_tables(result):
         click.echo(f"\n{table.name}. {table.caption}\n{text_table(table.header, table.rows)}")
     for line in notes(result):
         click.echo(line)

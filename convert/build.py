@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from convert.evaluation.gate import compare, judge
-from convert.flatbuffer.float_model import FloatFile
-from convert.flatbuffer.space_to_depth import width_folded
-from convert.flatbuffer.strip import tidied
+from convert.flatbuffer.float_model import FloatModel
+from convert.flatbuffer.space_to_depth import to_space_to_depth
+from convert.flatbuffer.strip import strip
 from convert.quantization.activation_ranges import Range, ranges_on
 from convert.quantization.calibration import Calibration, choose_calibration
-from convert.quantization.mixed_precision import spare_layers
-from convert.quantization.quantizer import quantize, sparing, weight_bits, weighted
+from convert.quantization.mixed_precision import find_higher_precision
+from convert.quantization.quantizer import quantize, weight_bits, weighted, with_more_bits
 from convert.quantization.recipes import Recipe
 from convert.quantization.runtime_bits import bits_that_run
 from convert.settings import ConversionSettings
@@ -26,7 +26,7 @@ _THREADS = 2
 
 
 @dataclass(frozen=True)
-class Made:
+class BuildResult:
     """A FlatBuffer.
 
     raised: layers that have more bits so as to run where the file has to. spared: layers that have more bits so as to pass the gate;
@@ -40,9 +40,9 @@ class Made:
     tried: int = 0
 
 
-def make_flatbuffer(
+def build_flatbuffer(
     source: Source, recipe: Recipe, settings: ConversionSettings, calibration: Calibration | None, *, train: bool = True
-) -> Made:
+) -> BuildResult:
     """Make the FlatBuffer of a recipe.
 
     TensorFlow's quantisers make it where they can; litert-quantizer makes 4-bit weights, ranges that were learned, and layers of higher
@@ -60,15 +60,15 @@ def make_flatbuffer(
         InputError: the model needs operators that a light runtime does not have, or that cannot be trained.
     """
     if recipe.name == "float32" and settings.simplify:
-        return Made(source.floats)
+        return BuildResult(source.floats)
     if calibration is None or (not settings.simplify and recipe.weight_bits == 8 and not settings.qat):
         images = calibration.images if calibration else None
-        return Made(to_flatbuffer(source.model, recipe, images, simplify=settings.simplify))
+        return BuildResult(to_flatbuffer(source.model, recipe, images, simplify=settings.simplify))
     ranges = ranges_on(source.floats, calibration.images, settings.calibration.method)
     if recipe.weight_bits == 8 and not settings.qat:
         flatbuffer = quantized(source.floats, ranges, recipe)
         if not settings.keep_passing or _passes(source, settings, flatbuffer):
-            return Made(flatbuffer)
+            return BuildResult(flatbuffer)
     return _quantized(source, recipe, settings, ranges, train)
 
 
@@ -83,9 +83,9 @@ def quantized(floats: bytes, ranges: Mapping[int, Range], recipe: Recipe) -> byt
     return quantize(floats, ranges, weight_bits(floats, recipe.weight_bits))
 
 
-def finished(flatbuffer: bytes, settings: ConversionSettings) -> bytes:
+def postprocess(flatbuffer: bytes, settings: ConversionSettings) -> bytes:
     """What is written: the same answers in less time and fewer bytes."""
-    return tidied(width_folded(flatbuffer, settings.fold_columns)) if settings.simplify else flatbuffer
+    return strip(to_space_to_depth(flatbuffer, settings.fold_columns)) if settings.simplify else flatbuffer
 
 
 def classify_with(flatbuffer: bytes, source: Source, split: str) -> Classifications:
@@ -94,18 +94,20 @@ def classify_with(flatbuffer: bytes, source: Source, split: str) -> Classificati
     return classifier.classify_batch(getattr(source.data, split).images)
 
 
-def untrained(source: Source, recipe: Recipe, settings: ConversionSettings) -> bytes:
+def without_training(source: Source, recipe: Recipe, settings: ConversionSettings) -> bytes:
     """A FlatBuffer with the operators that a conversion would give, before any training or search for layers to spare.
 
     Raises:
-        DigitsError: as `make_flatbuffer`.
+        DigitsError: as `build_flatbuffer`.
     """
     settings = dataclasses.replace(settings.for_recipe(recipe), keep_passing=False)
     calibration = choose_calibration(settings.calibration, source.data.train, source.record) if recipe.static else None
-    return finished(make_flatbuffer(source, recipe, settings, calibration, train=False).flatbuffer, settings)
+    return postprocess(build_flatbuffer(source, recipe, settings, calibration, train=False).flatbuffer, settings)
 
 
-def _quantized(source: Source, recipe: Recipe, settings: ConversionSettings, ranges: Mapping[int, Range], train: bool) -> Made:
+def _quantized(
+    source: Source, recipe: Recipe, settings: ConversionSettings, ranges: Mapping[int, Range], train: bool
+) -> BuildResult:
     floats, bits = source.floats, weight_bits(source.floats, recipe.weight_bits)
     raised: tuple[str, ...] = ()
     if settings.runs_on:
@@ -116,15 +118,15 @@ def _quantized(source: Source, recipe: Recipe, settings: ConversionSettings, ran
         config = source.record.config if source.record else None
         floats, ranges = train_for_integers(floats, source.data, ranges, bits, settings.qat, config)
     if not settings.keep_passing:
-        return Made(quantize(floats, ranges, bits), raised)
-    found = spare_layers(
-        lambda layers: quantize(floats, ranges, sparing(bits, layers)),
+        return BuildResult(quantize(floats, ranges, bits), raised)
+    found = find_higher_precision(
+        lambda layers: quantize(floats, ranges, with_more_bits(bits, layers)),
         weighted(floats, bits),
         lambda content: _mean_square_error(source, content),
         lambda content: _passes(source, settings, content),
     )
-    file, unspared = FloatFile(floats), quantize(floats, ranges, bits) if found.layers else None
-    return Made(found.content, raised, tuple(file.describe(number) for number in found.layers), unspared, found.tried)
+    file, unspared = FloatModel(floats), quantize(floats, ranges, bits) if found.layers else None
+    return BuildResult(found.content, raised, tuple(file.describe(number) for number in found.layers), unspared, found.tried)
 
 
 def _passes(source: Source, settings: ConversionSettings, flatbuffer: bytes) -> bool:

@@ -229,13 +229,13 @@ def _write_page(report: Path, conversions: "Sequence[Conversion]", folder: Path)
 
 def _print_fits(targets: "Sequence[Target]", conversions: "Sequence[Conversion]", report: Path) -> None:
     """Where files have to run, recipes that were left out, and what is known of the others."""
-    from convert.compatibility_check import fit_lines
+    from convert.compatibility_check import compatibility_lines
     from convert.reporting.table import left_out_lines
 
     for line in [
         *(f"to run on {target}" for target in targets),
         *left_out_lines(report),
-        *(line for conversion in conversions for line in fit_lines(conversion)),
+        *(line for conversion in conversions for line in compatibility_lines(conversion)),
     ]:
         click.echo(line)
 

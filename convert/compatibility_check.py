@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from convert.build import untrained
+from convert.build import without_training
 from convert.compatibility.operator_support import Obstacle, State, obstacles
-from convert.compatibility.runtime_environments import Fit, is_here, try_file
+from convert.compatibility.runtime_environments import CompatibilityReport, check_file, is_here
 from convert.compatibility.targets import Target, ends, parse_targets, releases_of
 from convert.conversion import Conversion
 from convert.quantization.recipes import RECIPES, Recipe
@@ -21,7 +21,7 @@ class DoesNotRun(InputError):
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class ExcludedRecipe:
     """A recipe whose file would not run where it has to, and why."""
 
     recipe: str
@@ -39,7 +39,7 @@ def choose(
     *,
     leave_out: bool,
     step: Callable[[str], object] = lambda _: None,
-) -> tuple[list[Recipe], tuple[LeftOut, ...]]:
+) -> tuple[list[Recipe], tuple[ExcludedRecipe, ...]]:
     """The recipes whose files run where `settings.runs_on` demands, and the others. Nothing is trained for that.
 
     Operators that are unproven are no reason against a recipe as long as the file can be tried there.
@@ -61,7 +61,7 @@ def choose(
     for recipe in recipes:
         step(f"{source.name}: {recipe.short} for {', '.join(settings.runs_on)}")
         looks[recipe] = _look(source, recipe, settings, targets)
-    out = tuple(LeftOut(recipe.short, look.reasons) for recipe, look in looks.items() if look.reasons)
+    out = tuple(ExcludedRecipe(recipe.short, look.reasons) for recipe, look in looks.items() if look.reasons)
     fitting = [recipe for recipe, look in looks.items() if not look.reasons]
     if out and (not fitting or not leave_out):
         size = next(look.payload_bytes for look in looks.values() if look.reasons)
@@ -70,7 +70,7 @@ def choose(
     return fitting, out
 
 
-def with_fit(conversion: Conversion, settings: ConversionSettings) -> Conversion:
+def with_compatibility(conversion: Conversion, settings: ConversionSettings) -> Conversion:
     """A conversion that knows whether it runs where it has to: by the table, and by trials.
 
     A file is tried in what is installed here; with `settings.try_runtimes`, in environments with the oldest and the newest release of each
@@ -82,10 +82,10 @@ def with_fit(conversion: Conversion, settings: ConversionSettings) -> Conversion
     against = obstacles(conversion.model.graph, releases_of(targets))
     unproven = [release for found in against if found.state is State.UNPROVEN for release in found.releases]
     wanted = dict.fromkeys([*ends(targets), *unproven]) if settings.try_runtimes else filter(is_here, releases_of(targets))
-    trials = {release: try_file(conversion.content, release) for release in wanted}
+    trials = {release: check_file(conversion.content, release) for release in wanted}
     failed = [f"on {trial.release}: {trial.said}" for trial in trials.values() if trial.passed is False]
     shown = {release for release, trial in trials.items() if trial.passed}
-    fit = Fit(
+    fit = CompatibilityReport(
         settings.runs_on,
         tuple(map(str, releases_of(targets))),
         (*(str(found) for found in against if found.state is State.REFUSED or not shown.issuperset(found.releases)), *failed),
@@ -94,7 +94,7 @@ def with_fit(conversion: Conversion, settings: ConversionSettings) -> Conversion
     return dataclasses.replace(conversion, fit=fit)
 
 
-def fit_lines(conversion: Conversion) -> list[str]:
+def compatibility_lines(conversion: Conversion) -> list[str]:
     """What is known of where a file runs, for people: a line a fact."""
     fit = conversion.fit
     if fit is None:
@@ -120,7 +120,7 @@ class _Look:
 
 def _look(source: Source, recipe: Recipe, settings: ConversionSettings, targets: Sequence[Target]) -> _Look:
     try:
-        graph = read_graph(untrained(source, recipe, settings))
+        graph = read_graph(without_training(source, recipe, settings))
     except DigitsError as error:  # a recipe that cannot have this model
         return _Look((str(error),), 0)
     against = obstacles(graph, releases_of(targets))

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.build import Made, classify_with, finished, make_flatbuffer
-from convert.compatibility.runtime_environments import Fit
+from convert.build import BuildResult, build_flatbuffer, classify_with, postprocess
+from convert.compatibility.runtime_environments import CompatibilityReport
 from convert.evaluation.gate import class_drop_intervals, compare, judge
 from convert.evaluation.latency import Cost
 from convert.evaluation.layer_errors import LayerError, layer_errors
-from convert.flatbuffer.strip import tidied
+from convert.flatbuffer.strip import strip
 from convert.packaging import choose_golden, make_manifest, package, with_exact_floats
-from convert.quantization.calibration import Calibration, choose_calibration, unlike
+from convert.quantization.calibration import Calibration, calibration_warnings, choose_calibration
 from convert.quantization.recipes import Recipe
 from convert.settings import DEFAULT_SETTINGS, ConversionSettings
 from convert.source.source import Source
@@ -52,11 +52,11 @@ class Conversion:
     largest_logit_error: float
     class_drop_intervals: tuple[tuple[float, float], ...]
     seconds: float
-    made: Made
+    made: BuildResult
     calibration_indices: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
     cost: Cost | None = None
-    fit: Fit | None = None
+    fit: CompatibilityReport | None = None
 
     @property
     def runs_there(self) -> bool:
@@ -80,9 +80,9 @@ def convert(source: Source, recipe: Recipe, settings: ConversionSettings = DEFAU
     started = time.perf_counter()
     settings, data = settings.for_recipe(recipe), source.data
     calibration = choose_calibration(settings.calibration, data.train, source.record) if recipe.static else None
-    made = make_flatbuffer(source, recipe, settings, calibration)
-    layers = layer_errors(tidied(source.floats), tidied(made.flatbuffer), data.validation.images[:LAYER_IMAGES])
-    flatbuffer = finished(made.flatbuffer, settings)
+    made = build_flatbuffer(source, recipe, settings, calibration)
+    layers = layer_errors(strip(source.floats), strip(made.flatbuffer), data.validation.images[:LAYER_IMAGES])
+    flatbuffer = postprocess(made.flatbuffer, settings)
     validation, test = (classify_with(flatbuffer, source, split) for split in ("validation", "test"))
     accuracy = (
         _compared(data.validation, source.validation_logits, validation),
@@ -112,7 +112,7 @@ def convert(source: Source, recipe: Recipe, settings: ConversionSettings = DEFAU
         time.perf_counter() - started,
         made,
         calibration.indices if calibration else (),
-        tuple(unlike(calibration.images, data.train.images)) if calibration else (),
+        tuple(calibration_warnings(calibration.images, data.train.images)) if calibration else (),
     )
 
 
@@ -120,7 +120,9 @@ def _compared(split: Split, logits: NDArray[np.float32], found: Classifications)
     return compare(split.name, split.labels, logits.argmax(axis=1), found.indices)
 
 
-def _origin(source: Source, recipe: Recipe, settings: ConversionSettings, calibration: Calibration | None, made: Made) -> Origin:
+def _origin(
+    source: Source, recipe: Recipe, settings: ConversionSettings, calibration: Calibration | None, made: BuildResult
+) -> Origin:
     return Origin(
         training=_training_essentials(source.record) if source.record else {},
         keras_sha256=source.sha256,
@@ -131,7 +133,7 @@ def _origin(source: Source, recipe: Recipe, settings: ConversionSettings, calibr
     )
 
 
-def _how(settings: ConversionSettings, made: Made) -> dict[str, Any]:
+def _how(settings: ConversionSettings, made: BuildResult) -> dict[str, Any]:
     """How ranges were found, epochs that they were learned for on top, and the layers that were left in higher precision."""
     learned = {"qat_epochs": settings.qat} if settings.qat else {}
     higher = (*made.raised, *made.spared)

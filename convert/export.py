@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from convert.build import finished
-from convert.compatibility_check import choose, with_fit
+from convert.build import postprocess
+from convert.compatibility_check import choose, with_compatibility
 from convert.conversion import Conversion, convert
 from convert.evaluation.latency import Measure, measure_costs
 from convert.quantization.recipes import Recipe, find_recipe
@@ -76,7 +76,7 @@ def export(
     conversions = []
     for recipe in recipes:
         step(f"{source.name}: {recipe.short}")
-        conversion = with_fit(convert(source, recipe, settings), settings)
+        conversion = with_compatibility(convert(source, recipe, settings), settings)
         conversions.append(conversion)
         _write(folder, source, conversion, keep_failed, force)
     if measure:
@@ -100,7 +100,7 @@ def _with_costs(
     source: Source, conversions: Sequence[Conversion], settings: ConversionSettings, measure: Measure
 ) -> list[Conversion]:
     files = [conversion.model.flatbuffer for conversion in conversions]
-    costs = measure_costs(finished(source.floats, settings), files, source.data.validation.images, measure)
+    costs = measure_costs(postprocess(source.floats, settings), files, source.data.validation.images, measure)
     return [dataclasses.replace(conversion, cost=cost) for conversion, cost in zip(conversions, costs, strict=True)]
 
 

@@ -5,12 +5,12 @@ import io
 import warnings
 from collections.abc import Iterator
 
-from edge_runtime.common.stderr_filter import quiet_stderr
+from edge_runtime.common.stderr_filter import filter_stderr
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """For as long as the block runs, nothing reaches stdout or stderr, and no warning is shown."""
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), quiet_stderr(everything=True):
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), filter_stderr(everything=True):
         warnings.simplefilter("ignore")
         yield

@@ -3,15 +3,15 @@
 import sys
 
 from edge_runtime import Classifier, DigitsError
-from edge_runtime.classify.predictions import Answerer
+from edge_runtime.classify.predictions import Predictor
 from edge_runtime.inputs.camera import StableAnswer, frames, usable
 from edge_runtime.preprocessing.image_files import picture_of
 
 source = sys.argv[1] if len(sys.argv) > 1 else "0"
 try:
-    answerer, stable = Answerer(Classifier.load()), StableAnswer()
+    predictor, stable = Predictor(Classifier.load()), StableAnswer()
     for frame in frames(source):
-        answer = answerer.answer(source, picture_of(frame))
+        answer = predictor.predict(source, picture_of(frame))
         if digit := stable.see(answer.result.label, answer.result.confidence, usable=usable(answer.warnings)):
             print(digit, flush=True)
 except DigitsError as error:  # no such camera, or no OpenCV

@@ -62,33 +62,33 @@ def prepare(deadly: str, mark: str = "") -> None:
     from edge_runtime.bulk import worker
 
     loads.clear()
-    (process,) = (kind for kind in worker.Process.__mro__ if kind.__module__ == worker.__name__)
+    (process,) = (kind for kind in worker.ChunkPredictor.__mro__ if kind.__module__ == worker.__name__)
 
     class Counted(process):  # type: ignore[misc, valid-type]
         def __init__(self, job: worker.Job) -> None:
             loads.append(job.key)
             super().__init__(job)
 
-        def answer(self, chunk: worker.Chunk) -> worker.Answers:
+        def predict(self, chunk: worker.Chunk) -> worker.PredictionBatch:
             until(lambda: not mark or Path(mark).exists())
             if deadly and any(source.endswith(deadly) for source in chunk.sources):
                 os.kill(os.getpid(), signal.SIGKILL)
-            return super().answer(chunk)
+            return super().predict(chunk)
 
-    worker.Process = Counted
+    worker.ChunkPredictor = Counted
 
 
 def hold_cells(mark: str) -> None:
     """From now on this worker trains no cell of an experiment before there is a file `mark`."""
     from train.experiments import trial
 
-    train = trial.train_cell
+    train = trial.run_trial
 
     def held(*words: Any) -> Any:
         until(Path(mark).exists)
         return train(*words)
 
-    trial.train_cell = held
+    trial.run_trial = held
 
 
 loads: list[str] = []

@@ -2,13 +2,13 @@
 
 import os
 
-from edge_runtime.common.stderr_filter import quiet_stderr
+from edge_runtime.common.stderr_filter import filter_stderr
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # by itself on with AVX-512 only; with AVX2 it saves a third of an epoch of cnn
 
-with quiet_stderr():
+with filter_stderr():
     import keras
     import tensorflow as tf
     from keras import layers

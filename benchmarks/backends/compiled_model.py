@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.backends import Subject
+from benchmarks.backends import LoadedModel
 from benchmarks.backends.interpreter import as_input
 
 DISTRIBUTIONS = ("ai-edge-litert",)
@@ -15,7 +15,7 @@ def prepare(options: dict[str, Any]) -> None:
     import ai_edge_litert.compiled_model  # noqa: F401
 
 
-def load(model: str, threads: int, options: dict[str, Any]) -> Subject:
+def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
     """A compiled model. Input and output are described by an interpreter of the same file, which does not run."""
     from ai_edge_litert.compiled_model import CompiledModel, CpuOptions, Options
     from ai_edge_litert.hardware_accelerator import HardwareAccelerator
@@ -34,4 +34,4 @@ def load(model: str, threads: int, options: dict[str, Any]) -> Subject:
         compiled.run_by_index(0, inputs, outputs)
         return outputs[0].read(count, dtype).argmax()
 
-    return Subject(one, lambda images: [one(image) for image in images])
+    return LoadedModel(one, lambda images: [one(image) for image in images])

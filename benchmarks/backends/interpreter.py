@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.backends import Subject
+from benchmarks.backends import LoadedModel
 
 DISTRIBUTIONS = ("ai-edge-litert", "tflite-runtime")
 
@@ -15,7 +15,7 @@ def prepare(options: dict[str, Any]) -> None:
     importlib.import_module(options["module"])
 
 
-def load(model: str, threads: int, options: dict[str, Any]) -> Subject:
+def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
     """An interpreter for single images; batches go through it one by one."""
     interpreter = importlib.import_module(options["module"]).Interpreter(model_path=model, num_threads=threads)
     interpreter.allocate_tensors()
@@ -28,7 +28,7 @@ def load(model: str, threads: int, options: dict[str, Any]) -> Subject:
         run()
         return get(out).argmax()
 
-    return Subject(one, lambda images: [one(image) for image in images])
+    return LoadedModel(one, lambda images: [one(image) for image in images])
 
 
 def as_input(dtype: Any, shape: Any, scale: float, zero_point: int) -> Any:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.backends import Subject
+from benchmarks.backends import LoadedModel
 
 DISTRIBUTIONS = ("tensorflow", "keras")
 
@@ -14,7 +14,7 @@ def prepare(options: dict[str, Any]) -> None:
     import keras  # noqa: F401
 
 
-def load(model: str, threads: int, options: dict[str, Any]) -> Subject:
+def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
     """The model as it was saved."""
     import keras
     import tensorflow
@@ -33,4 +33,4 @@ def load(model: str, threads: int, options: dict[str, Any]) -> Subject:
     def many(images: Any) -> Any:
         return network.predict(images.reshape(shape), verbose=0).argmax(axis=1)
 
-    return Subject(called if options["call"] else predicted, many)
+    return LoadedModel(called if options["call"] else predicted, many)

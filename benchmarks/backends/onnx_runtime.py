@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.backends import Subject
+from benchmarks.backends import LoadedModel
 
 DISTRIBUTIONS = ("onnxruntime",)
 _OPSET = 21
@@ -21,7 +21,7 @@ def prepare(options: dict[str, Any]) -> None:
     import onnxruntime  # noqa: F401
 
 
-def load(model: str, threads: int, options: dict[str, Any]) -> Subject:
+def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
     """A session with all optimisations, on so many threads."""
     import onnxruntime
 
@@ -38,7 +38,7 @@ def load(model: str, threads: int, options: dict[str, Any]) -> Subject:
     def one(image: Any) -> object:
         return run(None, {"pixels": image[None]})[0].argmax()
 
-    return Subject(one, lambda images: run(None, {"pixels": images})[0].argmax(axis=1))
+    return LoadedModel(one, lambda images: run(None, {"pixels": images})[0].argmax(axis=1))
 
 
 def graph(network: Path) -> Any:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.backends import Subject
+from benchmarks.backends import LoadedModel
 
 DISTRIBUTIONS = ("openvino",)
 
@@ -14,7 +14,7 @@ def prepare(options: dict[str, Any]) -> None:
     import openvino  # noqa: F401
 
 
-def load(model: str, threads: int, options: dict[str, Any]) -> Subject:
+def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
     """A compiled model and one request, which is used again and again."""
     import openvino
 
@@ -36,4 +36,4 @@ def load(model: str, threads: int, options: dict[str, Any]) -> Subject:
         request.infer([image.reshape(shape).astype(dtype)])
         return request.get_output_tensor(0).data.argmax()
 
-    return Subject(one, lambda images: [one(image) for image in np.asarray(images)])
+    return LoadedModel(one, lambda images: [one(image) for image in np.asarray(images)])

@@ -4,7 +4,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from benchmarks.backends import Subject
+from benchmarks.backends import LoadedModel
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.interpreter import find_backend
 
@@ -16,8 +16,8 @@ def prepare(options: dict[str, Any]) -> None:
     importlib.import_module(find_backend(options["backend"]).module)
 
 
-def load(model: str, threads: int, options: dict[str, Any]) -> Subject:
+def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
     """A classifier that trusts its file: whatever it does, it does to this child alone."""
     classifier = Classifier.load(Path(model), threads, options["backend"], trusted=True)
     classify = classifier.classify
-    return Subject(lambda image: classify(image).label, lambda images: classifier.classify_batch(images).indices)
+    return LoadedModel(lambda image: classify(image).label, lambda images: classifier.classify_batch(images).indices)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.backends import Subject
+from benchmarks.backends import LoadedModel
 
 DISTRIBUTIONS = ("numpy",)
 Layer = Callable[[Any], Any]
@@ -16,7 +16,7 @@ def prepare(options: dict[str, Any]) -> None:
     """Nothing but numpy."""
 
 
-def load(model: str, threads: int, options: dict[str, Any]) -> Subject:
+def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
     """The layers as functions of float32 [N, height, width, channels]. Its threads are those of numpy's own library."""
     with np.load(options["network"]) as arrays:
         layers = [_layer(layer, arrays) for layer in json.loads(str(arrays["layers"]))]
@@ -30,7 +30,7 @@ def load(model: str, threads: int, options: dict[str, Any]) -> Subject:
     def many(images: Any) -> Any:
         return np.concatenate([logits(images[start : start + 100]).argmax(axis=1) for start in range(0, len(images), 100)])
 
-    return Subject(lambda image: logits(image[None])[0].argmax(), many)
+    return LoadedModel(lambda image: logits(image[None])[0].argmax(), many)
 
 
 def _layer(layer: dict[str, Any], arrays: Any) -> Layer:

@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-from benchmarks.backends import Subject
+from benchmarks.backends import LoadedModel
 from benchmarks.backends.interpreter import as_input
 
 DISTRIBUTIONS = ("ai-edge-litert",)
@@ -14,7 +14,7 @@ def prepare(options: dict[str, Any]) -> None:
     importlib.import_module(options["module"])
 
 
-def load(model: str, threads: int, options: dict[str, Any]) -> Subject:
+def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
     """One call: the image in, and all operators of the file."""
     interpreter = importlib.import_module(options["module"]).Interpreter(model_path=model, num_threads=threads)
     interpreter.allocate_tensors()
@@ -30,4 +30,4 @@ def load(model: str, threads: int, options: dict[str, Any]) -> Subject:
         for image in images:
             one(image)
 
-    return Subject(one, many)
+    return LoadedModel(one, many)

@@ -6,7 +6,7 @@ from benchmarks.comparison import plots
 from benchmarks.comparison.comparable import Named
 from benchmarks.comparison.compare import FALSE_ALARMS, LEAST, Diff, Times
 from benchmarks.reporting.disturbances import is_disturbed
-from benchmarks.reporting.extra_tables import further_tables
+from benchmarks.reporting.extra_tables import extra_tables
 from benchmarks.reporting.html import Picture, Section, Table
 from benchmarks.reporting.tables import HEADER, Row, as_markdown, machine_line, microseconds, middle, milliseconds, rows
 from benchmarks.reporting.warnings import notes, warnings
@@ -127,7 +127,7 @@ def _further(results: Sequence[Named]) -> list[Section]:
     return [
         Section(f"{table.name}: {named.name}", tables=(Table(table.header, table.rows, table.caption),))
         for named in results
-        for table in further_tables(named.result)
+        for table in extra_tables(named.result)
     ]
 
 

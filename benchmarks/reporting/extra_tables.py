@@ -6,12 +6,12 @@ from itertools import pairwise
 from statistics import median
 
 from benchmarks.reporting.tables import Row, accuracy_text, interval_text, microseconds
-from benchmarks.results.results import OURS, BenchResult, Limits, ModelResult, Window
-from benchmarks.stats.intervals import BesideLoadGen, added_ns, beside_loadgen, bound_ns, median_ns, per_call
+from benchmarks.results.results import OURS, BenchResult, ModelResult, Peaks, Window
+from benchmarks.stats.intervals import BesideLoadGen, added_ns, beside_loadgen, lower_bound_ns, median_ns, per_call
 
 
 @dataclass(frozen=True)
-class Further:
+class ExtraTable:
     """A table, and what a reader has to know of it. Without rows there is nothing to show."""
 
     name: str
@@ -20,7 +20,7 @@ class Further:
     caption: str
 
 
-def further_tables(result: BenchResult) -> list[Further]:
+def extra_tables(result: BenchResult) -> list[ExtraTable]:
     """Those that this result has something for."""
     return [
         table
@@ -36,7 +36,7 @@ def further_tables(result: BenchResult) -> list[Further]:
     ]
 
 
-def _sweeps(result: BenchResult) -> Further:
+def _sweeps(result: BenchResult) -> ExtraTable:
     found = []
     for model in (model for model in result.models if model.sweeps):
         for threads, batch, turns in (
@@ -47,7 +47,7 @@ def _sweeps(result: BenchResult) -> Further:
             image = microseconds(middle // batch)
             found.append((model.label, str(threads), str(batch), microseconds(middle), interval_text(turns), image))
     header = ("model", "threads", "batch", "median of a call", "95 % interval", "of an image")
-    return Further(
+    return ExtraTable(
         "Threads and batches",
         header,
         found,
@@ -55,7 +55,7 @@ def _sweeps(result: BenchResult) -> Further:
     )
 
 
-def _bound(result: BenchResult) -> Further:
+def _bound(result: BenchResult) -> ExtraTable:
     found = [_bound_row(model, result.limits) for model in result.models] if result.limits else []
     caption = ""
     if result.limits:
@@ -66,11 +66,11 @@ def _bound(result: BenchResult) -> Further:
             "float32 alone: 8-bit products can be faster, so that an int8 model may lie below 1."
         )
     header = ("model", "multiply-adds", "bytes", "float32 bound", "p50", "times the bound")
-    return Further("How far from the machine's limit", header, found, caption)
+    return ExtraTable("How far from the machine's limit", header, found, caption)
 
 
-def _bound_row(model: ModelResult, limits: Limits) -> Row:
-    middle, bound = median_ns(model.median_turns), bound_ns(model, limits)
+def _bound_row(model: ModelResult, limits: Peaks) -> Row:
+    middle, bound = median_ns(model.median_turns), lower_bound_ns(model, limits)
     return (
         model.label,
         "-" if model.multiply_adds is None else f"{model.multiply_adds:,}",
@@ -81,7 +81,7 @@ def _bound_row(model: ModelResult, limits: Limits) -> Row:
     )
 
 
-def _layers(result: BenchResult) -> Further:
+def _layers(result: BenchResult) -> ExtraTable:
     found = []
     for model in result.models:
         for number, (before, prefix) in enumerate(pairwise(model.layers), 1):
@@ -103,10 +103,10 @@ def _layers(result: BenchResult) -> Further:
     caption = (
         "What the first k operators take less what the first k - 1 take, from graphs that were cut: the package has no profiler."
     )
-    return Further("Operators", header, found, caption)
+    return ExtraTable("Operators", header, found, caption)
 
 
-def _loadgen(result: BenchResult) -> Further:
+def _loadgen(result: BenchResult) -> ExtraTable:
     found = []
     for model in _ours(result) if result.loadgen else []:
         assert result.loadgen
@@ -123,7 +123,7 @@ def _loadgen(result: BenchResult) -> Further:
             "ratio is without it. Valid is what it calls so by our settings: as many queries as we have calls, and no least duration."
         )
     header = ("model", "p50", "LoadGen's p50", "ratio", "without", "p90", "LoadGen's p90", "ratio", "without", "valid runs")
-    return Further("MLPerf LoadGen, one image after the other", header, found, caption)
+    return ExtraTable("MLPerf LoadGen, one image after the other", header, found, caption)
 
 
 def _beside(pair: BesideLoadGen) -> Row:
@@ -131,7 +131,7 @@ def _beside(pair: BesideLoadGen) -> Row:
     return microseconds(int(pair.ours)), microseconds(int(pair.theirs)), *ratios
 
 
-def _other_scenarios(result: BenchResult) -> Further:
+def _other_scenarios(result: BenchResult) -> ExtraTable:
     found = []
     for model in _ours(result) if result.loadgen else []:
         assert result.loadgen
@@ -152,15 +152,15 @@ def _other_scenarios(result: BenchResult) -> Further:
             )
         )
     header = ("model", "MultiStream: p99 of 8", "Offline: images a second", "valid", "accuracy: single", "of 8", "offline")
-    return Further(
+    return ExtraTable(
         "MLPerf LoadGen, batches and accuracy", header, found, "What LoadGen itself states; its summaries are in the results file."
     )
 
 
-def _sustained(result: BenchResult) -> Further:
+def _sustained(result: BenchResult) -> ExtraTable:
     found = [(model.label, *_windows(model.sustained)) for model in result.models if model.sustained]
     header = ("model", "seconds", "first third", "last third", "last / first", "celsius", "MHz", "uJ an answer")
-    return Further(
+    return ExtraTable(
         "Answering without rest",
         header,
         found,

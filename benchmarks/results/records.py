@@ -185,7 +185,7 @@ class Prefix:
 
 
 @dataclass(frozen=True)
-class Limits:
+class Peaks:
     """What the machine can do at most, as measured in each process: float32 multiply-adds and bytes a second (benchmarks.worker.peaks)."""
 
     multiply_adds: tuple[float, ...]

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.results.loadgen import LoadGen
-from benchmarks.results.records import ColdStart, Condition, Limits, Machine, Prefix, Start, Sweep, Turn, Window, in_range
+from benchmarks.results.records import ColdStart, Condition, Machine, Peaks, Prefix, Start, Sweep, Turn, Window, in_range
 from edge_runtime.common.intervals import Accuracy
 from edge_runtime.common.json_codec import from_json
 from edge_runtime.errors import InputError
 
 __all__ = [
-    "OTHER_FILES", "OURS", "SCHEMA_VERSION", "BenchResult", "ColdStart", "Condition", "Limits", "Machine", "ModelResult", "Prefix",
+    "OTHER_FILES", "OURS", "SCHEMA_VERSION", "BenchResult", "ColdStart", "Condition", "Machine", "ModelResult", "Peaks", "Prefix",
     "Start", "Sweep", "Turn", "Window", "find_models", "read_results",
 ]  # fmt: skip
 SCHEMA_VERSION = 2
@@ -119,7 +119,7 @@ class BenchResult:
     reference: ModelResult
     models: tuple[ModelResult, ...]
     absent: tuple[str, ...]
-    limits: Limits | None = None
+    limits: Peaks | None = None
     loadgen: LoadGen | None = None
     clock_cost_ns: tuple[int, ...] = ()
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.backends.network import write_network
-from benchmarks.runner.cases import Candidate
-from benchmarks.worker.client import Environment, SubjectSpec
+from benchmarks.runner.cases import Case
+from benchmarks.worker.client import BackendSpec, Environment
 from edge_runtime.errors import BadArgument, InputError
 from edge_runtime.model.model_file import ModelFile, read_model_file
 from train.data import Dataset
@@ -100,11 +100,11 @@ def parse_environments(texts: Sequence[str]) -> dict[str, Path]:
 class Found:
     """The candidates of a run, and a line for each alternative that is missing."""
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[Case, ...]
     absent: tuple[str, ...]
 
 
-def find_candidates(
+def find_cases(
     names: Sequence[str],
     paths: Sequence[Path],
     threads: int,
@@ -124,7 +124,7 @@ def find_candidates(
         data: whose training images are calibrated on; without it, noise is.
         place: a folder for what is handed to other packages; it must last as long as the run.
     """
-    candidates: list[Candidate] = []
+    candidates: list[Case] = []
     absent: list[str] = []
     images = place / "calibration.npy"
     noise = np.random.RandomState(0).randint(0, 256, (_CALIBRATED, 28, 28)).astype(np.uint8)
@@ -159,7 +159,7 @@ def _of_models(
     images: Path,
     place: Path,
     absent: list[str],
-) -> Iterator[Candidate]:
+) -> Iterator[Case]:
     fitting = [(path, model) for path, model in models if not alternative.floats or model.input.dtype == "float32"]
     for path, model in fitting[:1] if alternative.needs == "keras" else fitting:
         try:
@@ -167,8 +167,8 @@ def _of_models(
         except InputError as error:
             absent.append(f"{alternative.way}: {path.name}: {error}")
             continue
-        spec = SubjectSpec(f"benchmarks.backends.{alternative.module}", str(path.absolute()), threads, options)
-        yield Candidate(alternative.way, runtime, model, path.name, environment, spec)
+        spec = BackendSpec(f"benchmarks.backends.{alternative.module}", str(path.absolute()), threads, options)
+        yield Case(alternative.way, runtime, model, path.name, environment, spec)
 
 
 def _network(model: ModelFile, keras: Path | None, images: Path, place: Path) -> dict[str, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.results.results import OURS as OUR_WAY
-from benchmarks.worker.client import OURS, Environment, SubjectSpec
+from benchmarks.worker.client import OURS, BackendSpec, Environment
 from edge_runtime.inference.interpreter import Backend, backend_version
 from edge_runtime.model.model_file import ModelFile, read_model_file
 
@@ -15,7 +15,7 @@ REFERENCE_SHA256 = "985f0465f6f15cd9563b7acf5c3cc42175b6d40b58490f790c0a15bad881
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Case:
     """A model, a way to run it, and how wide its threads are swept.
 
     way: how an image becomes an answer. runtime: the package and release that computes. model: the file, whose facts are stated. spec:
@@ -27,7 +27,7 @@ class Candidate:
     model: ModelFile
     file: str
     environment: Environment
-    spec: SubjectSpec
+    spec: BackendSpec
 
     @property
     def recipe(self) -> str:
@@ -35,7 +35,7 @@ class Candidate:
         return self.model.manifest.recipe if self.model.manifest else "unknown"
 
 
-def our_candidates(paths: Sequence[Path], backend: Backend, threads: int) -> list[Candidate]:
+def our_cases(paths: Sequence[Path], backend: Backend, threads: int) -> list[Case]:
     """Our classifier with each of these files.
 
     Raises:
@@ -43,11 +43,9 @@ def our_candidates(paths: Sequence[Path], backend: Backend, threads: int) -> lis
     """
     runtime = f"{backend.package} {backend_version(backend)}"
     options = {"backend": backend.name, "package": backend.package}
-    return [
-        Candidate(OUR_WAY, runtime, read_model_file(path), path.name, OURS, our_subject(path, threads, options)) for path in paths
-    ]
+    return [Case(OUR_WAY, runtime, read_model_file(path), path.name, OURS, our_backend(path, threads, options)) for path in paths]
 
 
-def our_subject(path: Path, threads: int, options: Mapping[str, str]) -> SubjectSpec:
+def our_backend(path: Path, threads: int, options: Mapping[str, str]) -> BackendSpec:
     """What a child is told to run our classifier."""
-    return SubjectSpec("benchmarks.backends.ours", str(path.absolute()), threads, options)
+    return BackendSpec("benchmarks.backends.ours", str(path.absolute()), threads, options)

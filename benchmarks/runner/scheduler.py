@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from benchmarks.results.results import OURS as OUR_WAY
 from benchmarks.results.results import Condition, Prefix, Start, Sweep, Turn, Window
-from benchmarks.runner.cases import Candidate
+from benchmarks.runner.cases import Case
 from benchmarks.runner.config import Settings
-from benchmarks.runner.worker_pool import Crew
-from benchmarks.scenarios.loadgen import Asked, LoadGenCourse
+from benchmarks.runner.worker_pool import WorkerPool
+from benchmarks.scenarios.loadgen import LoadGenModel, LoadGenScenario
 from benchmarks.scenarios.operators import measure_layers
 from benchmarks.scenarios.sustained import sustain
 from benchmarks.system.monitor import Watch
@@ -61,7 +61,7 @@ class Measured:
     layers: tuple[Prefix, ...]
 
 
-class Course:
+class Scheduler:
     """All processes of a run, one after the other, and the turns in them.
 
     What is not ours and fails is left out, with a line; what comes after the turns and fails leaves a line, and the turns stay.
@@ -76,11 +76,11 @@ class Course:
 
     def __init__(
         self,
-        candidates: Sequence[Candidate],
+        candidates: Sequence[Case],
         settings: Settings,
         split: Split | None,
         place: Path,
-        loadgen: LoadGenCourse | None,
+        loadgen: LoadGenScenario | None,
     ) -> None:
         self.candidates, self._settings, self._split, self._place = candidates, settings, split, place
         self.loadgen = loadgen
@@ -107,15 +107,15 @@ class Course:
         images = self._write("latency", self._images())
         shares = self._settings.shares()
         for process, share in enumerate(shares):
-            with Crew(self._left, self._settings, images, process) as crew:
-                self._lose(crew.start())
+            with WorkerPool(self._left, self._settings, images, process) as crew:
+                self._drop(crew.start())
                 self._process(crew, process, share, step)
                 if process == len(shares) - 1:
                     self._afterwards(crew, process, step)
         layers = {number: self._operators(number) for number in self._left}
         return {number: self._measured(number, layers[number]) for number in self._left}
 
-    def _process(self, crew: Crew, process: int, share: int, step: Step) -> None:
+    def _process(self, crew: WorkerPool, process: int, share: int, step: Step) -> None:
         watch = Watch(crew.process_ids)
         for number in range(rounds_of(share)):
             self._round(crew, process, number, min(_TURN, share - number * _TURN))
@@ -130,32 +130,32 @@ class Course:
         self.limits += crew.limits
         self.empty += crew.empty
 
-    def _round(self, crew: Crew, process: int, number: int, samples: int) -> None:
+    def _round(self, crew: WorkerPool, process: int, number: int, samples: int) -> None:
         """A turn of everything, in a new random order: a drift of the machine's speed meets all alike."""
         jobs = self._jobs(crew, samples, sweeping=number < _SWEEP_ROUNDS)
         for job in self._random.sample(jobs, len(jobs)):
             if job.candidate in self._left:
                 self._turn(crew, job, process, number)
 
-    def _turn(self, crew: Crew, job: _Job, process: int, number: int) -> None:
+    def _turn(self, crew: WorkerPool, job: _Job, process: int, number: int) -> None:
         worker, subject = crew.worker_of(job.candidate, job.threads)
         try:
             found = worker.turn(subject, number * _TURN, job.samples, job.batch, job.group)
         except DigitsError as error:
             if self.candidates[job.candidate].way == OUR_WAY:
                 raise
-            self._lose({job.candidate: error, **crew.start_again(job.candidate, without=True)})
+            self._drop({job.candidate: error, **crew.start_again(job.candidate, without=True)})
             return
         turn = Turn(process, number, job.batch, job.group, found["dropped"], found["preempted"], tuple(found["samples_ns"]))
         self._turns.setdefault((job.candidate, job.threads, job.batch), []).append(turn)
 
-    def _lose(self, failed: Mapping[int, DigitsError]) -> None:
+    def _drop(self, failed: Mapping[int, DigitsError]) -> None:
         """Go on without these: what others do wrong is a line in the results."""
         for number, error in failed.items():
             candidate = self._left.pop(number)
             self.absent.append(f"{candidate.way}: {candidate.file}: {error}")
 
-    def _jobs(self, crew: Crew, samples: int, *, sweeping: bool) -> list[_Job]:
+    def _jobs(self, crew: WorkerPool, samples: int, *, sweeping: bool) -> list[_Job]:
         jobs = []
         for number, candidate in self._left.items():
             threads = candidate.spec.threads
@@ -168,7 +168,7 @@ class Course:
                 jobs += [_Job(number, threads, batch, _SWEEP_SAMPLES) for batch in self._settings.batches if batch > 1]
         return jobs
 
-    def _afterwards(self, crew: Crew, process: int, step: Step) -> None:
+    def _afterwards(self, crew: WorkerPool, process: int, step: Step) -> None:
         """Accuracies, LoadGen's other scenarios, and work without rest: in the last process, when all turns are taken."""
         numbers = [number for number in self._left if number]
         for number in numbers:
@@ -181,35 +181,35 @@ class Course:
         for number in numbers:
             self._late(crew, number, "work without rest", partial(self._sustain, crew, number, process, step))
 
-    def _late(self, crew: Crew, number: int, what: str, work: Callable[[], None]) -> None:
+    def _late(self, crew: WorkerPool, number: int, what: str, work: Callable[[], None]) -> None:
         """Do what comes after the turns; if it fails, they are kept all the same."""
         candidate = self.candidates[number]
         try:
             work()
         except (DigitsError, ValueError) as error:
             self.absent.append(f"{what} of {candidate.model.name} {candidate.recipe} by {candidate.way}: {error}")
-            self._revive(crew, number)
+            self._restart(crew, number)
 
     @staticmethod
-    def _revive(crew: Crew, number: int) -> None:
+    def _restart(crew: WorkerPool, number: int) -> None:
         """A new child for what comes next; where there is none, what comes next will say so."""
         with suppress(DigitsError, KeyError):
             crew.start_again(number, without=False)
 
-    def _accuracy(self, crew: Crew, number: int) -> None:
+    def _accuracy(self, crew: WorkerPool, number: int) -> None:
         if self._split:
             worker, subject = crew.worker_of(number)
             classes = worker.classes(subject, self._write("test", self._split.images))
             self._accuracies[number] = accuracy_of(np.asarray(classes), self._split.labels)
 
-    def _sustain(self, crew: Crew, number: int, process: int, step: Step) -> None:
+    def _sustain(self, crew: WorkerPool, number: int, process: int, step: Step) -> None:
         worker, subject = crew.worker_of(number)
         kept = self._sustained.setdefault(number, [])
         for window in sustain(worker, subject, self._settings.sustained, process, crew.process_ids):
             kept.append(window)
             step("sustained")
 
-    def _ask_loadgen(self, crew: Crew, ask: Callable[[LoadGenCourse], None]) -> None:
+    def _ask_loadgen(self, crew: WorkerPool, ask: Callable[[LoadGenScenario], None]) -> None:
         """A part of LoadGen's; where one fails it is not asked again, and what it found before is kept."""
         if self.loadgen is None or not self._loadgen_works:
             return
@@ -218,12 +218,12 @@ class Course:
         except (DigitsError, ValueError) as error:
             self._loadgen_works = False
             self.absent.append(f"MLPerf LoadGen: {error}")
-            self._revive(crew, 0)
+            self._restart(crew, 0)
 
-    def _ours(self, crew: Crew) -> list[Asked]:
+    def _ours(self, crew: WorkerPool) -> list[LoadGenModel]:
         """Our classifier's models, without the reference."""
         return [
-            Asked(f"{candidate.model.name} {candidate.recipe}", candidate.model.labels, *crew.worker_of(number))
+            LoadGenModel(f"{candidate.model.name} {candidate.recipe}", candidate.model.labels, *crew.worker_of(number))
             for number, candidate in self._left.items()
             if number and candidate.way == OUR_WAY
         ]

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.results.results import OURS, SCHEMA_VERSION, BenchResult, Limits, ModelResult
-from benchmarks.runner.cases import REFERENCE_MODEL, Candidate, our_candidates
+from benchmarks.results.results import OURS, SCHEMA_VERSION, BenchResult, ModelResult, Peaks
+from benchmarks.runner.cases import REFERENCE_MODEL, Case, our_cases
 from benchmarks.runner.config import Settings
-from benchmarks.runner.scheduler import Course, Measured, Step, rounds_of
-from benchmarks.scenarios.loadgen import LoadGenCourse, installed_release, missing
+from benchmarks.runner.scheduler import Measured, Scheduler, Step, rounds_of
+from benchmarks.scenarios.loadgen import LoadGenScenario, installed_release, missing
 from benchmarks.scenarios.startup import Started, cold_start
 from benchmarks.scenarios.sustained import window_seconds
 from benchmarks.stats.macs import read_steps
@@ -35,7 +35,7 @@ def run(
     settings: Settings,
     data: Dataset | None,
     step: Step = lambda _: None,
-    others: Sequence[Candidate] = (),
+    others: Sequence[Case] = (),
     absent: Sequence[str] = (),
 ) -> BenchResult:
     """Measure models: cold starts, then turns in several processes, then the accuracy on the test images. All of it in child processes.
@@ -55,7 +55,7 @@ def run(
     """
     check_pinned(settings.pinned)
     backend = find_backend(settings.backend)
-    candidates = [*our_candidates(paths, backend, settings.threads), *others]
+    candidates = [*our_cases(paths, backend, settings.threads), *others]
     for path, candidate in zip(paths, candidates, strict=False):  # all of them are looked at before the first is measured
         if data and len(candidate.model.labels) != data.classes:
             raise InputError(f"{path}: knows {len(candidate.model.labels)} classes, {data.source} has {data.classes}")
@@ -66,11 +66,11 @@ def run(
     candidates, colds, failed = _all_cold_starts(candidates, settings.pinned, step)
     meanwhile = watch.condition("cold starts")
     split = data.test if data else None
-    (reference,) = our_candidates([REFERENCE_MODEL], backend, settings.threads)
+    (reference,) = our_cases([REFERENCE_MODEL], backend, settings.threads)
     problem = missing() if settings.loadgen else None
-    asker = LoadGenCourse(installed_release() or "") if settings.loadgen and not problem else None
+    asker = LoadGenScenario(installed_release() or "") if settings.loadgen and not problem else None
     with TemporaryDirectory() as place:
-        course = Course([reference, *candidates], settings, split, Path(place), asker)
+        course = Scheduler([reference, *candidates], settings, split, Path(place), asker)
         measured = course.run(step)
     found = dict(enumerate(zip([reference, *candidates], [[], *colds], strict=True)))
     results = [_model_result(*found[number], of_one) for number, of_one in measured.items()]
@@ -94,19 +94,19 @@ def run(
         reference=results[0],
         models=tuple(results[1:]),
         absent=lost,
-        limits=Limits(*zip(*course.limits, strict=True)),
+        limits=Peaks(*zip(*course.limits, strict=True)),
         loadgen=course.loadgen.result() if course.loadgen else None,
         clock_cost_ns=tuple(course.clock_costs),
     )
 
 
-def _key(candidate: Candidate) -> tuple[str, str, str]:
+def _key(candidate: Case) -> tuple[str, str, str]:
     return candidate.way, candidate.model.name, candidate.recipe
 
 
 def _all_cold_starts(
-    candidates: Sequence[Candidate], pinned: Sequence[int], step: Step
-) -> tuple[list[Candidate], list[list[Started]], list[str]]:
+    candidates: Sequence[Case], pinned: Sequence[int], step: Step
+) -> tuple[list[Case], list[list[Started]], list[str]]:
     """Those that start, the cold starts of each, and a line for each that does not: what others do wrong is a line in the results."""
     starting, colds, failed = [], [], []
     for candidate in candidates:
@@ -120,7 +120,7 @@ def _all_cold_starts(
     return starting, colds, failed
 
 
-def _cold_starts(candidate: Candidate, pinned: Sequence[int], step: Step) -> list[Started]:
+def _cold_starts(candidate: Case, pinned: Sequence[int], step: Step) -> list[Started]:
     found = []
     for _ in range(_COLD_STARTS):
         found.append(cold_start(candidate.environment, candidate.spec, pinned))
@@ -128,7 +128,7 @@ def _cold_starts(candidate: Candidate, pinned: Sequence[int], step: Step) -> lis
     return found
 
 
-def _model_result(candidate: Candidate, colds: Sequence[Started], found: Measured) -> ModelResult:
+def _model_result(candidate: Case, colds: Sequence[Started], found: Measured) -> ModelResult:
     model = candidate.model
     return ModelResult(
         way=candidate.way,

@@ -5,16 +5,16 @@ from pathlib import Path
 from types import TracebackType
 
 from benchmarks.results.results import OURS, Start
-from benchmarks.runner.cases import Candidate
+from benchmarks.runner.cases import Case
 from benchmarks.runner.config import Settings
-from benchmarks.worker.client import Environment, SubjectSpec, Worker
+from benchmarks.worker.client import BackendSpec, Environment, Worker
 from edge_runtime.errors import DigitsError
 
 Key = tuple[int, int]  # the number of a candidate, and with how many threads it runs
 _TRIES = 3  # to start a child in which something fails that does not fail when it is looked for
 
 
-class Crew:
+class WorkerPool:
     """Who runs which candidate. A context manager: all children end with it.
 
     Attributes:
@@ -24,7 +24,7 @@ class Crew:
         clock_steps, clock_costs, empty, limits: what the children said about the clock, the harness, and the most that this machine can do.
     """
 
-    def __init__(self, candidates: Mapping[int, Candidate], settings: Settings, images: Path, process: int) -> None:
+    def __init__(self, candidates: Mapping[int, Case], settings: Settings, images: Path, process: int) -> None:
         self._candidates, self._settings, self._images, self._process = dict(candidates), settings, images, process
         self._workers: dict[Environment, Worker] = {}
         self._place_of: dict[Key, tuple[Worker, int]] = {}
@@ -82,7 +82,7 @@ class Crew:
         if not keys:
             return {}
         try:
-            self._hire(environment, keys)
+            self._start_worker(environment, keys)
         except DigitsError as error:
             return self._without_culprits(environment, keys, error, tries - 1)
         return {}
@@ -132,11 +132,11 @@ class Crew:
         specs = [self._spec(*key) for key in keys]
         return Worker(environment, specs, self._images, self._settings.pinned)
 
-    def _spec(self, number: int, threads: int) -> SubjectSpec:
+    def _spec(self, number: int, threads: int) -> BackendSpec:
         spec = self._candidates[number].spec
-        return SubjectSpec(spec.module, spec.model, threads, spec.options)
+        return BackendSpec(spec.module, spec.model, threads, spec.options)
 
-    def _hire(self, environment: Environment, keys: Sequence[Key]) -> None:
+    def _start_worker(self, environment: Environment, keys: Sequence[Key]) -> None:
         worker = self._workers[environment] = self._worker(environment, keys)
         self.process_ids.append(worker.process_id)
         self.clock_steps.append(worker.ready["clock_step_ns"])
@@ -149,7 +149,7 @@ class Crew:
             if threads == self._candidates[number].spec.threads:
                 self.starts[number] = Start(self._process, *worker.ready["warmups"][subject])
 
-    def __enter__(self) -> "Crew":
+    def __enter__(self) -> "WorkerPool":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -39,7 +39,7 @@ def missing() -> str | None:
 
 
 @dataclass(frozen=True)
-class Asked:
+class LoadGenModel:
     """A model in a running child: its label and labels of classes, and which subject of which worker it is."""
 
     label: str
@@ -48,7 +48,7 @@ class Asked:
     subject: int
 
 
-class LoadGenCourse:
+class LoadGenScenario:
     """LoadGen's part in a benchmark: SingleStream in the middle of each process, everything else in the last one."""
 
     def __init__(self, release: str) -> None:
@@ -60,7 +60,7 @@ class LoadGenCourse:
         """All that ran."""
         return LoadGen(self._release, tuple(self._empty), tuple(self._runs))
 
-    def single_stream(self, models: Sequence[Asked], process: int, queries: int) -> None:
+    def single_stream(self, models: Sequence[LoadGenModel], process: int, queries: int) -> None:
         """Ask each model for `queries` images, one after the other; and before, nothing at all, which is what LoadGen itself takes."""
         empty = LoadGenRun(
             "", process, "SingleStream", _summary(models[0].worker.loadgen(None, "SingleStream", _EMPTY_QUERIES)), None
@@ -69,13 +69,13 @@ class LoadGenCourse:
         for model in models:
             self._performance(model, process, "SingleStream", queries)
 
-    def several(self, models: Sequence[Asked], process: int) -> None:
+    def several(self, models: Sequence[LoadGenModel], process: int) -> None:
         """MultiStream and Offline, timed."""
         for model in models:
             for scenario in SCENARIOS[1:]:
                 self._performance(model, process, scenario, 1)
 
-    def accuracies(self, models: Sequence[Asked], process: int, split: Split, images: Path) -> None:
+    def accuracies(self, models: Sequence[LoadGenModel], process: int, split: Split, images: Path) -> None:
         """The accuracy mode of each scenario: every image once."""
         for model in models:
             for scenario in SCENARIOS:
@@ -85,7 +85,7 @@ class LoadGenCourse:
                 accuracy = accuracy_of(np.asarray(classes), split.labels)
                 self._runs.append(LoadGenRun(model.label, process, scenario, _summary(found), accuracy))
 
-    def _performance(self, model: Asked, process: int, scenario: str, queries: int) -> None:
+    def _performance(self, model: LoadGenModel, process: int, scenario: str, queries: int) -> None:
         found = model.worker.loadgen(model.subject, scenario, queries)
         self._runs.append(LoadGenRun(model.label, process, scenario, _summary(found), None))
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarks.results.results import Prefix, Turn
 from benchmarks.stats.macs import read_steps
-from benchmarks.worker.client import OURS, SubjectSpec, Worker
+from benchmarks.worker.client import OURS, BackendSpec, Worker
 from edge_runtime.model.flatbuffer import Table
 
 _PROCESSES, _ROUNDS, _SAMPLES = 4, 5, 40
@@ -69,7 +69,7 @@ def measure_layers(
     for count in counts:
         path = place / f"{count}.tflite"
         path.write_bytes(cut(flatbuffer, count))
-        specs.append(SubjectSpec("benchmarks.backends.prefix", str(path), threads, {"module": module}))
+        specs.append(BackendSpec("benchmarks.backends.prefix", str(path), threads, {"module": module}))
     order = random.Random(seed)
     turns: dict[int, list[Turn]] = {count: [] for count in counts}
     for process in range(_PROCESSES):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.results.results import ColdStart
-from benchmarks.worker.client import Environment, SubjectSpec, pinned_to
+from benchmarks.worker.client import BackendSpec, Environment, pinned_to
 from edge_runtime.common.json_codec import checked
 from edge_runtime.errors import DigitsError
 
@@ -23,7 +23,7 @@ class Started:
     installed: dict[str, int]
 
 
-def cold_start(environment: Environment, subject: SubjectSpec, pinned: Sequence[int] = ()) -> Started:
+def cold_start(environment: Environment, subject: BackendSpec, pinned: Sequence[int] = ()) -> Started:
     """Start a subject in a process of its own, on the `pinned` processors alone if there are any.
 
     perf_counter is the system's monotonic clock, the same in parent and child.

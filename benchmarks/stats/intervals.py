@@ -8,7 +8,7 @@ from statistics import mean, median, stdev
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.results.results import BenchResult, Limits, ModelResult, Turn
+from benchmarks.results.results import BenchResult, ModelResult, Peaks, Turn
 from benchmarks.stats.percentiles import percentile, supports
 
 
@@ -43,7 +43,7 @@ def per_call(turns: Sequence[Turn]) -> NDArray[np.float64]:
     return np.concatenate([np.asarray(turn.samples_ns, np.float64) / turn.group for turn in turns])
 
 
-def bound_ns(model: ModelResult, limits: Limits | None) -> float | None:
+def lower_bound_ns(model: ModelResult, limits: Peaks | None) -> float | None:
     """Nanoseconds by the roofline model: all multiply-adds at the peak, or all weights at the speed of copying, whichever takes longer.
 
     None where one of them is not known. The peak is of float32: what multiplies 8-bit numbers may be faster.

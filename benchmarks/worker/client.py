@@ -71,7 +71,7 @@ def pinned_to(processors: Sequence[int]) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class SubjectSpec:
+class BackendSpec:
     """A subject as a child is told of it: its module, its model file, its threads, its options."""
 
     module: str
@@ -88,7 +88,7 @@ class Worker:
         subjects: how many there are.
     """
 
-    def __init__(self, environment: Environment, subjects: Sequence[SubjectSpec], images: Path, pinned: Sequence[int] = ()) -> None:
+    def __init__(self, environment: Environment, subjects: Sequence[BackendSpec], images: Path, pinned: Sequence[int] = ()) -> None:
         """Start the child and wait until it is ready.
 
         Raises:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.backends import Subject
+from benchmarks.backends import LoadedModel
 
 _STREAMS = 8  # samples of a MultiStream query, as MLPerf's rules have it
 _LEAST_MULTI_STREAM = 700  # queries: LoadGen's own test of its p99 needs 662
@@ -21,7 +21,7 @@ _CHUNK = 1_000  # images of an Offline query that are answered at once
 
 
 def ask(
-    subject: Subject | None, images: NDArray[np.uint8], scenario: str, queries: int, answer_ns: float, *, accuracy: bool
+    subject: LoadedModel | None, images: NDArray[np.uint8], scenario: str, queries: int, answer_ns: float, *, accuracy: bool
 ) -> Any:
     """Let LoadGen ask.
 
@@ -68,7 +68,9 @@ def _nothing(_: Any) -> None:
     """All images are in memory already."""
 
 
-def _issue(subject: Subject | None, images: NDArray[np.uint8], scenario: str, *, accuracy: bool) -> Callable[[Sequence[Any]], None]:
+def _issue(
+    subject: LoadedModel | None, images: NDArray[np.uint8], scenario: str, *, accuracy: bool
+) -> Callable[[Sequence[Any]], None]:
     """What LoadGen calls with its queries."""
     if scenario == "SingleStream" and not accuracy:
         return _single(subject.one if subject else None, list(images))

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.backends import Subject
+from benchmarks.backends import LoadedModel
 from benchmarks.worker import loadgen_sut
-from benchmarks.worker.peaks import measure_limits
+from benchmarks.worker.peaks import measure_peaks
 from benchmarks.worker.timer import (
     MOST_GROUP,
     Settled,
@@ -45,7 +45,7 @@ class Bench:
     def __init__(self, task: dict[str, Any]) -> None:
         self.images: NDArray[np.uint8] = np.load(task["images"])
         self.step_ns = clock_step()
-        self.subjects: list[Subject] = []
+        self.subjects: list[LoadedModel] = []
         self.load_ns = []
         for subject in task["subjects"]:
             before = time.perf_counter_ns()
@@ -69,7 +69,7 @@ class Bench:
             "empty_ns": empty_calls(),
             "warmups": [(found.calls, found.agreed) for found in self.settled],
             "groups": [group_size(taken, self.step_ns) for taken in self.call_ns],
-            "limits": measure_limits(),
+            "limits": measure_peaks(),
         }
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class Bench:
             return {"classes": np.asarray(subject.many(np.load(request["classify"]))).tolist()}
         return self._turn(subject, **{name: request[name] for name in ("batch", "group", "start", "samples")})
 
-    def _turn(self, subject: Subject, batch: int, group: int, start: int, samples: int) -> dict[str, Any]:
+    def _turn(self, subject: LoadedModel, batch: int, group: int, start: int, samples: int) -> dict[str, Any]:
         call, inputs = (subject.one if batch == 1 else subject.many), self._inputs(batch)
         with no_collection():
             dropped = settle(call, inputs, **(_TURN if batch == 1 else {**_TURN, "window": 2})).calls  # type: ignore[arg-type]
@@ -92,7 +92,7 @@ class Bench:
             preempted = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - before
         return {"dropped": dropped, "preempted": preempted, "samples_ns": times}
 
-    def _sustain(self, subject: Subject, call_ns: float, seconds: float) -> dict[str, Any]:
+    def _sustain(self, subject: LoadedModel, call_ns: float, seconds: float) -> dict[str, Any]:
         """Call for so many seconds without rest: samples of so many calls that there are about two hundred."""
         group = min(MOST_GROUP, max(1, round(seconds * 1e9 / _WINDOW_SAMPLES / call_ns)))
         samples: list[int] = []

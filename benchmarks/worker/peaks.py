@@ -10,7 +10,7 @@ _BLOCK = 256 * 1024  # bytes: as large as these models, whose weights stay in a 
 _TRIES, _COPIES = 20, 100
 
 
-def measure_limits() -> tuple[float, float]:
+def measure_peaks() -> tuple[float, float]:
     """Multiply-adds a second of a product of float32 matrices, and bytes a second that are copied: the best of 20 tries.
 
     With as many threads as numpy's own library was told to use; copying is by one.

@@ -47,12 +47,12 @@ except DigitsError as error:
 _NO_RUNTIME = 75  # the runtime itself does not work here, which says nothing of the file
 
 
-class CannotTry(DigitsError):
+class EnvironmentFailed(DigitsError):
     """A release of a runtime cannot be installed here; the message says why."""
 
 
 @dataclass(frozen=True)
-class Trial:
+class RuntimeCheck:
     """What came of a file's golden images in a release of a runtime.
 
     passed: whether they came out as the file says; None where it could not be tried. said: what was found, or why it could not be tried.
@@ -64,7 +64,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Fit:
+class CompatibilityReport:
     """Whether a file runs where it has to.
 
     targets: as they were asked for. releases: what they stand for. reasons: why it does not; empty if it does. trials: in releases that
@@ -74,7 +74,7 @@ class Fit:
     targets: tuple[str, ...]
     releases: tuple[str, ...]
     reasons: tuple[str, ...]
-    trials: tuple[Trial, ...]
+    trials: tuple[RuntimeCheck, ...]
 
     @property
     def runs(self) -> bool:
@@ -114,38 +114,38 @@ def environment(release: Release, folder: Path | None = None) -> Path:
     return python
 
 
-def try_file(content: bytes, release: Release) -> Trial:
+def check_file(content: bytes, release: Release) -> RuntimeCheck:
     """Verify a self-describing file in a release of a runtime: in this Python if it has that one, else in an environment of its own."""
     try:
         python = Path(sys.executable) if is_here(release) else environment(release)
-    except CannotTry as error:
-        return Trial(str(release), None, str(error))
+    except EnvironmentFailed as error:
+        return RuntimeCheck(str(release), None, str(error))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tflite"
         path.write_bytes(content)
         return _verified(path, release, python)
 
 
-def _verified(path: Path, release: Release, python: Path) -> Trial:
+def _verified(path: Path, release: Release, python: Path) -> RuntimeCheck:
     backend = next(backend.name for backend in BACKENDS.values() if backend.package == release.package)
     package = str(Path(edge_runtime.__file__).parent)
     command = [str(python), "-I", "-c", _VERIFY, package, str(path), backend]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
     except subprocess.TimeoutExpired:
-        return Trial(str(release), False, f"no answer within {_SECONDS} s")
+        return RuntimeCheck(str(release), False, f"no answer within {_SECONDS} s")
     if done.returncode < 0:
-        return Trial(str(release), False, f"ended by signal {signal.Signals(-done.returncode).name}")
+        return RuntimeCheck(str(release), False, f"ended by signal {signal.Signals(-done.returncode).name}")
     if done.returncode:
         passed = None if done.returncode == _NO_RUNTIME else False
-        return Trial(str(release), passed, _last_line(done.stderr).replace(f"{path}: ", ""))
+        return RuntimeCheck(str(release), passed, _last_line(done.stderr).replace(f"{path}: ", ""))
     receipt = from_json(Receipt, done.stdout)
     difference = "no number of" if receipt.largest_difference is None else f"{receipt.largest_difference:g}"
     said = (
         f"{receipt.labels_equal} of {receipt.images} labels equal, largest difference {difference} {receipt.tolerance.unit} "
         f"(allowed: {receipt.tolerance.amount:g})"
     )
-    return Trial(str(release), receipt.passed, said)
+    return RuntimeCheck(str(release), receipt.passed, said)
 
 
 def _install(release: Release, place: Path) -> None:
@@ -156,7 +156,7 @@ def _install(release: Release, place: Path) -> None:
         _run(str(place / "bin" / "python"), *pip, "--only-binary=:all:", *wanted)
         (place / READY).touch()
     except OSError as error:
-        raise CannotTry(f"{place}: no environment can be made there ({error.strerror or error})") from error
+        raise EnvironmentFailed(f"{place}: no environment can be made there ({error.strerror or error})") from error
     finally:
         if not (place / READY).exists():
             shutil.rmtree(place, ignore_errors=True)
@@ -165,7 +165,9 @@ def _install(release: Release, place: Path) -> None:
 def _run(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode:
-        raise CannotTry(f"cannot be installed without a network, or on this system ({_last_line(done.stderr or done.stdout)})")
+        raise EnvironmentFailed(
+            f"cannot be installed without a network, or on this system ({_last_line(done.stderr or done.stdout)})"
+        )
 
 
 def _python() -> str:
@@ -188,7 +190,7 @@ def _locked(folder: Path, name: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / f".{name}.lock").open("w")
     except OSError as error:
-        raise CannotTry(f"{folder}: no environment can be made there ({error.strerror or error})") from error
+        raise EnvironmentFailed(f"{folder}: no environment can be made there ({error.strerror or error})") from error
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -8,7 +8,7 @@ from edge_runtime.inference.interpreter import find_backend, make_interpreter
 _DELEGATE = "DELEGATE"
 
 
-def outside_xnnpack(flatbuffer: bytes) -> dict[str, int]:
+def operators_outside_xnnpack(flatbuffer: bytes) -> dict[str, int]:
     """How many operators of each kind are left to TFLite's own kernels on this machine; empty if XNNPACK takes all.
 
     The interpreter lists every operator of the file and then each part that a delegate took, with what goes in and comes out. What is left

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.evaluation.kernels import outside_xnnpack
+from convert.evaluation.kernels import operators_outside_xnnpack
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.model.model_file import parse_model_file
 
@@ -40,5 +40,6 @@ def measure_costs(floats: bytes, files: Sequence[bytes], images: NDArray[np.uint
     classifiers = [Classifier(parse_model_file(flatbuffer, "file"), trusted=True) for flatbuffer in (floats, *files)]
     reference, *medians = (int(np.median(times)) for times in measure(classifiers, images, SAMPLES))
     return [
-        Cost(median, median / reference, outside_xnnpack(flatbuffer)) for median, flatbuffer in zip(medians, files, strict=True)
+        Cost(median, median / reference, operators_outside_xnnpack(flatbuffer))
+        for median, flatbuffer in zip(medians, files, strict=True)
     ]

@@ -6,7 +6,7 @@ from math import inf, log10
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.flatbuffer.float_model import FloatFile, Operation
+from convert.flatbuffer.float_model import FloatModel, Operation
 from convert.quantization.activation_ranges import activations
 
 
@@ -33,8 +33,8 @@ def layer_errors(floats: bytes, quantised: bytes, images: NDArray[np.uint8]) -> 
         quantised: one made from it; operators are matched by kind, name and shape of output; those that only one file has are left out.
         images: uint8 [N, 28, 28].
     """
-    file = FloatFile(floats)
-    other = FloatFile(quantised)
+    file = FloatModel(floats)
+    other = FloatModel(quantised)
     there = {_key(other, operation): operation.output for operation in other.operations}
     pairs = {operation.output: there[key] for operation in file.operations if (key := _key(file, operation)) in there}
     sums: dict[int, NDArray[np.float64]] = {}  # of difference squared, float squared, quantised squared, product
@@ -54,7 +54,7 @@ def layer_errors(floats: bytes, quantised: bytes, images: NDArray[np.uint8]) -> 
     ]
 
 
-def _key(file: FloatFile, operation: Operation) -> tuple[str, str, tuple[int, ...]]:
+def _key(file: FloatModel, operation: Operation) -> tuple[str, str, tuple[int, ...]]:
     return operation.kind, file.names[operation.output], tuple(file.shape(operation.output))
 
 

@@ -28,7 +28,7 @@ class Operation:
     options: Any
 
 
-class FloatFile:
+class FloatModel:
     """The first subgraph of a float TFLite model, whose constants can be replaced by others of the same shape.
 
     Weights and biases that several operators share, as the converter stores equal ones, are a tensor of each operator's own here.

@@ -33,7 +33,7 @@ _DTYPES = {
 }  # of constants that can be rearranged: 4-bit weights, two in a byte, are not among them
 
 
-def width_folded(flatbuffer: bytes, columns: int = MOST_COLUMNS) -> bytes:
+def to_space_to_depth(flatbuffer: bytes, columns: int = MOST_COLUMNS) -> bytes:
     """The same model with its convolutions of one channel computed on groups of columns.
 
     Args:

@@ -10,7 +10,7 @@ from edge_runtime.model.builtin_operators import OPERATOR_NAMES
 _INPUT, _OUTPUT = b"pixels", b"logits"
 
 
-def tidied(flatbuffer: bytes) -> bytes:
+def strip(flatbuffer: bytes) -> bytes:
     """The same model in fewer bytes: tensors and buffers that nothing uses dropped, the rest with short names, no converter's notes.
 
     TensorFlow's converter names a tensor after all layers that went into it. Here an operator's output is called after the operator,

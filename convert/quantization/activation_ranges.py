@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.flatbuffer.float_model import WEIGHTED, FloatFile, Operation
+from convert.flatbuffer.float_model import WEIGHTED, FloatModel, Operation
 from convert.quantization.float_operators import PLAIN, apply_plain, apply_weights
 from convert.quiet import quiet
 from edge_runtime.common.quantization import dequantize
@@ -74,7 +74,7 @@ def exact_activations(flatbuffer: bytes, images: NDArray[np.uint8]) -> Iterator[
         float64 [n, ...] of the input and of each operator's output by the tensor's number. None if there is an operator that is not
         computed here.
     """
-    file = FloatFile(flatbuffer)
+    file = FloatModel(flatbuffer)
     if not all(_is_computed(operation) for operation in file.operations):
         return None
     shape = file.shape(file.input)[1:]
@@ -85,7 +85,7 @@ def exact_activations(flatbuffer: bytes, images: NDArray[np.uint8]) -> Iterator[
 def exact_logits(flatbuffer: bytes, images: NDArray[np.uint8]) -> NDArray[np.float32] | None:
     """Logits of a float file computed in float64 and rounded: float32 [N, classes]; None as `exact_activations`."""
     batches = exact_activations(flatbuffer, images)
-    output = FloatFile(flatbuffer).output
+    output = FloatModel(flatbuffer).output
     return None if batches is None else np.concatenate([batch[output] for batch in batches]).astype(np.float32)
 
 
@@ -93,7 +93,7 @@ def _is_computed(operation: Operation) -> bool:
     return operation.kind in PLAIN or operation.kind in (*WEIGHTED, "DEQUANTIZE")
 
 
-def _computed(file: FloatFile, pixels: NDArray[np.float64]) -> dict[int, NDArray[np.float64]]:
+def _computed(file: FloatModel, pixels: NDArray[np.float64]) -> dict[int, NDArray[np.float64]]:
     values: dict[int, Any] = {file.input: pixels}
     for operation in file.operations:
         inputs = [values[index] for index in operation.inputs]

@@ -86,7 +86,7 @@ def choose_calibration(settings: CalibrationSettings, train: Split, record: Trai
     return Calibration(train.images[indices], tuple(indices.tolist()))
 
 
-def unlike(images: NDArray[np.uint8], train: NDArray[np.uint8]) -> list[str]:
+def calibration_warnings(images: NDArray[np.uint8], train: NDArray[np.uint8]) -> list[str]:
     """In what calibration images differ from training images more than chance explains: the mean grey level, and the range.
 
     A grey level's mean over an image scatters from image to image; over N images their mean scatters by that divided by the root of N.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.flatbuffer.float_model import WEIGHTED, FloatFile, Operation
+from convert.flatbuffer.float_model import WEIGHTED, FloatModel, Operation
 from convert.quantization.activation_ranges import PIXEL_RANGE, Range
 from convert.quantization.float_operators import apply_plain, apply_weights
 from edge_runtime.errors import InputError
@@ -108,14 +108,14 @@ class WeightedOperator(layers.Layer):  # type: ignore[misc]
         return apply_weights(self._operation, x, self.quantized_kernel(), self.bias)
 
 
-class Twin:
+class FakeQuantModel:
     """The twin of a float file.
 
     model: float32 [N, ...] pixel values to float32 [N, classes] logits.
     """
 
     def __init__(
-        self, file: FloatFile, ranges: Mapping[int, Range] | None = None, bits: Callable[[Operation], int] = lambda _: 8
+        self, file: FloatModel, ranges: Mapping[int, Range] | None = None, bits: Callable[[Operation], int] = lambda _: 8
     ) -> None:
         """Build the twin.
 

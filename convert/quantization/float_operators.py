@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from convert.flatbuffer.float_model import FloatFile, Operation
+from convert.flatbuffer.float_model import FloatModel, Operation
 from train.backend import tf
 
 _PADDING = {0: "SAME", 1: "VALID"}
@@ -40,39 +40,39 @@ def apply_weights(operation: Operation, x: Any, kernel: Any, bias: Any = 0.0) ->
     return _FUSED[options.fusedActivationFunction](x + bias)
 
 
-def apply_plain(operation: Operation, file: FloatFile, inputs: Sequence[Any]) -> Any:
+def apply_plain(operation: Operation, file: FloatModel, inputs: Sequence[Any]) -> Any:
     """An operator of `PLAIN` on its inputs, floats [N, ...]."""
     return PLAIN[operation.kind](operation, file, *inputs)
 
 
-def _mean(operation: Operation, file: FloatFile, x: Any) -> Any:
+def _mean(operation: Operation, file: FloatModel, x: Any) -> Any:
     return tf.reduce_mean(x, file.constant(operation.constants[0]).ravel(), operation.options.keepDims)
 
 
-def _reshape(operation: Operation, file: FloatFile, x: Any) -> Any:
+def _reshape(operation: Operation, file: FloatModel, x: Any) -> Any:
     return tf.reshape(x, (-1, *file.shape(operation.output)[1:]))
 
 
-def _pool(operation: Operation, _file: FloatFile, x: Any) -> Any:
+def _pool(operation: Operation, _file: FloatModel, x: Any) -> Any:
     options = operation.options
     pool = tf.nn.max_pool2d if operation.kind == "MAX_POOL_2D" else tf.nn.avg_pool2d
     size, strides = (options.filterHeight, options.filterWidth), (options.strideH, options.strideW)
     return _FUSED[options.fusedActivationFunction](pool(x, size, strides, _PADDING[options.padding]))
 
 
-def _with_constants(operation: Operation, file: FloatFile, inputs: Sequence[Any]) -> list[Any]:
+def _with_constants(operation: Operation, file: FloatModel, inputs: Sequence[Any]) -> list[Any]:
     return [*inputs, *(tf.cast(file.constant(index), inputs[0].dtype) for index in operation.constants)]
 
 
 def _elementwise(compute: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    def apply(operation: Operation, file: FloatFile, *inputs: Any) -> Any:
+    def apply(operation: Operation, file: FloatModel, *inputs: Any) -> Any:
         left, right = _with_constants(operation, file, inputs)
         return _FUSED[operation.options.fusedActivationFunction](compute(left, right))
 
     return apply
 
 
-def _prelu(operation: Operation, file: FloatFile, *inputs: Any) -> Any:
+def _prelu(operation: Operation, file: FloatModel, *inputs: Any) -> Any:
     x, slope = _with_constants(operation, file, inputs)
     return tf.where(x < 0, x * slope, x)
 

@@ -8,7 +8,7 @@ Layers = frozenset[int]
 
 
 @dataclass(frozen=True)
-class Spared:
+class HigherPrecision:
     """A file with some layers in higher precision.
 
     layers: their outputs' tensor numbers, in the order in which they help most.
@@ -24,9 +24,9 @@ class Spared:
     passed: bool
 
 
-def spare_layers(
+def find_higher_precision(
     make: Callable[[Layers], bytes], layers: Sequence[int], harm: Callable[[bytes], float], passes: Callable[[bytes], bool]
-) -> Spared:
+) -> HigherPrecision:
     """Find few layers that have to be left in higher precision; none if the file passes as it is.
 
     Else each layer is spared alone first, which says how much of the harm it does. Then they are spared together, the most harmful first,
@@ -50,4 +50,4 @@ def spare_layers(
             if good(frozenset(kept)) and good(frozenset(kept) - {layer}):
                 kept.remove(layer)
     spared = frozenset(kept)
-    return Spared(made(spared), tuple(kept), harms, made.cache_info().currsize, good(spared))
+    return HigherPrecision(made(spared), tuple(kept), harms, made.cache_info().currsize, good(spared))

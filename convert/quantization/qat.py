@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from convert.flatbuffer.float_model import FloatFile
+from convert.flatbuffer.float_model import FloatModel
 from convert.quantization.activation_ranges import Range
-from convert.quantization.fake_quant_model import Twin
+from convert.quantization.fake_quant_model import FakeQuantModel
 from convert.quantization.quantizer import WeightBits
 from train.backend import keras, tf
 from train.config.training_config import Augmentation, Distillation, TrainingConfig
@@ -50,11 +50,11 @@ def train_for_integers(
         InputError: the file has an operator that cannot be trained.
         DigitsError: the loss became NaN or infinite.
     """
-    file = FloatFile(flatbuffer)
+    file = FloatModel(flatbuffer)
     config = _config(config, epochs, hashlib.sha256(flatbuffer).hexdigest())
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
-    teacher, twin = Twin(file), Twin(file, ranges, bits)
+    teacher, twin = FakeQuantModel(file), FakeQuantModel(file, ranges, bits)
     logits = [teacher.predict(view_of(data.train.images, config.augmentation, view)).astype(np.float16) for view in range(epochs)]
     with Progress(epochs, steps_of(config, len(data.train)), quiet) as progress:
         fit_weights(twin.model, config, data, progress=progress, teacher_logits=np.stack(logits))

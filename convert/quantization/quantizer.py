@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 import numpy as np
 from litert_quantizer import qtyping, quantizer
 
-from convert.flatbuffer.float_model import WEIGHTED, FloatFile, Operation
+from convert.flatbuffer.float_model import WEIGHTED, FloatModel, Operation
 from convert.quantization.activation_ranges import PIXEL_RANGE, Range
 from convert.quiet import quiet
 from edge_runtime.errors import DigitsError
@@ -23,7 +23,7 @@ def weight_bits(flatbuffer: bytes, bits: int) -> WeightBits:
     Depthwise convolutions have 8, since nothing runs less. So has the last layer if it holds less than a tenth of all weights: it saves few
     bytes, and an older runtime that runs 4-bit convolutions refuses 4-bit dense layers.
     """
-    file = FloatFile(flatbuffer)
+    file = FloatModel(flatbuffer)
     sizes = {
         operation.output: file.constant(operation.constants[0]).size for operation in file.operations if operation.kind in WEIGHTED
     }
@@ -37,11 +37,11 @@ def weight_bits(flatbuffer: bytes, bits: int) -> WeightBits:
 
 def weighted(flatbuffer: bytes, bits: WeightBits) -> list[int]:
     """The layers that could be left in higher precision, by their outputs' tensor numbers: those with the fewest bits."""
-    found = {operation.output: bits(operation) for operation in FloatFile(flatbuffer).operations if operation.kind in WEIGHTED}
+    found = {operation.output: bits(operation) for operation in FloatModel(flatbuffer).operations if operation.kind in WEIGHTED}
     return [output for output, count in found.items() if count == min(found.values())]
 
 
-def sparing(bits: WeightBits, layers: Collection[int]) -> WeightBits:
+def with_more_bits(bits: WeightBits, layers: Collection[int]) -> WeightBits:
     """The same with some layers in the next higher precision: 8 bits instead of 4, floats instead of 8 bits."""
 
     def of(operation: Operation) -> int:
@@ -62,7 +62,7 @@ def quantize(flatbuffer: bytes, ranges: Mapping[int, Range], bits: WeightBits) -
     Raises:
         DigitsError: the quantiser failed.
     """
-    file = FloatFile(flatbuffer)
+    file = FloatModel(flatbuffer)
     names = qtyping.TFLOperationName
     statistics = {
         file.names[number]: {"min": np.full((1, 1), low, np.float32), "max": np.full((1, 1), high, np.float32)}

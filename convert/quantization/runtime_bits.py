@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from convert.compatibility.operator_support import State, obstacles, uses
 from convert.compatibility.targets import parse_targets, releases_of
-from convert.flatbuffer.float_model import FloatFile
+from convert.flatbuffer.float_model import FloatModel
 from convert.quantization.activation_ranges import Range
-from convert.quantization.quantizer import WeightBits, quantize, sparing
+from convert.quantization.quantizer import WeightBits, quantize, with_more_bits
 from edge_runtime.model.graph import read_graph
 
 
@@ -26,12 +26,12 @@ def bits_that_run(
     Returns:
         The bits, and the layers that have more of them now.
     """
-    file = FloatFile(floats)
+    file = FloatModel(floats)
     graph = read_graph(quantize(floats, ranges, bits))
     against = obstacles(graph, releases_of(parse_targets(runs_on)))
     kinds = {found.use.operator for found in against if found.state is not State.RUNS and "int4" in found.use.inputs}
     raised = [operation.output for operation in file.operations if operation.kind in kinds and bits(operation) == 4]
-    higher = sparing(bits, raised)
+    higher = with_more_bits(bits, raised)
     if not raised or not any("int4" in use.inputs for use in uses(read_graph(quantize(floats, ranges, higher)))):
         return bits, ()
     return higher, tuple(file.describe(output) for output in raised)

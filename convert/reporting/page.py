@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from convert.compatibility_check import fit_lines
+from convert.compatibility_check import compatibility_lines
 from convert.conversion import Conversion
 from convert.reporting.plots import layer_plot
 from convert.reporting.table import HEADER, layer_rows, notes, row
@@ -159,7 +159,7 @@ def _inside(conversions: Sequence[Conversion]) -> Part:
     commands = [(conversion.recipe.short, conversion.manifest.origin.command) for conversion in conversions]
     return Part(
         "Inside the files",
-        [line for conversion in conversions for line in fit_lines(conversion)],
+        [line for conversion in conversions for line in compatibility_lines(conversion)],
         tables=[
             (("recipe", "operators", "runs from", "sha256 of the FlatBuffer"), rows, "Built-in operators alone."),
             (("recipe", "command"), commands, "How to make them again."),

@@ -7,7 +7,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from convert.compatibility_check import LeftOut
+from convert.compatibility_check import ExcludedRecipe
 from convert.conversion import Conversion
 from convert.evaluation.layer_errors import LayerError
 from convert.quantization.recipes import Recipe
@@ -107,7 +107,7 @@ def finite(error: LayerError) -> dict[str, Any]:
     return {name: None if value in (inf, -inf) else value for name, value in dataclasses.asdict(error).items()}
 
 
-def as_json(entries: Sequence[Mapping[str, Any]], left_out: Sequence[LeftOut] = ()) -> str:
+def as_json(entries: Sequence[Mapping[str, Any]], left_out: Sequence[ExcludedRecipe] = ()) -> str:
     """One object with the entries, in the order of their recipes' names, and recipes whose files would not run where they have to."""
     models = sorted(entries, key=lambda entry: str(entry["manifest"]["recipe"]))
     others = {"left_out": [dataclasses.asdict(recipe) for recipe in left_out]} if left_out else {}
@@ -117,7 +117,7 @@ def as_json(entries: Sequence[Mapping[str, Any]], left_out: Sequence[LeftOut] = 
 def left_out_lines(path: Path) -> list[str]:
     """What a report says of recipes whose files would not run where they have to, a line each."""
     entries = json.loads(path.read_text()).get("left_out", [])
-    return [f"left out: {LeftOut(entry['recipe'], tuple(entry['reasons']))}" for entry in entries]
+    return [f"left out: {ExcludedRecipe(entry['recipe'], tuple(entry['reasons']))}" for entry in entries]
 
 
 def other_recipes(path: Path, keras_sha256: str, recipes: Sequence[Recipe]) -> list[dict[str, Any]]:

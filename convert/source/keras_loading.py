@@ -99,18 +99,18 @@ def adapt(path: Path, model: keras.Model, scale: str, validation: Split) -> kera
     """
     if scale not in SCALES:
         raise BadArgument(f"the input's scale is {scale!r}, expected one of {', '.join(SCALES)}")
-    outputs = predict_logits(rescaled(model, scale), validation.images)
+    outputs = predict_logits(with_input_scale(model, scale), validation.images)
     _refuse_wrong_scale(path, model, scale, outputs, validation)
     if not np.isfinite(outputs).all():
         raise ModelFileError(f"{path}: answers with values that are no numbers (NaN or infinite)")
     if _are_probabilities(outputs):
         model = _without_softmax(model)
-        if _are_probabilities(predict_logits(rescaled(model, scale), validation.images)):
+        if _are_probabilities(predict_logits(with_input_scale(model, scale), validation.images)):
             raise ModelFileError(f"{path}: ends in probabilities that are not a last softmax; build it to end in logits")
-    return rescaled(model, scale)
+    return with_input_scale(model, scale)
 
 
-def rescaled(model: keras.Model, scale: str) -> keras.Model:
+def with_input_scale(model: keras.Model, scale: str) -> keras.Model:
     """The model with pixels brought to its scale first."""
     low, high = SCALES[scale]
     if (low, high) == (0.0, 255.0):
@@ -145,7 +145,7 @@ def _refuse_wrong_scale(path: Path, model: keras.Model, scale: str, outputs: NDA
     if found > 100 - _MUCH:
         return
     for other in SCALES:
-        if other != scale and (there := percent(predict_logits(rescaled(model, other), validation.images))) > found + _MUCH:
+        if other != scale and (there := percent(predict_logits(with_input_scale(model, other), validation.images))) > found + _MUCH:
             raise InputError(
                 f"{path}: is right on {found:.1f} % of validation images with pixels from {scale.replace('..', ' to ')}, "
                 f"on {there:.1f} % with --input-scale {other}"

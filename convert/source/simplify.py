@@ -77,7 +77,7 @@ class _Fold:
     normalization: Any = None
 
 
-def simplified(model: keras.Model) -> keras.Model:
+def simplify_model(model: keras.Model) -> keras.Model:
     """A copy that computes the same and makes a smaller file.
 
     Its layers are called l0, l1...: the converter writes each layer's name into the file up to four times. Of a subclassed model's layers
@@ -115,7 +115,7 @@ def _copied(layer: Any, name: str, fold: _Fold | None) -> Any:
     """A layer that computes the same, by fewer operators where that can be; with a bias if it takes in a normalisation."""
     kind = type(layer)
     if isinstance(layer, keras.Model):
-        return simplified(layer)
+        return simplify_model(layer)
     if kind is keras.layers.BatchNormalization:
         return _Affine(layer, name)
     if kind in (keras.layers.Flatten, keras.layers.Reshape) and None not in layer.output.shape[1:]:

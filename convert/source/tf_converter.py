@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from convert.quantization.activation_ranges import PIXEL_RANGE, Range, ranges_on
 from convert.quantization.recipes import RECIPES, Recipe
 from convert.quiet import quiet
-from convert.source.simplify import simplified
+from convert.source.simplify import simplify_model
 from edge_runtime.errors import DigitsError, InputError
 from edge_runtime.inference.interpreter import one_line
 from edge_runtime.model.graph import read_graph
@@ -44,7 +44,7 @@ def to_flatbuffer(
         assert calibration is not None, recipe.name
         floats = to_flatbuffer(model, RECIPES["fp32"])
         return with_ranges(floats, ranges_on(floats, calibration), recipe)
-    converter = tf.lite.TFLiteConverter.from_keras_model(simplified(model) if simplify else model)
+    converter = tf.lite.TFLiteConverter.from_keras_model(simplify_model(model) if simplify else model)
     _set_precision(converter, recipe)
     if recipe.static:
         assert calibration is not None, recipe.name

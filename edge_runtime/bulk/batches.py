@@ -5,7 +5,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.errors import InputError
 from edge_runtime.inputs.files import Item, Names, ahead, find, of_stdin, read_item
 from edge_runtime.inputs.image_sets import Images, Stored
@@ -14,8 +14,8 @@ from edge_runtime.preprocessing.image_files import Picture
 FILES, ROWS = 256, 4_096  # images in a piece; a photo takes hundreds of times as long as a row
 
 
-@record
-class Files:
+@frozen_dataclass
+class FileChunk:
     """Files, each by its path, and items that are known already."""
 
     entries: tuple[Item | Path, ...]
@@ -31,8 +31,8 @@ class Files:
         return (item.picture for item in ahead(read_item, found, threads))
 
 
-@record
-class Rows:
+@frozen_dataclass
+class RowChunk:
     """Images `start` to `stop` of a file of many."""
 
     stored: Stored
@@ -49,16 +49,16 @@ class Rows:
         return images.pictures(self.start, self.stop, self.stored.word)
 
 
-Chunk = Files | Rows
+Chunk = FileChunk | RowChunk
 
 
-def described(chunk: Chunk) -> str:
+def describe(chunk: Chunk) -> str:
     """A piece by its first and last image."""
     sources = chunk.sources
     return sources[0] if len(sources) == 1 else f"{sources[0]} to {sources[-1]}"
 
 
-@record
+@frozen_dataclass
 class Plan:
     """All that words stand for. Of a folder its names are held, of what comes on standard input nothing."""
 
@@ -76,7 +76,7 @@ class Plan:
         return [path for path in found if path.exists()]
 
 
-def look(words: Iterable[str], stdin: BinaryIO) -> Plan:
+def make_plan(words: Iterable[str], stdin: BinaryIO) -> Plan:
     """What words mean, as for `files.items`; nothing but names and headers is read. One that cannot be used is an item that says why.
 
     Raises:
@@ -93,6 +93,6 @@ def look(words: Iterable[str], stdin: BinaryIO) -> Plan:
 
 def _cut(part: Names | Stored | Iterator[Item | Path]) -> Iterator[Chunk]:
     if isinstance(part, Stored):
-        return (Rows(part, start, min(start + ROWS, part.count)) for start in range(0, part.count, ROWS))
+        return (RowChunk(part, start, min(start + ROWS, part.count)) for start in range(0, part.count, ROWS))
     entries = iter(part)
-    return (Files(piece) for piece in iter(lambda: tuple(islice(entries, FILES)), ()))
+    return (FileChunk(piece) for piece in iter(lambda: tuple(islice(entries, FILES)), ()))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edge_runtime.bulk.rows import CSV_HEADER, csv_cells
-from edge_runtime.bulk.worker import Answers
+from edge_runtime.bulk.worker import PredictionBatch
 from edge_runtime.common.atomic_files import whole_file
 from edge_runtime.errors import BadArgument
 
@@ -25,7 +25,7 @@ _COLUMNS = {
 class Table(Protocol):
     """A file of rows that is being written."""
 
-    def write(self, sources: Sequence[str], answers: Answers) -> None:
+    def write(self, sources: Sequence[str], answers: PredictionBatch) -> None:
         """Add the answers to images of these names."""
         ...
 
@@ -44,7 +44,7 @@ def check_suffix(path: Path) -> None:
 
 
 @contextmanager
-def table(path: Path, labels: Sequence[str], force: bool = False) -> Iterator[Table]:
+def open_table(path: Path, labels: Sequence[str], force: bool = False) -> Iterator[Table]:
     """A CSV or Parquet file, by its suffix. It has its name once the block has ended without an error, and not before.
 
     Args:
@@ -73,7 +73,7 @@ class _CsvTable:
         self._writer, self._labels = writer, labels
         writer.writerow((*CSV_HEADER, "error"))
 
-    def write(self, sources: Sequence[str], answers: Answers) -> None:
+    def write(self, sources: Sequence[str], answers: PredictionBatch) -> None:
         for place, (source, index, confidence) in enumerate(_answered(sources, answers)):
             if index < 0:
                 self._writer.writerow((source, "", "", "", "", answers.errors[place]))
@@ -94,7 +94,7 @@ class _Columns:
     def __init__(self, written: Any, labels: Sequence[str]) -> None:
         self._written, self._labels = written, labels
 
-    def write(self, sources: Sequence[str], answers: Answers) -> None:
+    def write(self, sources: Sequence[str], answers: PredictionBatch) -> None:
         rows = list(_answered(sources, answers))
         self._written.write(
             {
@@ -108,7 +108,7 @@ class _Columns:
         )
 
 
-def _answered(sources: Sequence[str], answers: Answers) -> Iterator[tuple[str, int, float]]:
+def _answered(sources: Sequence[str], answers: PredictionBatch) -> Iterator[tuple[str, int, float]]:
     return zip(sources, answers.indices.tolist(), answers.confidences.tolist(), strict=True)
 
 

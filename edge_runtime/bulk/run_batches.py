@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from edge_runtime.bulk.batches import Chunk, Plan, described
+from edge_runtime.bulk.batches import Chunk, Plan, describe
 from edge_runtime.bulk.results import Table
-from edge_runtime.bulk.worker import Answers, Job, Process, answer, versions
-from edge_runtime.distributed.machines import Alike, TookWorkers
+from edge_runtime.bulk.worker import ChunkPredictor, Job, PredictionBatch, predict_chunk, versions
+from edge_runtime.distributed.machines import Requirements, WorkersLost
 from edge_runtime.errors import DigitsError, MissingPackage
 
-Answered = Iterator[tuple[Chunk, Answers]]
+PredictedChunks = Iterator[tuple[Chunk, PredictionBatch]]
 _PYTHON = "is the same version of edge-digits installed on all machines?"
 
 
@@ -25,7 +25,9 @@ class Tally:
     failed: int = 0
 
 
-def write_all(written: Table, answered: Answered, complain: Callable[[str], object], seen: Callable[[Tally], object]) -> Tally:
+def write_all(
+    written: Table, answered: PredictedChunks, complain: Callable[[str], object], seen: Callable[[Tally], object]
+) -> Tally:
     """Write answers as they come.
 
     Args:
@@ -46,19 +48,19 @@ def write_all(written: Table, answered: Answered, complain: Callable[[str], obje
 
 
 @contextmanager
-def here(job: Job, plan: Plan) -> Iterator[Answered]:
+def run_here(job: Job, plan: Plan) -> Iterator[PredictedChunks]:
     """The pieces of a plan with their answers, in this process.
 
     Raises:
-        DigitsError: as `Process`.
+        DigitsError: as `ChunkPredictor`.
     """
-    with closing(Process(job)) as process:
-        yield ((chunk, process.answer(chunk)) for chunk in plan.chunks())
+    with closing(ChunkPredictor(job)) as predictor:
+        yield ((chunk, predictor.predict(chunk)) for chunk in plan.chunks())
 
 
 @contextmanager
-def by_workers(job: Job, plan: Plan, scheduler: str) -> Iterator[Answered]:
-    """As `here`, from the workers of a dask scheduler. They are sent the model once, and read images themselves.
+def run_on_workers(job: Job, plan: Plan, scheduler: str) -> Iterator[PredictedChunks]:
+    """As `run_here`, from the workers of a dask scheduler. They are sent the model once, and read images themselves.
 
     A few pieces for each worker are asked for at a time. A worker that dies costs its piece a retry; the images of a piece that ends one
     worker after the other could not be used.
@@ -73,12 +75,12 @@ def by_workers(job: Job, plan: Plan, scheduler: str) -> Iterator[Answered]:
     except ModuleNotFoundError as error:
         raise MissingPackage(f"--scheduler needs {error.name}; install it with: pip install '.[distributed]'") from error
 
-    alike = Alike(partial(versions, job.backend), "litert")
+    alike = Requirements(partial(versions, job.backend), "litert")
     shared = replace(job, folder=Path.cwd(), samples=tuple(plan.samples()), versions=alike.versions())
     with connect(alike, scheduler) as client:
         asked = deque[Chunk]()
         calls = _noted(asked, share(client, shared), plan.chunks())
-        yield _matched(asked, outcomes_in_order(client, answer, calls))
+        yield _matched(asked, outcomes_in_order(client, predict_chunk, calls))
 
 
 def _noted(asked: deque[Chunk], job: object, chunks: Iterable[Chunk]) -> Iterator[tuple[object, Chunk]]:
@@ -87,23 +89,23 @@ def _noted(asked: deque[Chunk], job: object, chunks: Iterable[Chunk]) -> Iterato
         yield job, chunk
 
 
-def _matched(asked: deque[Chunk], outcomes: Iterator[object]) -> Answered:
+def _matched(asked: deque[Chunk], outcomes: Iterator[object]) -> PredictedChunks:
     while True:
         try:
             outcome = next(outcomes)
         except StopIteration:
             return
         except DigitsError as error:
-            raise DigitsError(f"{error} (the next images were {described(asked[0])})") from error
+            raise DigitsError(f"{error} (the next images were {describe(asked[0])})") from error
         chunk = asked.popleft()
         yield chunk, _answers(chunk, outcome)
 
 
-def _answers(chunk: Chunk, outcome: object) -> Answers:
-    if isinstance(outcome, TookWorkers):
-        return Answers.failed(len(chunk.sources), f"{described(chunk)}: {outcome}")
+def _answers(chunk: Chunk, outcome: object) -> PredictionBatch:
+    if isinstance(outcome, WorkersLost):
+        return PredictionBatch.failed(len(chunk.sources), f"{describe(chunk)}: {outcome}")
     if isinstance(outcome, DigitsError):
         raise outcome
-    if not isinstance(outcome, Answers):
-        raise DigitsError(f"{described(chunk)}: a worker failed with {type(outcome).__name__}: {outcome}; {_PYTHON}")
+    if not isinstance(outcome, PredictionBatch):
+        raise DigitsError(f"{describe(chunk)}: a worker failed with {type(outcome).__name__}: {outcome}; {_PYTHON}")
     return outcome

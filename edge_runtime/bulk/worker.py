@@ -11,13 +11,13 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.bulk.batches import Chunk, Files
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.bulk.batches import Chunk, FileChunk
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.distributed.machines import difference
 from edge_runtime.errors import DataError, DigitsError, InputError, ModelFileError
-from edge_runtime.inference.classifier import BATCH, Classifier, check_numbers
+from edge_runtime.inference.classifier import BATCH, Classifier, check_finite
 from edge_runtime.inference.interpreter import backend_version, find_backend
-from edge_runtime.inference.out_of_distribution import Likeness, unlike
+from edge_runtime.inference.out_of_distribution import OutOfDistribution, out_of_distribution_warnings
 from edge_runtime.inputs.image_sets import Images, Stored
 from edge_runtime.model.model_file import ModelFile
 from edge_runtime.preprocessing.image_files import Picture
@@ -26,7 +26,7 @@ from edge_runtime.version import __version__
 _BLOCK = 256  # images that are held at a time
 
 
-@record
+@frozen_dataclass
 class Job:
     """How pieces are to be answered.
 
@@ -52,8 +52,8 @@ class Job:
     key: str = field(default_factory=lambda: os.urandom(8).hex())
 
 
-@record
-class Answers:
+@frozen_dataclass
+class PredictionBatch:
     """The answers to a piece of N images.
 
     indices: int64 [N], the class; -1 for an image that could not be used. confidences: float64 [N]; NaN for one that could not be used.
@@ -66,12 +66,12 @@ class Answers:
     errors: Mapping[int, str]
 
     @classmethod
-    def failed(cls, count: int, cause: str) -> "Answers":
+    def failed(cls, count: int, cause: str) -> "PredictionBatch":
         """Of a piece none of whose images could be answered."""
         return cls(np.full(count, -1), np.full(count, np.nan), {}, dict.fromkeys(range(count), cause))
 
 
-class Process:
+class ChunkPredictor:
     """A job, loaded. For one thread at a time."""
 
     def __init__(self, job: Job) -> None:
@@ -91,7 +91,7 @@ class Process:
             raise ModelFileError(f"has another model: SHA-256 {job.model.sha256[:16]}, expected {job.sha256[:16]}")
         self._job = job
         self._classifier = Classifier(job.model, job.threads, job.backend, batch=job.batch)
-        self._likeness = Likeness.of(job.model)
+        self._likeness = OutOfDistribution.of(job.model)
         self._open: tuple[Stored, Images] | None = None
 
     @property
@@ -105,7 +105,7 @@ class Process:
             self._open[1].__exit__(None, None, None)
         self._open = None
 
-    def answer(self, chunk: Chunk) -> Answers:
+    def predict(self, chunk: Chunk) -> PredictionBatch:
         """The answers to a piece; where its file is damaged, none of its images can be used.
 
         Raises:
@@ -115,9 +115,9 @@ class Process:
             parts = [self._block(block) for block in _blocks(self._pictures(chunk))]
         except DataError as error:
             self.close()
-            return Answers.failed(len(chunk.sources), str(error))
+            return PredictionBatch.failed(len(chunk.sources), str(error))
         starts = np.cumsum([0, *(len(part.indices) for part in parts)]).tolist()
-        return Answers(
+        return PredictionBatch(
             np.concatenate([part.indices for part in parts]),
             np.concatenate([part.confidences for part in parts]),
             {start + place: text for start, part in zip(starts, parts, strict=False) for place, text in part.warnings.items()},
@@ -125,14 +125,14 @@ class Process:
         )
 
     def _pictures(self, chunk: Chunk) -> Iterator[Picture | InputError]:
-        if isinstance(chunk, Files):
+        if isinstance(chunk, FileChunk):
             return chunk.pictures(self._job.folder, self._job.threads)
         if self._open is None or self._open[0] != chunk.stored:
             self.close()
             self._open = chunk.stored, chunk.stored.open(self._job.folder)
         return chunk.pictures(self._open[1])
 
-    def _block(self, pictures: list[Picture | InputError]) -> Answers:
+    def _block(self, pictures: list[Picture | InputError]) -> PredictionBatch:
         usable = {place: picture for place, picture in enumerate(pictures) if isinstance(picture, Picture)}
         indices, confidences = np.full(len(pictures), -1), np.full(len(pictures), np.nan)
         warnings = {place: picture.warnings for place, picture in usable.items()}
@@ -141,10 +141,10 @@ class Process:
             places = list(usable)
             indices[places] = found.indices
             confidences[places] = found.scores[np.arange(len(found)), found.indices]
-            check_numbers(confidences[places])
+            check_finite(confidences[places])
             for (place, picture), result in zip(usable.items(), found, strict=True):
-                warnings[place] += unlike(self._likeness, picture.image, result)
-        return Answers(
+                warnings[place] += out_of_distribution_warnings(self._likeness, picture.image, result)
+        return PredictionBatch(
             indices,
             confidences,
             {place: "; ".join(texts) for place, texts in warnings.items() if texts},
@@ -162,24 +162,24 @@ def versions(backend: str | None) -> dict[str, str]:
     return {"edge-digits": __version__, found.package: backend_version(found)}
 
 
-def answer(job: Job, chunk: Chunk) -> Answers:
+def predict_chunk(job: Job, chunk: Chunk) -> PredictionBatch:
     """The answers to a piece, as a worker gives them. The job is loaded with the first one; one piece at a time.
 
     Raises:
-        DigitsError: as `Process`; the message names the worker.
+        DigitsError: as `ChunkPredictor`; the message names the worker.
     """
     with _lock:
         try:
             if job.key not in _loaded:
                 while _loaded:
                     _loaded.popitem()[1].close()
-                _loaded[job.key] = Process(job)
-            return _loaded[job.key].answer(chunk)
+                _loaded[job.key] = ChunkPredictor(job)
+            return _loaded[job.key].predict(chunk)
         except DigitsError as error:
             raise type(error)(f"worker {platform.node()}/{os.getpid()}: {error}") from error
 
 
-_lock, _loaded = Lock(), dict[str, Process]()
+_lock, _loaded = Lock(), dict[str, ChunkPredictor]()
 
 
 def _blocks(pictures: Iterable[Picture | InputError]) -> Iterator[list[Picture | InputError]]:

@@ -18,7 +18,7 @@ from edge_runtime.errors import BadArgument, InputError, ModelFileError
 if TYPE_CHECKING:
     from edge_runtime.bulk.run_batches import Tally
     from edge_runtime.bulk.worker import Job
-    from edge_runtime.classify.predictions import Answer, Answerer
+    from edge_runtime.classify.predictions import Prediction, Predictor
     from edge_runtime.device.tuning import Tuning
     from edge_runtime.explanation import Page
     from edge_runtime.inference.classifier import Classifier
@@ -79,12 +79,12 @@ def classify_command(
         return
     page = explanation_page(explain, force)
     say = _printer(as_json, as_csv, page)
-    answerer, readers = _answerer(model, backend, threads)
+    predictor, readers = _predictor(model, backend, threads)
     if camera is not None:
-        _follow(answerer, camera, say)
+        _follow(predictor, camera, say)
         return
-    at_once = 1 if watch is not None or "-" in words else answerer.at_once
-    failed = _answer(answerer, _blocks(_given(words, watch, page, readers), at_once), say, endless=watch is not None)
+    at_once = 1 if watch is not None or "-" in words else predictor.at_once
+    failed = _answer(predictor, _blocks(_given(words, watch, page, readers), at_once), say, endless=watch is not None)
     if page:
         page.save()
     if failed:
@@ -114,14 +114,14 @@ def _refuse_mixtures(
         raise BadArgument("--explain draws pictures that are given; --watch and --camera have no end")
 
 
-def _printer(as_json: bool, as_csv: bool, page: "Page | None") -> "Callable[[Answer], None]":
+def _printer(as_json: bool, as_csv: bool, page: "Page | None") -> "Callable[[Prediction], None]":
     if as_csv:
         from edge_runtime.bulk.rows import CSV_HEADER
         from edge_runtime.classify.predictions import csv_line
 
         click.echo(csv_line(CSV_HEADER))
 
-    def say(answer: "Answer") -> None:
+    def say(answer: "Prediction") -> None:
         click.echo(answer.as_json() if as_json else answer.as_csv() if as_csv else answer.as_text())
         if page:
             page.add(answer.explain())
@@ -129,13 +129,13 @@ def _printer(as_json: bool, as_csv: bool, page: "Page | None") -> "Callable[[Ans
     return say
 
 
-def _answerer(model: Path | None, backend: str | None, threads: int | None) -> "tuple[Answerer, int]":
+def _predictor(model: Path | None, backend: str | None, threads: int | None) -> "tuple[Predictor, int]":
     """What answers, and how many threads read files."""
-    from edge_runtime.classify.predictions import Answerer
+    from edge_runtime.classify.predictions import Predictor
 
     classifier, readers = _classifier(model, backend, threads)
     warn_of_model(classifier)
-    return Answerer(classifier), readers
+    return Predictor(classifier), readers
 
 
 def _classifier(model: Path | None, backend: str | None, threads: int | None) -> "tuple[Classifier, int]":
@@ -153,9 +153,9 @@ def _classifier(model: Path | None, backend: str | None, threads: int | None) ->
 
 
 def _tuned(model: "ModelFile", backend: "Backend") -> "Tuning | None":
-    from edge_runtime.device.memory import remembered
+    from edge_runtime.device.memory import tuning_folder
 
-    if not remembered().is_dir():
+    if not tuning_folder().is_dir():
         return None
     from edge_runtime.device.tuning import recall
 
@@ -176,16 +176,16 @@ def _job(model: Path | None, backend: str | None, threads: int | None) -> "Job":
 
 def _into_file(words: tuple[str, ...], out: Path, force: bool, scheduler: str | None, job: "Job") -> None:
     from edge_runtime.bulk import run_batches
-    from edge_runtime.bulk.batches import look
-    from edge_runtime.bulk.results import check_suffix, table
+    from edge_runtime.bulk.batches import make_plan
+    from edge_runtime.bulk.results import check_suffix, open_table
     from edge_runtime.common.atomic_files import refuse_to_overwrite
 
     check_suffix(out)
     refuse_to_overwrite(out, force)
-    plan = look(words, sys.stdin.buffer)
-    answered = run_batches.by_workers(job, plan, scheduler) if scheduler else run_batches.here(job, plan)
+    plan = make_plan(words, sys.stdin.buffer)
+    answered = run_batches.run_on_workers(job, plan, scheduler) if scheduler else run_batches.run_here(job, plan)
     progress = _Progress()
-    with table(out, job.model.labels, force) as written, answered as answers:
+    with open_table(out, job.model.labels, force) as written, answered as answers:
         tally = run_batches.write_all(written, answers, _complain, progress)
     click.echo(f"{progress.line(tally)}; written: {out}", err=True)
     if tally.failed:
@@ -228,13 +228,13 @@ def _given(words: tuple[str, ...], watch: Path | None, page: "Page | None", thre
     return items(watched(watch))
 
 
-def _answer(answerer: "Answerer", blocks: "Iterable[list[Item]]", say: "Callable[[Answer], None]", *, endless: bool) -> bool:
+def _answer(predictor: "Predictor", blocks: "Iterable[list[Item]]", say: "Callable[[Prediction], None]", *, endless: bool) -> bool:
     """Say an answer for each picture; whether one of them could not be used. What has no end may be ended with Ctrl-C."""
     failed = False
     try:
         for block in blocks:
             usable = [(item.source, item.picture) for item in block if not isinstance(item.picture, InputError)]
-            answers = iter(answerer.answer_all(usable))
+            answers = iter(predictor.predict_batch(usable))
             for item in block:
                 if isinstance(item.picture, InputError):
                     _complain(str(item.picture))
@@ -260,13 +260,13 @@ def _blocks(found: "Iterable[Item]", most: int) -> "Iterator[list[Item]]":
         yield block
 
 
-def _follow(answerer: "Answerer", camera: str, say: "Callable[[Answer], None]") -> None:
+def _follow(predictor: "Predictor", camera: str, say: "Callable[[Prediction], None]") -> None:
     from edge_runtime.inputs.camera import StableAnswer, frames, usable
     from edge_runtime.preprocessing.image_files import picture_of
 
     stable = StableAnswer()
     with suppress(KeyboardInterrupt):  # how it ends
         for frame in frames(camera):
-            answer = answerer.answer(camera, picture_of(frame))
+            answer = predictor.predict(camera, picture_of(frame))
             if stable.see(answer.result.label, answer.result.confidence, usable=usable(answer.warnings)) is not None:
                 say(answer)

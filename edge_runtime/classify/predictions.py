@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.bulk.rows import csv_cells
-from edge_runtime.common.frozen_dataclass import record
-from edge_runtime.inference.classifier import Classification, Classifier, check_numbers
-from edge_runtime.inference.out_of_distribution import Likeness, unlike
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
+from edge_runtime.inference.classifier import Classification, Classifier, check_finite
+from edge_runtime.inference.out_of_distribution import OutOfDistribution, out_of_distribution_warnings
 from edge_runtime.preprocessing.image_files import Picture
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ INK = 3
 """Which of the steps of a photo is the digit's ink."""
 
 
-@record
-class Answer:
+@frozen_dataclass
+class Prediction:
     """A picture, where it is from, what the model says of it, and what is doubtful about that."""
 
     source: str
@@ -75,7 +75,7 @@ class Answer:
         return panels
 
 
-class Answerer:
+class Predictor:
     """Answers pictures with one model; its judge of what is unlike any digit is loaded with it, where there is one.
 
     Attributes:
@@ -85,31 +85,31 @@ class Answerer:
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
         self.at_once = classifier.batch * classifier.threads
-        self._likeness = Likeness.of(classifier.model)
+        self._likeness = OutOfDistribution.of(classifier.model)
 
-    def answer(self, source: str, picture: Picture) -> Answer:
+    def predict(self, source: str, picture: Picture) -> Prediction:
         """Classify a picture.
 
         Raises:
             ModelFileError: the model answers with NaN or infinite values.
         """
-        return self._said(source, picture, self._classifier.classify(picture.image))
+        return self._prediction(source, picture, self._classifier.classify(picture.image))
 
-    def answer_all(self, named: Sequence[tuple[str, Picture]]) -> list[Answer]:
-        """Classify pictures, each with its source, together; the same as `answer` of each.
+    def predict_batch(self, named: Sequence[tuple[str, Picture]]) -> list[Prediction]:
+        """Classify pictures, each with its source, together; the same as `predict` of each.
 
         Raises:
             ModelFileError: the model answers with NaN or infinite values.
         """
         if len(named) < 2:
-            return [self.answer(*each) for each in named]
+            return [self.predict(*each) for each in named]
         results = self._classifier.classify_batch(np.stack([picture.image for _, picture in named]))
-        return [self._said(*each, result) for each, result in zip(named, results, strict=True)]
+        return [self._prediction(*each, result) for each, result in zip(named, results, strict=True)]
 
-    def _said(self, source: str, picture: Picture, result: Classification) -> Answer:
-        check_numbers(result.confidence)
-        warnings = picture.warnings + unlike(self._likeness, picture.image, result)
-        return Answer(source, picture, result, self._classifier.labels, warnings)
+    def _prediction(self, source: str, picture: Picture, result: Classification) -> Prediction:
+        check_finite(result.confidence)
+        warnings = picture.warnings + out_of_distribution_warnings(self._likeness, picture.image, result)
+        return Prediction(source, picture, result, self._classifier.labels, warnings)
 
 
 def csv_line(cells: tuple[str, ...]) -> str:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from edge_runtime.common.stderr_filter import without_chatter
+from edge_runtime.common.stderr_filter import filter_lines
 
 _TAIL = 4_096
 
@@ -32,6 +32,6 @@ def child_environment(*, talking: bool = False) -> dict[str, str]:
 def last_words(stderr: BinaryIO) -> str:
     """The last line that a child printed into a file and that was not chatter, for the end of a message: " (...)", or nothing."""
     stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - _TAIL))
-    lines = without_chatter(stderr.read()).decode(errors="replace").split("\n")
+    lines = filter_lines(stderr.read()).decode(errors="replace").split("\n")
     text = next((line.strip() for line in reversed(lines) if line.strip()), "")
     return f" ({''.join(letter if letter.isprintable() else ' ' for letter in text[:200])})" if text else ""

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
-def record(kind: type[T]) -> type[T]:
+def frozen_dataclass(kind: type[T]) -> type[T]:
     """Make a class a frozen dataclass: what `dataclass(frozen=True)` gives, but for how its methods come about.
 
     Its fields, in order, are the arguments of the class. Records are equal if they are of one class and all their fields are, can be hashed

@@ -5,12 +5,12 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 
 _Z95 = 1.959963984540054
 
 
-@record
+@frozen_dataclass
 class Accuracy:
     """`correct` of `total` images, with the 95 % Wilson interval in percent."""
 

@@ -34,7 +34,7 @@ def ignore_warnings() -> None:
 
 
 @contextlib.contextmanager
-def quiet_stderr(*, everything: bool = False) -> Iterator[None]:
+def filter_stderr(*, everything: bool = False) -> Iterator[None]:
     """Keep the interpreters' words off stderr for as long as the block runs.
 
     The file descriptor itself is turned away, since it is C++ code that prints. What was no chatter is passed on when the block ends, other
@@ -61,7 +61,7 @@ def quiet_stderr(*, everything: bool = False) -> Iterator[None]:
             os.close(kept)
 
 
-def without_chatter(text: bytes) -> bytes:
+def filter_lines(text: bytes) -> bytes:
     """The lines of a text that are not the interpreters' own."""
     return b"".join(line for line in text.splitlines(keepends=True) if not _CHATTER.match(line))
 
@@ -88,7 +88,7 @@ def _flush() -> None:
 def _pass_on(said: BinaryIO) -> None:
     said.seek(0)
     with open(2, "wb", closefd=False) as stderr, contextlib.suppress(OSError):
-        stderr.write(without_chatter(said.read()))
+        stderr.write(filter_lines(said.read()))
 
 
 @contextlib.contextmanager

@@ -4,6 +4,6 @@ import os
 from pathlib import Path
 
 
-def remembered() -> Path:
+def tuning_folder() -> Path:
     """The folder, which may not be there yet: in the user's cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-digits"

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 
 from edge_runtime.common.child_process import child_environment, last_words, module_command
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.stderr_filter import spool, verbose
 from edge_runtime.errors import DigitsError, MissingPackage
 from edge_runtime.inference.interpreter import BACKENDS, Backend
@@ -25,7 +25,7 @@ LIBRARIES = {"numpy": "numpy", "Pillow": "PIL"}
 """What every answer needs besides an interpreter: packages, each with its module."""
 
 
-@record
+@frozen_dataclass
 class Probe:
     """What became of one interpreter or library.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.intervals import Accuracy
 from edge_runtime.common.json_codec import read_json, to_json
 from edge_runtime.errors import DataError
@@ -21,7 +21,7 @@ _MOST_BYTES = 64 * 2**20
 _HASH = re.compile("[0-9a-f]{64}")
 
 
-@record
+@frozen_dataclass
 class AllImages:
     """What a model made of a whole set of labelled images.
 
@@ -40,7 +40,7 @@ class AllImages:
             raise ValueError(f"a mistake at image {positions[-1]} of {self.accuracy.total}")
 
 
-@record
+@frozen_dataclass
 class Receipt:
     """What `digits verify` found.
 
@@ -96,7 +96,7 @@ class Receipt:
         )
 
 
-@record
+@frozen_dataclass
 class Comparison:
     """Receipts of one model and its golden images.
 

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.device.probes import MISSING, REFUSES, WORKS, WRONG, Probe
 from edge_runtime.device.remedies import INSTALL, LITERT, for_interpreter, for_library, for_model, wheels
 from edge_runtime.device.system import System
@@ -16,7 +16,7 @@ _HOT, _WARM = 80.0, 70.0
 _NOW = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
 
 
-@record
+@frozen_dataclass
 class Finding:
     """One thing that was looked at.
 

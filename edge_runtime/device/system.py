@@ -8,12 +8,12 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 
 PACKAGES = ("numpy", "Pillow", "click", "ai-edge-litert", "tflite-runtime", "tensorflow", "opencv-python", "opencv-python-headless")
 
 
-@record
+@frozen_dataclass
 class System:
     """A device and the Python that runs on it.
 

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.common.atomic_files import write_file
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.json_codec import read_json, to_json
-from edge_runtime.device.memory import remembered
+from edge_runtime.device.memory import tuning_folder
 from edge_runtime.errors import DataError
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.interpreter import Backend, backend_version
@@ -30,7 +30,7 @@ _IMAGES = 400
 _WORTH = 0.03  # a share of the time: what is gained by less is not worth more threads or a larger batch
 
 
-@record
+@frozen_dataclass
 class Timing:
     """One way to classify. nanoseconds: for an image, the median over rounds in which all ways took turns."""
 
@@ -39,7 +39,7 @@ class Timing:
     nanoseconds: int
 
 
-@record
+@frozen_dataclass
 class Tuning:
     """What was found. threads: for single images. batch_threads, batch: for many. timings: of all ways, batch 0 meaning single images."""
 
@@ -111,7 +111,7 @@ def recall(model: ModelFile, backend: Backend) -> Tuning | None:
 
 def _path(model: str, runtime: str) -> Path:
     key = hashlib.sha256(f"{model} {runtime} {device()}".encode()).hexdigest()[:16]
-    return remembered() / f"tuning-{key}.json"
+    return tuning_folder() / f"tuning-{key}.json"
 
 
 def _thread_counts(cores: int) -> list[int]:

@@ -21,7 +21,7 @@ import dask
 from dask.distributed import Client, Future, LocalCluster, as_completed
 from distributed.scheduler import KilledWorker
 
-from edge_runtime.distributed.machines import Alike, TookWorkers
+from edge_runtime.distributed.machines import Requirements, WorkersLost
 from edge_runtime.errors import BadArgument, DigitsError
 
 CONNECT_SECONDS = 20  # until a scheduler answers
@@ -37,7 +37,7 @@ _SETTINGS = {
 
 
 @contextmanager
-def connect(alike: Alike, scheduler: str | None = None, workers: int | None = None) -> Iterator[Client]:
+def connect(alike: Requirements, scheduler: str | None = None, workers: int | None = None) -> Iterator[Client]:
     """A client of the scheduler at `scheduler`, or of one that is started here with a worker process for each core.
 
     Args:
@@ -203,7 +203,7 @@ def _outcome(future: Future) -> Any:
         raise DigitsError("the scheduler has gone or has dropped the work; what is finished stays")
     error = future.exception()
     if isinstance(error, KilledWorker):
-        return TookWorkers(f"took {error.allowed_failures + 1} workers with it, one after the other; is there enough memory?")
+        return WorkersLost(f"took {error.allowed_failures + 1} workers with it, one after the other; is there enough memory?")
     return error if error is not None else future.result()
 
 
@@ -247,7 +247,7 @@ def _silence() -> Iterator[None]:
 
 
 @contextmanager
-def _client(scheduler: str, alike: Alike) -> Iterator[Client]:
+def _client(scheduler: str, alike: Requirements) -> Iterator[Client]:
     try:
         client = Client(scheduler, timeout=CONNECT_SECONDS)
     except OSError as error:

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.errors import DigitsError
 
 
-class TookWorkers(DigitsError):
+class WorkersLost(DigitsError):
     """A piece of work that ended one worker after the other, and was given up."""
 
 
-@record
-class Alike:
+@frozen_dataclass
+class Requirements:
     """What has to be the same everywhere, since results of two versions must not end in one table.
 
     versions: asked here and on each worker, importable there by its name. extra: of edge-digits, that a worker needs.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.pixels import Batch, Image, check_batch, check_image
 from edge_runtime.common.quantization import dequantize, softmax
 from edge_runtime.errors import BadArgument, ModelFileError
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 BATCH = 50
 
 
-@record
+@frozen_dataclass
 class Classifications:
     """The answers to a batch of N images.
 
@@ -283,7 +283,7 @@ def _pool(threads: int) -> "ThreadPoolExecutor":
     return ThreadPoolExecutor(threads)
 
 
-def check_numbers(confidences: float | NDArray[np.float64]) -> None:
+def check_finite(confidences: float | NDArray[np.float64]) -> None:
     """Refuse the answers of a model whose outputs are no numbers; confidences are those of `Classification` or of many.
 
     Raises:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.common.frozen_dataclass import record
-from edge_runtime.common.stderr_filter import ignore_warnings, quiet_stderr
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
+from edge_runtime.common.stderr_filter import filter_stderr, ignore_warnings
 from edge_runtime.errors import BadArgument, MissingPackage, ModelFileError
 
 INSTALL_LINES = (
@@ -16,7 +16,7 @@ INSTALL_LINES = (
 )
 
 
-@record
+@frozen_dataclass
 class Backend:
     """A package that brings an interpreter: `module` holds the class `Interpreter`."""
 
@@ -90,7 +90,7 @@ def make_interpreter(
     options: dict[str, Any] = {"experimental_preserve_all_tensors": True} if preserve else {}
     if reference:
         options["experimental_op_resolver_type"] = importlib.import_module(backend.module).OpResolverType.BUILTIN_REF
-    with quiet_stderr():
+    with filter_stderr():
         try:
             interpreter = interpreter_class(model_content=flatbuffer, num_threads=threads, **options)
             if batch != 1:
@@ -112,7 +112,7 @@ def one_line(error: BaseException) -> str:
 def _import_interpreter(backend: Backend) -> Callable[..., Any]:
     ignore_warnings()
     try:
-        with quiet_stderr():  # TensorFlow says a page
+        with filter_stderr():  # TensorFlow says a page
             return importlib.import_module(backend.module).Interpreter  # type: ignore[no-any-return]
     except Exception as error:  # a runtime built for another numpy fails in several ways: ImportError, AttributeError, SystemError
         raise MissingPackage(_does_not_work(backend, error)) from error

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.json_codec import read_json
 from edge_runtime.common.pixels import SIDE, Image
 from edge_runtime.inference.classifier import Classification
@@ -27,7 +27,7 @@ STEP = 256
 _HALF = SIDE // 2
 
 
-@record
+@frozen_dataclass
 class Calibration:
     """What is known of one model, on validation images.
 
@@ -43,7 +43,7 @@ class Calibration:
     photo_alarms: float
 
 
-@record
+@frozen_dataclass
 class Calibrations:
     """Of each shipped file, by its name, and percent of pictures of several kinds that are none of digits and were told by it."""
 
@@ -51,15 +51,15 @@ class Calibrations:
     told: dict[str, dict[str, float]]
 
 
-@record
-class Likeness:
+@frozen_dataclass
+class OutOfDistribution:
     """Judges the answers of one model. components: float32 [classes, 1 + K, 196], the mean of each class and K directions from it."""
 
     calibration: Calibration
     components: NDArray[np.float32] = field(repr=False)
 
     @classmethod
-    def of(cls, model: ModelFile) -> "Likeness | None":
+    def of(cls, model: ModelFile) -> "OutOfDistribution | None":
         """The judge for a model; None if it is none of those that the package ships."""
         if model.manifest is None:
             return None
@@ -75,7 +75,9 @@ class Likeness:
             index: the class that was answered.
             logits: float32 [classes].
         """
-        return energy(logits) / self.calibration.energy - misfit(image, self.components[index]) / self.calibration.misfit
+        return (
+            energy(logits) / self.calibration.energy - reconstruction_error(image, self.components[index]) / self.calibration.misfit
+        )
 
     def warnings(self, image: Image, index: int, logits: NDArray[np.float32]) -> tuple[str, ...]:
         """A text if the image is unlike any digit."""
@@ -84,7 +86,7 @@ class Likeness:
         return (f"unlike any digit seen in training (so are {self.calibration.photo_alarms:.1f} % of photos of digits)",)
 
 
-def unlike(likeness: Likeness | None, image: Image, result: Classification) -> tuple[str, ...]:
+def out_of_distribution_warnings(likeness: OutOfDistribution | None, image: Image, result: Classification) -> tuple[str, ...]:
     """A text if the image, uint8 [28, 28], is unlike any digit; none where no judge of the model is known."""
     return likeness.warnings(image, result.index, result.logits) if likeness else ()
 
@@ -95,13 +97,13 @@ def energy(logits: NDArray[np.float32]) -> float:
     return largest + float(np.log(np.exp(logits.astype(np.float64) - largest).sum()))
 
 
-def misfit(image: Image, components: NDArray[np.float32]) -> float:
+def reconstruction_error(image: Image, components: NDArray[np.float32]) -> float:
     """The length of what a class's principal components leave over of an image of length 1, squared; 0 to about 1."""
-    rest = halved(image) - components[0]
+    rest = downsample(image) - components[0]
     return float(rest @ rest - np.square(components[1:] @ rest).sum())
 
 
-def halved(image: Image) -> NDArray[np.float32]:
+def downsample(image: Image) -> NDArray[np.float32]:
     """An image, uint8 [28, 28], as 14x14 means, float32 [196], of length 1."""
     small = image.reshape(_HALF, 2, _HALF, 2).mean(axis=(1, 3), dtype=np.float32).ravel()
     return np.asarray(small / max(float(np.linalg.norm(small)), 1e-6))

@@ -14,7 +14,7 @@ from typing import IO
 
 import numpy as np
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.pixels import SIDE, Batch
 from edge_runtime.errors import DataError, InputError
 from edge_runtime.preprocessing.image_files import Picture
@@ -25,7 +25,7 @@ _AT_ONCE = 1_024
 _UNREADABLE = (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, SyntaxError)
 
 
-@record
+@frozen_dataclass
 class _Header:
     shape: tuple[int, ...]
     fortran: bool

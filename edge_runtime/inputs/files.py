@@ -6,7 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.errors import ImageError, InputError
 from edge_runtime.inputs.image_sets import Stored, find_stored, is_stored
 from edge_runtime.preprocessing.image_files import SUFFIXES, Picture, image_names, read_picture
@@ -20,7 +20,7 @@ Given = TypeVar("Given")
 Found = TypeVar("Found")
 
 
-@record
+@frozen_dataclass
 class Names:
     """Files by their names in a folder."""
 
@@ -31,7 +31,7 @@ class Names:
         return (self.folder / name for name in self.names)
 
 
-@record
+@frozen_dataclass
 class Item:
     """A picture with the name that its answer goes by, or why it could not be used."""
 

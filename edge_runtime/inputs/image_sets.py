@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.errors import DataError, InputError
 from edge_runtime.preprocessing.image_files import Picture
 
@@ -27,7 +27,7 @@ class Images(AbstractContextManager["Images", None], Protocol):
         ...
 
 
-@record
+@frozen_dataclass
 class Stored:
     """A file of `count` images. word: as it was given. name: of the array or column; None for the only one that fits."""
 

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 
 
 class DamagedFlatBuffer(ValueError):
     """An offset or a length points outside the file."""
 
 
-@record
+@frozen_dataclass
 class Table:
     """A table at `position` of `data`. Fields are numbered in the order of the schema, from 0."""
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.errors import ModelFileError
 from edge_runtime.model.builtin_operators import OPERATOR_NAMES
 from edge_runtime.model.flatbuffer import DamagedFlatBuffer, Table
@@ -43,7 +43,7 @@ _MOST_DIMENSIONS = 8
 _LEFT_OUT = -1  # an input that an operator can do without, such as a bias
 
 
-@record
+@frozen_dataclass
 class Tensor:
     """One tensor of a graph.
 
@@ -61,7 +61,7 @@ class Tensor:
     payload_bytes: int
 
 
-@record
+@frozen_dataclass
 class Operator:
     """One operator of a graph, by the schema's name; a custom one (Flex included) by its own."""
 
@@ -70,7 +70,7 @@ class Operator:
     custom: bool
 
 
-@record
+@frozen_dataclass
 class Graph:
     """The first subgraph of a TFLite model, in the order of execution.
 

@@ -4,12 +4,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.model.manifest import Comparison, Manifest
 from edge_runtime.model.model_file import ModelFile, operator_specs, tensor_spec
 
 
-@record
+@frozen_dataclass
 class Runtimes:
     """Where a model is proven to run.
 

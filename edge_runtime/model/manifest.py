@@ -5,14 +5,14 @@ docs/model-file.md describes every field. Reading checks every JSON type (edge_r
 
 from typing import Any
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.intervals import Accuracy
 from edge_runtime.common.pixels import BACKGROUND, INK, SIDE
 
 FORMAT_VERSION = 1
 
 
-@record
+@frozen_dataclass
 class PixelContract:
     """How an image is given: always the contract of edge_runtime.common.pixels."""
 
@@ -22,7 +22,7 @@ class PixelContract:
     ink: int = INK
 
 
-@record
+@frozen_dataclass
 class TensorSpec:
     """An input or output tensor: dtype, shape with a batch of 1, and for integers (value - zero_point) * scale = real number."""
 
@@ -32,7 +32,7 @@ class TensorSpec:
     zero_point: int
 
 
-@record
+@frozen_dataclass
 class FlatBufferSpec:
     """The part of the file that interpreters read: its first `bytes` bytes, and their SHA-256."""
 
@@ -40,7 +40,7 @@ class FlatBufferSpec:
     sha256: str
 
 
-@record
+@frozen_dataclass
 class OperatorSpec:
     """How often an operator occurs in the graph, and in which version."""
 
@@ -49,7 +49,7 @@ class OperatorSpec:
     count: int
 
 
-@record
+@frozen_dataclass
 class Tolerance:
     """How far another machine's output may lie from the recorded one: in output steps (integer outputs) or in logits (float)."""
 
@@ -57,7 +57,7 @@ class Tolerance:
     unit: str
 
 
-@record
+@frozen_dataclass
 class Comparison:
     """A quantised model against the float model on the same images. Drops are in percentage points, positive where accuracy was lost."""
 
@@ -73,7 +73,7 @@ class Comparison:
     class_drops: tuple[float, ...]
 
 
-@record
+@frozen_dataclass
 class Verdict:
     """Of the accuracy gate, on the test images: passed if the upper bound of the drop is within `max_drop` points."""
 
@@ -82,7 +82,7 @@ class Verdict:
     reason: str
 
 
-@record
+@frozen_dataclass
 class Origin:
     """Where the file came from. `training` is what training.json says in short; empty for a model that was trained elsewhere."""
 
@@ -94,7 +94,7 @@ class Origin:
     command: str
 
 
-@record
+@frozen_dataclass
 class Manifest:
     """Everything that a self-describing model file says about itself."""
 

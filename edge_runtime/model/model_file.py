@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.json_codec import from_json, to_json
 from edge_runtime.common.pixels import SIDE
 from edge_runtime.errors import InputError, ModelFileError
@@ -39,7 +39,7 @@ _MOST_FILE_BYTES = 256 * 2**20
 _MOST_GOLDEN_BYTES = 16 * 2**20  # of one array, unpacked: twenty thousand images
 
 
-@record
+@frozen_dataclass
 class Golden:
     """Images with the outputs that they must give.
 
@@ -53,7 +53,7 @@ class Golden:
     outputs: NDArray[Any]
 
 
-@record
+@frozen_dataclass
 class ModelFile:
     """A model file that passed every check. `manifest` is None for a plain .tflite, which comes without any proof."""
 

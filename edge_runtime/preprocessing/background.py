@@ -5,9 +5,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.preprocessing.connected_components import find_components
-from edge_runtime.preprocessing.resampling import grown, reduce, resize
+from edge_runtime.preprocessing.resampling import enlarge, reduce, resize
 
 Floats = NDArray[np.float32]
 
@@ -31,7 +31,7 @@ DARKEST = 12.0
 """Grey level below which a ground counts as black: contrasts are not divided by less."""
 
 
-@record
+@frozen_dataclass
 class Contrast:
     """How much ink is where.
 
@@ -43,7 +43,7 @@ class Contrast:
     light: bool
 
 
-def ground_of(grey: Floats) -> Floats:
+def estimate_background(grey: Floats) -> Floats:
     """The brightness of bare ground at each pixel, float32 [H, W]: light and shadow without the ink.
 
     A median over large windows of a much reduced image passes over strokes, dark or light, but blunts the corners of shadows. So the cells
@@ -54,14 +54,14 @@ def ground_of(grey: Floats) -> Floats:
     cell = math.ceil(max(grey.shape) / CELLS)
     cells = reduce(grey, cell)
     first = _median(cells, WINDOW)
-    bare = ~grown(np.abs(_difference(cells, first)) >= INKY)
+    bare = ~enlarge(np.abs(_difference(cells, first)) >= INKY)
     reach = math.ceil(NEAR * min(cells.shape))
     share = _window_means(bare.astype(np.float32), reach)
     means = np.divide(_window_means(cells * bare, reach), share, out=first.copy(), where=share > 0.01)
     return resize(_median(np.where(bare, cells, means), SMALL_WINDOW), grey.shape, cell)
 
 
-def contrast_of(grey: Floats, ground: Floats, light: bool | None = None) -> Contrast:
+def estimate_contrast(grey: Floats, ground: Floats, light: bool | None = None) -> Contrast:
     """Ink as a contrast with its ground, which light and shadow leave alone. Whether it is light is looked at, if it is not known.
 
     Light falls on ink as on paper, so a pixel divided by its ground tells what is there (E. H. Land, J. J. McCann, "Lightness and retinex
@@ -69,12 +69,12 @@ def contrast_of(grey: Floats, ground: Floats, light: bool | None = None) -> Cont
     """
     if light is None:
         factor = -(-max(grey.shape) // COARSE)
-        light = is_light(_inside(_difference(reduce(grey, factor), reduce(ground, factor))))
+        light = is_light_on_dark(_inside(_difference(reduce(grey, factor), reduce(ground, factor))))
     difference = _difference(grey, ground)
     return Contrast(difference if light else -difference, light)
 
 
-def is_light(difference: Floats) -> bool:
+def is_light_on_dark(difference: Floats) -> bool:
     """Whether ink is lighter than its ground, from contrasts of either sign.
 
     Ink is rare and far from its ground, so it decides the sign of the third moment, to which noise of both signs adds nothing. Contrasts
@@ -107,9 +107,9 @@ def _difference(grey: Floats, ground: Floats) -> Floats:
 
 def _inside(difference: Floats) -> Floats:
     """Differences without those of thick things (three pixels) that hang together with the border: the table, a scanner's frame."""
-    thick = ~grown(np.abs(difference) < INKY)
+    thick = ~enlarge(np.abs(difference) < INKY)
     found = find_components(thick, difference)
-    return np.where(grown(found.mask(np.flatnonzero(found.at_edge))), np.float32(0), difference)
+    return np.where(enlarge(found.mask(np.flatnonzero(found.at_edge))), np.float32(0), difference)
 
 
 def _median(cells: Floats, share: float) -> Floats:

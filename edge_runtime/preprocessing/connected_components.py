@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 
 
-@record
+@frozen_dataclass
 class Components:
     """The connected parts of a mask: pixels that touch at a side or a corner. N may be 0.
 

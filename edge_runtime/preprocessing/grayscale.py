@@ -31,7 +31,7 @@ _TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
 }
 
 
-def grey_of(pixels: Any, longest: int = LONGEST, step: int | None = None) -> Floats:
+def to_grayscale(pixels: Any, longest: int = LONGEST, step: int | None = None) -> Floats:
     """Grey levels, float32 [h, w], 0 = black to 255 = white, at most `longest` pixels along the longer side.
 
     Colours weigh as in ITU-R BT.601. What is transparent becomes white where what is visible is dark, and black where it is light.
@@ -47,7 +47,7 @@ def grey_of(pixels: Any, longest: int = LONGEST, step: int | None = None) -> Flo
     """
     _check(pixels)
     channels = pixels.reshape(*pixels.shape[:2], -1)
-    factor = step or reduction(pixels.shape, longest)
+    factor = step or reduction_factor(pixels.shape, longest)
     strips = [channels[top:bottom] for top, bottom in strips_of(len(pixels), pixels.shape[1], factor)]
     if channels.shape[2] in OPAQUE:
         return np.concatenate([reduce(_brightness(strip), factor) for strip in strips])
@@ -57,12 +57,12 @@ def grey_of(pixels: Any, longest: int = LONGEST, step: int | None = None) -> Flo
     return np.asarray(shown + (1 - seen) * np.float32(ground))
 
 
-def reduction(shape: tuple[int, ...], longest: int) -> int:
+def reduction_factor(shape: tuple[int, ...], longest: int) -> int:
     """Pixels of a picture, [H, W, ...], to one of the picture that it is reduced to."""
     return -(-max(shape[:2]) // longest)
 
 
-def upright(pixels: NDArray[Any], orientation: Any) -> NDArray[Any]:
+def apply_orientation(pixels: NDArray[Any], orientation: Any) -> NDArray[Any]:
     """Pixels [H, W, ...] the way up that the camera was held. Numbers: the tag Orientation of Exif 2.32 (JEITA CP-3451), 1 for as it is."""
     turn = _TURNS.get(orientation)
     return turn(pixels) if turn else pixels

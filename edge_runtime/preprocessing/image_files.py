@@ -15,11 +15,11 @@ import PIL.Image
 from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.pixels import SIDE, Image
 from edge_runtime.errors import ImageError
-from edge_runtime.preprocessing.grayscale import LONGEST, MOST_PIXELS, grey_of, strips_of, upright
-from edge_runtime.preprocessing.warnings import FAINT, that_hold
+from edge_runtime.preprocessing.grayscale import LONGEST, MOST_PIXELS, apply_orientation, strips_of, to_grayscale
+from edge_runtime.preprocessing.warnings import FAINT, active_warnings
 
 if TYPE_CHECKING:
     from edge_runtime.preprocessing.pipeline import Photo
@@ -38,7 +38,7 @@ BLANK = 10
 """Grey levels between the darkest and the lightest pixel of a 28x28 picture below which nothing is on it."""
 
 
-@record
+@frozen_dataclass
 class Picture:
     """An image in the pixel contract, uint8 [28, 28], and what its owner should know about it.
 
@@ -63,7 +63,7 @@ def read_picture(path: Path | str, stream: BinaryIO | None = None, most_pixels: 
 
 
 def picture_of(pixels: NDArray[Any]) -> Picture:
-    """A picture in the pixel contract, of pixels as `grey_of` takes them, upright: as `read_picture` does.
+    """A picture in the pixel contract, of pixels as `to_grayscale` takes them, upright: as `read_picture` does.
 
     Raises:
         ImageError: it is no such array.
@@ -73,7 +73,7 @@ def picture_of(pixels: NDArray[Any]) -> Picture:
 
         photo = read_photo(pixels)
         return Picture(photo.image, photo.warnings, photo)
-    image = np.rint(grey_of(pixels)).astype(np.uint8)
+    image = np.rint(to_grayscale(pixels)).astype(np.uint8)
     border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     light = bool(np.count_nonzero(border > 127) > LIGHT * border.size)
     if light:
@@ -84,7 +84,7 @@ def picture_of(pixels: NDArray[Any]) -> Picture:
         f"faint: the ink differs from the paper by {levels} of 255 grey levels": BLANK <= levels < FAINT,
         "inverted: the border is light, so it was read as dark ink on light ground": light,
     }
-    return Picture(image, that_hold(found))
+    return Picture(image, active_warnings(found))
 
 
 def png_bytes(image: NDArray[np.uint8]) -> bytes:
@@ -126,7 +126,7 @@ def _is_image(name: str) -> bool:
 def read_pixels(
     path: Path | str, stream: BinaryIO | None = None, most_pixels: int = MOST_PIXELS, longest: int = LONGEST
 ) -> tuple[NDArray[Any], float]:
-    """Pixels as `grey_of` takes them, upright, at most `longest` along the longer side; and how many of the file's one of them is long.
+    """Pixels as `to_grayscale` takes them, upright, the longer side at most `longest`; and the factor by which they were reduced.
 
     Raises:
         ImageError: as `read_picture`.
@@ -139,7 +139,7 @@ def read_pixels(
         if opened.width * opened.height * _bytes_a_pixel(opened) > MOST_BYTES:
             raise ImageError(f"{path}: {opened.width}x{opened.height} pixels of this kind take too much memory; save it as PNG")
         size = max(opened.size)
-        pixels = upright(_reduced(opened, longest), _orientation(opened))
+        pixels = apply_orientation(_reduced(opened, longest), _orientation(opened))
         return pixels, size / max(pixels.shape[:2])
 
 

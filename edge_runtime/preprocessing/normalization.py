@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.common.pixels import INK, SIDE, Image
-from edge_runtime.preprocessing.resampling import grown, weights
+from edge_runtime.preprocessing.resampling import enlarge, weights
 
 Floats = NDArray[np.float32]
 
@@ -25,7 +25,7 @@ STEEPNESS = 1.5
 MARGIN = 2
 
 
-def cut_out(ink: Floats, box: tuple[int, int, int, int], mask: NDArray[np.bool_]) -> Floats:
+def crop(ink: Floats, box: tuple[int, int, int, int], mask: NDArray[np.bool_]) -> Floats:
     """The strokes alone, float32: 0 = paper, 1 = full ink; 80 pixels along the longer side of their box, and a margin.
 
     Args:
@@ -34,21 +34,21 @@ def cut_out(ink: Floats, box: tuple[int, int, int, int], mask: NDArray[np.bool_]
         mask: bool, of the box: which of it to cut out.
     """
     top, left, bottom, right = box
-    own = grown(grown(np.pad(mask, 2 * MARGIN)))[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    own = enlarge(enlarge(np.pad(mask, 2 * MARGIN)))[MARGIN:-MARGIN, MARGIN:-MARGIN]
     crop = np.pad(ink, MARGIN)[top : bottom + 2 * MARGIN, left : right + 2 * MARGIN] * own
     step = max(bottom - top, right - left) / (BOX * FINE)
     down, across = (weights(int(count / step) + 1, (step - 1) / 2, step, count) for count in crop.shape)
     fine: Floats = np.asarray(down @ crop @ across.T, np.float32)
-    return steepened(fine / _full(fine))
+    return steepen(fine / _full(fine))
 
 
-def in_form(ink: Floats, box: tuple[int, int, int, int], mask: NDArray[np.bool_]) -> tuple[Image, Floats]:
-    """The strokes in MNIST's form, uint8 [28, 28], and as they were before they were made so small. Arguments as of `cut_out`."""
-    fine = with_usual_width(cut_out(ink, box, mask))
+def normalize(ink: Floats, box: tuple[int, int, int, int], mask: NDArray[np.bool_]) -> tuple[Image, Floats]:
+    """The strokes in MNIST's form, uint8 [28, 28], and as they were before they were made so small. Arguments as of `crop`."""
+    fine = normalize_stroke_width(crop(ink, box, mask))
     return centre(fit(fine)), fine
 
 
-def steepened(fine: Floats) -> Floats:
+def steepen(fine: Floats) -> Floats:
     """Steeper edges, where half of full ink stays what it is: MNIST's strokes are full nearly up to their edges."""
     return np.asarray(((fine - 0.5) * STEEPNESS + 0.5).clip(0, 1))
 
@@ -67,15 +67,15 @@ def stroke_width(ink: Floats) -> float:
     return 2 * float(ink.sum()) / edge if edge else 0.0
 
 
-def with_usual_width(fine: Floats) -> Floats:
+def normalize_stroke_width(fine: Floats) -> Floats:
     """Strokes as wide as most of MNIST's will be when the box has 20 pixels; those that will be are left as they are."""
     width, longest = stroke_width(fine), max(_box(fine).shape)
     wanted = np.clip(width * BOX / longest, *WIDTHS)
     # Both the strokes and the box grow by twice the amount: (width + 2 amount) BOX / (longest + 2 amount) = wanted
-    return thickened(fine, (wanted * longest - BOX * width) / (2 * (BOX - wanted)))
+    return thicken(fine, (wanted * longest - BOX * width) / (2 * (BOX - wanted)))
 
 
-def thickened(fine: Floats, amount: float) -> Floats:
+def thicken(fine: Floats, amount: float) -> Floats:
     """Strokes with each edge `amount` pixels further out, or further in if it is negative; the image grows as they do.
 
     Greyscale dilation and erosion by octagons: J. Serra, "Image analysis and mathematical morphology", Academic Press 1982. What is left of

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.preprocessing.connected_components import find_components
-from edge_runtime.preprocessing.resampling import grown, reduce
+from edge_runtime.preprocessing.resampling import enlarge, reduce
 
 Floats = NDArray[np.float32]
 
@@ -22,7 +22,7 @@ LEAST_RATIO = 1.5
 """How much brighter it is, just inside its edge, than the table is just outside."""
 
 
-def find_sheet(grey: Floats) -> tuple[int, int, int, int] | None:
+def find_page(grey: Floats) -> tuple[int, int, int, int] | None:
     """Top, left, bottom and right of a sheet that has table all around it.
 
     Bright and dark are parted as by N. Otsu, "A threshold selection method from gray-level histograms", IEEE SMC 9 (1979). A sheet is a
@@ -59,12 +59,12 @@ def otsu_threshold(values: Floats) -> float:
 
 def _edge_ratio(cells: Floats, mask: NDArray[np.bool_]) -> float:
     """The brightness of cells a step inside the edge of a mask to that of cells a step outside."""
-    larger = grown(mask)
-    inside, outside = _shrunk(mask) & ~_shrunk(_shrunk(mask)), grown(larger) & ~larger
+    larger = enlarge(mask)
+    inside, outside = _shrunk(mask) & ~_shrunk(_shrunk(mask)), enlarge(larger) & ~larger
     if not inside.any() or not outside.any():
         return 0.0
     return float(np.median(cells[inside]) / max(float(np.median(cells[outside])), 1.0))
 
 
 def _shrunk(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return ~grown(~mask)
+    return ~enlarge(~mask)

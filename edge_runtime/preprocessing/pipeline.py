@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.pixels import SIDE, Image
-from edge_runtime.preprocessing.background import contrast_of, ground_of
-from edge_runtime.preprocessing.grayscale import LONGEST, OPAQUE, grey_of, reduction
-from edge_runtime.preprocessing.normalization import BOX, FINE, in_form
-from edge_runtime.preprocessing.page_crop import find_sheet
+from edge_runtime.preprocessing.background import estimate_background, estimate_contrast
+from edge_runtime.preprocessing.grayscale import LONGEST, OPAQUE, reduction_factor, to_grayscale
+from edge_runtime.preprocessing.normalization import BOX, FINE, normalize
+from edge_runtime.preprocessing.page_crop import find_page
 from edge_runtime.preprocessing.resampling import reduce
 from edge_runtime.preprocessing.ruled_lines import remove_lines
 from edge_runtime.preprocessing.segmentation import Strokes, find_digit
-from edge_runtime.preprocessing.warnings import warnings_of
+from edge_runtime.preprocessing.warnings import photo_warnings
 
 Floats = NDArray[np.float32]
 
@@ -32,7 +32,7 @@ LARGE = BOX * FINE
 """Pixels of a digit's longer side from which on a finer picture of it would tell no more: they are what its form is made of."""
 
 
-@record
+@frozen_dataclass
 class Ink:
     """The ink of a picture, parted from its paper.
 
@@ -50,7 +50,7 @@ class Ink:
     place: tuple[int, int]
 
 
-@record
+@frozen_dataclass
 class Photo(Ink):
     """A photo's digit in the pixel contract, and every step on the way to it.
 
@@ -65,7 +65,7 @@ class Photo(Ink):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is doubtful about it, in words; each begins with a word for its kind and a colon."""
-        return warnings_of(self.strokes, self.ground, self.light)
+        return photo_warnings(self.strokes, self.ground, self.light)
 
     @property
     def steps(self) -> tuple[tuple[str, NDArray[np.uint8]], ...]:
@@ -83,12 +83,12 @@ class Photo(Ink):
 
 
 def find_ink(pixels: Any, longest: int = LONGEST) -> Ink:
-    """Part the ink of a photo from its paper, light and shadow, and the paper's lines. Arguments and errors as of `grey_of`."""
-    whole = grey_of(pixels, longest)
-    top, left, bottom, right = find_sheet(whole) or (0, 0, *whole.shape)
+    """Part the ink of a photo from its paper, light and shadow, and the paper's lines. Arguments and errors as of `to_grayscale`."""
+    whole = to_grayscale(pixels, longest)
+    top, left, bottom, right = find_page(whole) or (0, 0, *whole.shape)
     grey = whole[top:bottom, left:right]
-    ground = ground_of(grey)
-    contrast = contrast_of(grey, ground)
+    ground = estimate_background(grey)
+    contrast = estimate_contrast(grey, ground)
     return Ink(
         (whole.shape[0], whole.shape[1]), grey, ground, contrast.ink, remove_lines(contrast.ink), contrast.light, (top, left)
     )
@@ -100,7 +100,7 @@ def read_photo(pixels: Any) -> Photo:
     The finer picture is of what is around the digit; of all, where nothing is seen in the coarse one.
 
     Args:
-        pixels: as `grey_of` takes them: [H, W] or [H, W, channels], upright.
+        pixels: as `to_grayscale` takes them: [H, W] or [H, W, channels], upright.
 
     Raises:
         ImageError: it is no such array.
@@ -122,11 +122,11 @@ def _closer(pixels: NDArray[Any], coarse: Ink, seen: Strokes | None) -> Photo | 
     if seen is None or (pixels.ndim == 3 and pixels.shape[2] not in OPAQUE):  # what is transparent is judged by all of the picture
         return None
     around = _surroundings(pixels.shape, coarse, seen)
-    step = reduction(pixels.shape, LONGEST)
+    step = reduction_factor(pixels.shape, LONGEST)
     place = around[0] // step, around[1] // step
-    grey = grey_of(pixels[around[0] : around[2], around[1] : around[3]], step=step)
-    ground = ground_of(grey)
-    contrast = contrast_of(grey, ground, coarse.light)
+    grey = to_grayscale(pixels[around[0] : around[2], around[1] : around[3]], step=step)
+    ground = estimate_background(grey)
+    contrast = estimate_contrast(grey, ground, coarse.light)
     height, width = (-(-side // step) for side in pixels.shape[:2])
     found = Ink((height, width), grey, ground, contrast.ink, remove_lines(contrast.ink), contrast.light, place)
     strokes = find_digit(found.ink)
@@ -137,7 +137,7 @@ def _closer(pixels: NDArray[Any], coarse: Ink, seen: Strokes | None) -> Photo | 
 
 def _surroundings(shape: tuple[int, ...], coarse: Ink, seen: Strokes) -> tuple[int, int, int, int]:
     """Top, left, bottom and right of the pixels around a digit that tell its ground, within the sheet that it was seen on."""
-    coarse_step, step = reduction(shape, COARSE), reduction(shape, LONGEST)
+    coarse_step, step = reduction_factor(shape, COARSE), reduction_factor(shape, LONGEST)
     top, left, bottom, right = (coarse_step * side for side in seen.box)
     margin = max(AROUND * max(bottom - top, right - left), LEAST_AROUND * step)
     low, high = [], []
@@ -155,7 +155,7 @@ def _in_form(found: Ink, strokes: Strokes | None) -> Photo:
         blank = np.zeros((SIDE, SIDE), np.uint8)
         return Photo(**vars(found), image=blank, strokes=None, fine=blank.astype(np.float32))
     top, left, bottom, right = strokes.box
-    image, fine = in_form(found.ink, strokes.box, strokes.mask[top:bottom, left:right])
+    image, fine = normalize(found.ink, strokes.box, strokes.mask[top:bottom, left:right])
     return Photo(**vars(found), image=image, strokes=strokes, fine=fine)
 
 

@@ -53,7 +53,7 @@ def weights(length: int, start: float, step: float, count: int, *, clamp: bool =
     return np.asarray(covered.clip(0) / step, np.float32)
 
 
-def grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def enlarge(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """A mask with all pixels that touch it at a side or a corner: bool [H, W]."""
     padded = np.pad(mask, 1)
     rows = padded[:-2] | padded[1:-1] | padded[2:]

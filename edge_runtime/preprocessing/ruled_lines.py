@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.preprocessing.background import spread
 from edge_runtime.preprocessing.resampling import reduce, row_means
 
@@ -155,7 +155,7 @@ def _without_level_lines(ink: Floats, full: float) -> Floats:
     return cleaned[outside:-outside]
 
 
-@record
+@frozen_dataclass
 class Ways:
     """Where lines go: the row of each at the picture's middle column, and its slope; float [lines]."""
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.preprocessing.background import spread
 from edge_runtime.preprocessing.connected_components import Components, find_components
 
@@ -29,7 +29,7 @@ AT_EDGE = 0.01
 """What ink that touches the border counts: it may be the table, a shadow or a scanner's frame."""
 
 
-@record
+@frozen_dataclass
 class Strokes:
     """A digit on the page.
 
@@ -63,17 +63,17 @@ def find_digit(ink: Floats) -> Strokes | None:
 
 def find_pieces(ink: Floats) -> tuple[Components, float] | None:
     """All that stands out from the noise, in pieces that hang together, and the contrast of the heaviest of them; None if nothing does."""
-    smooth = smoothed(ink)
-    least = max(OVER_NOISE * spread(smooth), LEAST_INK)
-    parts = find_components(smooth > least, (smooth - least) ** 2)
+    smoothed = smooth(ink)
+    least = max(OVER_NOISE * spread(smoothed), LEAST_INK)
+    parts = find_components(smoothed > least, (smoothed - least) ** 2)
     if not len(parts):
         return None
-    contrast = _contrast(smooth, parts, _heaviest(parts))
+    contrast = _contrast(smoothed, parts, _heaviest(parts))
     # Where two threshold values are wanted, a low one to find ink and a higher one for its outline: J. Canny, IEEE PAMI 8 (1986).
-    return find_components(smooth > max(least, STROKE * contrast), smooth), contrast
+    return find_components(smoothed > max(least, STROKE * contrast), smoothed), contrast
 
 
-def smoothed(ink: Floats) -> Floats:
+def smooth(ink: Floats) -> Floats:
     """Each pixel with its eight neighbours, weighted 1 2 1 down and across; the border is repeated."""
     padded = np.pad(ink, 1, mode="edge")
     rows = padded[:-2] + 2 * padded[1:-1] + padded[2:]

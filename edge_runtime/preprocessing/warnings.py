@@ -15,7 +15,7 @@ SMALL = 12
 """Pixels that a digit should have along its longer side, once the photo is reduced."""
 
 
-def warnings_of(strokes: "Strokes | None", ground: NDArray[np.float32], light: bool) -> tuple[str, ...]:
+def photo_warnings(strokes: "Strokes | None", ground: NDArray[np.float32], light: bool) -> tuple[str, ...]:
     """What is doubtful about the digit that was found; each text begins with a word for its kind and a colon."""
     if strokes is None:
         return ("blank: no ink stands out from the paper",)
@@ -31,9 +31,9 @@ def warnings_of(strokes: "Strokes | None", ground: NDArray[np.float32], light: b
         "touches the edge: the digit may be cut off": strokes.cut,
         "inverted: it was read as light ink on dark ground": light,
     }
-    return that_hold(found)
+    return active_warnings(found)
 
 
-def that_hold(found: Mapping[str, bool]) -> tuple[str, ...]:
+def active_warnings(found: Mapping[str, bool]) -> tuple[str, ...]:
     """The texts that are true."""
     return tuple(text for text, holds in found.items() if holds)

@@ -6,10 +6,10 @@ from dataclasses import field
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.pixels import Image
 from edge_runtime.preprocessing.connected_components import Components
-from edge_runtime.preprocessing.normalization import in_form
+from edge_runtime.preprocessing.normalization import normalize
 from edge_runtime.preprocessing.segmentation import NEAR, find_pieces
 
 Floats = NDArray[np.float32]
@@ -33,7 +33,7 @@ FAR = 4.0
 """Heights that the next digit of a line is away at most."""
 
 
-@record
+@frozen_dataclass
 class Mark:
     """What may be a digit. box: top, left, bottom, right, the latter just outside; mask: bool, of the box; cut: it touches the border."""
 
@@ -58,7 +58,7 @@ class Mark:
 
     def image(self, ink: Floats) -> Image:
         """The mark in MNIST's form, uint8 [28, 28]. ink: float32, of the page."""
-        return in_form(ink, self.box, self.mask)[0]
+        return normalize(ink, self.box, self.mask)[0]
 
 
 def find_marks(ink: Floats) -> list[list[Mark]]:
@@ -68,10 +68,10 @@ def find_marks(ink: Floats) -> list[list[Mark]]:
         ink: float32 [H, W], contrast with the ground.
     """
     found = find_pieces(ink)
-    return lines_of(_whole(_marks_of(found[0]))) if found else []
+    return group_lines(_whole(_marks_of(found[0]))) if found else []
 
 
-def joined(marks: Iterable[Mark]) -> Mark:
+def merge(marks: Iterable[Mark]) -> Mark:
     """Several marks as one."""
     marks = list(marks)
     top, left = (min(mark.box[side] for mark in marks) for side in (0, 1))
@@ -83,17 +83,17 @@ def joined(marks: Iterable[Mark]) -> Mark:
     return Mark((top, left, bottom, right), mask, any(mark.cut for mark in marks))
 
 
-def parted(mark: Mark, count: int) -> list[Mark]:
+def split_evenly(mark: Mark, count: int) -> list[Mark]:
     """A mark cut from top to bottom into `count` parts of about the same width, across as few strokes as can be; fewer if it is too narrow.
 
     Each cut is the cheapest way down, a column to the left or right a row at most, by dynamic programming: R. Casey, E. Lecolinet, "A
     survey of methods and strategies in character segmentation", IEEE PAMI 18 (1996), section 3.
     """
-    return cut(mark, [number / count for number in range(1, count)], 0.35 / count)
+    return split_at(mark, [number / count for number in range(1, count)], 0.35 / count)
 
 
-def cut(mark: Mark, places: Sequence[float], reach: float) -> list[Mark]:
-    """A mark cut, as `parted` cuts, around these places, shares of its width from left to right, and not further off than `reach`."""
+def split_at(mark: Mark, places: Sequence[float], reach: float) -> list[Mark]:
+    """A mark cut, as `split_evenly` cuts, around these places, shares of its width from left to right, and not further off than `reach`."""
     sides = np.zeros(mark.mask.shape, np.int64)  # how many cuts are left of a pixel
     for place in places:
         way = _cheapest_way(mark.mask, place, reach)
@@ -102,7 +102,7 @@ def cut(mark: Mark, places: Sequence[float], reach: float) -> list[Mark]:
     return [part for part in parts if part is not None]
 
 
-def lines_of(marks: list[Mark]) -> list[list[Mark]]:
+def group_lines(marks: list[Mark]) -> list[list[Mark]]:
     """Marks in reading order. Each goes on with the nearest to its right that shares its height, so lines may be slanted or bent."""
     order = sorted(marks, key=lambda mark: mark.box[1])
     followed: set[int] = set()
@@ -135,7 +135,7 @@ def _marks_of(pieces: Components) -> list[Mark]:
     for stroke in strokes:
         gap, nearest = min(((_gap(body, stroke), number) for number, body in enumerate(bodies)), default=(np.inf, -1))
         if gap <= NEAR * usual:
-            bodies[nearest] = joined([bodies[nearest], stroke])
+            bodies[nearest] = merge([bodies[nearest], stroke])
     return bodies
 
 
@@ -160,7 +160,7 @@ def _whole(marks: list[Mark]) -> list[Mark]:
         above = [other for other in found if _is_above(other, mark, usual)]
         for other in above:
             found.remove(other)
-        found.append(joined([*above, mark]) if above else mark)
+        found.append(merge([*above, mark]) if above else mark)
     return found
 
 

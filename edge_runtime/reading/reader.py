@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.pixels import Image
-from edge_runtime.inference.classifier import Classification, Classifier, check_numbers
-from edge_runtime.inference.out_of_distribution import Likeness
+from edge_runtime.inference.classifier import Classification, Classifier, check_finite
+from edge_runtime.inference.out_of_distribution import OutOfDistribution
 from edge_runtime.preprocessing.pipeline import find_ink
-from edge_runtime.preprocessing.warnings import that_hold
-from edge_runtime.reading.page_layout import Mark, cut, find_marks, joined, parted
+from edge_runtime.preprocessing.warnings import active_warnings
+from edge_runtime.reading.page_layout import Mark, find_marks, merge, split_at, split_evenly
 
 LONGEST = 2048
 """Longer side that pages are reduced to: digits of a hundredth of it are still 20 pixels high."""
@@ -43,7 +43,7 @@ UNSURE = 0.5
 """A digit that is answered with less than this confidence may be another one; of models without a calibration, none."""
 
 
-@record
+@frozen_dataclass
 class Digit:
     """A digit that was read.
 
@@ -57,7 +57,7 @@ class Digit:
     image: Image = field(repr=False)
 
 
-@record
+@frozen_dataclass
 class Reading:
     """What was read.
 
@@ -106,7 +106,7 @@ class Reading:
         return draw_reading(source, self.grey, boxes, self.text.splitlines(), self.doubts)
 
 
-@record
+@frozen_dataclass
 class _Seen:
     """A mark with what the model says of it. sureness: above 0 if it is like a digit, the more the better."""
 
@@ -137,7 +137,7 @@ class Reader:
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
-        self._likeness = Likeness.of(classifier.model)
+        self._likeness = OutOfDistribution.of(classifier.model)
 
     def read(self, pixels: Any, scale: float = 1) -> Reading:
         """Read all digits of a picture.
@@ -161,7 +161,7 @@ class Reader:
             f"left out: {left_out} marks that are like no digit": left_out > 0,
         }
         digits = tuple(tuple(self._digit(seen, found.place, scale) for seen in line) for line in kept)
-        return Reading(digits, that_hold(doubts), found.grey, found.place, scale)
+        return Reading(digits, active_warnings(doubts), found.grey, found.place, scale)
 
     def _line(self, marks: Sequence[Mark], ink: NDArray[np.float32]) -> list[_Seen]:
         """What a line of marks says, with marks parted or joined where that makes better digits of them."""
@@ -183,8 +183,8 @@ class Reader:
         shape = seen.mark.width / seen.mark.height
         if seen.sureness >= 0 and shape < NARROW:
             return [seen]
-        evenly = [parted(seen.mark, count) for count in range(2, max(2, min(MOST_PARTS, round(2 * shape))) + 1)]
-        ways = [*evenly, *(cut(seen.mark, [place], REACH) for place in ASIDE)]
+        evenly = [split_evenly(seen.mark, count) for count in range(2, max(2, min(MOST_PARTS, round(2 * shape))) + 1)]
+        ways = [*evenly, *(split_at(seen.mark, [place], REACH) for place in ASIDE)]
         found = [self._see(marks, ink, "touching: parted from what it touched") if len(marks) > 1 else [] for marks in ways]
         if seen.sureness < 0 or shape >= WIDE:
             aside = [parts for parts in found[len(evenly) :] if _may_be(parts, seen, UPRIGHT_ASIDE, 0.0)]
@@ -198,7 +198,7 @@ class Reader:
         """Two neighbours as one digit, if they are a better one together than by themselves."""
         height = max(left.mark.height, right.mark.height)
         near = right.mark.box[1] - left.mark.box[3] <= TOUCHING * height
-        one = joined([left.mark, right.mark])
+        one = merge([left.mark, right.mark])
         if not near or left.note or right.note or one.width > WIDE * one.height:
             return None
         seen, least = self._see([one], ink)[0], min(left.sureness, right.sureness)
@@ -217,7 +217,7 @@ class Reader:
         ]
 
     def _sureness(self, image: Image, result: Classification) -> float:
-        check_numbers(result.confidence)
+        check_finite(result.confidence)
         if self._likeness is None:
             return result.confidence - UNSURE
         return self._likeness.score(image, result.index, result.logits) - self._likeness.calibration.least
@@ -231,7 +231,9 @@ class Reader:
             "unlike any digit: several may touch, or it is none": seen.sureness < 0,
             f"unsure: the model gives it {seen.result.confidence:.0%}": seen.sureness >= 0 and seen.result.confidence < UNSURE,
         }
-        return Digit(seen.result.label, seen.result.confidence, (box[0], box[1], box[2], box[3]), that_hold(doubts), seen.image)
+        return Digit(
+            seen.result.label, seen.result.confidence, (box[0], box[1], box[2], box[3]), active_warnings(doubts), seen.image
+        )
 
 
 def _without_odd_ones(lines: Sequence[Sequence[_Seen]]) -> list[list[_Seen]]:

@@ -9,12 +9,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Match, Route
 
 from edge_runtime.errors import DigitsError, InputError
-from edge_runtime.serving.http.call import Answer, Call, Handler, Upload, as_json
+from edge_runtime.serving.http.call import Call, Handler, Response, Upload, as_json
 from edge_runtime.serving.http.guard import ROUTE, App, Message, Receive, Send
 from edge_runtime.serving.http.log import Log
-from edge_runtime.serving.http.refusals import Busy, Refusal
+from edge_runtime.serving.http.refusals import Busy, RequestError
 from edge_runtime.serving.metrics import Metrics
-from edge_runtime.serving.page.own_routes import Plain
+from edge_runtime.serving.page.own_routes import OwnRoutes
 from edge_runtime.serving.page.page import Page
 from edge_runtime.serving.protocols.openapi import OpenApi
 from edge_runtime.serving.protocols.tf_serving import TFServing
@@ -28,7 +28,7 @@ _MODEL = "/v2/models/{model}"
 _TF_MODEL = "/v1/models/{model}"
 
 
-def make_app(v2: V2, tf_serving: TFServing, plain: Plain, page: Page, openapi: OpenApi, metrics: Metrics, log: Log) -> "Routes":
+def make_app(v2: V2, tf_serving: TFServing, plain: OwnRoutes, page: Page, openapi: OpenApi, metrics: Metrics, log: Log) -> "Routes":
     """All routes, the busiest first, since they are tried in order."""
     table: list[tuple[str, str, Handler]] = [
         *_versioned("POST", _MODEL, "/infer", v2.infer),
@@ -130,16 +130,16 @@ class _Endpoint:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
 
-    async def _answer(self, scope: Message, receive: Receive) -> Answer:
+    async def _answer(self, scope: Message, receive: Receive) -> Response:
         """The handler's answer, or an error in JSON as every protocol here has it."""
         try:
             return await self._handler(_as_call(scope, receive))
         except ClientDisconnect:
-            return Answer(status=Refusal.status)  # nobody reads it
+            return Response(status=RequestError.status)  # nobody reads it
         except Busy as error:
             return as_json({"error": str(error)}, Busy.status)._replace(headers=(("Retry-After", "1"),))
         except InputError as error:
-            return as_json({"error": str(error)}, error.status if isinstance(error, Refusal) else Refusal.status)
+            return as_json({"error": str(error)}, error.status if isinstance(error, RequestError) else RequestError.status)
         except DigitsError as error:
             self._log.event("error", text=str(error))
             return as_json({"error": str(error)}, 500)
@@ -177,10 +177,10 @@ async def _upload(scope: Message, receive: Receive, headers: Mapping[bytes, byte
         async with Request(scope, receive).form(max_files=1, max_fields=8) as form:
             files = [value for value in form.values() if isinstance(value, UploadFile)]
             if len(files) != 1:
-                raise Refusal("the form has no file; send one, as curl -F image=@photo.png does")
+                raise RequestError("the form has no file; send one, as curl -F image=@photo.png does")
             return Upload((files[0].filename or "request")[:200], await files[0].read())
     except MultiPartException as error:
-        raise Refusal(f"the form cannot be read: {error.message}") from error
+        raise RequestError(f"the form cannot be read: {error.message}") from error
 
 
 async def _refuse(send: Send, status: int, why: str, *headers: tuple[bytes, bytes]) -> None:

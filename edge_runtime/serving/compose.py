@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.errors import BadArgument
 from edge_runtime.serving.app import make_app, with_cors
 from edge_runtime.serving.http.guard import LOOPBACK_HOSTS, Access, Guard
@@ -17,8 +17,8 @@ from edge_runtime.serving.http.listening import listen
 from edge_runtime.serving.http.log import Log
 from edge_runtime.serving.metrics import Metrics
 from edge_runtime.serving.models.pool import Workers
-from edge_runtime.serving.models.repository import Models
-from edge_runtime.serving.page.own_routes import Plain
+from edge_runtime.serving.models.repository import ModelRepository
+from edge_runtime.serving.page.own_routes import OwnRoutes
 from edge_runtime.serving.page.page import Page
 from edge_runtime.serving.protocols.openapi import OpenApi
 from edge_runtime.serving.protocols.tf_serving import TFServing
@@ -28,7 +28,7 @@ from edge_runtime.serving.server import Task, run
 _ORIGIN = re.compile(r"https?://[\w.-]+(:\d+)?|\*")
 
 
-@record
+@frozen_dataclass
 class Settings:
     """What `digits serve` was asked for; the command's help describes each."""
 
@@ -69,10 +69,10 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
 
 def _serve_at(listener: socket.socket, settings: Settings, say: Callable[[str], None]) -> None:
     log, metrics, workers = Log(requests=settings.access_log), Metrics(), Workers(settings.workers)
-    models = Models(settings.models, workers, log, settings.threads, settings.backend, metrics.observer)
+    models = ModelRepository(settings.models, workers, log, settings.threads, settings.backend, metrics.observer)
     metrics.watch(models, workers)
     limits = settings.limits
-    plain = Plain(models, workers, limits)
+    plain = OwnRoutes(models, workers, limits)
     openapi = OpenApi(limits.images, with_token=settings.token is not None)
     routes = make_app(V2(models, limits.images), TFServing(models, limits.images), plain, Page(), openapi, metrics, log)
     bound = listener.getsockname()[0]

@@ -13,9 +13,9 @@ from importlib.util import find_spec
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from edge_runtime.serving.http.call import Answer, Call
+from edge_runtime.serving.http.call import Call, Response
 from edge_runtime.serving.models.pool import Workers
-from edge_runtime.serving.models.repository import Models
+from edge_runtime.serving.models.repository import ModelRepository
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import HistogramMetricFamily, Metric
@@ -77,11 +77,11 @@ class Metrics:
         """What is told the seconds of each of a model's inferences."""
         return self._model_seconds.setdefault(model, _Seconds(_MODEL_SECONDS)).observe
 
-    def watch(self, models: Models, workers: Workers) -> None:
+    def watch(self, models: ModelRepository, workers: Workers) -> None:
         """Report the state of models and threads too."""
         self._state = partial(_state, models, workers)
 
-    async def page(self, call: Call) -> Answer:
+    async def page(self, call: Call) -> Response:
         """GET /metrics, in Prometheus' text format."""
         from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
         from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -90,7 +90,7 @@ class Metrics:
         registry.register(self)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
-        return Answer(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     def collect(self) -> "Iterator[Metric]":
         """Everything, in the form of prometheus_client."""
@@ -115,7 +115,7 @@ class Metrics:
         yield from self._state()
 
 
-def _state(models: Models, workers: Workers) -> "Iterator[Metric]":
+def _state(models: ModelRepository, workers: Workers) -> "Iterator[Metric]":
     """What is looked up when somebody asks."""
     from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 

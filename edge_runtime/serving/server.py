@@ -16,7 +16,7 @@ from edge_runtime.serving.http.guard import HEADER_BYTES, App, Guard
 from edge_runtime.serving.http.limits import Limits
 from edge_runtime.serving.http.listening import accept_all
 from edge_runtime.serving.http.log import Forwarder, Log
-from edge_runtime.serving.models.repository import Models
+from edge_runtime.serving.models.repository import ModelRepository
 from edge_runtime.serving.notify import notify
 
 _BACKLOG = 128
@@ -28,7 +28,13 @@ class Server(uvicorn.Server):
     """uvicorn's server, which also watches models and connections, and drains before it stops."""
 
     def __init__(
-        self, config: uvicorn.Config, guard: Guard, models: Models, log: Log, tasks: list["Task"], on_ready: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        guard: Guard,
+        models: ModelRepository,
+        log: Log,
+        tasks: list["Task"],
+        on_ready: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._guard = guard
@@ -125,7 +131,7 @@ def run(
     app: App,
     listener: socket.socket,
     guard: Guard,
-    models: Models,
+    models: ModelRepository,
     limits: Limits,
     log: Log,
     tasks: list[Task],

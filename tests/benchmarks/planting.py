@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.runner import worker_pool
 from benchmarks.scenarios import operators
-from benchmarks.worker.client import Environment, SubjectSpec, Worker
+from benchmarks.worker.client import BackendSpec, Environment, Worker
 from tests.conftest import ROOT
 
 CLOCKS = ROOT / "tests" / "clocks"
@@ -35,7 +35,7 @@ def planted(environment: Environment, clock: str | None) -> PlantedEnvironment:
     return PlantedEnvironment(environment.name, environment.python, path, clock)
 
 
-def planted_spec(spec: SubjectSpec, costs: Mapping[str, int]) -> SubjectSpec:
+def planted_spec(spec: BackendSpec, costs: Mapping[str, int]) -> BackendSpec:
     """The subject, taking so many nanoseconds for an image by the name of its model's file."""
     return replace(spec, module="planted_subject", options={**spec.options, "planted": spec.module, "costs": dict(costs)})
 
@@ -46,7 +46,7 @@ def planting(costs: Mapping[str, int], clock: str | None = f"invented=1,{COST}")
 
     class Planted(Worker):
         def __init__(
-            self, environment: Environment, subjects: Sequence[SubjectSpec], images: Path, pinned: Sequence[int] = ()
+            self, environment: Environment, subjects: Sequence[BackendSpec], images: Path, pinned: Sequence[int] = ()
         ) -> None:
             super().__init__(planted(environment, clock), [planted_spec(subject, costs) for subject in subjects], images, pinned)
 

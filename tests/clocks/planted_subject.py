@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.backends import Subject, ours, prefix
+from benchmarks.backends import LoadedModel, ours, prefix
 
 DISTRIBUTIONS = ()
 
@@ -24,7 +24,7 @@ def _let_pass(nanoseconds: int) -> None:
 def _taking_time(load: Any) -> Any:
     """A subject's `load` whose subjects take the known time."""
 
-    def taking_time(model: str, threads: int, options: dict[str, Any]) -> Subject:
+    def taking_time(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
         subject, cost = load(model, threads, options), options["costs"][Path(model).name]
 
         def one(image: Any) -> object:
@@ -37,7 +37,7 @@ def _taking_time(load: Any) -> Any:
             _let_pass(cost * len(images))
             return answers
 
-        return Subject(one, many)
+        return LoadedModel(one, many)
 
     return taking_time
 
@@ -51,7 +51,7 @@ def prepare(options: dict[str, Any]) -> None:
     importlib.import_module(options["planted"]).prepare(options)
 
 
-def load(model: str, threads: int, options: dict[str, Any]) -> Subject:
+def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
     """The subject, slowed."""
-    loaded: Subject = importlib.import_module(options["planted"]).load(model, threads, options)
+    loaded: LoadedModel = importlib.import_module(options["planted"]).load(model, threads, options)
     return loaded

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from convert import compatibility_check
-from convert.build import untrained
+from convert.build import without_training
 from convert.compatibility import operator_support
 from convert.compatibility.operator_support import Release, minimum_runtime, obstacles, uses
 from convert.compatibility_check import DoesNotRun, choose
@@ -89,7 +89,7 @@ def test_what_is_installed_here_is_tried_unasked(dense: Path, invented: Dataset,
 def test_int4_is_made_to_fit_by_8_bit_dense_layers(tutorial: Source) -> None:
     """The convolution keeps its 4 bits; without the demand both have 4, and the old runtime refuses the file."""
     free, fitted = (
-        read_graph(untrained(tutorial, RECIPES["int4"], settings)) for settings in (ConversionSettings(Limits(100)), ARMV7)
+        read_graph(without_training(tutorial, RECIPES["int4"], settings)) for settings in (ConversionSettings(Limits(100)), ARMV7)
     )
     assert [found.use.operator for found in obstacles(free, [OLD])] == ["FULLY_CONNECTED"]
     assert obstacles(fitted, [OLD]) == ()

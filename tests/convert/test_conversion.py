@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.build import finished
+from convert.build import postprocess
 from convert.conversion import convert
 from convert.evaluation.gate import Limits
 from convert.export import export
@@ -119,7 +119,7 @@ def test_the_shipped_model_is_what_the_released_weights_give(mnist: Dataset) -> 
     source = load_source(ROOT / "train" / "releases" / "small-seed0" / "model.keras", mnist)
     assert source.record is not None
     images = mnist.train.images[list(source.record.calibration_indices)]
-    made = finished(to_flatbuffer(source.model, RECIPES["int8"], images), ConversionSettings())
+    made = postprocess(to_flatbuffer(source.model, RECIPES["int8"], images), ConversionSettings())
     assert same_but_for_noise(read_model_file(DEFAULT_MODEL).flatbuffer, made)
 
 
@@ -303,10 +303,10 @@ def test_layers_are_called_by_a_few_letters(cnn_files: dict[str, Path]) -> None:
 
 def test_a_subclassed_model_is_converted_with_its_own_names() -> None:
     """Keras cannot copy it layer by layer."""
-    from convert.source.simplify import simplified
+    from convert.source.simplify import simplify_model
 
     class Own(keras.Model):  # type: ignore[misc]  # Keras has no types
         pass
 
     model = Own()
-    assert simplified(model) is model
+    assert simplify_model(model) is model

@@ -9,7 +9,7 @@ import PIL.ImageFont
 import pytest
 
 from edge_runtime import Classifier, explanation
-from edge_runtime.classify.predictions import Answer, Answerer
+from edge_runtime.classify.predictions import Prediction, Predictor
 from edge_runtime.errors import BadArgument, WouldOverwrite
 from edge_runtime.explanation import GAP, LINE, MOST_ROWS, PANEL, WIDTH, Page
 from edge_runtime.preprocessing.image_files import png_bytes, read_picture
@@ -18,18 +18,18 @@ from tests.commands import digits, one_line
 from tests.photos import invent_scene, jpeg_bytes, photograph
 from train.data import Dataset
 
-ANSWERER = Answerer(Classifier.load())
+PREDICTOR = Predictor(Classifier.load())
 
 
 @pytest.fixture(scope="module")
-def photo(mnist: Dataset) -> Answer:
+def photo(mnist: Dataset) -> Prediction:
     """A photo of the first validation digit, on squared paper."""
     content = jpeg_bytes(photograph(mnist.validation.images[0], invent_scene(20)))
-    return ANSWERER.answer("photo.jpg", read_picture("photo.jpg", io.BytesIO(content)))
+    return PREDICTOR.predict("photo.jpg", read_picture("photo.jpg", io.BytesIO(content)))
 
 
-def _answer(pixels: np.ndarray, source: str = "x.png") -> Answer:
-    return ANSWERER.answer(source, read_picture(source, io.BytesIO(png_bytes(pixels))))
+def _answer(pixels: np.ndarray, source: str = "x.png") -> Prediction:
+    return PREDICTOR.predict(source, read_picture(source, io.BytesIO(png_bytes(pixels))))
 
 
 def _panel(row: np.ndarray, number: int) -> np.ndarray:
@@ -37,7 +37,7 @@ def _panel(row: np.ndarray, number: int) -> np.ndarray:
     return row[2 * LINE : 2 * LINE + PANEL, left : left + PANEL]
 
 
-def test_a_row_shows_every_step(photo: Answer) -> None:
+def test_a_row_shows_every_step(photo: Prediction) -> None:
     """Five pictures from the photo to 28x28, with the digit's box, and the scores; the last picture is the image that was classified."""
     row = photo.explain()
     assert row.shape == (PANEL + 3 * LINE + GAP, WIDTH, 3)
@@ -97,7 +97,7 @@ def test_a_page_is_a_png(tmp_path: Path) -> None:
     assert "out.jpg: --explain draws a PNG" in one_line(digits("read", "missing.png", "--explain", "out.jpg"), 2)
 
 
-def test_the_font_of_an_older_pillow_will_do(photo: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_font_of_an_older_pillow_will_do(photo: Prediction, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pillow before 10.1 has letters of one size only."""
     explanation._font.cache_clear()
     monkeypatch.setattr(PIL.ImageFont, "load_default", PIL.ImageFont.load_default_imagefont)
@@ -107,7 +107,7 @@ def test_the_font_of_an_older_pillow_will_do(photo: Answer, monkeypatch: pytest.
         explanation._font.cache_clear()
 
 
-def test_a_page_has_a_row_for_each_answer(photo: Answer, tmp_path: Path) -> None:
+def test_a_page_has_a_row_for_each_answer(photo: Prediction, tmp_path: Path) -> None:
     """One below the other, as a PNG file that is not overwritten unasked; without an answer there is none."""
     path = tmp_path / "page.png"
     page = Page(path)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from convert.quantization.recipes import RECIPES
 from edge_runtime import Classifier
-from edge_runtime.classify.predictions import Answerer
+from edge_runtime.classify.predictions import Predictor
 from edge_runtime.preprocessing.image_files import read_picture, read_pixels
 from edge_runtime.reading.reader import LONGEST, Reader
 
@@ -80,7 +80,7 @@ def reads_photos(device: Device) -> None:
 
 
 def _on_host(path: Path) -> tuple[str, tuple[str, ...]]:
-    answer = Answerer(Classifier.load()).answer(str(path), read_picture(path))
+    answer = Predictor(Classifier.load()).predict(str(path), read_picture(path))
     return answer.result.label, answer.warnings
 
 

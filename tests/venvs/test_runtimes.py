@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from convert.build import untrained
+from convert.build import without_training
 from convert.compatibility import operator_support, runtime_environments
 from convert.compatibility.operator_support import TABLE, Release, State, known, obstacles, proven, uses
-from convert.compatibility.runtime_environments import CannotTry, environment, try_file
-from convert.compatibility_check import DoesNotRun, choose, fit_lines, with_fit
+from convert.compatibility.runtime_environments import EnvironmentFailed, check_file, environment
+from convert.compatibility_check import DoesNotRun, choose, compatibility_lines, with_compatibility
 from convert.conversion import convert
 from convert.quantization.recipes import RECIPES
 from convert.settings import ConversionSettings
@@ -48,7 +48,7 @@ def _released() -> tuple[dict[str, Sample], dict[Release, dict[str, Outcome]]]:
         for way, settings in (("", ConversionSettings()), ("-armv7", ConversionSettings(runs_on=("armv7",)))):
             for recipe in RECIPES.values():
                 if recipe.weight_bits == 4 or not way:
-                    content = untrained(source, recipe, settings)
+                    content = without_training(source, recipe, settings)
                     samples[f"{name}-{recipe.short}{way}"] = Sample(recipe, content, uses(read_graph(content)))
     return samples, run_everywhere(samples)
 
@@ -70,7 +70,7 @@ def test_files_are_tried_in_the_very_release(model: str, request: pytest.Fixture
     """Golden images in tflite-runtime 2.14.0: passed by every recipe but the one that the table says it refuses, with its own words."""
     monkeypatch.setattr(runtime_environments, "cache_folder", lambda: ENVIRONMENTS)
     for recipe, path in request.getfixturevalue(model).items():
-        found = try_file(path.read_bytes(), OLD)
+        found = check_file(path.read_bytes(), OLD)
         refused = (model, recipe) == ("mlp_files", "int4")
         assert found.passed is not refused, (recipe, found)
         assert ("cannot run it" in found.said) is refused
@@ -88,16 +88,16 @@ def test_a_file_that_the_table_calls_unproven_can_be_tried(mnist_slice: Dataset,
         choose(source, [RECIPES["int8"]], settings, leave_out=False)
     settings = dataclasses.replace(settings, try_runtimes=True)
     assert choose(source, [RECIPES["int8"]], settings, leave_out=False) == ([RECIPES["int8"]], ())
-    found = with_fit(convert(source, RECIPES["int8"], settings), settings)
+    found = with_compatibility(convert(source, RECIPES["int8"], settings), settings)
     assert found.fit is not None
     assert (found.fit.runs, [trial.passed for trial in found.fit.trials]) == (True, [True])
-    assert fit_lines(found)[1].startswith("int8: passed on tflite-runtime 2.14.0: 16 of 16 labels equal")
+    assert compatibility_lines(found)[1].startswith("int8: passed on tflite-runtime 2.14.0: 16 of 16 labels equal")
 
 
 def test_without_a_network_one_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An installer that finds nothing: no half environment stays behind, and the next try makes a whole one."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    with pytest.raises(CannotTry, match="cannot be installed without a network") as error:
+    with pytest.raises(EnvironmentFailed, match="cannot be installed without a network") as error:
         environment(OLD, tmp_path)
     assert "\n" not in str(error.value)
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]

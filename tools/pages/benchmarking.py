@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.reporting.extra_tables import further_tables
+from benchmarks.reporting.extra_tables import extra_tables
 from benchmarks.reporting.tables import (
     Row,
     accuracy_text,
@@ -77,7 +77,7 @@ def _row(model: ModelResult, result: BenchResult) -> Row:
 
 
 def _further(result: BenchResult) -> str:
-    tables = [table for table in further_tables(result) if table.rows]
+    tables = [table for table in extra_tables(result) if table.rows]
     return "\n\n".join(f"**{table.name}.** {table.caption}\n\n{as_markdown(table.header, table.rows)}" for table in tables)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.common.atomic_files import write_file
 from edge_runtime.common.json_codec import to_json
-from edge_runtime.common.stderr_filter import quiet_stderr
+from edge_runtime.common.stderr_filter import filter_stderr
 from edge_runtime.errors import BadArgument, DigitsError, GateFailed, WouldOverwrite
 from tools.release.evaluation import (
     EVALUATION,
@@ -114,7 +114,7 @@ def plain_answers(model: bytes, images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    with quiet_stderr():
+    with filter_stderr():
         interpreter = Interpreter(model_content=model, num_threads=1)
         interpreter.allocate_tensors()
     source, sink = interpreter.get_input_details()[0], interpreter.get_output_details()[0]

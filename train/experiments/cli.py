@@ -82,9 +82,9 @@ def experiment_command(
     data = load_dataset(data_path)
 
     from train.experiments.run import finish, write_outputs
-    from train.experiments.store import Asked, open_store
+    from train.experiments.store import Request, open_store
 
-    asked = Asked(grid, Path(data.source).name, data.sha256, installed_versions())
+    asked = Request(grid, Path(data.source).name, data.sha256, installed_versions())
     with open_store(folder, asked) as store:
         for key, cause in store.read()[1].items():
             click.echo(f"digits: cell {key} {cause}; it is trained again", err=True)

@@ -12,7 +12,7 @@ from statistics import fmean
 
 from train.experiments.contrasts import Estimate, Verdict, all_of, any_of, contrast, verdict
 from train.experiments.grid import Setting, setting_of
-from train.experiments.trial import CellResult
+from train.experiments.trial import TrialResult
 
 NEAR = 0.25  # points of accuracy below a training's best that count as having got there
 WORTH = 0.1  # points of accuracy: a gain that is surely smaller is none
@@ -33,7 +33,7 @@ class Finding:
     method: str
 
 
-def find(results: Sequence[CellResult]) -> tuple[Finding, ...]:
+def find_all(results: Sequence[TrialResult]) -> tuple[Finding, ...]:
     """What the cells of an experiment say about layers, epochs and activations; their order does not matter."""
     if not results:
         return ()
@@ -49,13 +49,13 @@ def find(results: Sequence[CellResult]) -> tuple[Finding, ...]:
     )
 
 
-def epochs_needed(result: CellResult) -> float:
+def epochs_needed(result: TrialResult) -> float:
     """The first epoch with a validation accuracy within `NEAR` points of the training's best."""
     best = max(epoch.val_accuracy for epoch in result.history)
     return next(epoch.epoch for epoch in result.history if epoch.val_accuracy >= best - NEAR / 100)
 
 
-def second_half(result: CellResult) -> float:
+def second_half(result: TrialResult) -> float:
     """Points of validation accuracy that the second half of the epochs brought."""
     half, whole = (result.history[epochs - 1].val_accuracy for epochs in (len(result.history) // 2, len(result.history)))
     return 100 * (whole - half)
@@ -145,7 +145,7 @@ def _differs(gain: Estimate) -> Verdict:
     return any_of(sides)
 
 
-def _grouped(results: Sequence[CellResult], figure: Callable[[CellResult], float]) -> dict[Setting, list[float]]:
+def _grouped(results: Sequence[TrialResult], figure: Callable[[TrialResult], float]) -> dict[Setting, list[float]]:
     groups = defaultdict(list)
     for result in results:
         groups[setting_of(result.config)].append(figure(result))

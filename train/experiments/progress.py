@@ -9,13 +9,13 @@ from tqdm import tqdm
 
 from train.config.training_config import TrainingConfig
 from train.experiments.estimate import time_left
-from train.experiments.trial import CellResult
+from train.experiments.trial import TrialResult
 
 
 class Progress:
     """Told of every cell that ends; a context manager, so that the bar goes when the experiment ends."""
 
-    def __init__(self, cells: Mapping[str, TrainingConfig], finished: Mapping[str, CellResult]) -> None:
+    def __init__(self, cells: Mapping[str, TrainingConfig], finished: Mapping[str, TrialResult]) -> None:
         """`cells` are all of the grid's by their names, `finished` those that need no training any more."""
         self._rest = {key: config for key, config in cells.items() if key not in finished}
         self._measured = [(result.config, result.total_seconds) for result in finished.values()]
@@ -46,7 +46,7 @@ class Progress:
         one = "one worker" if workers == 1 else f"{workers} workers"
         self._say(f"{self._total} cells{before}; {one}, {self._left(workers)}")
 
-    def finished(self, key: str, result: CellResult, workers: int) -> None:
+    def finished(self, key: str, result: TrialResult, workers: int) -> None:
         """A cell is in the store."""
         self._measured.append((result.config, result.total_seconds))
         self._spent += result.total_seconds

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from edge_runtime.distributed.cluster import connect, outcomes, share, worker_count
 from edge_runtime.errors import DataError, DigitsError
 from train.data import Dataset
-from train.experiments.findings import Finding, find
+from train.experiments.findings import Finding, find_all
 from train.experiments.plots import accuracy_by_epochs, accuracy_by_parameters, seed_spread
 from train.experiments.progress import Progress
 from train.experiments.store import Store
 from train.experiments.table import Row, as_csv, report, rows
-from train.experiments.trial import CellResult, ToInt8, train_cell
+from train.experiments.trial import ToInt8, TrialResult, run_trial
 from train.runs.versions import ALIKE
 
 TABLE, REPORT = "table.csv", "report.md"
@@ -23,7 +23,7 @@ _PICTURES = (
 
 def finish(
     store: Store, data: Dataset | str, to_int8: ToInt8, scheduler: str | None = None, workers: int | None = None
-) -> tuple[dict[str, CellResult], dict[str, str]]:
+) -> tuple[dict[str, TrialResult], dict[str, str]]:
     """Train all cells of an experiment that are not finished.
 
     Args:
@@ -50,7 +50,7 @@ def finish(
         given = data if isinstance(data, str) else share(client, data)
         calls = {key: (config, given, to_int8) for key, config in todo.items()}
         try:
-            for key, outcome in outcomes(client, train_cell, calls):
+            for key, outcome in outcomes(client, run_trial, calls):
                 if cause := _keep(store, key, outcome):
                     failures[key] = cause
                     progress.failed(key, cause, worker_count(client))
@@ -64,11 +64,11 @@ def finish(
 
 
 def write_outputs(
-    store: Store, finished: Mapping[str, CellResult], failures: Mapping[str, str]
+    store: Store, finished: Mapping[str, TrialResult], failures: Mapping[str, str]
 ) -> tuple[list[Row], tuple[Finding, ...]]:
     """Write table, report and pictures; the same cells give the same files."""
     table = rows(store.asked.grid, finished)
-    findings = find(list(finished.values()))
+    findings = find_all(list(finished.values()))
     trained = [row for row in table if row.results]
     pictures = {name: draw(trained) for _, name, draw in _PICTURES} if trained else {}
     captions = [(caption, name) for caption, name, _ in _PICTURES if name in pictures]
@@ -76,10 +76,10 @@ def write_outputs(
     return table, findings
 
 
-def _keep(store: Store, key: str, outcome: CellResult | Exception) -> str:
+def _keep(store: Store, key: str, outcome: TrialResult | Exception) -> str:
     """Put a result into the store; if there is none, or it does not belong there, why, in a line."""
     try:
-        if isinstance(outcome, CellResult):
+        if isinstance(outcome, TrialResult):
             store.add(key, outcome)
             return ""
     except DataError as error:

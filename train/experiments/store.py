@@ -12,15 +12,15 @@ from edge_runtime.common.atomic_files import write_file
 from edge_runtime.common.json_codec import from_json, to_json
 from edge_runtime.errors import BadArgument, DataError, DigitsError, InputError, WouldOverwrite
 from train.experiments.grid import Grid
-from train.experiments.trial import CellResult
-from train.runs.lock import hold
+from train.experiments.trial import TrialResult
+from train.runs.lock import lock_folder
 
 FORMAT = 1
 ASKED, CELLS = "experiment.json", "cells"
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """What an experiment is: cells of another grid, other data or other versions do not belong into its table."""
 
     grid: Grid
@@ -35,21 +35,21 @@ class Store:
     """An experiment's folder, which this process alone works on."""
 
     folder: Path
-    asked: Asked
+    asked: Request
 
-    def read(self) -> tuple[dict[str, CellResult], dict[str, str]]:
+    def read(self) -> tuple[dict[str, TrialResult], dict[str, str]]:
         """Finished cells by key in the order of the grid, and what is wrong with files that cannot be used."""
         finished, damaged = {}, {}
         for key in self.asked.grid.by_key:
             try:
-                finished[key] = self._checked(key, from_json(CellResult, self._path(key).read_bytes()))
+                finished[key] = self._checked(key, from_json(TrialResult, self._path(key).read_bytes()))
             except FileNotFoundError:
                 continue
             except (InputError, OSError) as error:
                 damaged[key] = str(error)
         return finished, damaged
 
-    def add(self, key: str, result: CellResult) -> None:
+    def add(self, key: str, result: TrialResult) -> None:
         """Keep a finished cell.
 
         Raises:
@@ -63,7 +63,7 @@ class Store:
         for name, content in files.items():
             write_file(self.folder / name, content, force=True)
 
-    def _checked(self, key: str, result: CellResult) -> CellResult:
+    def _checked(self, key: str, result: TrialResult) -> TrialResult:
         if result.config != self.asked.grid.by_key.get(key):
             raise DataError("is of another grid")
         if result.versions != self.asked.versions:
@@ -75,7 +75,7 @@ class Store:
 
 
 @contextmanager
-def open_store(folder: Path, asked: Asked) -> Iterator[Store]:
+def open_store(folder: Path, asked: Request) -> Iterator[Store]:
     """Open an experiment's folder, or make it.
 
     Raises:
@@ -85,7 +85,7 @@ def open_store(folder: Path, asked: Asked) -> Iterator[Store]:
         DigitsError: the folder cannot be written to, or another process works on it.
     """
     _make(folder / CELLS)
-    with hold(folder, "experiment"):
+    with lock_folder(folder, "experiment"):
         # Nobody else writes here: these are of a process that was killed while it wrote.
         for rest in (*folder.glob(".*.json.*"), *folder.glob(f"{CELLS}/.*.json.*")):
             rest.unlink()
@@ -100,7 +100,7 @@ def _make(cells: Path) -> None:
         raise DigitsError(f"{cells}: cannot be made ({error.strerror or error})") from error
 
 
-def _settle(folder: Path, asked: Asked) -> None:
+def _settle(folder: Path, asked: Request) -> None:
     """Write down what is asked, or see that it is what was asked before."""
     path = folder / ASKED
     if not path.exists():
@@ -110,14 +110,14 @@ def _settle(folder: Path, asked: Asked) -> None:
         write_file(path, to_json(asked, indent=1) + "\n")
         return
     try:
-        before = from_json(Asked, path.read_bytes(), ("format", FORMAT))
+        before = from_json(Request, path.read_bytes(), ("format", FORMAT))
     except (InputError, OSError) as error:
         raise DataError(f"{path}: {error}; choose another --name, or remove the folder") from error
     if difference := _difference(before, asked):
         raise BadArgument(f"{folder} holds another experiment ({difference}); choose another --name")
 
 
-def _difference(before: Asked, asked: Asked) -> str:
+def _difference(before: Request, asked: Request) -> str:
     """The first thing in which two experiments differ; empty if they are one."""
     for name in (field.name for field in fields(Grid)):
         old, new = getattr(before.grid, name), getattr(asked.grid, name)

@@ -9,8 +9,8 @@ from statistics import fmean, stdev
 from train.experiments.contrasts import Verdict
 from train.experiments.findings import Finding
 from train.experiments.grid import Grid, Setting, setting_of
-from train.experiments.store import Asked
-from train.experiments.trial import CellResult
+from train.experiments.store import Request
+from train.experiments.trial import TrialResult
 
 CSV_COLUMNS = (
     *("hidden_layers", "units", "activation", "epochs", "optimizer", "seeds", "seeds_missing"),
@@ -28,7 +28,7 @@ class Row:
     """One setting: figures of its finished cells, and the seeds that have none."""
 
     setting: Setting
-    results: tuple[CellResult, ...]
+    results: tuple[TrialResult, ...]
     missing: tuple[int, ...]
 
     @property
@@ -62,7 +62,7 @@ class Row:
         return max(result.int8_bytes for result in self.results)
 
 
-def rows(grid: Grid, finished: Mapping[str, CellResult]) -> list[Row]:
+def rows(grid: Grid, finished: Mapping[str, TrialResult]) -> list[Row]:
     """A row for each setting, by layers, units, activation; whatever order the cells came in."""
     lots: dict[Setting, list[int]] = {}
     for config in grid.cells:
@@ -118,7 +118,7 @@ def finding_lines(finding: Finding) -> list[str]:
 
 
 def report(
-    asked: Asked,
+    asked: Request,
     table: Sequence[Row],
     findings: Sequence[Finding],
     failures: Mapping[str, str],
@@ -150,7 +150,7 @@ def report(
     return "\n\n".join(parts) + "\n"
 
 
-def _preface(asked: Asked) -> str:
+def _preface(asked: Request) -> str:
     grid = asked.grid
     return (
         f"{len(grid.cells)} trainings on {asked.data_source} (sha256 {asked.data_sha256[:16]}), batches of {grid.batch_size}, constant"

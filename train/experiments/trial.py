@@ -26,7 +26,7 @@ _CALIBRATION_PER_CLASS = 10  # enough for the size, which is all that is asked
 
 
 @dataclass(frozen=True)
-class CellResult:
+class TrialResult:
     """What came out of one training; accuracies are of validation images.
 
     seconds: of training alone.
@@ -51,7 +51,7 @@ class CellResult:
             raise ValueError(f"{len(self.history)} epochs of {self.config.epochs}")
 
 
-def train_cell(config: TrainingConfig, data: Dataset | str, to_int8: ToInt8) -> CellResult:
+def run_trial(config: TrainingConfig, data: Dataset | str, to_int8: ToInt8) -> TrialResult:
     """Train one cell on a worker, with one thread; one at a time in a process.
 
     Args:
@@ -75,7 +75,7 @@ def train_cell(config: TrainingConfig, data: Dataset | str, to_int8: ToInt8) -> 
         images = train.images[calibration_indices(train.labels, _CALIBRATION_PER_CLASS)]
         int8_bytes = read_graph(to_int8(trained.model, images)).payload_bytes
         keras.backend.clear_session()  # or graphs of all cells stay in memory
-        return CellResult(
+        return TrialResult(
             config=config,
             parameters=trained.record.parameters,
             history=trained.record.history,

@@ -19,8 +19,8 @@ from train.loop.input_pipeline import steps_of, training_batches
 from train.loop.optimizer import finish_weights, make_optimizer
 from train.loop.progress import Progress
 from train.model.architectures import build, build_atrous, model_input, predict_logits
-from train.model.losses import accuracy, cross_entropy, objective
-from train.runs.lock import hold
+from train.model.losses import accuracy, cross_entropy, make_loss
+from train.runs.lock import lock_folder
 from train.runs.plots import training_curves
 from train.runs.store import CHECKPOINT, Epoch, TrainingRecord, finished_run, refuse_taken_run, save_run
 from train.runs.versions import installed_versions
@@ -111,7 +111,7 @@ def fit_weights(
         raise BadArgument("teachers' logits go with a config that has distillation, and with no other")
     steps = steps_of(config, len(data.train))
     optimizer, metrics = make_optimizer(config, steps), [accuracy, cross_entropy]
-    model.compile(optimizer, objective(config), metrics=metrics, steps_per_execution=_steps_at_once(steps))
+    model.compile(optimizer, make_loss(config), metrics=metrics, steps_per_execution=_steps_at_once(steps))
     so_far = Progressed(config, data.sha256, installed_versions(), (), 0.0)
     if checkpoint and checkpoint.exists():
         so_far = restore_checkpoint(checkpoint, config, data.sha256, model)
@@ -161,7 +161,7 @@ def train_run(
     if resume and (done := finished_run(folder, config, data.sha256)):
         return done
     refuse_taken_run(folder, force or resume)
-    with hold(folder, "run"):
+    with lock_folder(folder, "run"):
         if not resume:
             checkpoint.unlink(missing_ok=True)
         with Progress(config.epochs, steps_of(config, len(data.train)), quiet) as progress:

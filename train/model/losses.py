@@ -9,7 +9,7 @@ from train.config.training_config import TrainingConfig
 Loss = Callable[[Any, Any], Any]
 
 
-def objective(config: TrainingConfig) -> Loss:
+def make_loss(config: TrainingConfig) -> Loss:
     """The loss of a config, from targets as `training_batches` gives them and float32 [n, classes] logits.
 
     Teachers enter as in Hinton et al., arXiv 1503.02531: cross-entropy between both sides' probabilities at a temperature T, times T

@@ -10,7 +10,7 @@ from edge_runtime.errors import DigitsError
 
 
 @contextmanager
-def hold(folder: Path, what: str) -> Iterator[None]:
+def lock_folder(folder: Path, what: str) -> Iterator[None]:
     """Hold a folder; the system lets go of it when the process ends, however it ends. Nothing is left of one that stayed empty.
 
     Args:

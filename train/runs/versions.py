@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from edge_runtime.distributed.machines import Alike
+from edge_runtime.distributed.machines import Requirements
 from edge_runtime.version import __version__
 
 
@@ -11,5 +11,5 @@ def installed_versions() -> dict[str, str]:
     return {"edge-digits": __version__, **{name: version(name) for name in ("tensorflow", "keras", "numpy")}}
 
 
-ALIKE = Alike(installed_versions, "train")
+ALIKE = Requirements(installed_versions, "train")
 """What workers that train must have as this machine has it."""

@@ -24,7 +24,7 @@ class Call(NamedTuple):
     upload: Callable[[], Awaitable[Upload]]
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """A response: status, body, media type, and further headers."""
 
     body: bytes = b""
@@ -33,7 +33,7 @@ class Answer(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-Handler = Callable[[Call], Awaitable[Answer]]
+Handler = Callable[[Call], Awaitable[Response]]
 
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # json.dumps would make an encoder each time
@@ -48,6 +48,6 @@ def encode_json(value: Any) -> bytes:
     return _encode(value).encode()
 
 
-def as_json(value: Any, status: int = 200) -> Answer:
+def as_json(value: Any, status: int = 200) -> Response:
     """An answer in JSON."""
-    return Answer(encode_json(value), status)
+    return Response(encode_json(value), status)

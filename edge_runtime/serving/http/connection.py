@@ -20,7 +20,7 @@ _STAND_IN = h11.Response(status_code=304, headers=[])
 _LAST_STAND_IN = h11.Response(status_code=304, headers=[CLOSE_HEADER])
 
 
-class Gathered(asyncio.Transport):
+class BufferedTransport(asyncio.Transport):
     """A transport whose writes of one round of the event loop go out together: an answer's head and body in one system call."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -56,7 +56,7 @@ class Gathered(asyncio.Transport):
             self._transport.write(data)
 
 
-class Answering:
+class ResponseCycle:
     """Sends a request's answer in place of uvicorn's cycle, which has h11 check and write all its headers each time: a fifth of a request.
 
     The head of an answer depends on its status and headers alone, so what h11 made of them once is kept. An answer in several parts, or
@@ -129,14 +129,14 @@ class Connection(H11Protocol):
 
     limits = Limits()
     on_cut: Callable[[str], None] = staticmethod(lambda _: None)
-    transport: Gathered
+    transport: BufferedTransport
     _owed_since: float | None = None
     _stuck_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, if there are not too many."""
         super().connection_made(transport)
-        self.transport = Gathered(transport, self.loop)
+        self.transport = BufferedTransport(transport, self.loop)
         self._owed_since = self.loop.time()
         if len(self.connections) > self.limits.connections:
             self.on_cut("connections")
@@ -159,11 +159,11 @@ class Connection(H11Protocol):
             self._owed_since = None
 
     def handle_events(self) -> None:
-        """Read what has come; a request that it makes is answered by `Answering`."""
+        """Read what has come; a request that it makes is answered by `ResponseCycle`."""
         before = self.cycle
         super().handle_events()
         if self.cycle is not before and not self.cycle.response_started:
-            self.cycle.send = Answering(self.cycle).send  # type: ignore[method-assign, assignment]
+            self.cycle.send = ResponseCycle(self.cycle).send  # type: ignore[method-assign, assignment]
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """A client that sends no more after a whole request still gets its answer."""

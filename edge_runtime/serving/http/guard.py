@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import field
 from typing import Any, Protocol
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.serving.http.limits import Limits
 from edge_runtime.serving.http.log import Log
 from edge_runtime.serving.http.refusals import (
     Busy,
     Forbidden,
     HeaderTooLarge,
-    Refusal,
+    RequestError,
     TooLarge,
     TooSlow,
     Unauthorized,
@@ -40,7 +40,7 @@ _HEADERS = [
 ]
 
 
-@record
+@frozen_dataclass
 class Access:
     """Who may ask.
 
@@ -115,7 +115,7 @@ class Guard:
         try:
             self._check(exchange)
             await self._app(scope, exchange.receive, exchange.send)
-        except Refusal as refusal:
+        except RequestError as refusal:
             await exchange.refuse(refusal)
         finally:
             self.in_flight -= 1
@@ -213,7 +213,7 @@ class _Exchange:
         in_chunks = b"transfer-encoding" in self.headers
         if in_chunks and b"content-length" in self.headers:
             # Whoever stands before us may have gone by the one that h11 does not (RFC 9112, 6.1).
-            raise Refusal("a request has Content-Length or Transfer-Encoding, not both")
+            raise RequestError("a request has Content-Length or Transfer-Encoding, not both")
         if length > self._most:
             raise TooLarge(f"the body has {length:,} bytes, more than {self._most:,}")
         if not length and not in_chunks:
@@ -241,7 +241,7 @@ class _Exchange:
             self.bytes_out += len(message.get("body", b""))
         await self._send(message)
 
-    async def refuse(self, refusal: Refusal) -> None:
+    async def refuse(self, refusal: RequestError) -> None:
         body = json.dumps({"error": str(refusal)}).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         if isinstance(refusal, Busy):

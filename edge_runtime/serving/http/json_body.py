@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from edge_runtime.common.pixels import Batch
-from edge_runtime.serving.http.refusals import Refusal
+from edge_runtime.serving.http.refusals import RequestError
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
     try:
         value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
-        raise Refusal(f"failed to parse the request JSON: {' '.join(str(error).split())[:200]}") from error
+        raise RequestError(f"failed to parse the request JSON: {' '.join(str(error).split())[:200]}") from error
     return expect(dict, value, "the request")
 
 
@@ -34,7 +34,7 @@ def expect(kind: type[T], value: Any, what: str) -> T:
         Refusal: it is of another type; the message names `what` and the type.
     """
     if type(value) is not kind:
-        raise Refusal(f"{what} is {_NAMES.get(type(value), 'something else')}, expected {_NAMES[kind]}")
+        raise RequestError(f"{what} is {_NAMES.get(type(value), 'something else')}, expected {_NAMES[kind]}")
     checked: T = value
     return checked
 
@@ -52,23 +52,23 @@ def pixels_of(data: list[Any], shape: Sequence[int]) -> Batch:
     if kinds in ({float}, {int, float}):
         flat = _whole(flat)
     elif kinds - {int}:
-        raise Refusal("pixels are whole numbers from 0 (background) to 255 (ink); there is something else among them")
+        raise RequestError("pixels are whole numbers from 0 (background) to 255 (ink); there is something else among them")
     try:
         return np.frombuffer(bytes(flat), np.uint8).reshape(shape)
     except ValueError as error:
-        raise Refusal("pixels are whole numbers from 0 (background) to 255 (ink); one is outside of that") from error
+        raise RequestError("pixels are whole numbers from 0 (background) to 255 (ink); one is outside of that") from error
 
 
 def _flatten(data: list[Any], shape: Sequence[int]) -> list[Any]:
     count = math.prod(shape)
     if not data or type(data[0]) is not list:
         if len(data) != count:
-            raise Refusal(f"there are {len(data)} numbers, expected {count} for shape {list(shape)}")
+            raise RequestError(f"there are {len(data)} numbers, expected {count} for shape {list(shape)}")
         return data
     level = [data]
     for length in shape:
         if any(type(part) is not list or len(part) != length for part in level):
-            raise Refusal(f"the numbers are not nested as shape {list(shape)} says")
+            raise RequestError(f"the numbers are not nested as shape {list(shape)} says")
         level = list(itertools.chain.from_iterable(level))
     return level
 
@@ -76,7 +76,7 @@ def _flatten(data: list[Any], shape: Sequence[int]) -> list[Any]:
 def _whole(numbers: list[Any]) -> list[int]:
     if not all(type(number) is int or number == int(number) for number in numbers):
         hint = "; these look divided by 255: send them as they were before" if max(numbers) <= 1 else ""
-        raise Refusal(f"pixels are whole numbers from 0 (background) to 255 (ink); one has a fraction{hint}")
+        raise RequestError(f"pixels are whole numbers from 0 (background) to 255 (ink); one has a fraction{hint}")
     return [int(number) for number in numbers]
 
 

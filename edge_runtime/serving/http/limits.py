@@ -2,11 +2,11 @@
 
 from dataclasses import fields
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.errors import BadArgument
 
 
-@record
+@frozen_dataclass
 class Limits:
     """Bounds on requests; sizes in bytes, times in seconds.
 

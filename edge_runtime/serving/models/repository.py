@@ -15,7 +15,7 @@ from edge_runtime.device.verification import verify
 from edge_runtime.errors import DigitsError, ModelFileError, VerificationFailed
 from edge_runtime.inference.classifier import Classifications, Classifier
 from edge_runtime.inference.interpreter import one_line
-from edge_runtime.inference.out_of_distribution import Likeness
+from edge_runtime.inference.out_of_distribution import OutOfDistribution
 from edge_runtime.model.manifest import Manifest
 from edge_runtime.model.model_file import Golden, ModelFile, find_model, read_model_file
 from edge_runtime.serving.http.log import Log
@@ -27,7 +27,7 @@ Signature = tuple[int, int, int]
 
 
 @dataclass
-class Served:
+class ServedModel:
     """One loaded generation of a model. `healthy` says what the last check of its golden images found."""
 
     name: str
@@ -45,9 +45,9 @@ class Served:
         return self.pool.model
 
     @cached_property
-    def likeness(self) -> Likeness | None:
+    def likeness(self) -> OutOfDistribution | None:
         """What judges whether an image is unlike any digit, for the models that the package ships."""
-        return Likeness.of(self.model)
+        return OutOfDistribution.of(self.model)
 
     @property
     def manifest(self) -> Manifest:
@@ -77,7 +77,7 @@ class Served:
         return self.healthy
 
 
-class Models:
+class ModelRepository:
     """All models by name, the default one first.
 
     Attributes:
@@ -119,11 +119,11 @@ class Models:
         self._refreshing = asyncio.Lock()
         self._by_name = {name: self._load(name, find_model(path)) for name, path in paths.items()}
 
-    def __iter__(self) -> Iterator[Served]:
+    def __iter__(self) -> Iterator[ServedModel]:
         return iter(self._by_name.values())
 
     @property
-    def default(self) -> Served:
+    def default(self) -> ServedModel:
         """The model for requests that name none."""
         return next(iter(self))
 
@@ -132,7 +132,7 @@ class Models:
         """Whether requests are welcome: no model failed its last check, and the server is not stopping."""
         return not self.stopping and all(served.healthy for served in self)
 
-    def get(self, parameters: Mapping[str, str]) -> Served:
+    def get(self, parameters: Mapping[str, str]) -> ServedModel:
         """The model that a path or a query names: `model`, and `version`, which is always 1.
 
         Raises:
@@ -164,7 +164,7 @@ class Models:
             if await served.check() != before:
                 self._log.event("health", model=served.name, healthy=served.healthy)
 
-    async def _replace(self, served: Served, signature: Signature | None) -> None:
+    async def _replace(self, served: ServedModel, signature: Signature | None) -> None:
         try:
             fresh = await self._workers.run(self._load, served.name, served.path)
         except (DigitsError, RuntimeError, ValueError, MemoryError) as error:
@@ -175,7 +175,7 @@ class Models:
             self._refused.pop(served.name, None)
             self._note(served.name, "loaded", sha256=fresh.manifest.flatbuffer.sha256)
 
-    def _load(self, name: str, path: Path) -> Served:
+    def _load(self, name: str, path: Path) -> ServedModel:
         signature = _signature_of(path)
         model = read_model_file(path)
         if signature is None:
@@ -189,7 +189,7 @@ class Models:
                 f"{path}: not served, since its golden images come out differently on {receipt.runtime}: "
                 f"{receipt.labels_equal} of {receipt.images} labels equal, outputs differ {difference} {receipt.tolerance.unit}"
             )
-        return Served(name, path, signature, Pool(first, self._workers, self._classifier), golden, self._observer(name))
+        return ServedModel(name, path, signature, Pool(first, self._workers, self._classifier), golden, self._observer(name))
 
     def _classifier(self, model: ModelFile) -> Classifier:
         return Classifier(model, self._threads, self._backend)

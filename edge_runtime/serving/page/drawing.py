@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.common.pixels import SIDE, Image
 from edge_runtime.serving.http.json_body import expect
-from edge_runtime.serving.http.refusals import Refusal
+from edge_runtime.serving.http.refusals import RequestError
 
 # The median width of the strokes of MNIST's validation images is 2.3 pixels, measured as twice the ink over its total variation. What is
 # drawn with this pen measures the same.
@@ -37,9 +37,9 @@ def parse_strokes(value: Any) -> list[Stroke]:
     """
     strokes = expect(list, value, "'strokes'")
     if sum(len(expect(list, stroke, "a stroke")) for stroke in strokes) > _MOST_POINTS:
-        raise Refusal(f"a drawing has at most {_MOST_POINTS:,} points")
+        raise RequestError(f"a drawing has at most {_MOST_POINTS:,} points")
     if not strokes or not all(strokes):
-        raise Refusal("a drawing has at least one stroke, and a stroke at least one point")
+        raise RequestError("a drawing has at least one stroke, and a stroke at least one point")
     return [_points(stroke) for stroke in strokes]
 
 
@@ -58,10 +58,10 @@ def draw(strokes: list[Stroke]) -> Image:
 
 def _points(stroke: list[Any]) -> Stroke:
     if any(type(point) is not list or len(point) != 2 or {*map(type, point)} - {int, float} for point in stroke):
-        raise Refusal("a point is [x, y], two numbers")
+        raise RequestError("a point is [x, y], two numbers")
     points = np.array([[float(max(-9, min(9, number))) for number in point] for point in stroke])
     if not (np.abs(points - 0.5) <= 1.5).all():
-        raise Refusal("a point lies outside of the pad, which goes from 0 to 1")
+        raise RequestError("a point lies outside of the pad, which goes from 0 to 1")
     return points
 
 
@@ -85,7 +85,7 @@ def _thin(stroke: Stroke) -> Stroke:
 def _segments(strokes: list[Stroke]) -> tuple[Stroke, Stroke]:
     starts = np.concatenate([stroke[:-1] for stroke in strokes])
     if len(starts) > _MOST_SEGMENTS:
-        raise Refusal(f"the drawing is too dense for a digit: more than {_MOST_SEGMENTS:,} pieces of a line")
+        raise RequestError(f"the drawing is too dense for a digit: more than {_MOST_SEGMENTS:,} pieces of a line")
     return starts, np.concatenate([stroke[1:] for stroke in strokes])
 
 

@@ -7,46 +7,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import DigitsError
-from edge_runtime.inference.out_of_distribution import unlike
-from edge_runtime.serving.http.call import Answer, Call, as_json
+from edge_runtime.inference.out_of_distribution import out_of_distribution_warnings
+from edge_runtime.serving.http.call import Call, Response, as_json
 from edge_runtime.serving.http.json_body import parse_object
 from edge_runtime.serving.http.limits import Limits
 from edge_runtime.serving.models.pool import Workers
-from edge_runtime.serving.models.repository import Models, Served
+from edge_runtime.serving.models.repository import ModelRepository, ServedModel
 from edge_runtime.serving.page.drawing import draw, parse_strokes
-from edge_runtime.serving.page.photo import Seen, see
+from edge_runtime.serving.page.photo import PreparedImage, prepare
 
 
-class Plain:
+class OwnRoutes:
     """The routes /classify and /draw. Photos are decoded one after the other: each may need some hundred megabytes."""
 
-    def __init__(self, models: Models, workers: Workers, limits: Limits) -> None:
+    def __init__(self, models: ModelRepository, workers: Workers, limits: Limits) -> None:
         self._models = models
         self._workers = workers
         self._photos = Workers(1)
         self._limits = limits
 
-    async def classify(self, call: Call) -> Answer:
+    async def classify(self, call: Call) -> Response:
         """POST /classify?model=NAME: an image file, as the body or as the one file of a form."""
         served = self._models.get(call.query)
         upload = await call.upload()
         before = time.perf_counter_ns()
-        seen = await self._photos.run(see, upload.content, self._limits.pixels)
+        seen = await self._photos.run(prepare, upload.content, self._limits.pixels)
         return await self._answer(served, upload.name, seen, before)
 
-    async def draw(self, call: Call) -> Answer:
+    async def draw(self, call: Call) -> Response:
         """POST /draw?model=NAME: {"strokes": [[[x, y], ...], ...]}, x to the right and y down, 0 to 1 over the pad."""
         served = self._models.get(call.query)
         strokes = parse_strokes(parse_object(await call.body()).get("strokes"))
         before = time.perf_counter_ns()
         image = await self._workers.run(draw, strokes)
-        return await self._answer(served, "drawing", Seen(image, (), ()), before)
+        return await self._answer(served, "drawing", PreparedImage(image, (), ()), before)
 
     def close(self) -> None:
         """End the thread for photos."""
         self._photos.close()
 
-    async def _answer(self, served: Served, source: str, seen: Seen, before: int) -> Answer:
+    async def _answer(self, served: ServedModel, source: str, seen: PreparedImage, before: int) -> Response:
         prepared = time.perf_counter_ns()
         found, nanoseconds = await served.classify(seen.image[np.newaxis])
         result = found[0]
@@ -60,7 +60,7 @@ class Plain:
                 "index": result.index,
                 "confidence": result.confidence,
                 "scores": result.scores.tolist(),
-                "warnings": seen.warnings + unlike(likeness, seen.image, result),
+                "warnings": seen.warnings + out_of_distribution_warnings(likeness, seen.image, result),
                 "model": served.name,
                 "sha256": served.manifest.flatbuffer.sha256,
                 "labels": served.model.labels,

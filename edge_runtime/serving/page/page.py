@@ -5,7 +5,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from edge_runtime.serving.http.call import Answer, Call
+from edge_runtime.serving.http.call import Call, Response
 
 PAGE = Path(__file__).with_name("page.html")
 
@@ -22,9 +22,9 @@ class Page:
             ("Cross-Origin-Opener-Policy", "same-origin"),
             ("Permissions-Policy", "camera=(self), microphone=(), geolocation=()"),
         )
-        self._answer = Answer(text.encode(), media_type="text/html; charset=utf-8", headers=headers)
+        self._answer = Response(text.encode(), media_type="text/html; charset=utf-8", headers=headers)
 
-    async def page(self, call: Call) -> Answer:
+    async def page(self, call: Call) -> Response:
         """GET /."""
         return self._answer
 

@@ -5,12 +5,12 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.pixels import Image
 
 
-@record
-class Seen:
+@frozen_dataclass
+class PreparedImage:
     """A photo as the model sees it, uint8 [28, 28], and what was done to it that its owner may not expect.
 
     steps: pictures on the way there, uint8 [height, width], each with its name; the last is the image itself.
@@ -21,7 +21,7 @@ class Seen:
     steps: tuple[tuple[str, NDArray[np.uint8]], ...]
 
 
-def see(content: bytes, most_pixels: int) -> Seen:
+def prepare(content: bytes, most_pixels: int) -> PreparedImage:
     """Read an image file from its bytes, as `digits classify` reads one.
 
     Args:
@@ -34,6 +34,6 @@ def see(content: bytes, most_pixels: int) -> Seen:
     from edge_runtime.preprocessing.image_files import read_picture
 
     picture = read_picture("the image", io.BytesIO(content), most_pixels)
-    return Seen(
+    return PreparedImage(
         picture.image, picture.warnings, picture.photo.steps if picture.photo else (("28x28 pixels, as they are", picture.image),)
     )

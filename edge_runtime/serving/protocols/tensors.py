@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.pixels import SIDE, Batch
 from edge_runtime.inference.classifier import Classifications
 from edge_runtime.serving.http.call import encode_json
 from edge_runtime.serving.http.json_body import expect, parse_object, pixels_of
-from edge_runtime.serving.http.refusals import Refusal
+from edge_runtime.serving.http.refusals import RequestError
 
 INPUT = "pixels"
 _LONGEST_KEPT = 1024
@@ -36,8 +36,8 @@ OUTPUTS: dict[str, tuple[str, Callable[[Classifications], NDArray[Any] | list[st
 }
 
 
-@record
-class Wanted:
+@frozen_dataclass
+class RequestedOutput:
     """An output that a client asks for. `classes`: as that many "value:index:label" texts, largest first; 0: as it is."""
 
     name: str
@@ -45,7 +45,7 @@ class Wanted:
     classes: int = 0
 
 
-@record
+@frozen_dataclass
 class Plan:
     """What the JSON of a request says: shape of the tensor, what follows as bytes, and which outputs are wanted.
 
@@ -56,7 +56,7 @@ class Plan:
     data: list[Any] | None
     binary_size: int
     id: str | None
-    outputs: tuple[Wanted, ...]
+    outputs: tuple[RequestedOutput, ...]
 
 
 class InferRequest(NamedTuple):
@@ -64,7 +64,7 @@ class InferRequest(NamedTuple):
 
     images: Batch
     id: str | None
-    outputs: tuple[Wanted, ...]
+    outputs: tuple[RequestedOutput, ...]
 
 
 def parse_infer(body: bytes, header_length: bytes | None, model: str, most_images: int) -> InferRequest:
@@ -96,7 +96,7 @@ def read_plan(text: bytes, model: str, most_images: int) -> Plan:
     request = parse_object(text)
     inputs = expect(list, request.get("inputs"), "'inputs'")
     if len(inputs) != 1:
-        raise Refusal(f"expected 1 input but got {len(inputs)} inputs for model '{model}'")
+        raise RequestError(f"expected 1 input but got {len(inputs)} inputs for model '{model}'")
     tensor = expect(dict, inputs[0], "an input")
     shape = _checked_shape(tensor, model, most_images)
     identifier = request.get("id")
@@ -148,7 +148,7 @@ def write_answer(
 _kept_answer = lru_cache(maxsize=256)(write_answer)
 
 
-def _computed(wanted: Wanted, found: Classifications) -> tuple[str, NDArray[Any] | list[str]]:
+def _computed(wanted: RequestedOutput, found: Classifications) -> tuple[str, NDArray[Any] | list[str]]:
     """Datatype and values of an output."""
     datatype, compute = OUTPUTS[wanted.name]
     values = compute(found)
@@ -160,39 +160,41 @@ def _computed(wanted: Wanted, found: Classifications) -> tuple[str, NDArray[Any]
 def _header_length(text: bytes, most: int) -> int:
     if not (text.isdigit() and len(text) < 12 and int(text) <= most):
         shown = text[:20].decode("ascii", "replace")
-        raise Refusal(f"Inference-Header-Content-Length is {shown!r}, expected 0 to {most}, the length of the body")
+        raise RequestError(f"Inference-Header-Content-Length is {shown!r}, expected 0 to {most}, the length of the body")
     return int(text)
 
 
 def _raw_images(body: bytes, most_images: int) -> Batch:
     count, rest = divmod(len(body), SIDE * SIDE)
     if rest or not 1 <= count <= most_images:
-        raise Refusal(f"a raw body has {SIDE * SIDE} bytes an image, 1 to {most_images} images; got {len(body)} bytes")
+        raise RequestError(f"a raw body has {SIDE * SIDE} bytes an image, 1 to {most_images} images; got {len(body)} bytes")
     return np.frombuffer(body, np.uint8).reshape(count, SIDE, SIDE)
 
 
 def _checked_shape(tensor: dict[str, Any], model: str, most_images: int) -> tuple[int, int, int]:
     if tensor.get("name") != INPUT:
-        raise Refusal(f"unexpected inference input {_short(tensor.get('name'))} for model '{model}'; it has '{INPUT}'")
+        raise RequestError(f"unexpected inference input {_short(tensor.get('name'))} for model '{model}'; it has '{INPUT}'")
     if tensor.get("datatype") != "UINT8":
-        raise Refusal(
+        raise RequestError(
             f"inference input '{INPUT}' data-type is {_short(tensor.get('datatype'))}, but model '{model}' expects 'UINT8'"
         )
     shape = expect(list, tensor.get("shape"), "'shape'")
     if not all(type(length) is int for length in shape) or shape[1:] != [SIDE, SIDE]:
-        raise Refusal(f"unexpected shape for input '{INPUT}' for model '{model}'. Expected [-1,{SIDE},{SIDE}], got {_short(shape)}")
+        raise RequestError(
+            f"unexpected shape for input '{INPUT}' for model '{model}'. Expected [-1,{SIDE},{SIDE}], got {_short(shape)}"
+        )
     if not 1 <= shape[0] <= most_images:
-        raise Refusal(f"a request takes 1 to {most_images} images, got {_short(shape[0])}")
+        raise RequestError(f"a request takes 1 to {most_images} images, got {_short(shape[0])}")
     return shape[0], SIDE, SIDE
 
 
 def _numbers(tensor: dict[str, Any]) -> list[Any] | None:
     parameters = expect(dict, tensor.get("parameters", {}), "'parameters'")
     if "shared_memory_region" in parameters:
-        raise Refusal("shared memory is not supported; send the tensor's data")
+        raise RequestError("shared memory is not supported; send the tensor's data")
     if "binary_data_size" in parameters:
         if "data" in tensor:
-            raise Refusal(f"input '{INPUT}' has both 'data' and 'binary_data_size'")
+            raise RequestError(f"input '{INPUT}' has both 'data' and 'binary_data_size'")
         return None
     return expect(list, tensor.get("data"), "'data'")
 
@@ -200,44 +202,44 @@ def _numbers(tensor: dict[str, Any]) -> list[Any] | None:
 def _binary_size(tensor: dict[str, Any], shape: tuple[int, int, int]) -> int:
     size = tensor.get("parameters", {}).get("binary_data_size", 0)
     if type(size) is not int or size not in (0, math.prod(shape)):
-        raise Refusal(f"'binary_data_size' is {_short(size)}, but the shape needs {math.prod(shape)}")
+        raise RequestError(f"'binary_data_size' is {_short(size)}, but the shape needs {math.prod(shape)}")
     return size
 
 
 def _pixels(plan: Plan, binary: bytes) -> Batch:
     if len(binary) != plan.binary_size or (plan.data is None and not binary):
-        raise Refusal(f"{len(binary)} bytes follow the JSON, which announces {plan.binary_size}")
+        raise RequestError(f"{len(binary)} bytes follow the JSON, which announces {plan.binary_size}")
     if plan.data is not None:
         return pixels_of(plan.data, plan.shape)
     return np.frombuffer(binary, np.uint8).reshape(plan.shape)
 
 
-def _wanted(request: dict[str, Any], model: str) -> tuple[Wanted, ...]:
+def _wanted(request: dict[str, Any], model: str) -> tuple[RequestedOutput, ...]:
     parameters = expect(dict, request.get("parameters", {}), "'parameters'")
     binary = expect(bool, parameters.get("binary_data_output", False), "'binary_data_output'")
     if not request.get("outputs"):
         return _all_outputs(binary)
     outputs = [_one_wanted(output, binary, model) for output in expect(list, request["outputs"], "'outputs'")]
     if len({wanted.name for wanted in outputs}) != len(outputs):
-        raise Refusal("an output is asked for twice")
+        raise RequestError("an output is asked for twice")
     return tuple(outputs)
 
 
-def _one_wanted(output: Any, binary: bool, model: str) -> Wanted:
+def _one_wanted(output: Any, binary: bool, model: str) -> RequestedOutput:
     name = expect(dict, output, "an output").get("name")
     if type(name) is not str or name not in OUTPUTS:
-        raise Refusal(f"unexpected inference output {_short(name)} for model '{model}'; it has {', '.join(OUTPUTS)}")
+        raise RequestError(f"unexpected inference output {_short(name)} for model '{model}'; it has {', '.join(OUTPUTS)}")
     parameters = expect(dict, output.get("parameters", {}), "'parameters'")
     if "shared_memory_region" in parameters:
-        raise Refusal("shared memory is not supported")
+        raise RequestError("shared memory is not supported")
     classes = expect(int, parameters.get("classification", 0), "'classification'")
     if classes < 0 or (classes and OUTPUTS[name][0] != "FP32"):
-        raise Refusal(f"'classification' is {_short(classes)} for output '{name}'; it takes a count, for scores or logits")
-    return Wanted(name, expect(bool, parameters.get("binary_data", binary), "'binary_data'"), classes)
+        raise RequestError(f"'classification' is {_short(classes)} for output '{name}'; it takes a count, for scores or logits")
+    return RequestedOutput(name, expect(bool, parameters.get("binary_data", binary), "'binary_data'"), classes)
 
 
-def _all_outputs(binary: bool) -> tuple[Wanted, ...]:
-    return tuple(Wanted(name, binary) for name in OUTPUTS)
+def _all_outputs(binary: bool) -> tuple[RequestedOutput, ...]:
+    return tuple(RequestedOutput(name, binary) for name in OUTPUTS)
 
 
 def _top(values: NDArray[Any], count: int, labels: Sequence[str]) -> NDArray[Any]:

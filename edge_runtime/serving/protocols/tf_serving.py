@@ -10,10 +10,10 @@ import numpy as np
 
 from edge_runtime.common.pixels import SIDE, Batch
 from edge_runtime.inference.classifier import Classifications
-from edge_runtime.serving.http.call import Answer, Call, as_json
+from edge_runtime.serving.http.call import Call, Response, as_json
 from edge_runtime.serving.http.json_body import expect, parse_object, pixels_of
-from edge_runtime.serving.http.refusals import NotFound, Refusal
-from edge_runtime.serving.models.repository import Models, Served
+from edge_runtime.serving.http.refusals import NotFound, RequestError
+from edge_runtime.serving.models.repository import ModelRepository, ServedModel
 
 SIGNATURE, INPUT, OUTPUT = "serving_default", "pixels", "scores"
 
@@ -21,18 +21,18 @@ SIGNATURE, INPUT, OUTPUT = "serving_default", "pixels", "scores"
 class TFServing:
     """The routes under /v1/models."""
 
-    def __init__(self, models: Models, most_images: int) -> None:
+    def __init__(self, models: ModelRepository, most_images: int) -> None:
         self._models = models
         self._most_images = most_images
 
-    async def status(self, call: Call) -> Answer:
+    async def status(self, call: Call) -> Response:
         """GET /v1/models/NAME: which version is served."""
         state, status = "AVAILABLE", {"error_code": "OK", "error_message": ""}
         if not self._get(call).healthy:
             state, status = "UNLOADING", {"error_code": "UNAVAILABLE", "error_message": "its golden images come out differently"}
         return as_json({"model_version_status": [{"version": "1", "state": state, "status": status}]})
 
-    async def metadata(self, call: Call) -> Answer:
+    async def metadata(self, call: Call) -> Response:
         """GET /v1/models/NAME/metadata: the signature."""
         served = self._get(call)
         signature = {
@@ -47,14 +47,14 @@ class TFServing:
             }
         )
 
-    async def predict(self, call: Call) -> Answer:
+    async def predict(self, call: Call) -> Response:
         """POST /v1/models/NAME:predict: probabilities of images."""
         served = self._get(call)
         images, by_row = parse_predict(await call.body(), self._most_images)
         found, _ = await served.classify(images)
         return as_json(format_predict(found, by_row))
 
-    def _get(self, call: Call) -> Served:
+    def _get(self, call: Call) -> ServedModel:
         """The model of a path; what is not served is told in TensorFlow Serving's words."""
         try:
             return self._models.get(call.parameters)
@@ -75,9 +75,9 @@ def parse_predict(body: bytes, most_images: int) -> tuple[Batch, bool]:
     request = parse_object(body)
     signature = request.get("signature_name") or SIGNATURE
     if signature != SIGNATURE:
-        raise Refusal(f"Serving signature name: {str(signature)[:40]!r} not found in signature def; there is '{SIGNATURE}'")
+        raise RequestError(f"Serving signature name: {str(signature)[:40]!r} not found in signature def; there is '{SIGNATURE}'")
     if ("instances" in request) == ("inputs" in request):
-        raise Refusal("the request needs either 'instances' (row format) or 'inputs' (column format)")
+        raise RequestError("the request needs either 'instances' (row format) or 'inputs' (column format)")
     by_row = "instances" in request
     data = [_named(row) for row in expect(list, request["instances"], "'instances'")] if by_row else _named(request["inputs"])
     return _images(expect(list, data, "'inputs'"), most_images), by_row
@@ -93,19 +93,19 @@ def _named(value: Any) -> Any:
     if type(value) is not dict:
         return value
     if "b64" in value:
-        raise Refusal("the input takes pixels, not encoded files; POST an image file to /classify")
+        raise RequestError("the input takes pixels, not encoded files; POST an image file to /classify")
     if list(value) != [INPUT]:
-        raise Refusal(f"the signature has one input, '{INPUT}'; got {', '.join(map(repr, value))[:80] or 'none'}")
+        raise RequestError(f"the signature has one input, '{INPUT}'; got {', '.join(map(repr, value))[:80] or 'none'}")
     return value[INPUT]
 
 
 def _images(data: list[Any], most_images: int) -> Batch:
     if not 1 <= len(data) <= most_images:
-        raise Refusal(f"a request takes 1 to {most_images} images, got {len(data)}")
+        raise RequestError(f"a request takes 1 to {most_images} images, got {len(data)}")
     with_channel = _depth(data) == 4
     shape = (len(data), SIDE, SIDE, 1) if with_channel else (len(data), SIDE, SIDE)
     if _depth(data) < 3:
-        raise Refusal(f"an image is {SIDE} rows of {SIDE} numbers; got an array of {_depth(data)} dimensions for all images")
+        raise RequestError(f"an image is {SIDE} rows of {SIDE} numbers; got an array of {_depth(data)} dimensions for all images")
     return pixels_of(data, shape).reshape(len(data), SIDE, SIDE)
 
 

@@ -7,10 +7,10 @@ Sources: the protocol's REST specification, and the "Model Repository" extension
 import dataclasses
 
 from edge_runtime.common.pixels import SIDE
-from edge_runtime.serving.http.call import Answer, Call, as_json
+from edge_runtime.serving.http.call import Call, Response, as_json
 from edge_runtime.serving.http.json_body import parse_object
 from edge_runtime.serving.http.refusals import Busy
-from edge_runtime.serving.models.repository import Models, Served
+from edge_runtime.serving.models.repository import ModelRepository, ServedModel
 from edge_runtime.serving.protocols.tensors import INPUT, OUTPUTS, format_infer, parse_infer
 from edge_runtime.version import __version__
 
@@ -22,11 +22,11 @@ EXTENSIONS = ("binary_tensor_data", "classification", "model_repository")
 class V2:
     """The routes under /v2."""
 
-    def __init__(self, models: Models, most_images: int) -> None:
+    def __init__(self, models: ModelRepository, most_images: int) -> None:
         self._models = models
         self._most_images = most_images
 
-    async def infer(self, call: Call) -> Answer:
+    async def infer(self, call: Call) -> Response:
         """POST /v2/models/NAME/infer."""
         served = self._models.get(call.parameters)
         body = await call.body()
@@ -34,27 +34,27 @@ class V2:
         found, _ = await served.classify(request.images)
         answer, json_length = format_infer(request, served.name, found)
         if json_length is None:
-            return Answer(answer)
-        return Answer(answer, media_type="application/octet-stream", headers=((HEADER_LENGTH, str(json_length)),))
+            return Response(answer)
+        return Response(answer, media_type="application/octet-stream", headers=((HEADER_LENGTH, str(json_length)),))
 
-    async def server(self, call: Call) -> Answer:
+    async def server(self, call: Call) -> Response:
         """GET /v2: who answers, and which extensions it knows."""
         return as_json({"name": "edge-digits", "version": __version__, "extensions": EXTENSIONS})
 
-    async def live(self, call: Call) -> Answer:
+    async def live(self, call: Call) -> Response:
         """GET /v2/health/live: the process answers."""
         return as_json({"live": True})
 
-    async def ready(self, call: Call) -> Answer:
+    async def ready(self, call: Call) -> Response:
         """GET /v2/health/ready: every model gave its golden answers when it was last checked, and the server is not stopping."""
         return as_json({"ready": self._models.ready}, 200 if self._models.ready else Busy.status)
 
-    async def model_ready(self, call: Call) -> Answer:
+    async def model_ready(self, call: Call) -> Response:
         """GET /v2/models/NAME/ready: this model did."""
         served = self._models.get(call.parameters)
         return as_json({"name": served.name, "ready": served.healthy}, 200 if served.healthy else Busy.status)
 
-    async def model(self, call: Call) -> Answer:
+    async def model(self, call: Call) -> Response:
         """GET /v2/models/NAME: tensors; and in `parameters` what the model file says of itself in short."""
         served = self._models.get(call.parameters)
         classes = len(served.model.labels)
@@ -73,23 +73,23 @@ class V2:
             }
         )
 
-    async def index(self, call: Call) -> Answer:
+    async def index(self, call: Call) -> Response:
         """POST /v2/repository/index: the models; with {"ready": true} those that are ready."""
         body = await call.body()
         only_ready = parse_object(body).get("ready") is True if body else False
         return as_json([_entry(served) for served in self._models if served.healthy or not only_ready])
 
-    async def load(self, call: Call) -> Answer:
+    async def load(self, call: Call) -> Response:
         """POST /v2/repository/models/NAME/load or unload: refused, as by a Triton that watches its repository itself."""
         return as_json({"error": "models are not loaded or unloaded by request; a changed model file is loaded by itself"}, 503)
 
 
-def _entry(served: Served) -> dict[str, str]:
+def _entry(served: ServedModel) -> dict[str, str]:
     state, reason = ("READY", "") if served.healthy else ("UNAVAILABLE", "its golden images come out differently")
     return {"name": served.name, "version": "1", "state": state, "reason": reason}
 
 
-def _facts(served: Served) -> dict[str, object]:
+def _facts(served: ServedModel) -> dict[str, object]:
     manifest = served.manifest
     accuracy = {comparison.split: dataclasses.asdict(comparison.candidate) for comparison in manifest.accuracy}
     return {

@@ -10,7 +10,7 @@ from scipy.stats import t
 
 from benchmarks.comparison.compare import FALSE_ALARMS, _holm, diff
 from benchmarks.comparison.page import diff_rows
-from benchmarks.results.results import BenchResult, Limits, ModelResult
+from benchmarks.results.results import BenchResult, ModelResult, Peaks
 from edge_runtime.common.intervals import Accuracy
 from edge_runtime.errors import InputError
 from tests.benchmarks.samples import bench_result, many_processes
@@ -139,7 +139,7 @@ def test_two_percent_either_way_are_told(factor: float, slower: bool, faster: bo
 
 
 def _timed(reference: int, peak: float | None, *models: ModelResult) -> BenchResult:
-    limits = None if peak is None else Limits((peak,) * 3, (1e9,) * 3)
+    limits = None if peak is None else Peaks((peak,) * 3, (1e9,) * 3)
     own = many_processes([reference] * 3, name="reference", sha256="00" * 32)
     return bench_result(*(models or [many_processes([2 * reference] * 3)]), reference=own, limits=limits)
 

@@ -14,7 +14,7 @@ from benchmarks.comparison.choose import Limits, choose
 from benchmarks.comparison.comparable import check_comparable, read_all
 from benchmarks.comparison.compare import diff
 from benchmarks.reporting import plots
-from benchmarks.reporting.extra_tables import further_tables
+from benchmarks.reporting.extra_tables import extra_tables
 from benchmarks.reporting.warnings import warnings
 from benchmarks.results.results import BenchResult
 from benchmarks.runner import session
@@ -87,7 +87,7 @@ def _use(paths: list[Path]) -> None:
     page.markdown(results)
     for named in results:
         warnings(named.result)
-        further_tables(named.result)
+        extra_tables(named.result)
     choose(results, Limits(max_latency_us=1e6))
 
 

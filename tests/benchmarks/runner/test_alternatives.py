@@ -11,7 +11,7 @@ from benchmarks.backends import interpreter, plain_numpy
 from benchmarks.backends.network import write_network
 from benchmarks.results.results import OTHER_FILES
 from benchmarks.runner import session
-from benchmarks.runner.alternatives import ALTERNATIVES, find_candidates, parse_against, parse_environments
+from benchmarks.runner.alternatives import ALTERNATIVES, find_cases, parse_against, parse_environments
 from benchmarks.runner.config import Settings
 from benchmarks.runner.session import run
 from edge_runtime.errors import BadArgument, InputError
@@ -66,7 +66,7 @@ def test_a_folded_convolution_is_handed_on_as_it_was_before(
     kernel: int | tuple[int, int], strides: int, padding: str, columns: int, tmp_path: Path
 ) -> None:
     """The very arrays and layers of the file whose convolution takes one column at a time."""
-    from convert.flatbuffer.space_to_depth import width_folded
+    from convert.flatbuffer.space_to_depth import to_space_to_depth
     from convert.quantization.recipes import find_recipe
     from convert.source.tf_converter import to_flatbuffer
     from train.backend import keras, layers
@@ -75,7 +75,7 @@ def test_a_folded_convolution_is_handed_on_as_it_was_before(
     x = layers.Conv2D(4, kernel, strides=strides, padding=padding, activation="relu")(inputs)
     model = keras.Model(inputs, layers.Dense(10)(layers.GlobalAveragePooling2D()(layers.Conv2D(6, 3)(x))))
     plain = to_flatbuffer(model, find_recipe("fp32"))
-    folded = width_folded(plain, columns)
+    folded = to_space_to_depth(plain, columns)
     assert folded != plain
     write_network(plain, tmp_path / "plain.npz")
     write_network(folded, tmp_path / "folded.npz")
@@ -98,7 +98,7 @@ def test_alternatives_take_turns_with_ours(tmp_path: Path, mnist: Dataset, monke
     monkeypatch.setattr(session, "_COLD_STARTS", 1)
     few = Dataset("few", mnist.x_train[:400], mnist.y_train[:400], mnist.x_test[:200], mnist.y_test[:200])
     paths = [MODELS / "nano-fp32.tflite", MODELS / "nano-int8.tflite"]
-    found = find_candidates(["interpreter", "compiled-model", "numpy"], paths, 1, {}, None, few, tmp_path)
+    found = find_cases(["interpreter", "compiled-model", "numpy"], paths, 1, {}, None, few, tmp_path)
     assert found.absent == ()
     result = run(paths, Settings("board", samples=6, starts=2), few, others=found.candidates)
     assert [(model.way, model.recipe) for model in result.models] == [
@@ -121,7 +121,7 @@ def test_what_is_missing_is_a_line(tmp_path: Path) -> None:
     """A package, an environment, the Keras model, a float32 file: each says what would help, and nothing fails."""
     pythons = {"openvino": tmp_path / "none" / "python"}
     names = ["tflite-runtime", "openvino", "keras-call", "numpy"]
-    found = find_candidates(names, [MODELS / "nano-int8.tflite"], 1, pythons, None, None, tmp_path)
+    found = find_cases(names, [MODELS / "nano-int8.tflite"], 1, pythons, None, None, tmp_path)
     assert found.candidates == ()
     missing, gone, keras, floats = found.absent
     assert missing.startswith(
@@ -135,7 +135,7 @@ def test_what_is_missing_is_a_line(tmp_path: Path) -> None:
 
 def test_an_alternative_that_cannot_start_is_a_line(tmp_path: Path) -> None:
     """It is left out; ours is measured."""
-    found = find_candidates(["keras-call"], [MODELS / "nano-fp32.tflite"], 1, {}, tmp_path / "gone.keras", None, tmp_path)
+    found = find_cases(["keras-call"], [MODELS / "nano-fp32.tflite"], 1, {}, tmp_path / "gone.keras", None, tmp_path)
     result = run([MODELS / "nano-fp32.tflite"], Settings("board", samples=3), None, others=found.candidates)
     assert [model.way for model in result.models] == ["Classifier.classify"]
     assert len(result.absent) == 1

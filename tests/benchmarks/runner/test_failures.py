@@ -11,12 +11,12 @@ import pytest
 
 from benchmarks.results.results import Window
 from benchmarks.runner import cases, scheduler, session
-from benchmarks.runner.cases import Candidate
+from benchmarks.runner.cases import Case
 from benchmarks.runner.config import Settings
 from benchmarks.runner.session import run
 from benchmarks.scenarios import loadgen
 from benchmarks.scenarios.sustained import sustain
-from benchmarks.worker.client import OURS, Environment, SubjectSpec
+from benchmarks.worker.client import OURS, BackendSpec, Environment
 from edge_runtime.common.json_codec import from_json, to_json
 from edge_runtime.errors import DigitsError
 from edge_runtime.model.model_file import MODELS, read_model_file
@@ -56,7 +56,7 @@ def load(model, threads, options):
         return [1] * len(images)
     return Subject(one, many)
 """
-Invent = Callable[..., Candidate]
+Invent = Callable[..., Case]
 
 
 @pytest.fixture(autouse=True)
@@ -71,15 +71,15 @@ def invent(tmp_path: Path) -> Invent:
     (tmp_path / "invented.py").write_text(SUBJECT)
     environment = Environment("theirs", sys.executable, os.pathsep.join([OURS.path, str(tmp_path)]))
 
-    def make(name: str, dies: str = "") -> Candidate:
+    def make(name: str, dies: str = "") -> Case:
         model = read_model_file(MODELS / f"{name}.tflite")
-        return Candidate(
+        return Case(
             "theirs",
             "1",
             model,
             name,
             environment,
-            SubjectSpec("invented", "", 1, {"dies": dies, "mark": str(tmp_path / "died")}),
+            BackendSpec("invented", "", 1, {"dies": dies, "mark": str(tmp_path / "died")}),
         )
 
     return make

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.backends import Subject
-from benchmarks.reporting.extra_tables import further_tables
+from benchmarks.backends import LoadedModel
+from benchmarks.reporting.extra_tables import extra_tables
 from benchmarks.reporting.warnings import warnings
 from benchmarks.results.loadgen import LoadGen, LoadGenRun
 from benchmarks.results.results import BenchResult, Turn
@@ -57,7 +57,7 @@ def test_loadgen_asks_in_every_process(measured: BenchResult) -> None:
 def test_an_empty_query_asks_nobody() -> None:
     """And any other asks once."""
     asked: list[int] = []
-    subject, images = Subject(asked.append, len), np.zeros((5, 28, 28), np.uint8)
+    subject, images = LoadedModel(asked.append, len), np.zeros((5, 28, 28), np.uint8)
     for found, queries in ((None, 0), (subject, 30)):
         loadgen_sut.ask(found, images, "SingleStream", 30, 1e6, accuracy=False)
         assert len(asked) == queries
@@ -81,7 +81,7 @@ def test_results_keep_its_summaries(measured: BenchResult) -> None:
     assert again == measured
     assert again.loadgen
     assert "Scenario : SingleStream" in again.loadgen.runs[0].summary
-    tables = {table.name: table for table in further_tables(again)}
+    tables = {table.name: table for table in extra_tables(again)}
     (row,) = tables["MLPerf LoadGen, one image after the other"].rows
     assert row[0] == "small static_wi8_ai8"
     assert row[-1] == "2 of 2"
@@ -96,7 +96,7 @@ def test_few_queries_keep_their_row() -> None:
     few = replace(model, turns=tuple(replace(turn, samples_ns=turn.samples_ns[:5]) for turn in model.turns))
     summary = ("50.00 percentile latency (ns) : 9000", "90.00 percentile latency (ns) : 9000", "Result is : VALID")
     runs = LoadGenRun(few.label, 0, "SingleStream", summary, None), LoadGenRun(few.label, 0, "MultiStream", summary, None)
-    single, several = further_tables(bench_result(few, loadgen=LoadGen("6", (900.0,), runs)))
+    single, several = extra_tables(bench_result(few, loadgen=LoadGen("6", (900.0,), runs)))
     assert single.rows == [(few.label, "10.0 us", "9.0 us", "1.111", "1.235", *("-",) * 4, "1 of 1")]
     assert several.rows == [(few.label, "-", "-", "no", "-", "-", "-")]
 
@@ -131,7 +131,7 @@ def test_a_median_that_is_not_loadgens_is_doubted(theirs: int, ratios: tuple[str
     summary = (f"50.00 percentile latency (ns) : {theirs}", f"90.00 percentile latency (ns) : {theirs}", "Result is : VALID")
     runs = tuple(LoadGenRun(model.label, process, "SingleStream", summary, None) for process in range(3))
     result = bench_result(model, loadgen=LoadGen("6", (900.0,) * 3, runs))
-    (row,) = further_tables(result)[0].rows
+    (row,) = extra_tables(result)[0].rows
     assert row[:5] == (model.label, "10.0 us", f"{theirs / 1_000:.1f} us", f"{1e4 / theirs:.3f}", f"{1e4 / (theirs - 900):.3f}")
     doubts = [text for text in warnings(result) if "MLPerf" in text]
     assert len(doubts) == (ratios is not None)
@@ -146,7 +146,7 @@ def test_the_median_beside_loadgens_is_that_of_groups() -> None:
     grouped = replace(many_processes([9_000] * 3), turns=(*many_processes([12_000] * 3).turns, *_groups(3)))
     summary = tuple(f"{percent}.00 percentile latency (ns) : 10000" for percent in (50, 90))
     runs = tuple(LoadGenRun(grouped.label, process, "SingleStream", summary, None) for process in range(3))
-    (row,) = further_tables(bench_result(grouped, loadgen=LoadGen("6", (900.0,), runs)))[0].rows
+    (row,) = extra_tables(bench_result(grouped, loadgen=LoadGen("6", (900.0,), runs)))[0].rows
     assert (row[1], row[5]) == ("10.0 us", "12.0 us")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.reporting.extra_tables import further_tables
+from benchmarks.reporting.extra_tables import extra_tables
 from benchmarks.results.results import Turn
 from benchmarks.runner.config import Settings
 from benchmarks.runner.session import run
@@ -68,7 +68,7 @@ def test_operators_are_timed() -> None:
         assert added_ns(before.turns, prefix.turns)[0] == pytest.approx(2_000, abs=1)
     assert result.reference.layers == ()
     assert from_json(type(result), to_json(result)) == result
-    table = next(table for table in further_tables(result) if table.name == "Operators")
+    table = next(table for table in extra_tables(result) if table.name == "Operators")
     assert len(table.rows) == len(model.layers) - 1
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.runner.cases import our_candidates, our_subject
+from benchmarks.runner.cases import our_backend, our_cases
 from benchmarks.scenarios.startup import cold_start
-from benchmarks.worker.client import OURS, SubjectSpec
+from benchmarks.worker.client import OURS, BackendSpec
 from edge_runtime.errors import DigitsError
 from edge_runtime.inference.interpreter import BACKENDS
 
@@ -19,7 +19,7 @@ def test_a_cold_start_has_its_parts_and_its_memory(
     """Whichever folder one is in, whatever is on the path; memory is that of a process with an interpreter in it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
-    found = cold_start(OURS, our_subject(cnn_files["int8"], 2, {"backend": "litert"}))
+    found = cold_start(OURS, our_backend(cnn_files["int8"], 2, {"backend": "litert"}))
     cold = found.cold
     assert min(cold.process_ns, cold.imports_ns, cold.load_ns, cold.first_ns) > 0
     assert cold.total_ns == cold.process_ns + cold.imports_ns + cold.load_ns + cold.first_ns
@@ -33,7 +33,7 @@ def test_a_cold_start_has_its_parts_and_its_memory(
 def test_what_is_installed_is_of_the_backend_that_runs(cnn_files: dict[str, Path]) -> None:
     """TensorFlow's own interpreter needs all of TensorFlow, and nothing of ai-edge-litert."""
     for name, package, other in (("tensorflow", "tensorflow", "ai-edge-litert"), ("litert", "ai-edge-litert", "tensorflow")):
-        (candidate,) = our_candidates([cnn_files["int8"]], BACKENDS[name], 1)
+        (candidate,) = our_cases([cnn_files["int8"]], BACKENDS[name], 1)
         installed = cold_start(candidate.environment, candidate.spec).installed
         assert package in installed
         assert other not in installed
@@ -48,7 +48,7 @@ def test_a_cold_start_is_bound_to_its_processors(tmp_path: Path) -> None:
     )
     environment, before = replace(OURS, path=os.pathsep.join([OURS.path, str(tmp_path)])), os.sched_getaffinity(0)
     for pinned in ([min(before)], [max(before)], []):
-        cold_start(environment, SubjectSpec("bound", "", 1, {"expected": pinned or sorted(before)}), pinned)
+        cold_start(environment, BackendSpec("bound", "", 1, {"expected": pinned or sorted(before)}), pinned)
         assert os.sched_getaffinity(0) == before
 
 
@@ -59,5 +59,5 @@ def test_a_child_that_fails_says_why(cnn_files: dict[str, Path], model: str | No
     """The model, and the last line of what the child said, without folders: it is kept in results."""
     path = Path(model).absolute() if model else cnn_files["int8"]
     with pytest.raises(DigitsError, match=f"^{path.name}: the cold start failed .*{cause}") as found:
-        cold_start(OURS, our_subject(path, 1, {"backend": backend}))
+        cold_start(OURS, our_backend(path, 1, {"backend": backend}))
     assert str(path.parent) not in str(found.value)

@@ -6,16 +6,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks.reporting.extra_tables import further_tables, thirds_ns
+from benchmarks.reporting.extra_tables import extra_tables, thirds_ns
 from benchmarks.reporting.warnings import warnings
-from benchmarks.results.results import Limits, Turn, Window
+from benchmarks.results.results import Peaks, Turn, Window
 from benchmarks.runner.config import Settings
 from benchmarks.runner.session import run
 from benchmarks.scenarios.sustained import window_seconds
-from benchmarks.stats.intervals import bound_ns, median_ns
+from benchmarks.stats.intervals import lower_bound_ns, median_ns
 from benchmarks.system.energy import joule_meter
 from benchmarks.worker import peaks
-from benchmarks.worker.peaks import measure_limits
+from benchmarks.worker.peaks import measure_peaks
 from edge_runtime.model.model_file import MODELS
 from tests.benchmarks.planting import COST, NS, planting
 from tests.benchmarks.samples import QUIET, bench_result, model_result
@@ -35,7 +35,7 @@ def test_models_answer_without_rest() -> None:
         assert window.turn.group == 5  # of a millisecond each: two hundred samples are a second
         assert len(window.turn.samples_ns) == 200
         assert set(window.turn.samples_ns) <= {5_000_000 + COST - 1, 5_000_000 + COST, 5_000_000 + COST + 1}
-    table = next(table for table in further_tables(result) if table.name == "Answering without rest")
+    table = next(table for table in extra_tables(result) if table.name == "Answering without rest")
     assert table.rows[0][:1] == ("small static_wi8_ai8",)
     assert result.reference.sustained == ()
 
@@ -58,9 +58,9 @@ def test_a_board_that_slows_down_is_told() -> None:
 def test_energy_is_of_an_answer() -> None:
     """50 answers in each window of half a second."""
     result = bench_result(model_result(sustained=windows([1_000, 1_000], 5_000)))
-    (table,) = further_tables(result)
+    (table,) = extra_tables(result)
     assert (table.rows[0][1], table.rows[0][-1]) == ("1", "100.0")
-    (table,) = further_tables(bench_result(model_result(sustained=windows([1_000]))))
+    (table,) = extra_tables(bench_result(model_result(sustained=windows([1_000]))))
     assert table.rows[0][-1] == "not told"
 
 
@@ -78,10 +78,10 @@ def test_energy_is_read_of_all_packages(tmp_path: Path) -> None:
 def test_the_bound_is_the_longer_of_two() -> None:
     """Multiply-adds at the peak, or weights at the speed of copying."""
     model = model_result(multiply_adds=1_000_000)  # with 36,104 bytes of weights
-    assert bound_ns(model, Limits((5e10, 1e11), (1e12, 1e12))) == pytest.approx(10_000)
-    assert bound_ns(model, Limits((1e15,), (36_104e3,))) == pytest.approx(1e6)
-    assert bound_ns(model, None) is None
-    assert bound_ns(replace(model, multiply_adds=None), Limits((1.0,), (1.0,))) is None
+    assert lower_bound_ns(model, Peaks((5e10, 1e11), (1e12, 1e12))) == pytest.approx(10_000)
+    assert lower_bound_ns(model, Peaks((1e15,), (36_104e3,))) == pytest.approx(1e6)
+    assert lower_bound_ns(model, None) is None
+    assert lower_bound_ns(replace(model, multiply_adds=None), Peaks((1.0,), (1.0,))) is None
 
 
 def test_limits_are_of_the_fastest_try(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +90,7 @@ def test_limits_are_of_the_fastest_try(monkeypatch: pytest.MonkeyPatch) -> None:
     durations[7], durations[31] = 2_000_000, 4_000_000
     readings = (reading for duration in durations for reading in (0, duration))
     monkeypatch.setattr(peaks, "time", SimpleNamespace(perf_counter_ns=lambda: next(readings)))
-    multiply_adds, copied = measure_limits()
+    multiply_adds, copied = measure_peaks()
     assert multiply_adds == pytest.approx(384**3 / 0.002)
     assert copied == pytest.approx(100 * 256 * 1024 / 0.004)
     assert next(readings, None) is None
@@ -103,9 +103,9 @@ def test_a_run_states_the_bound() -> None:
     assert result.limits
     assert len(result.limits.multiply_adds) == 2
     assert result.models[0].multiply_adds == 524_560  # 46,080 of them in the first convolution, two groups of four columns at once
-    table = further_tables(result)[0]
+    table = extra_tables(result)[0]
     assert table.name == "How far from the machine's limit"
-    bound = bound_ns(result.models[0], result.limits)
+    bound = lower_bound_ns(result.models[0], result.limits)
     assert bound
     assert table.rows[0][-1] == f"{median_ns(result.models[0].median_turns) / bound:.1f}"
 
@@ -113,7 +113,7 @@ def test_a_run_states_the_bound() -> None:
 def test_a_model_without_a_bound_keeps_its_row() -> None:
     """With dashes: nobody counted its multiply-adds."""
     known, unknown = model_result(multiply_adds=1_000_000), model_result(name="unknown")
-    table = further_tables(bench_result(known, unknown, limits=Limits((5e10,), (1e12,))))[0]
+    table = extra_tables(bench_result(known, unknown, limits=Peaks((5e10,), (1e12,))))[0]
     assert [row[0] for row in table.rows] == [known.label, unknown.label]
     assert table.rows[1][1:] == ("-", "36,104", "-", "501.0 us", "-")
 
@@ -122,4 +122,4 @@ def test_impossible_limits_are_refused() -> None:
     """Results that were edited."""
     for multiply_adds, copied in (((), ()), ((1.0,), (0.0,)), ((1.0,), (1.0, 1.0))):
         with pytest.raises(ValueError, match="speeds are missing"):
-            Limits(multiply_adds, copied)
+            Peaks(multiply_adds, copied)

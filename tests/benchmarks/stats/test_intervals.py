@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.reporting.extra_tables import further_tables
+from benchmarks.reporting.extra_tables import extra_tables
 from benchmarks.results.loadgen import LoadGen, LoadGenRun
-from benchmarks.results.results import Limits, Sweep
+from benchmarks.results.results import Peaks, Sweep
 from benchmarks.stats.intervals import (
     BesideLoadGen,
     added_ns,
     beside_loadgen,
-    bound_ns,
     log_ratios,
+    lower_bound_ns,
     median_interval,
     median_ns,
     process_medians,
@@ -70,9 +70,9 @@ def test_logarithms_are_of_processes_that_timed_both() -> None:
 def test_the_bound_is_the_slower_of_computing_and_copying() -> None:
     """1e6 multiply-adds at 1e11 a second are 10 us; 36,104 bytes at 3.6104e9 a second as well, at half of it twice as much."""
     model = model_result(multiply_adds=1_000_000, payload_bytes=36_104)
-    assert bound_ns(model, Limits((1e11, 5e10), (1e12, 1e9))) == pytest.approx(10_000)
-    assert bound_ns(model, Limits((1e11, 1e11), (1.8052e9, 1e9))) == pytest.approx(20_000)
-    assert bound_ns(model, None) is bound_ns(replace(model, multiply_adds=None), Limits((1.0,), (1.0,))) is None
+    assert lower_bound_ns(model, Peaks((1e11, 5e10), (1e12, 1e9))) == pytest.approx(10_000)
+    assert lower_bound_ns(model, Peaks((1e11, 1e11), (1.8052e9, 1e9))) == pytest.approx(20_000)
+    assert lower_bound_ns(model, None) is lower_bound_ns(replace(model, multiply_adds=None), Peaks((1.0,), (1.0,))) is None
 
 
 def _beside(percent: int, theirs: int, empty: tuple[float, ...] = (900.0, 100.0, 700.0)) -> BesideLoadGen | None:
@@ -142,7 +142,7 @@ def test_sweeps_have_a_row_each_and_their_baseline() -> None:
     eight = tuple(turn for process, median in enumerate((80_000, 84_000)) for turn in turns([median] * 5, process, batch=8))
     two = tuple(turn for process in range(2) for turn in turns([9_000] * 20, process))
     model = replace(many_processes([10_000] * 2), sweeps=(Sweep(1, 8, eight), Sweep(2, 1, two)))
-    table = next(table for table in further_tables(bench_result(model)) if table.name == "Threads and batches")
+    table = next(table for table in extra_tables(bench_result(model)) if table.name == "Threads and batches")
     assert table.rows == [
         (model.label, "1", "1", "10.0 us", "10.0 to 10.0 us", "10.0 us"),
         (model.label, "1", "8", "84.0 us", "-", "10.5 us"),

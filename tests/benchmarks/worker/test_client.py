@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.runner.cases import our_subject
+from benchmarks.runner.cases import our_backend
 from benchmarks.worker import client
-from benchmarks.worker.client import OURS, Environment, SubjectSpec, Worker
+from benchmarks.worker.client import OURS, BackendSpec, Environment, Worker
 from edge_runtime.errors import DigitsError
 from edge_runtime.inference.classifier import Classifier
 from tests.benchmarks.planting import COST, planted, planted_spec
@@ -28,7 +28,7 @@ def images(tmp_path: Path, mnist: Dataset) -> Path:
 
 def test_a_child_times_and_classifies(cnn_files: dict[str, Path], images: Path) -> None:
     """One image a call, batches, groups, each for as long as it takes; and the classes are those of the classifier."""
-    subject = planted_spec(our_subject(cnn_files["int8"], 1, LITERT), {cnn_files["int8"].name: 50_000})
+    subject = planted_spec(our_backend(cnn_files["int8"], 1, LITERT), {cnn_files["int8"].name: 50_000})
     environment, processor = planted(OURS, f"invented=1,{COST}"), min(os.sched_getaffinity(0))
     with Worker(environment, [subject], images, pinned=[processor]) as worker:
         single, batches, groups = worker.turn(0, 0, 7), worker.turn(0, 3, 4, batch=10), worker.turn(0, 0, 3, group=5)
@@ -43,7 +43,7 @@ def test_a_child_times_and_classifies(cnn_files: dict[str, Path], images: Path) 
 def test_a_child_that_cannot_load_says_why(images: Path, tmp_path: Path) -> None:
     """With its last words."""
     with pytest.raises(DigitsError, match=r"edge-digits: the process that was measured ended .*gone.*cannot be read"):
-        Worker(OURS, [our_subject(tmp_path / "gone.tflite", 1, LITERT)], images)
+        Worker(OURS, [our_backend(tmp_path / "gone.tflite", 1, LITERT)], images)
 
 
 SUBJECT = """
@@ -74,7 +74,7 @@ def test_a_child_that_fails_while_it_is_measured(
     (tmp_path / "invented.py").write_text(SUBJECT.format(act=act))
     environment = Environment("theirs", sys.executable, os.pathsep.join([OURS.path, str(tmp_path)]))
     flag = tmp_path / "flag"
-    with Worker(environment, [SubjectSpec("invented", "", 1, {"flag": str(flag)})], images) as worker:
+    with Worker(environment, [BackendSpec("invented", "", 1, {"flag": str(flag)})], images) as worker:
         assert len(worker.turn(0, 0, 5)["samples_ns"]) == 5
         flag.touch()
         monkeypatch.setattr(client, "_LONGEST_ANSWER_S", longest)

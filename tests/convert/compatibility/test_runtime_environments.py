@@ -10,7 +10,7 @@ import pytest
 
 from convert.compatibility import runtime_environments
 from convert.compatibility.operator_support import Release
-from convert.compatibility.runtime_environments import CannotTry, environment, is_here, try_file
+from convert.compatibility.runtime_environments import EnvironmentFailed, check_file, environment, is_here
 from edge_runtime.model.archive import unpack
 from edge_runtime.model.model_file import DEFAULT_MODEL, read_model_file
 
@@ -27,7 +27,7 @@ def test_this_very_release_is_here_and_no_other() -> None:
 
 def test_a_file_is_tried_with_what_is_installed() -> None:
     """Its golden images come out as it says, in a process of its own; no environment is made."""
-    found = try_file(DEFAULT_MODEL.read_bytes(), HERE)
+    found = check_file(DEFAULT_MODEL.read_bytes(), HERE)
     assert (found.release, found.passed) == (str(HERE), True)
     assert re.fullmatch(r"16 of 16 labels equal, largest difference [01] steps \(allowed: 1\)", found.said)
 
@@ -35,12 +35,12 @@ def test_a_file_is_tried_with_what_is_installed() -> None:
 def test_a_file_that_cannot_be_verified_does_not_pass() -> None:
     """The reason is the error's line, without the name of a temporary file."""
     plain = read_model_file().flatbuffer
-    found = try_file(plain, HERE)
+    found = check_file(plain, HERE)
     assert found.passed is False
     assert found.said.endswith("is a plain .tflite without golden images; convert it with 'digits convert'")
     damaged = bytearray(DEFAULT_MODEL.read_bytes())
     damaged[unpack(bytes(damaged))[0] - 5] ^= 1
-    assert try_file(bytes(damaged), HERE).said == "damaged: the SHA-256 of its FlatBuffer is not the one that the manifest states"
+    assert check_file(bytes(damaged), HERE).said == "damaged: the SHA-256 of its FlatBuffer is not the one that the manifest states"
 
 
 def _script(tmp_path: Path, code: str) -> Path:
@@ -64,7 +64,7 @@ def test_a_runtime_that_fails_is_a_trial_that_says_how(
 ) -> None:
     """A crash ends the child alone; a runtime that does not work at all says nothing of the file."""
     monkeypatch.setattr(runtime_environments, "environment", lambda _release: _script(tmp_path, code))
-    found = try_file(b"", ELSEWHERE)
+    found = check_file(b"", ELSEWHERE)
     assert (found.passed, found.said) == (passed, said)
 
 
@@ -73,15 +73,15 @@ def test_an_environment_that_cannot_be_made_leaves_nothing_behind(monkeypatch: p
     monkeypatch.setattr(
         runtime_environments, "_python", lambda: str(_script(tmp_path, "import sys; print('no luck'); sys.exit(3)"))
     )
-    with pytest.raises(CannotTry, match=r"cannot be installed .*\(no luck\)"):
+    with pytest.raises(EnvironmentFailed, match=r"cannot be installed .*\(no luck\)"):
         environment(ELSEWHERE, tmp_path / "kept")
     assert not [path for path in (tmp_path / "kept").iterdir() if path.is_dir()]
     monkeypatch.setattr(runtime_environments, "cache_folder", lambda: tmp_path / "kept")
-    assert try_file(b"", ELSEWHERE).passed is None
+    assert check_file(b"", ELSEWHERE).passed is None
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     """A file stands where the folder of environments should."""
     (tmp_path / "kept").touch()
-    with pytest.raises(CannotTry, match="no environment can be made there"):
+    with pytest.raises(EnvironmentFailed, match="no environment can be made there"):
         environment(ELSEWHERE, tmp_path / "kept")

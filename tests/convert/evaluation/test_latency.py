@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.evaluation.kernels import outside_xnnpack
+from convert.evaluation.kernels import operators_outside_xnnpack
 from convert.evaluation.latency import SAMPLES, measure_costs
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.model.model_file import read_model_file
@@ -15,13 +15,17 @@ from train.data import Dataset
 @pytest.mark.parametrize("recipe", ["fp32", "fp16", "dynamic", "int8"])
 def test_xnnpack_takes_all_of_a_usual_file(recipe: str, cnn_files: dict[str, Path]) -> None:
     """Nothing is left to slower kernels."""
-    assert outside_xnnpack(read_model_file(cnn_files[recipe]).flatbuffer) == {}
+    assert operators_outside_xnnpack(read_model_file(cnn_files[recipe]).flatbuffer) == {}
 
 
 def test_operators_that_xnnpack_leaves_are_counted(cnn_files: dict[str, Path]) -> None:
     """All of int16x8; of int4, the convolutions, while their 8-bit neighbours are taken."""
-    assert outside_xnnpack(read_model_file(cnn_files["int16x8"]).flatbuffer) == {"CONV_2D": 4, "MEAN": 1, "FULLY_CONNECTED": 1}
-    assert outside_xnnpack(read_model_file(cnn_files["int4"]).flatbuffer) == {"CONV_2D": 4}
+    assert operators_outside_xnnpack(read_model_file(cnn_files["int16x8"]).flatbuffer) == {
+        "CONV_2D": 4,
+        "MEAN": 1,
+        "FULLY_CONNECTED": 1,
+    }
+    assert operators_outside_xnnpack(read_model_file(cnn_files["int4"]).flatbuffer) == {"CONV_2D": 4}
 
 
 def test_costs_are_beside_the_float_file(cnn_files: dict[str, Path], mnist_slice: Dataset) -> None:

@@ -10,8 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from convert.flatbuffer.space_to_depth import width_folded
-from convert.flatbuffer.strip import tidied
+from convert.flatbuffer.space_to_depth import to_space_to_depth
+from convert.flatbuffer.strip import strip
 from convert.quantization.recipes import RECIPES
 from convert.settings import ConversionSettings
 from convert.source.tf_converter import to_flatbuffer
@@ -69,8 +69,8 @@ def _flatbuffer(recipe: str, body: list[Any]) -> bytes:
 @pytest.mark.parametrize("kernels", [OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES])
 def test_a_trained_network_answers_the_same(recipe: str, kernels: OpResolverType, mnist_slice: Dataset) -> None:
     """Bit for bit where integers are added up, in XNNPACK and in TensorFlow Lite's own kernels; floats may be added in another order."""
-    plain = tidied(to_flatbuffer(keras.models.load_model(NANO), RECIPES[recipe], mnist_slice.x_train[:50]))
-    folded = tidied(width_folded(plain, 2))
+    plain = strip(to_flatbuffer(keras.models.load_model(NANO), RECIPES[recipe], mnist_slice.x_train[:50]))
+    folded = strip(to_space_to_depth(plain, 2))
     assert _operators(folded).count("RESHAPE") == 2
     before, after = (_outputs(content, mnist_slice.x_test[:100], kernels) for content in (plain, folded))
     if before.dtype == np.float32:
@@ -97,13 +97,13 @@ def test_any_convolution_answers_the_same(
     crop = layers.Cropping2D(((0, 0), (0, 28 - width)))  # calibration images are 28 pixels wide
     layer = layers.Conv2D(features, kernel, stride, padding, use_bias=bias, activation="relu")
     plain = _flatbuffer("int8", [crop, layer] if width < 28 else [layer])
-    folded = width_folded(plain, columns)
+    folded = to_space_to_depth(plain, columns)
     out = -(-(width - (kernel[1] - 1 if padding == "valid" else 0)) // stride)
     left = max(stride * (out - 1) + kernel[1] - width, 0) // 2 if padding == "same" else 0
     fits = [group for group in (4, 2) if group <= columns and _divides(group, width, out, kernel[1], stride, left, padding)]
     assert (folded != plain) == bool(fits)
     if fits:
-        weights = _weights_of_first(tidied(folded))
+        weights = _weights_of_first(strip(folded))
         assert (weights[0], weights[1], weights[3]) == (fits[0] // stride * features, kernel[0], fits[0])
     assert np.array_equal(_outputs(plain, IMAGES), _outputs(folded, IMAGES))
 
@@ -134,15 +134,15 @@ def _divides(group: int, width: int, out: int, kernel: int, stride: int, left: i
 def test_floats_are_folded_as_far_as_registers_get_fuller(layer: Any, columns: int) -> None:
     """Not where output channels would be more than sixteen, or no more than before: that was measured to be slower."""
     plain = _flatbuffer("fp32", [layer])
-    folded = width_folded(plain)
-    assert _weights_of_first(tidied(folded))[3] == columns
+    folded = to_space_to_depth(plain)
+    assert _weights_of_first(strip(folded))[3] == columns
     assert np.allclose(_outputs(plain, IMAGES), _outputs(folded, IMAGES), rtol=1e-5, atol=1e-5)
 
 
 def test_weights_and_scales_are_those_of_before(mnist_slice: Dataset) -> None:
     """Each filter is there for every output column of a group, with its own scale, and all that was added is zero."""
     plain = to_flatbuffer(keras.models.load_model(NANO), RECIPES["int8"], mnist_slice.x_train[:50])
-    folded = width_folded(plain)
+    folded = to_space_to_depth(plain)
     (before, scales), (after, more) = map(_first_constants, (plain, folded))
     times = len(after) // len(before)
     assert times > 1
@@ -173,13 +173,13 @@ def _first_constants(flatbuffer: bytes) -> tuple[NDArray[np.int8], NDArray[np.fl
 def test_other_networks_stay_as_they_are(body: list[Any]) -> None:
     """Dilation, strides that do not divide groups, and networks without such a convolution."""
     plain = _flatbuffer("int8", body)
-    assert width_folded(plain) is plain
+    assert to_space_to_depth(plain) is plain
 
 
 def test_a_convolution_of_colours_stays_as_it_is() -> None:
     """Three channels are what kernels can use already."""
     plain = _flatbuffer("int8", [layers.Concatenate(), layers.Conv2D(4, 5)])
-    assert width_folded(plain) is plain
+    assert to_space_to_depth(plain) is plain
 
 
 def test_four_bit_weights_stay_as_they_are() -> None:
@@ -188,28 +188,28 @@ def test_four_bit_weights_stay_as_they_are() -> None:
     assert paths
     for path in paths:
         plain = read_model_file(path).flatbuffer
-        assert width_folded(plain) is plain, path
+        assert to_space_to_depth(plain) is plain, path
 
 
 @pytest.mark.parametrize("kernels", [OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES])
 def test_8_bit_weights_beside_float_activations_are_folded(kernels: OpResolverType) -> None:
     """As the dynamic recipe has them where there are many; each image's own scale is found as before."""
     plain = _flatbuffer("dynamic", [layers.Conv2D(64, 5)])
-    folded = width_folded(plain)
-    assert _weights_of_first(tidied(folded))[3] == 4
+    folded = to_space_to_depth(plain)
+    assert _weights_of_first(strip(folded))[3] == 4
     assert np.allclose(_outputs(plain, IMAGES, kernels), _outputs(folded, IMAGES, kernels), rtol=1e-5, atol=1e-5)
 
 
 def test_activations_of_16_bits_stay_as_they_are() -> None:
     """Their kernels multiply one by one, so that zeros take time."""
     plain = _flatbuffer("int16x8", [layers.Conv2D(8, 5)])
-    assert width_folded(plain) is plain
+    assert to_space_to_depth(plain) is plain
 
 
 def test_float16_weights_are_unpacked_once() -> None:
     """What unpacked the weights of before is gone."""
     plain = _flatbuffer("fp16", [layers.Conv2D(8, 5)])
-    before, after = (_operators(content) for content in (plain, tidied(width_folded(plain))))
+    before, after = (_operators(content) for content in (plain, strip(to_space_to_depth(plain))))
     assert sorted(after) == sorted([*before, "RESHAPE", "RESHAPE"])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.tools import flatbuffer_utils
 
-from convert.flatbuffer.strip import tidied
+from convert.flatbuffer.strip import strip
 from convert.quantization.activation_ranges import ranges_on
 from convert.quantization.quantizer import quantize, weight_bits
 from convert.quantization.recipes import RECIPES
@@ -28,10 +28,10 @@ def test_a_file_is_smaller_than_tensorflows_and_says_the_same(recipe: str, train
     source = load_source(trained_cnn, mnist_slice)
     theirs = to_flatbuffer(source.model, RECIPES[recipe], mnist_slice.x_train[:100], simplify=False)
     simple = to_flatbuffer(source.model, RECIPES[recipe], mnist_slice.x_train[:100])
-    ours = tidied(simple)
+    ours = strip(simple)
     assert len(ours) < len(simple) <= len(theirs)
     assert np.array_equal(_outputs(ours, mnist_slice.x_test[:50]), _outputs(simple, mnist_slice.x_test[:50]))
-    assert tidied(ours) == ours
+    assert strip(ours) == ours
     assert read_graph(ours).payload_bytes == read_graph(simple).payload_bytes
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from convert.flatbuffer.float_model import FloatFile
+from convert.flatbuffer.float_model import FloatModel
 from convert.quantization.activation_ranges import activations, exact_activations, exact_logits, ranges_on
 from convert.quantization.float_operators import PLAIN
 from convert.quantization.recipes import RECIPES
@@ -63,7 +63,7 @@ def test_every_operator_is_computed_as_litert_computes_it(mnist_slice: Dataset) 
 
     files = {name: to_flatbuffer(model, RECIPES["fp32"]) for name, model in models()}
     computed = {name: flatbuffer for name, flatbuffer in files.items() if _compare(flatbuffer, mnist_slice.x_test[:20])}
-    kinds = {operation.kind for flatbuffer in computed.values() for operation in FloatFile(flatbuffer).operations}
+    kinds = {operation.kind for flatbuffer in computed.values() for operation in FloatModel(flatbuffer).operations}
     assert len(computed) > len(files) / 2
     assert set(PLAIN) - {"RELU", "RELU6"} <= kinds
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.quantization.calibration import CalibrationSettings, choose_calibration, unlike
+from convert.quantization.calibration import CalibrationSettings, calibration_warnings, choose_calibration
 from convert.quantization.recipes import RECIPES
 from edge_runtime.errors import BadArgument, DataError
 from edge_runtime.model.model_file import read_model_file
@@ -80,8 +80,11 @@ def test_real_digits_look_alike(mnist: Dataset) -> None:
     """Whichever ones are taken, and however few: no false alarm in 60 draws, test digits by other writers included."""
     for seed in range(20):
         for count in (1, 5, 50):
-            assert unlike(mnist.train.images[calibration_indices(mnist.train.labels, count, seed)], mnist.train.images) == []
-    assert unlike(mnist.x_test, mnist.train.images) == []
+            assert (
+                calibration_warnings(mnist.train.images[calibration_indices(mnist.train.labels, count, seed)], mnist.train.images)
+                == []
+            )
+    assert calibration_warnings(mnist.x_test, mnist.train.images) == []
 
 
 def test_other_images_do_not(mnist_slice: Dataset) -> None:
@@ -95,7 +98,7 @@ def test_other_images_do_not(mnist_slice: Dataset) -> None:
         (train[:100] // 2, "brightest pixel"),
         (train[:100].clip(40), "darkest pixel"),
     ):
-        assert any(what in line for line in unlike(images, train)), what
+        assert any(what in line for line in calibration_warnings(images, train)), what
 
 
 def test_a_model_calibrated_on_blank_sheets_fails_the_gate(

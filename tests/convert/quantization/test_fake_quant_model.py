@@ -10,9 +10,9 @@ from ai_edge_litert.tools import flatbuffer_utils
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convert.flatbuffer.float_model import FloatFile
+from convert.flatbuffer.float_model import FloatModel
 from convert.quantization.activation_ranges import ranges_on
-from convert.quantization.fake_quant_model import FakeQuantization, Twin
+from convert.quantization.fake_quant_model import FakeQuantization, FakeQuantModel
 from convert.quantization.quantizer import quantize, weight_bits
 from convert.quantization.recipes import RECIPES
 from convert.source.tf_converter import to_flatbuffer
@@ -61,15 +61,15 @@ def _answers(flatbuffer: bytes, images: np.ndarray) -> np.ndarray:
 def test_a_twin_without_quantisation_computes_what_the_file_computes(floats: bytes, mnist_slice: Dataset) -> None:
     """Logits of 100 images."""
     images = mnist_slice.x_test[:100]
-    np.testing.assert_allclose(Twin(FloatFile(floats)).predict(images), _answers(floats, images), atol=1e-4)
+    np.testing.assert_allclose(FakeQuantModel(FloatModel(floats)).predict(images), _answers(floats, images), atol=1e-4)
 
 
 @pytest.mark.parametrize("bits", [4, 8])
 def test_the_file_computes_what_its_twin_computes(floats: bytes, mnist_slice: Dataset, bits: int) -> None:
     """Logits of 500 images in steps of the output: nearly all the same or one apart."""
     ranges, of = ranges_on(floats, mnist_slice.x_train[:200]), weight_bits(floats, bits)
-    twin = Twin(FloatFile(floats), ranges, of)
-    quantised = quantize(FloatFile(floats).with_constants(twin.constants()), twin.ranges, of)
+    twin = FakeQuantModel(FloatModel(floats), ranges, of)
+    quantised = quantize(FloatModel(floats).with_constants(twin.constants()), twin.ranges, of)
     images = mnist_slice.x_test[:500]
     steps = np.abs(twin.predict(images) - _answers(quantised, images)) / read_graph(quantised).outputs[0].scale
     assert (steps < 1.01).mean() > 0.99
@@ -80,11 +80,11 @@ def test_the_file_computes_what_its_twin_computes(floats: bytes, mnist_slice: Da
 def test_the_quantiser_finds_the_steps_that_were_trained(floats: bytes, mnist_slice: Dataset, bits: int) -> None:
     """Weights and biases of the file, as real numbers, are those of the twin; scales of activations too."""
     ranges, of = ranges_on(floats, mnist_slice.x_train[:200]), weight_bits(floats, bits)
-    twin = Twin(FloatFile(floats), ranges, of)
+    twin = FakeQuantModel(FloatModel(floats), ranges, of)
     for place, layer in enumerate(twin.weighted.values(), 1):  # as if trained: scales not of the largest weight, biases not alike
         layer.trainable_variables[1].assign_add(tf.fill(layer.trainable_variables[1].shape, 0.01 * place))
         layer.trainable_variables[2].assign_sub(tf.fill(layer.trainable_variables[2].shape, 0.3))
-    file = FloatFile(floats)
+    file = FloatModel(floats)
     constants = twin.constants()
     quantised = quantize(file.with_constants(constants), twin.ranges, of)
     stored = _stored(quantised)
@@ -152,13 +152,13 @@ def test_an_unknown_operator_is_named(mnist_slice: Dataset) -> None:
     """ELU is none that can be trained for integers."""
     model = build(TrainingConfig("mlp", hidden=(8,), activation="elu"))
     with pytest.raises(InputError, match="knows no operator ELU"):
-        Twin(FloatFile(to_flatbuffer(model, RECIPES["fp32"], mnist_slice.x_train[:10])))
+        FakeQuantModel(FloatModel(to_flatbuffer(model, RECIPES["fp32"], mnist_slice.x_train[:10])))
 
 
 def test_constants_are_all_that_changes(cnn_files: dict[str, Path]) -> None:
     """A file with its own constants put into it again is the same to the last byte."""
     flatbuffer = read_model_file(cnn_files["fp32"]).flatbuffer
-    file = FloatFile(flatbuffer)
+    file = FloatModel(flatbuffer)
     numbers = [
         number for operation in file.operations for number in operation.constants if file.constant(number).dtype == np.float32
     ]

@@ -8,9 +8,9 @@ import pytest
 
 from convert.conversion import convert
 from convert.evaluation.gate import Limits
-from convert.quantization.fake_quant_model import Twin
+from convert.quantization.fake_quant_model import FakeQuantModel
 from convert.quantization.qat import train_for_integers
-from convert.quantization.quantizer import quantize, sparing, weight_bits, weighted
+from convert.quantization.quantizer import quantize, weight_bits, weighted, with_more_bits
 from convert.quantization.recipes import RECIPES
 from convert.settings import ConversionSettings
 from convert.source.source import load_source
@@ -42,13 +42,13 @@ def test_training_makes_4_bits_as_good_as_floats(trained_cnn: Path, mnist_slice:
 def test_the_file_agrees_with_what_was_trained(trained_cnn: Path, mnist: Dataset, mnist_slice: Dataset) -> None:
     """On all 10,000 test images: labels of at least 9,990, and logits to one output step for nearly all."""
     source = load_source(trained_cnn, mnist_slice)
-    from convert.flatbuffer.float_model import FloatFile
+    from convert.flatbuffer.float_model import FloatModel
     from convert.quantization.activation_ranges import ranges_on
 
     ranges, bits = ranges_on(source.floats, mnist_slice.x_train[:200]), weight_bits(source.floats, 4)
     floats, learned = train_for_integers(source.floats, mnist_slice, ranges, bits, 1, quiet=True)
     quantised = quantize(floats, learned, bits)
-    twin = Twin(FloatFile(floats), learned, bits)
+    twin = FakeQuantModel(FloatModel(floats), learned, bits)
     found = Classifier(parse_model_file(quantised, "x"), trusted=True).classify_batch(mnist.test.images)
     expected = twin.predict(mnist.test.images)
     assert int(np.sum(expected.argmax(axis=1) == found.indices)) >= 9_990
@@ -78,7 +78,7 @@ def test_a_spared_layer_of_int8_stays_in_floats(trained_cnn: Path, mnist_slice: 
     source = load_source(trained_cnn, mnist_slice)
     bits = weight_bits(source.floats, 8)
     first = weighted(source.floats, bits)[0]
-    mixed = quantize(source.floats, ranges_on(source.floats, mnist_slice.x_train[:200]), sparing(bits, {first}))
+    mixed = quantize(source.floats, ranges_on(source.floats, mnist_slice.x_train[:200]), with_more_bits(bits, {first}))
     kinds = {tensor.dtype for tensor in read_graph(mixed).tensors if len(tensor.shape) == 4 and tensor.payload_bytes}
     assert kinds == {"float32", "int8"}
     answers = Classifier(parse_model_file(mixed, "x"), trusted=True).classify_batch(mnist_slice.x_test)
@@ -120,13 +120,13 @@ def test_an_unknown_method_of_calibration_is_exit_2(trained_cnn: Path, data_file
 @pytest.mark.parametrize("method", ["min-max", "moving-average"])
 def test_ranges_are_those_of_the_images(method: str, trained_cnn: Path, mnist_slice: Dataset) -> None:
     """Computed anew, image by image, for the logits."""
-    from convert.flatbuffer.float_model import FloatFile
+    from convert.flatbuffer.float_model import FloatModel
     from convert.quantization.activation_ranges import MOMENTUM, ranges_on
 
     source = load_source(trained_cnn, mnist_slice)
     images = mnist_slice.x_train[:150]
-    logits = Twin(FloatFile(source.floats)).predict(images)
-    low, high = ranges_on(source.floats, images, method)[FloatFile(source.floats).output]
+    logits = FakeQuantModel(FloatModel(source.floats)).predict(images)
+    low, high = ranges_on(source.floats, images, method)[FloatModel(source.floats).output]
     if method == "min-max":
         expected = float(logits.min()), float(logits.max())
     else:

@@ -161,9 +161,9 @@ def test_a_model_that_was_never_called_says_nothing_of_its_input(invented: Datas
 
 def test_predictions_of_a_rescaled_model_are_those_of_scaled_images(invented: Dataset) -> None:
     """To the last digits of float32."""
-    from convert.source.keras_loading import rescaled
+    from convert.source.keras_loading import with_input_scale
 
     model = _sequential(layers.Dense(10))
     images = invented.x_test[:20]
     expected = model.predict(images.astype(np.float32) / 255 * 2 - 1, verbose=0)
-    np.testing.assert_allclose(predict_logits(rescaled(model, "-1..1"), images), expected, atol=1e-5)
+    np.testing.assert_allclose(predict_logits(with_input_scale(model, "-1..1"), images), expected, atol=1e-5)

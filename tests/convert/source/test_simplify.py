@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from convert.flatbuffer.float_model import FloatFile
+from convert.flatbuffer.float_model import FloatModel
 from convert.quantization.recipes import RECIPES
-from convert.source.simplify import simplified
+from convert.source.simplify import simplify_model
 from convert.source.tf_converter import to_flatbuffer
 from edge_runtime.model.graph import read_graph
 from train.backend import keras, layers
@@ -109,7 +109,7 @@ def test_batch_normalisation_goes_and_the_answers_stay(name: str) -> None:
     model = _randomised(make())
     images = np.random.default_rng(5).integers(0, 256, (20, *model.input_shape[1:])).astype(np.float32)
     expected = model.predict(images, verbose=0)
-    found = simplified(model).predict(images, verbose=0)
+    found = simplify_model(model).predict(images, verbose=0)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
     if operators:
         kinds = [operator.name for operator in read_graph(to_flatbuffer(model, RECIPES["fp32"])).operators]
@@ -125,7 +125,7 @@ def test_a_weight_is_rounded_once() -> None:
     kernel, bias = (values.astype(np.float64) for values in convolution.get_weights())
     gamma, beta, mean, variance = (values.astype(np.float64) for values in normalization.get_weights())
     factor = gamma / np.sqrt(variance + normalization.epsilon)
-    file = FloatFile(to_flatbuffer(model, RECIPES["fp32"]))
+    file = FloatModel(to_flatbuffer(model, RECIPES["fp32"]))
     weights, biases = file.operations[0].constants
     np.testing.assert_array_equal(file.constant(weights), np.float32(kernel * (1 / 255) * factor).transpose(3, 0, 1, 2))
     np.testing.assert_array_equal(file.constant(biases), np.float32(bias * factor + (beta - mean * factor)))

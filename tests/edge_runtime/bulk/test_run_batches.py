@@ -163,7 +163,7 @@ def test_a_worker_of_another_version_is_refused(pair: Cluster, folder: Path, mon
     monkeypatch.setattr("edge_runtime.bulk.worker.__version__", "9.9.9")
     words = ("classify", folder / "few.npz", "--out", folder / "not.csv", "--scheduler", pair.address)
     assert "this is 9.9.9; install the same" in one_line(digits(*words), 1)
-    monkeypatch.setattr("edge_runtime.distributed.machines.Alike.refuse_others", lambda *_: None)
+    monkeypatch.setattr("edge_runtime.distributed.machines.Requirements.refuse_others", lambda *_: None)
     assert "this is 9.9.9; install the same" in one_line(digits(*words), 1)
     assert not (folder / "not.csv").exists()
 

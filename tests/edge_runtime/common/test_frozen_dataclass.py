@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.common.frozen_dataclass import record
+from edge_runtime.common.frozen_dataclass import frozen_dataclass
 
-MAKERS: dict[str, Callable[[type], type]] = {"ours": record, "standard": dataclass(frozen=True)}
+MAKERS: dict[str, Callable[[type], type]] = {"ours": frozen_dataclass, "standard": dataclass(frozen=True)}
 
 
 def _made(maker: Callable[[type], type]) -> type:
@@ -34,7 +34,7 @@ def _made(maker: Callable[[type], type]) -> type:
 OURS, STANDARD = (_made(maker) for maker in MAKERS.values())
 
 
-@record
+@frozen_dataclass
 class Parent:
     """At the top of a module, for pickle."""
 
@@ -42,7 +42,7 @@ class Parent:
     b: str = "b"
 
 
-@record
+@frozen_dataclass
 class Child(Parent):
     """Fields of its parent first."""
 

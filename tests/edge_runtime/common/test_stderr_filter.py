@@ -8,7 +8,7 @@ import textwrap
 import pytest
 
 from edge_runtime.common.child_process import last_words
-from edge_runtime.common.stderr_filter import spool, without_chatter
+from edge_runtime.common.stderr_filter import filter_lines, spool
 
 CHATTER = b"""\
 INFO: Created TensorFlow Lite XNNPACK delegate for CPU.
@@ -49,9 +49,9 @@ with quiet_stderr():
 
 def test_chatter_is_told_from_everything_else() -> None:
     """Line by line, by how the interpreters' loggers begin theirs."""
-    assert without_chatter(CHATTER) == b""
-    assert without_chatter(OURS) == OURS
-    assert without_chatter(CHATTER + OURS + CHATTER + b"the end") == OURS + b"the end"
+    assert filter_lines(CHATTER) == b""
+    assert filter_lines(OURS) == OURS
+    assert filter_lines(CHATTER + OURS + CHATTER + b"the end") == OURS + b"the end"
 
 
 def test_only_chatter_is_kept_off() -> None:

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from edge_runtime import Classifier
-from edge_runtime.inference.out_of_distribution import Likeness, energy, halved, misfit, read_calibrations, read_components
+from edge_runtime.inference.out_of_distribution import (
+    OutOfDistribution,
+    downsample,
+    energy,
+    read_calibrations,
+    read_components,
+    reconstruction_error,
+)
 from edge_runtime.model.model_file import MODELS, read_model_file
 from edge_runtime.preprocessing.pipeline import read_photo
 from tests.nondigits import invent_scribble, invent_texture
@@ -17,7 +24,7 @@ CLASSIFIER = Classifier.load()
 
 def _told(images: np.ndarray, classifier: Classifier = CLASSIFIER) -> float:
     """Share of images that are called unlike a digit."""
-    likeness = Likeness.of(classifier.model)
+    likeness = OutOfDistribution.of(classifier.model)
     assert likeness is not None
     answers = classifier.classify_batch(images)
     return float(
@@ -31,10 +38,10 @@ def test_every_shipped_file_is_calibrated_and_no_other(cnn_files: dict[str, Path
     """By the hash of its FlatBuffer; of another model nothing is said, and of a plain file neither."""
     assert set(read_calibrations().models) == {path.stem for path in MODELS.glob("*.tflite")}
     for path in MODELS.glob("*.tflite"):
-        likeness = Likeness.of(read_model_file(path))
+        likeness = OutOfDistribution.of(read_model_file(path))
         assert likeness is not None
         assert likeness.calibration == read_calibrations().models[path.stem]
-    assert Likeness.of(read_model_file(cnn_files["int8"])) is None
+    assert OutOfDistribution.of(read_model_file(cnn_files["int8"])) is None
 
 
 @pytest.mark.parametrize("model", ["small", "nano", "base"])
@@ -74,9 +81,9 @@ def test_the_misfit_is_what_components_leave_over(mnist: Dataset) -> None:
     for own in components:
         assert own[1:] @ own[1:].T == pytest.approx(np.eye(24), abs=0.05)
     images, labels = mnist.validation.images[:100], mnist.validation.labels[:100]
-    misfits = np.array([[misfit(image, own) for own in components] for image in images])
+    misfits = np.array([[reconstruction_error(image, own) for own in components] for image in images])
     assert misfits.min() > -0.05
     assert misfits.max() < 1.2
     assert np.mean(misfits.argmin(axis=1) == labels) > 0.9
-    assert np.linalg.norm(halved(images[0])) == pytest.approx(1)
-    assert not halved(np.zeros((28, 28), np.uint8)).any()
+    assert np.linalg.norm(downsample(images[0])) == pytest.approx(1)
+    assert not downsample(np.zeros((28, 28), np.uint8)).any()

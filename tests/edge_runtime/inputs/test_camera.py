@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edge_runtime import Classifier
-from edge_runtime.classify.predictions import Answer, Answerer
+from edge_runtime.classify.predictions import Prediction, Predictor
 from edge_runtime.inputs import camera as camera_module
 from edge_runtime.inputs.camera import StableAnswer, frames, usable
 from edge_runtime.preprocessing.image_files import picture_of
@@ -69,10 +69,10 @@ def show(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     return pictures
 
 
-def _said() -> list[Answer]:
+def _said() -> list[Prediction]:
     """What is said of all the frames."""
-    answerer, stable = Answerer(Classifier.load()), StableAnswer()
-    answers = (answerer.answer("0", picture_of(frame)) for frame in frames("0"))
+    predictor, stable = Predictor(Classifier.load()), StableAnswer()
+    answers = (predictor.predict("0", picture_of(frame)) for frame in frames("0"))
     return [
         answer for answer in answers if stable.see(answer.result.label, answer.result.confidence, usable=usable(answer.warnings))
     ]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from edge_runtime.preprocessing.background import contrast_of, ground_of, is_light, spread
+from edge_runtime.preprocessing.background import estimate_background, estimate_contrast, is_light_on_dark, spread
 
 SHAPE = (300, 400)
 Y, X = np.mgrid[: SHAPE[0], : SHAPE[1]].astype(np.float32)
@@ -24,7 +24,7 @@ STROKES = ((np.abs(X - Y - 40) < 15) | (np.abs(Y - 150) < 12)) & (np.hypot(X - 2
 def test_the_ground_is_what_lies_under_the_ink(light: str, ink: float) -> None:
     """Light that falls off to less than half and a thick cross, dark or light, leave the ground within an eighth nearly everywhere."""
     sheet = 90 * LIGHTS[light]
-    ground = ground_of(np.where(STROKES, sheet * ink, sheet).astype(np.float32))
+    ground = estimate_background(np.where(STROKES, sheet * ink, sheet).astype(np.float32))
     assert ground.shape == SHAPE
     assert np.quantile(np.abs(ground / sheet - 1), 0.95) < 0.125
 
@@ -36,7 +36,7 @@ def test_contrast_is_the_same_in_light_and_in_shadow(light: str, ink: float, con
     noise = np.random.default_rng(0).normal(0, 4, SHAPE)
     sheet = 90 * LIGHTS[light]
     grey = (np.where(STROKES, sheet * ink, sheet) + noise).astype(np.float32)
-    found = contrast_of(grey, ground_of(grey))
+    found = estimate_contrast(grey, estimate_background(grey))
     assert found.light == (ink > 1)
     assert np.median(found.ink[STROKES]) == pytest.approx(contrast, rel=0.15)
     assert abs(np.median(found.ink[~STROKES])) < 0.03
@@ -47,7 +47,7 @@ def test_a_few_pixels_of_ink_decide_what_is_ink() -> None:
     noise = np.random.default_rng(1).normal(0, 0.05, (300, 400)).astype(np.float32)
     for sign in (-1, 1):
         noise[100:103, 100:104] = sign * 0.7
-        assert is_light(noise) == (sign > 0)
+        assert is_light_on_dark(noise) == (sign > 0)
 
 
 def test_spread_passes_over_ink() -> None:
@@ -66,8 +66,8 @@ def test_spread_passes_over_ink() -> None:
 )
 def test_any_image_has_a_ground_and_a_contrast(grey: np.ndarray) -> None:
     """Of its shape, without NaN."""
-    ground = ground_of(grey)
-    contrast = contrast_of(grey, ground).ink
+    ground = estimate_background(grey)
+    contrast = estimate_contrast(grey, ground).ink
     assert ground.shape == contrast.shape == grey.shape
     assert np.isfinite(ground).all()
     assert np.isfinite(contrast).all()

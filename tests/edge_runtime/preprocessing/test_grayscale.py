@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from edge_runtime.errors import ImageError
-from edge_runtime.preprocessing.grayscale import LONGEST, grey_of, upright
+from edge_runtime.preprocessing.grayscale import LONGEST, apply_orientation, to_grayscale
 
 RAMP = np.arange(0, 240, 10, dtype=np.uint8).reshape(4, 6)
 
@@ -27,16 +27,16 @@ RAMP = np.arange(0, 240, 10, dtype=np.uint8).reshape(4, 6)
 )
 def test_the_same_greys_in_any_form_are_the_same(pixels: np.ndarray) -> None:
     """float32, 0 to 255."""
-    grey = grey_of(pixels)
+    grey = to_grayscale(pixels)
     assert grey.dtype == np.float32
     assert grey == pytest.approx(RAMP.astype(float), abs=1e-3)
 
 
 def test_colours_weigh_as_the_eye_sees_them() -> None:
     """Green is lighter than red, red than blue; a mask of True and False is white and black."""
-    red, green, blue = grey_of(np.eye(3, dtype=np.uint8)[None] * 255)[0]
+    red, green, blue = to_grayscale(np.eye(3, dtype=np.uint8)[None] * 255)[0]
     assert (red, green, blue) == pytest.approx((76.2, 149.7, 29.1), abs=0.1)
-    assert grey_of(np.array([[True, False]])).tolist() == [[255, 0]]
+    assert to_grayscale(np.array([[True, False]])).tolist() == [[255, 0]]
 
 
 @pytest.mark.parametrize(("ink", "ground"), [(0, 255), (255, 0), (90, 255)])
@@ -45,7 +45,7 @@ def test_what_is_transparent_becomes_a_ground_that_shows_the_ink(ink: int, groun
     opacity = np.zeros((5, 5), np.uint8)
     opacity[2] = 255
     pixels = np.dstack([np.full((5, 5, 3), ink, np.uint8), opacity])
-    assert grey_of(pixels) == pytest.approx(np.full((5, 5), ground) - (np.arange(5) == 2)[:, None] * (ground - ink), abs=1e-3)
+    assert to_grayscale(pixels) == pytest.approx(np.full((5, 5), ground) - (np.arange(5) == 2)[:, None] * (ground - ink), abs=1e-3)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -55,14 +55,14 @@ def test_a_camera_held_sideways_is_turned_back(orientation: int) -> None:
     exif[274] = orientation
     Image.fromarray(RAMP).save(stream, "PNG", exif=exif)
     with Image.open(stream) as opened:
-        assert np.array_equal(upright(RAMP, orientation), np.asarray(ImageOps.exif_transpose(opened)))
-    assert np.array_equal(upright(RAMP, "north"), RAMP)
+        assert np.array_equal(apply_orientation(RAMP, orientation), np.asarray(ImageOps.exif_transpose(opened)))
+    assert np.array_equal(apply_orientation(RAMP, "north"), RAMP)
 
 
 def test_large_pixels_are_reduced() -> None:
     """To 1024 along the longer side at most, keeping the proportions."""
-    assert grey_of(np.zeros((3000, 10), np.uint8)).shape == (1000, 4)
-    assert grey_of(np.zeros((LONGEST, 1), np.uint8)).shape == (LONGEST, 1)
+    assert to_grayscale(np.zeros((3000, 10), np.uint8)).shape == (1000, 4)
+    assert to_grayscale(np.zeros((LONGEST, 1), np.uint8)).shape == (LONGEST, 1)
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_large_pixels_are_reduced() -> None:
 def test_what_is_no_pixels_is_an_error(pixels: object, cause: str) -> None:
     """What was wrong is named."""
     with pytest.raises(ImageError, match=cause):
-        grey_of(pixels)
+        to_grayscale(pixels)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from edge_runtime.preprocessing.normalization import WIDTHS, centre, cut_out, fit, stroke_width, thickened, with_usual_width
+from edge_runtime.preprocessing.normalization import WIDTHS, centre, crop, fit, normalize_stroke_width, stroke_width, thicken
 from train.data import Dataset
 
 
@@ -43,7 +43,7 @@ def test_the_width_does_not_depend_on_how_soft_edges_are() -> None:
 @pytest.mark.parametrize("amount", [-3, -2.5, -0.3, 0, 0.4, 1, 2.7, 6])
 def test_thicker_and_thinner_by_any_amount(amount: float) -> None:
     """Each edge of a bar moves by the amount, in fractions of a pixel too."""
-    before, after = _bar(60, 10), thickened(_bar(60, 10), amount)
+    before, after = _bar(60, 10), thicken(_bar(60, 10), amount)
     row = after[len(after) // 2]
     assert row.sum() == pytest.approx(before[40].sum() + 2 * amount, abs=1e-4)
     assert after.min() >= 0
@@ -55,7 +55,7 @@ def test_strokes_get_a_width_that_mnist_has(width: int) -> None:
     """A square's outline, drawn finely or with a broad brush: between the limits in 20x20 pixels, and unchanged if it was."""
     fine = np.pad(np.ones((80, 80), np.float32), 10)
     fine[10 + width : 90 - width, 10 + width : 90 - width] = 0
-    usual = with_usual_width(fine)
+    usual = normalize_stroke_width(fine)
     found = stroke_width(np.pad(fit(usual), 1))
     assert WIDTHS[0] - 0.25 < found < WIDTHS[1] + 0.35
     if WIDTHS[0] < width / 4 < WIDTHS[1]:
@@ -96,7 +96,7 @@ def test_mnist_images_stay_what_they_are(mnist: Dataset) -> None:
         large = np.kron(image, np.ones((5, 5), np.uint8)).astype(np.float32) / 255
         rows, columns = np.flatnonzero(large.any(axis=1)), np.flatnonzero(large.any(axis=0))
         box = (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
-        back = centre(fit(with_usual_width(cut_out(large, box, large[box[0] : box[2], box[1] : box[3]] > 0))))
+        back = centre(fit(normalize_stroke_width(crop(large, box, large[box[0] : box[2], box[1] : box[3]] > 0))))
         differences.append(np.abs(back.astype(float) - image).mean())
     assert np.median(differences) < 12
     assert np.mean(differences) < 16

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from edge_runtime.preprocessing.page_crop import find_sheet, otsu_threshold
+from edge_runtime.preprocessing.page_crop import find_page, otsu_threshold
 
 Y, X = np.mgrid[:300, :400].astype(np.float32)
 
@@ -23,7 +23,7 @@ def _table(angle: float, width: int = 200, height: int = 180) -> np.ndarray:
 def test_a_sheet_with_table_all_around_is_cut_out(angle: float) -> None:
     """Within a few pixels; next to no table is left."""
     table = _table(angle)
-    box = find_sheet(table)
+    box = find_page(table)
     assert box
     sheet = table[box[0] : box[2], box[1] : box[3]]
     assert 160 < sheet.shape[0] < 215
@@ -46,14 +46,14 @@ LIGHTS = {
 def test_light_and_shadow_are_no_sheet(light: str) -> None:
     """Nor is a sheet that does not lie in the picture as a whole: all of it stays."""
     grey = (LIGHTS[light] + np.random.default_rng(1).normal(0, 8, X.shape)).astype(np.float32)
-    assert find_sheet(grey) is None
+    assert find_page(grey) is None
 
 
 def test_a_light_digit_on_dark_ground_is_no_sheet() -> None:
     """However thick it is: a bar for a 1, a ring for a 0."""
     for ink in ((np.abs(X - 200) < 35) & (np.abs(Y - 150) < 120), np.abs(np.hypot(X - 200, Y - 150) - 80) < 35):
         grey = np.where(ink, 230, 40).astype(np.float32)
-        assert find_sheet(grey) is None
+        assert find_page(grey) is None
 
 
 @given(low=st.integers(1, 200), count=st.integers(1, 30), others=st.integers(1, 30))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from edge_runtime.reading.page_layout import Mark, find_marks, joined, lines_of, parted
+from edge_runtime.reading.page_layout import Mark, find_marks, group_lines, merge, split_evenly
 from tests.edge_runtime.preprocessing.test_segmentation import _page
 
 
@@ -58,19 +58,19 @@ def test_touching_marks_are_cut_where_they_touch(count: int) -> None:
     y, x = np.mgrid[:60, : 50 * count]
     rings = [np.abs(np.hypot((x - 25 - 50 * number) / 25, (y - 30) / 30) - 0.85) < 0.15 for number in range(count)]
     whole = Mark((10, 20, 70, 20 + 50 * count), np.logical_or.reduce(rings))
-    parts = parted(whole, count)
+    parts = split_evenly(whole, count)
     assert [part.box for part in parts] == [
         pytest.approx((10, 20 + 50 * number, 70, 70 + 50 * number), abs=3) for number in range(count)
     ]
-    assert joined(parts).mask.sum() == whole.mask.sum()
-    assert joined(parts).box == pytest.approx(whole.box, abs=1)
+    assert merge(parts).mask.sum() == whole.mask.sum()
+    assert merge(parts).box == pytest.approx(whole.box, abs=1)
 
 
 def test_a_line_goes_on_with_the_nearest_of_its_height() -> None:
     """Two columns of numbers far apart are lines of their own."""
     mask = np.ones((40, 30), bool)
     places = [(0, 0), (0, 40), (0, 400), (60, 5), (60, 45), (60, 402)]
-    lines = lines_of([Mark((top, left, top + 40, left + 30), mask) for top, left in places])
+    lines = group_lines([Mark((top, left, top + 40, left + 30), mask) for top, left in places])
     assert [[mark.box[:2] for mark in line] for line in lines] == [[(0, 0), (0, 40)], [(0, 400)], [(60, 5), (60, 45)], [(60, 402)]]
 
 
@@ -84,4 +84,4 @@ def test_any_ink_has_marks_within_it(ink: np.ndarray) -> None:
         assert 0 <= left < right <= ink.shape[1]
         assert mark.mask.shape == (bottom - top, right - left)
         assert mark.image(ink).shape == (28, 28)
-        assert sum(part.mask.sum() for part in parted(mark, 3)) == mark.mask.sum()
+        assert sum(part.mask.sum() for part in split_evenly(mark, 3)) == mark.mask.sum()

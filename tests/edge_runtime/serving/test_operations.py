@@ -194,9 +194,9 @@ def test_failures_are_logged_with_their_traceback_and_told_without(monkeypatch: 
     import asyncio
 
     from edge_runtime.serving.app import _Endpoint
-    from edge_runtime.serving.http.call import Answer, Call
+    from edge_runtime.serving.http.call import Call, Response
 
-    async def broken(call: Call) -> Answer:
+    async def broken(call: Call) -> Response:
         raise KeyError("secret")
 
     async def run() -> list[dict[str, object]]:

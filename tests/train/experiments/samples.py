@@ -6,7 +6,7 @@ from itertools import pairwise
 from edge_runtime.common.intervals import Accuracy, wilson_interval
 from train.config.training_config import TrainingConfig
 from train.experiments.grid import Grid, key_of
-from train.experiments.trial import CellResult
+from train.experiments.trial import TrialResult
 from train.runs.store import Epoch
 
 IMAGES = 5_000
@@ -15,7 +15,7 @@ VERSIONS = {"edge-digits": "0.1.0", "tensorflow": "2.21.0", "keras": "3.15.1", "
 
 def invent_result(
     config: TrainingConfig, percent: float, half_life: float = 1.0, seconds: float = 2.0, worker: str = "a/1"
-) -> CellResult:
+) -> TrialResult:
     """A training whose accuracy ends at `percent`, and comes half as near to that with every `half_life` epochs."""
     correct = round(percent / 100 * IMAGES)
     final = correct / IMAGES
@@ -25,7 +25,7 @@ def invent_result(
     ]
     sizes = (784, *config.hidden, 10)
     weights = sum(before * after for before, after in pairwise(sizes))
-    return CellResult(
+    return TrialResult(
         config=config,
         parameters=weights + sum(sizes[1:]),
         history=tuple(history),
@@ -40,7 +40,7 @@ def invent_result(
 
 def invent_results(
     grid: Grid, percent: Callable[[TrainingConfig], float], half_life: Callable[[TrainingConfig], float] = lambda _: 1.0
-) -> dict[str, CellResult]:
+) -> dict[str, TrialResult]:
     """A result for each cell, with some spread over seeds."""
     return {key_of(config): invent_result(config, percent(config) + wobble(config), half_life(config)) for config in grid.cells}
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from tests.train.experiments.samples import IMAGES, invent_result, invent_results
 from train.config.training_config import TrainingConfig
 from train.experiments.contrasts import Verdict
-from train.experiments.findings import Finding, epochs_needed, find, second_half
+from train.experiments.findings import Finding, epochs_needed, find_all, second_half
 from train.experiments.grid import Grid, key_of
-from train.experiments.trial import CellResult
+from train.experiments.trial import TrialResult
 
 GRID = Grid(hidden_layers=(0, 1, 2, 3), activations=("relu", "tanh"), seeds=(0, 1, 2, 3))
 LAYERS, NEEDS, DIMINISH, EPOCHS, ACTIVATION = (
@@ -27,11 +27,11 @@ def _saturating(config: TrainingConfig) -> float:
     return (92.0, 97.0, 98.0, 98.4)[len(config.hidden)]
 
 
-def _found(results: dict[str, CellResult]) -> dict[str, Finding]:
-    return {finding.claim: finding for finding in find(list(results.values()))}
+def _found(results: dict[str, TrialResult]) -> dict[str, Finding]:
+    return {finding.claim: finding for finding in find_all(list(results.values()))}
 
 
-def _holds(results: dict[str, CellResult]) -> dict[str, Verdict]:
+def _holds(results: dict[str, TrialResult]) -> dict[str, Verdict]:
     return {claim: finding.holds for claim, finding in _found(results).items()}
 
 
@@ -92,7 +92,7 @@ def test_what_a_grid_does_not_ask_it_does_not_answer(grid: Grid, undecided: tupl
 
 def test_no_cells_no_findings() -> None:
     """An experiment of which all cells failed says nothing."""
-    assert find([]) == ()
+    assert find_all([]) == ()
 
 
 def test_sentences_change_with_the_numbers() -> None:
@@ -150,7 +150,7 @@ def test_the_order_of_cells_and_the_names_of_seeds_do_not_matter(correct: list[i
     results = [invent_result(config, 100 * count / IMAGES) for config, count in zip(GRID.cells, correct, strict=True)]
     shuffled = [replace(result, config=replace(result.config, seed=7 * (3 - result.config.seed))) for result in results]
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert find(shuffled) == find(results)
+    assert find_all(shuffled) == find_all(results)
 
 
 @settings(max_examples=25)
@@ -159,12 +159,12 @@ def test_accuracy_that_is_higher_for_all_changes_nothing_about_layers(correct: l
     """Findings on final accuracy are about differences."""
     one = [invent_result(config, 100 * count / IMAGES) for config, count in zip(GRID.cells, correct, strict=True)]
     two = [invent_result(config, 100 * (count + more) / IMAGES) for config, count in zip(GRID.cells, correct, strict=True)]
-    for first, second in zip(find(one), find(two), strict=True):
+    for first, second in zip(find_all(one), find_all(two), strict=True):
         if first.claim in (LAYERS, DIMINISH, ACTIVATION):
             assert first.holds == second.holds
 
 
-def _with_curve(curve: tuple[float, ...]) -> CellResult:
+def _with_curve(curve: tuple[float, ...]) -> TrialResult:
     config = TrainingConfig("mlp", hidden=(8,), epochs=len(curve))
     result = invent_result(config, 98)
     history = tuple(replace(epoch, val_accuracy=percent / 100) for epoch, percent in zip(result.history, curve, strict=True))

@@ -13,10 +13,10 @@ from tests.train.experiments.samples import VERSIONS, invent_results
 from train.data import Dataset
 from train.experiments import run, store
 from train.experiments.grid import Grid
-from train.experiments.store import Asked, open_store
+from train.experiments.store import Request, open_store
 
 GRID = Grid(hidden_layers=(0, 1), units=(8,), activations=("relu",), epochs=(3,), seeds=(0, 1))
-ASKED = Asked(GRID, "MNIST", "ab" * 32, VERSIONS)
+ASKED = Request(GRID, "MNIST", "ab" * 32, VERSIONS)
 RESULTS = invent_results(GRID, lambda _: 97)
 FIRST, SECOND, THIRD, LAST = RESULTS
 

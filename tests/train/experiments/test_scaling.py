@@ -8,7 +8,7 @@ import pytest
 from tools.pages.marked import filled
 from tools.studies.training.scaling import DOC, Measured, Task, answer, estimate, table
 from train.experiments.grid import Grid
-from train.experiments.trial import CellResult
+from train.experiments.trial import TrialResult
 
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 MEASURED = Measured(
@@ -113,5 +113,5 @@ def test_the_task_that_is_measured_answers_what_a_cell_does() -> None:
     """Of the same kind, with as many epochs."""
     config = Grid().cells[5]
     result = answer(config, "", None)
-    assert isinstance(result, CellResult)
+    assert isinstance(result, TrialResult)
     assert len(result.history) == config.epochs == 15

@@ -17,11 +17,11 @@ from edge_runtime.common.json_codec import from_json, to_json
 from edge_runtime.errors import BadArgument, DataError, DigitsError, InputError, WouldOverwrite
 from tests.train.experiments.samples import VERSIONS, invent_result
 from train.experiments.grid import Grid, key_of
-from train.experiments.store import Asked, open_store
-from train.experiments.trial import CellResult
+from train.experiments.store import Request, open_store
+from train.experiments.trial import TrialResult
 
 GRID = Grid(hidden_layers=(0, 1), units=(8,), activations=("relu",), epochs=(3,), seeds=(0, 1))
-ASKED = Asked(GRID, "invented.npz", "ab" * 32, VERSIONS)
+ASKED = Request(GRID, "invented.npz", "ab" * 32, VERSIONS)
 RESULTS = {key_of(config): invent_result(config, 97) for config in GRID.cells}
 KEY = "relu-1x8-e3-adam-s1"
 
@@ -59,7 +59,7 @@ def test_another_path_to_the_same_data_is_the_same_experiment(folder: Path) -> N
         (replace(ASKED, versions={**VERSIONS, "edge-digits": "0.2.0"}), r"edge-digits 0\.1\.0 .*, not edge-digits 0\.2\.0"),
     ],
 )
-def test_another_experiment_of_that_name_is_refused(folder: Path, asked: Asked, expected: str) -> None:
+def test_another_experiment_of_that_name_is_refused(folder: Path, asked: Request, expected: str) -> None:
     """The line says what differs, and nothing is changed."""
     before = {path: path.read_bytes() for path in folder.rglob("*.json")}
     with pytest.raises(BadArgument, match=expected), open_store(folder, asked):
@@ -106,7 +106,7 @@ def test_no_cut_or_changed_byte_is_a_traceback(data: st.DataObject) -> None:
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     del content[data.draw(st.integers(0, len(content))) :]
     with contextlib.suppress(InputError):
-        from_json(CellResult, bytes(content))
+        from_json(TrialResult, bytes(content))
 
 
 def test_a_result_of_another_grid_or_version_is_not_kept(folder: Path) -> None:

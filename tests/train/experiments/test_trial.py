@@ -17,7 +17,7 @@ from train.config.training_config import TrainingConfig
 from train.data import Dataset
 from train.experiments import trial
 from train.experiments.cli import to_int8
-from train.experiments.trial import CellResult, train_cell
+from train.experiments.trial import TrialResult, run_trial
 from train.loop import trainer
 from train.loop.threads import THREAD_VARIABLES
 
@@ -33,7 +33,7 @@ def graphs() -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def result(invented: Dataset, graphs: list[bytes]) -> CellResult:
+def result(invented: Dataset, graphs: list[bytes]) -> TrialResult:
     """The cell, trained."""
 
     def spy(model: Any, images: Any) -> bytes:
@@ -41,10 +41,10 @@ def result(invented: Dataset, graphs: list[bytes]) -> CellResult:
         graphs.append(to_int8(model, images))
         return graphs[-1]
 
-    return train_cell(CONFIG, invented, spy)
+    return run_trial(CONFIG, invented, spy)
 
 
-def test_a_cell_tells_what_the_table_needs(result: CellResult, invented: Dataset) -> None:
+def test_a_cell_tells_what_the_table_needs(result: TrialResult, invented: Dataset) -> None:
     """Curve, accuracy, size, times, and who trained it."""
     assert result.config == CONFIG
     assert [epoch.epoch for epoch in result.history] == [1, 2]
@@ -56,7 +56,7 @@ def test_a_cell_tells_what_the_table_needs(result: CellResult, invented: Dataset
     assert set(result.versions) == {"edge-digits", "tensorflow", "keras", "numpy"}
 
 
-def test_its_bytes_are_those_of_its_own_int8_version(result: CellResult, graphs: list[bytes]) -> None:
+def test_its_bytes_are_those_of_its_own_int8_version(result: TrialResult, graphs: list[bytes]) -> None:
     """Integers in, integers out; a byte for each weight and four for each bias."""
     graph = read_graph(graphs[0])
     assert (graph.inputs[0].dtype, graph.outputs[0].dtype) == ("int8", "int8")
@@ -64,28 +64,28 @@ def test_its_bytes_are_those_of_its_own_int8_version(result: CellResult, graphs:
 
 
 @pytest.mark.slow
-def test_the_same_cell_gives_the_same_figures_whatever_was_trained_before(result: CellResult, invented: Dataset) -> None:
+def test_the_same_cell_gives_the_same_figures_whatever_was_trained_before(result: TrialResult, invented: Dataset) -> None:
     """So a run that was stopped and resumed has the table of one that was not."""
-    train_cell(TrainingConfig("linear", epochs=1, seed=9), invented, to_int8)
-    assert train_cell(CONFIG, invented, to_int8).history == result.history
+    run_trial(TrainingConfig("linear", epochs=1, seed=9), invented, to_int8)
+    assert run_trial(CONFIG, invented, to_int8).history == result.history
 
 
-def test_the_test_images_are_not_looked_at(result: CellResult, invented: Dataset) -> None:
+def test_the_test_images_are_not_looked_at(result: TrialResult, invented: Dataset) -> None:
     """Noise in their place changes nothing."""
     noise = np.random.default_rng(0).integers(0, 256, invented.x_test.shape, np.uint8)
-    other = train_cell(CONFIG, Dataset("other", invented.x_train, invented.y_train, noise, invented.y_test[::-1]), to_int8)
+    other = run_trial(CONFIG, Dataset("other", invented.x_train, invented.y_train, noise, invented.y_test[::-1]), to_int8)
     assert (other.history, other.validation, other.int8_bytes) == (result.history, result.validation, result.int8_bytes)
 
 
 def test_a_worker_trains_on_its_own_mnist_if_it_is_the_right_one(
-    monkeypatch: pytest.MonkeyPatch, result: CellResult, invented: Dataset
+    monkeypatch: pytest.MonkeyPatch, result: TrialResult, invented: Dataset
 ) -> None:
     """The figures of another one would not belong into the table."""
     trial._own_mnist.cache_clear()
     monkeypatch.setattr(trial, "load_dataset", lambda: invented)
     with pytest.raises(DataError, match="expected 00000000"):
-        train_cell(CONFIG, "0" * 64, to_int8)
-    assert train_cell(CONFIG, invented.sha256, to_int8).history == result.history
+        run_trial(CONFIG, "0" * 64, to_int8)
+    assert run_trial(CONFIG, invented.sha256, to_int8).history == result.history
     trial._own_mnist.cache_clear()
 
 
@@ -105,7 +105,7 @@ def test_one_training_at_a_time_in_a_process(monkeypatch: pytest.MonkeyPatch, in
 
     def call() -> None:
         with pytest.raises(DataError, match="enough"):
-            train_cell(CONFIG, invented, to_int8)
+            run_trial(CONFIG, invented, to_int8)
 
     threads = [threading.Thread(target=call) for _ in range(4)]
     for thread in threads:

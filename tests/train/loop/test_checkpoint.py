@@ -26,8 +26,8 @@ from train.loop.checkpoint import Progressed, restore_checkpoint, save_checkpoin
 from train.loop.optimizer import make_optimizer
 from train.loop.progress import Progress
 from train.model.architectures import build
-from train.model.losses import objective
-from train.runs.lock import hold
+from train.model.losses import make_loss
+from train.runs.lock import lock_folder
 from train.runs.store import Epoch, TrainingRecord, read_record
 from train.runs.versions import installed_versions
 
@@ -125,7 +125,7 @@ def test_two_processes_do_not_train_one_run(data_file: Path, tmp_path: Path) -> 
     """The second is told before it trains, and leaves the first one's checkpoint alone."""
     words = ("train", "linear", "--epochs", 1, "--data", data_file, "--runs", tmp_path)
     (tmp_path / "linear").mkdir()
-    with hold(tmp_path / "linear", "run"):
+    with lock_folder(tmp_path / "linear", "run"):
         message = one_line(digits(*words), 1)
     assert message == f"digits: {tmp_path / 'linear'}: another process works on this run\n"
     assert digits(*words).code == 0
@@ -259,7 +259,7 @@ HEAD = Progressed(LINEAR, "f00", installed_versions(), (Epoch(1, 0.5, 0.8, 0.4, 
 
 def _compiled(config: TrainingConfig = LINEAR) -> keras.Model:
     model = build(config)
-    model.compile(make_optimizer(config, 9), objective(config))
+    model.compile(make_optimizer(config, 9), make_loss(config))
     return model
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from train.backend import tf
 from train.config.training_config import Distillation, TrainingConfig
-from train.model.losses import accuracy, cross_entropy, labels_of, objective
+from train.model.losses import accuracy, cross_entropy, labels_of, make_loss
 
 GENERATOR = np.random.RandomState(5)
 LABELS = GENERATOR.randint(0, 10, 30)
@@ -36,7 +36,7 @@ def _from_teachers(logits: NDArray[Any], teachers: NDArray[Any], temperature: fl
 
 
 def _mean_loss(config: TrainingConfig, targets: NDArray[Any], logits: NDArray[Any]) -> float:
-    return float(np.mean(objective(config)(tf.constant(targets), tf.constant(logits))))
+    return float(np.mean(make_loss(config)(tf.constant(targets), tf.constant(logits))))
 
 
 def _taught(temperature: float, weight: float, smoothing: float = 0.0) -> TrainingConfig:
@@ -69,7 +69,7 @@ def test_teachers_and_labels_share_the_loss(
     """The weighted mean of cross-entropy with smoothed labels, and with the teachers at a temperature, times its square."""
     labels = np.array([0, 1, 2, 1])
     targets = np.column_stack([labels, teachers]).astype(np.float32)
-    found = objective(_taught(temperature, weight, smoothing))(tf.constant(targets), tf.constant(logits))
+    found = make_loss(_taught(temperature, weight, smoothing))(tf.constant(targets), tf.constant(logits))
     expected = (1 - weight) * _from_labels(logits, labels, smoothing) + weight * _from_teachers(logits, teachers, temperature)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
 
@@ -81,7 +81,7 @@ def test_the_temperature_does_not_change_the_size_of_the_gradients() -> None:
     for temperature in (50, 100):
         with tf.GradientTape() as tape:
             tape.watch(logits := tf.constant(said))
-            loss = objective(_taught(temperature, 1))(tf.constant(np.column_stack([LABELS, taught]), tf.float32), logits)
+            loss = make_loss(_taught(temperature, 1))(tf.constant(np.column_stack([LABELS, taught]), tf.float32), logits)
         np.testing.assert_allclose(tape.gradient(loss, logits), expected, atol=0.001)
     assert np.abs(expected).max() > 0.05
 
@@ -91,7 +91,7 @@ def test_a_student_that_says_what_its_teacher_says_has_nothing_to_learn() -> Non
     for said, largest in ((TEACHERS, 1e-5), (TEACHERS + np.eye(10)[LABELS], 10)):
         with tf.GradientTape() as tape:
             tape.watch(logits := tf.constant(said, tf.float32))
-            loss = objective(_taught(4, 1))(tf.constant(TARGETS), logits)
+            loss = make_loss(_taught(4, 1))(tf.constant(TARGETS), logits)
         gradient = np.abs(tape.gradient(loss, logits)).max()
         assert gradient < largest
         assert (gradient > 0.1) == (largest == 10)

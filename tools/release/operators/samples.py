@@ -49,7 +49,7 @@ def make_samples() -> dict[str, Sample]:
 
 
 def _ways(name: str, model: Any, images: NDArray[np.uint8]) -> Iterator[tuple[str, Recipe, Callable[[], bytes]]]:
-    from convert.flatbuffer.float_model import FloatFile
+    from convert.flatbuffer.float_model import FloatModel
     from convert.quantization.activation_ranges import ranges_on
     from convert.quantization.quantizer import FLOAT, quantize, weight_bits, weighted
     from convert.source.tf_converter import to_flatbuffer
@@ -66,7 +66,7 @@ def _ways(name: str, model: Any, images: NDArray[np.uint8]) -> Iterator[tuple[st
         yield "dynamic-by-default", RECIPES["dynamic"], partial(_by_default, model)
     floats = to_flatbuffer(model, RECIPES["fp32"], images)
     ranges, layers = ranges_on(floats, images), weighted(floats, lambda _: 8)
-    dense = [operation.output for operation in FloatFile(floats).operations if operation.kind == "FULLY_CONNECTED"]
+    dense = [operation.output for operation in FloatModel(floats).operations if operation.kind == "FULLY_CONNECTED"]
     bits = {
         "int8-own": lambda _: 8,  # by the quantiser that calibration and training go through
         "int8-last-float": lambda operation: FLOAT if operation.output == layers[-1] else 8,
@@ -80,10 +80,10 @@ def _ways(name: str, model: Any, images: NDArray[np.uint8]) -> Iterator[tuple[st
 
 
 def _folded(model: Any, recipe: Recipe, images: NDArray[np.uint8]) -> bytes:
-    from convert.flatbuffer.space_to_depth import width_folded
+    from convert.flatbuffer.space_to_depth import to_space_to_depth
     from convert.source.tf_converter import to_flatbuffer
 
-    return width_folded(to_flatbuffer(model, recipe, images))
+    return to_space_to_depth(to_flatbuffer(model, recipe, images))
 
 
 def _by_default(model: Any) -> bytes:

@@ -3,14 +3,14 @@
 import time
 from typing import Any
 
-from benchmarks.backends import Subject, ours
+from benchmarks.backends import LoadedModel, ours
 from benchmarks.worker.timer import settle
 
 DISTRIBUTIONS = ours.DISTRIBUTIONS
 prepare = ours.prepare
 
 
-def load(model: str, threads: int, options: dict[str, Any]) -> Subject:
+def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
     """A classifier that waits, busily, for `options["percent"]` of its call's median after each call."""
     import numpy as np
 
@@ -27,4 +27,4 @@ def load(model: str, threads: int, options: dict[str, Any]) -> Subject:
 
     # What waiting itself costs is part of what is planted.
     wait = median * (1 + options["percent"] / 100) - settle(one, images).median_ns
-    return Subject(one, subject.many)
+    return LoadedModel(one, subject.many)

@@ -15,7 +15,7 @@ from statistics import median
 
 from benchmarks.comparison.compare import FALSE_ALARMS, LEAST, diff
 from benchmarks.results.results import OURS, BenchResult, ModelResult
-from benchmarks.runner.cases import Candidate, our_candidates
+from benchmarks.runner.cases import Case, our_cases
 from benchmarks.runner.config import Settings
 from benchmarks.runner.session import run as bench
 from benchmarks.stats.intervals import median_interval, median_ns
@@ -206,9 +206,9 @@ def _pair(settings: Settings, seed: int, percent: int) -> Pair:
     return Pair(found.differences[0].ratio, bool(found.slower))
 
 
-def _candidate(settings: Settings, percent: int = 0) -> Candidate:
+def _candidate(settings: Settings, percent: int = 0) -> Case:
     """Our classifier with one model, which with `percent` is slowed."""
-    (candidate,) = our_candidates([find_model(_ONE)], find_backend(settings.backend), settings.threads)
+    (candidate,) = our_cases([find_model(_ONE)], find_backend(settings.backend), settings.threads)
     if not percent:
         return candidate
     options = {**candidate.spec.options, "percent": percent}

@@ -22,7 +22,7 @@ SEEDS = (0, 1, 2)
 
 
 @dataclass(frozen=True)
-class Trial:
+class CalibrationRun:
     """One file, on validation images.
 
     images: how many it was calibrated with, as many of each class. correct, agreeing: of `total`; mean_square: of its logits' difference
@@ -47,7 +47,7 @@ def study_calibration(
     input_scale: str = "0..255",
     code: Path | None = None,
     step: Callable[[str], object] = lambda _: None,
-) -> list[Trial]:
+) -> list[CalibrationRun]:
     """Quantise a Keras model with different calibration images, and judge each file on validation images.
 
     Args:
@@ -70,11 +70,11 @@ def study_calibration(
     return trials
 
 
-def _try(source: Source, recipe: Recipe, method: str, per_class: int, seed: int) -> Trial:
+def _try(source: Source, recipe: Recipe, method: str, per_class: int, seed: int) -> CalibrationRun:
     train, validation = source.data.train, source.data.validation
     images = train.images[calibration_indices(train.labels, per_class, seed)]
     found = classify_with(quantized(source.floats, ranges_on(source.floats, images, method), recipe), source, validation.name)
-    return Trial(
+    return CalibrationRun(
         recipe.short,
         method,
         len(images),
@@ -86,7 +86,7 @@ def _try(source: Source, recipe: Recipe, method: str, per_class: int, seed: int)
     )
 
 
-def study_table(trials: list[Trial]) -> str:
+def study_table(trials: list[CalibrationRun]) -> str:
     """A row for each number of images and method: least and most over the seeds."""
     rows = []
     for key in dict.fromkeys((trial.recipe, trial.method, trial.images) for trial in trials):
@@ -96,7 +96,7 @@ def study_table(trials: list[Trial]) -> str:
     return text_table(("recipe", "method", "images", f"right {total}", f"as float {total}", "mean square error"), rows)
 
 
-def _spread(trials: list[Trial], name: str) -> str:
+def _spread(trials: list[CalibrationRun], name: str) -> str:
     values = [getattr(trial, name) for trial in trials]
     shape = ",d" if isinstance(values[0], int) else ".3g"
     return f"{min(values):{shape}} to {max(values):{shape}}"

@@ -18,7 +18,7 @@ from benchmarks.reporting.disturbances import MOST_BUSY
 from benchmarks.reporting.tables import as_markdown
 from benchmarks.results.records import Machine
 from benchmarks.system.info import this_machine
-from convert.build import finished
+from convert.build import postprocess
 from convert.flatbuffer.space_to_depth import COLUMNS
 from convert.quantization.recipes import find_recipe
 from convert.settings import ConversionSettings
@@ -95,7 +95,7 @@ def _measured(name: str, recipe: str, data: Dataset, rounds: int) -> Folded:
     converted = to_flatbuffer(model, find_recipe(recipe), images)
     files: dict[str, bytes] = {}
     for columns in COLUMNS:
-        content = finished(converted, ConversionSettings(fold_columns=columns))
+        content = postprocess(converted, ConversionSettings(fold_columns=columns))
         if content not in files.values():
             files[str(columns)] = content
     sizes = {columns: read_graph(content).payload_bytes for columns, content in files.items()}

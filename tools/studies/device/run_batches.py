@@ -25,8 +25,8 @@ import numpy as np
 from benchmarks.reporting.tables import as_markdown
 from benchmarks.system.info import cpu_name
 from edge_runtime.bulk import run_batches
-from edge_runtime.bulk.batches import look
-from edge_runtime.bulk.results import Table, table
+from edge_runtime.bulk.batches import make_plan
+from edge_runtime.bulk.results import Table, open_table
 from edge_runtime.bulk.worker import Job
 from edge_runtime.inference.interpreter import find_backend
 from edge_runtime.model.model_file import read_model_file
@@ -80,8 +80,8 @@ def measure() -> Measured:
 
 def _alone(job: Job, folder: Path) -> Turn:
     before, started = time.process_time(), time.perf_counter()
-    plan = look([str(folder / "images.npy")], sys.stdin.buffer)
-    with table(folder / "answers.csv", job.model.labels, force=True) as written, run_batches.here(job, plan) as answered:
+    plan = make_plan([str(folder / "images.npy")], sys.stdin.buffer)
+    with open_table(folder / "answers.csv", job.model.labels, force=True) as written, run_batches.run_here(job, plan) as answered:
         _write(written, answered)
     return Turn(time.perf_counter() - started, time.process_time() - before, 0)
 
@@ -94,9 +94,9 @@ def _by(job: Job, folder: Path, real: Cluster, workers: int) -> Callable[[], Tur
 
     def turn() -> Turn:
         before, scheduler, started = time.process_time(), processor_seconds(real.scheduler.pid), time.perf_counter()
-        plan = look([str(folder / "images.npy")], sys.stdin.buffer)
-        written = table(folder / "answers.csv", job.model.labels, force=True)
-        with written as rows, run_batches.by_workers(job, plan, real.address) as answered:
+        plan = make_plan([str(folder / "images.npy")], sys.stdin.buffer)
+        written = open_table(folder / "answers.csv", job.model.labels, force=True)
+        with written as rows, run_batches.run_on_workers(job, plan, real.address) as answered:
             _write(rows, answered)
         wall, client = time.perf_counter() - started, time.process_time() - before
         return Turn(wall, client, processor_seconds(real.scheduler.pid) - scheduler)
@@ -104,7 +104,7 @@ def _by(job: Job, folder: Path, real: Cluster, workers: int) -> Callable[[], Tur
     return turn
 
 
-def _write(written: Table, answered: run_batches.Answered) -> None:
+def _write(written: Table, answered: run_batches.PredictedChunks) -> None:
     tally = run_batches.write_all(written, answered, print, lambda _: None)
     if (tally.images, tally.failed) != (IMAGES, 0):
         raise RuntimeError(f"{tally} of {IMAGES:,} images")

@@ -29,8 +29,8 @@ from train.config.training_config import TrainingConfig
 from train.data import load_dataset
 from train.experiments.cli import to_int8
 from train.experiments.grid import Grid, key_of
-from train.experiments.store import Asked, open_store
-from train.experiments.trial import CellResult, train_cell
+from train.experiments.store import Request, open_store
+from train.experiments.trial import TrialResult, run_trial
 from train.runs.store import Epoch
 from train.runs.versions import ALIKE, installed_versions
 
@@ -75,12 +75,12 @@ def nothing(_number: int) -> None:
     """A task without work."""
 
 
-def answer(config: TrainingConfig, _data: str, _to_int8: object) -> CellResult:
+def answer(config: TrainingConfig, _data: str, _to_int8: object) -> TrialResult:
     """What a cell answers, without training."""
     accuracy = Accuracy(4_900, 5_000, wilson_interval(4_900, 5_000))
     history = tuple(Epoch(number, 0.123456789012, 0.987654321, 0.234567890123, 0.98) for number in range(1, config.epochs + 1))
     worker = f"{platform.node()}/{os.getpid()}"
-    return CellResult(config, 118_282, history, accuracy, 20.123456789, 21.123456789, 118_144, worker, _versions())
+    return TrialResult(config, 118_282, history, accuracy, 20.123456789, 21.123456789, 118_144, worker, _versions())
 
 
 @cache
@@ -105,7 +105,7 @@ def measure() -> Measured:
             machine=f"{machine}; dask {version('dask')}, Python {platform.python_version()}",
             empty=_median(lambda: _tasks(client, cluster, nothing, [(number,) for number in range(TASKS)])),
             cell=_median(lambda: _tasks(client, cluster, answer, [call] * TASKS)),
-            call_bytes=len(pickle.dumps((train_cell, call))),
+            call_bytes=len(pickle.dumps((run_trial, call))),
             result_bytes=len(pickle.dumps(answer(*call))),
             store=_store(config),
             share_bytes=len(content),
@@ -162,12 +162,12 @@ def _start(client: Any, cluster: Cluster, folder: Path, number: int) -> float:
 def _train(client: Any, call: Call) -> None:
     """One real cell, on the same worker each time."""
     worker = min(client.nthreads())
-    client.submit(train_cell, *call, workers=[worker], pure=False).result()
+    client.submit(run_trial, *call, workers=[worker], pure=False).result()
 
 
 def _store(config: TrainingConfig) -> float:
     """Seconds to keep one result."""
-    result, asked = answer(config, "", None), Asked(Grid(), "MNIST", "", installed_versions())
+    result, asked = answer(config, "", None), Request(Grid(), "MNIST", "", installed_versions())
     with TemporaryDirectory() as folder, open_store(Path(folder) / "measured", asked) as store:
         started = time.perf_counter()
         for _ in range(100):

@@ -18,7 +18,7 @@ from edge_runtime.model.model_file import read_model_file
 from edge_runtime.serving.http.log import Log
 from edge_runtime.serving.http.refusals import Busy, NotFound
 from edge_runtime.serving.models.pool import INLINE_NS, Pool, Workers, time_one
-from edge_runtime.serving.models.repository import Models
+from edge_runtime.serving.models.repository import ModelRepository
 from tests.edge_runtime.serving.conftest import ask, label_of
 from tests.edge_runtime.serving.model_files import NANO, SMALL, replace, with_wrong_golden
 from tools.studies.serving.load import closed_loop, http_request, served
@@ -26,8 +26,8 @@ from tools.support.waiting import until
 from train.data import Dataset
 
 
-def _models(path: Path, log: io.StringIO | None = None) -> Models:
-    return Models({"mine": path}, Workers(1), Log(log or io.StringIO()))
+def _models(path: Path, log: io.StringIO | None = None) -> ModelRepository:
+    return ModelRepository({"mine": path}, Workers(1), Log(log or io.StringIO()))
 
 
 def _events(log: io.StringIO) -> list[dict[str, object]]:

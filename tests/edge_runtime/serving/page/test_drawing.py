@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.inference.classifier import Classifier
-from edge_runtime.serving.http.refusals import Refusal
+from edge_runtime.serving.http.refusals import RequestError
 from edge_runtime.serving.page.drawing import CENTRE, draw, parse_strokes
 from train.data import Dataset
 
@@ -120,5 +120,5 @@ def test_a_dot_stays_a_dot() -> None:
 )
 def test_what_is_no_drawing_is_refused(strokes: object, cause: str) -> None:
     """With what is wrong about it."""
-    with pytest.raises(Refusal, match=cause):
+    with pytest.raises(RequestError, match=cause):
         draw(parse_strokes(strokes))

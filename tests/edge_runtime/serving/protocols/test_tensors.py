@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from edge_runtime.inference.classifier import Classifier
-from edge_runtime.serving.http.refusals import Refusal
-from edge_runtime.serving.protocols.tensors import InferRequest, Wanted, format_infer, parse_infer
+from edge_runtime.serving.http.refusals import RequestError
+from edge_runtime.serving.protocols.tensors import InferRequest, RequestedOutput, format_infer, parse_infer
 from tests.edge_runtime.serving.conftest import binary_body
 
 CLASSIFIER = Classifier.load()
@@ -85,7 +85,7 @@ def test_whole_numbers_may_be_written_with_a_point() -> None:
 )
 def test_a_tensor_that_the_model_does_not_take_is_refused(changes: dict[str, object], cause: str) -> None:
     """With 400 and the message that the protocol's servers give."""
-    with pytest.raises(Refusal, match=cause) as refused:
+    with pytest.raises(RequestError, match=cause) as refused:
         parse_infer(_json_body(_tensor(ONE, **changes)), None, "small", 8)
     assert refused.value.status == 400
 
@@ -117,7 +117,7 @@ def test_a_tensor_that_the_model_does_not_take_is_refused(changes: dict[str, obj
 )
 def test_what_is_no_request_is_refused(body: bytes, cause: str) -> None:
     """With what is wrong about it."""
-    with pytest.raises(Refusal, match=cause):
+    with pytest.raises(RequestError, match=cause):
         parse_infer(body, None, "small", 8)
 
 
@@ -139,7 +139,7 @@ def test_bytes_and_announcements_must_agree() -> None:
         (b"", b"0", "784 bytes an image"),
         (ONE.tobytes() * 9, b"0", "1 to 8 images"),
     ):
-        with pytest.raises(Refusal, match=cause):
+        with pytest.raises(RequestError, match=cause):
             parse_infer(changed, header, "small", 8)
 
 
@@ -155,7 +155,7 @@ def test_a_mutated_request_is_a_request_or_refused(data: st.DataObject) -> None:
     header = data.draw(st.sampled_from([length.encode(), None, b"0"]))
     try:
         images = parse_infer(bytes(mutated), header, "small", 8).images
-    except Refusal as error:
+    except RequestError as error:
         refused = error
     else:
         assert images.shape[1:] == (28, 28)
@@ -168,7 +168,7 @@ def test_answers_hold_what_was_asked_for() -> None:
     """JSON and bytes have the same numbers; texts have their length before them; the id comes back."""
     images = np.stack([ONE[0], ONE[0].T])
     found = CLASSIFIER.classify_batch(images)
-    wanted = (Wanted("logits"), Wanted("scores", binary=True), Wanted("label", binary=True))
+    wanted = (RequestedOutput("logits"), RequestedOutput("scores", binary=True), RequestedOutput("label", binary=True))
     body, length = format_infer(InferRequest(images, "mine", wanted), "small", found)
     answer, blob = json.loads(body[:length]), body[length:]
     assert (answer["model_name"], answer["model_version"], answer["id"]) == ("small", "1", "mine")
@@ -184,7 +184,7 @@ def test_answers_hold_what_was_asked_for() -> None:
 def test_an_answer_that_is_kept_is_that_of_its_own_request() -> None:
     """Requests that differ in id, outputs or count get each their own JSON, however often they come."""
     one, two = CLASSIFIER.classify_batch(ONE), CLASSIFIER.classify_batch(np.concatenate([ONE, ONE]))
-    wanted = (Wanted("scores", binary=True),)
+    wanted = (RequestedOutput("scores", binary=True),)
     for _ in range(2):
         for found, identifier in ((one, "a"), (two, "a"), (one, "b"), (one, None)):
             body, length = format_infer(InferRequest(ONE, identifier, wanted), "small", found)
@@ -197,12 +197,12 @@ def test_an_answer_that_is_kept_is_that_of_its_own_request() -> None:
 def test_the_classification_extension_gives_the_best_classes() -> None:
     """As "value:index:label", largest first; more than there are classes gives all of them."""
     found = CLASSIFIER.classify_batch(ONE)
-    body, length = format_infer(InferRequest(ONE, None, (Wanted("logits", classes=3),)), "small", found)
+    body, length = format_infer(InferRequest(ONE, None, (RequestedOutput("logits", classes=3),)), "small", found)
     output = json.loads(body)["outputs"][0]
     values, indices, labels = zip(*(text.split(":") for text in output["data"]), strict=True)
     assert (length, output["datatype"], output["shape"]) == (None, "BYTES", [1, 3])
     assert [int(index) for index in indices] == np.argsort(-found.logits[0], kind="stable")[:3].tolist()
     assert [float(value) for value in values] == pytest.approx(np.sort(found.logits[0])[::-1][:3].tolist(), abs=1e-6)
     assert list(labels) == [found.labels_of_classes[int(index)] for index in indices]
-    many, _ = format_infer(InferRequest(ONE, None, (Wanted("scores", classes=99),)), "small", found)
+    many, _ = format_infer(InferRequest(ONE, None, (RequestedOutput("scores", classes=99),)), "small", found)
     assert json.loads(many)["outputs"][0]["shape"] == [1, 10]

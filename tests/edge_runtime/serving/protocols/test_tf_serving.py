@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from edge_runtime.serving.http.refusals import Refusal
+from edge_runtime.serving.http.refusals import RequestError
 from edge_runtime.serving.protocols.tf_serving import parse_predict
 from tests.edge_runtime.serving.conftest import ask
 from tools.studies.serving.load import Running
@@ -92,5 +92,5 @@ def test_an_unknown_model_or_version_is_404(path: str, server: Running) -> None:
 )
 def test_what_the_model_does_not_take_is_refused(request_: dict[str, object], cause: str) -> None:
     """With what is wrong about it."""
-    with pytest.raises(Refusal, match=cause):
+    with pytest.raises(RequestError, match=cause):
         parse_predict(json.dumps(request_).encode(), 8)
