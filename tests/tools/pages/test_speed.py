@@ -1,23 +1,16 @@
 """What is promised of the device: how it is judged and written, and that what it is measured against is the same network."""
 
 import dataclasses
-import json
-from pathlib import Path
 
-import numpy as np
 import pytest
 
 from edge_runtime.errors import DigitsError
-from edge_runtime.inference.classifier import Classifier
 from tests.benchmarks.samples import MACHINE
-from tests.conftest import ROOT
 from tools.pages.speed import DeviceResult, Streamed, judged, part, photo_part
-from tools.studies.benchmarks.keras_network import write_network
 from tools.studies.device import photo_speed
 from tools.studies.device.device_figures import in_turns
 from tools.studies.device.photo_speed import OURS, PHOTOS, PhotoSpeed
 from tools.support.turns import Pair
-from train.data import Dataset
 
 GOOD = DeviceResult(
     machine=MACHINE,
@@ -105,44 +98,3 @@ def test_two_ways_take_turns_at_going_first() -> None:
     ours, other = in_turns(lambda: went.append("a"), lambda: went.append("b"), 3)
     assert "".join(went) == "baabbaab"
     assert len(ours) == len(other) == 3
-
-
-def test_the_network_for_onnx_is_the_released_one(tmp_path: Path, mnist: Dataset) -> None:
-    """Its arrays, put through plain numpy as ONNX specifies its operators, give the labels of our float model."""
-    write_network(ROOT / "train" / "releases" / "small-seed0" / "model.keras", tmp_path / "n.npz")
-    with np.load(tmp_path / "n.npz") as arrays:
-        weights = {name: arrays[name] for name in arrays}
-    x = mnist.x_test[:200, None].astype(np.float32)
-    for layer in json.loads(str(weights["layers"])):
-        x = _OPERATORS[layer["kind"]](x, layer, *(weights[name] for name in layer.get("weights", [])))
-    found = Classifier.load("small-fp32").classify_batch(mnist.x_test[:200])
-    assert np.abs(x - found.logits).max() < 1e-3
-
-
-def test_a_layer_that_is_not_known_is_refused(tmp_path: Path) -> None:
-    """Rather than left out."""
-    from train.backend import keras, layers
-
-    keras.Sequential([keras.Input((28, 28, 1)), layers.MaxPooling2D(name="pool")]).save(tmp_path / "n.keras")
-    with pytest.raises(DigitsError, match=r"pool \(MaxPooling2D\) is not known here"):
-        write_network(tmp_path / "n.keras", tmp_path / "n.npz")
-
-
-def _conv(x: np.ndarray, layer: dict, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    size, stride, dilation = kernel.shape[2], layer["strides"][0], layer["dilations"][0]
-    reach = (size - 1) * dilation + 1
-    if layer["auto_pad"] == "SAME_UPPER":
-        total = max((-(-x.shape[2] // stride) - 1) * stride + reach - x.shape[2], 0)
-        margin = (total // 2, total - total // 2)
-        x = np.pad(x, ((0, 0), (0, 0), margin, margin))
-    windows = np.lib.stride_tricks.sliding_window_view(x, (reach, reach), (2, 3))[:, :, ::stride, ::stride, ::dilation, ::dilation]
-    return np.einsum("ncijkl,ockl->noij", windows, kernel, optimize=True) + bias[:, None, None]
-
-
-_OPERATORS = {
-    "Conv": _conv,
-    "Relu": lambda x, _: np.maximum(x, 0),
-    "GlobalAveragePool": lambda x, _: x.mean(axis=(2, 3), keepdims=True),
-    "Flatten": lambda x, _: x.reshape(len(x), -1),
-    "Gemm": lambda x, _, kernel, bias: x @ kernel + bias,
-}

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.backends.network import write_network
 from benchmarks.system.info import this_machine
 from edge_runtime.common.atomic_files import write_file
 from edge_runtime.common.child_process import child_environment, module_command
@@ -28,8 +29,7 @@ from edge_runtime.inference.classifier import Classifier
 from edge_runtime.preprocessing.image_files import png_bytes
 from tools.pages.speed import DeviceResult, Streamed, judged
 from tools.release.layout import Layout, run
-from tools.studies.benchmarks.keras_network import write_network
-from tools.studies.benchmarks.onnx_network import digest
+from tools.studies.device.onnx_batches import digest
 from tools.support.turns import Pair, add_board_options, board_and_target
 from train.data import load_dataset
 
@@ -87,7 +87,7 @@ def measure(board: str, onnx: Path, share: float) -> DeviceResult:
         folder = Path(place)
         np.save(folder / "images.npy", data.x_test)
         keras = Layout().releases / f"{MODEL}-seed0" / "model.keras"
-        many, float_many, version = _many(data.x_test, rounds, folder, onnx, keras)
+        many, float_many, version = _many(data.x_test, rounds, folder, onnx)
         return DeviceResult(
             machine=machine,
             onnxruntime=version,
@@ -156,7 +156,7 @@ def _process(command: Sequence[str]) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
 
 
-def _many(images: NDArray[np.uint8], rounds: int, folder: Path, onnx: Path, keras: Path) -> tuple[Pair, Pair, str]:
+def _many(images: NDArray[np.uint8], rounds: int, folder: Path, onnx: Path) -> tuple[Pair, Pair, str]:
     """Batches on all cores beside a loop of single images on one; and the float model beside ONNX Runtime."""
     single, many = Classifier.load(MODEL), _best(MODEL, images)
 
@@ -166,7 +166,7 @@ def _many(images: NDArray[np.uint8], rounds: int, folder: Path, onnx: Path, kera
 
     ours = Pair("many", *in_turns(lambda: many.classify_batch(images), loop, rounds))
     floats = _best(f"{MODEL}-fp32", images)
-    write_network(keras, folder / "network.npz")
+    write_network(floats.model.flatbuffer, folder / "network.npz")
     with _onnx(onnx, folder) as (ask, said):
         if said["digest"] != digest(floats.classify_batch(images).indices):
             raise DigitsError("ONNX Runtime gives other labels: it is not the same model")
@@ -186,7 +186,7 @@ def _onnx(python: Path, folder: Path) -> Iterator[tuple[Work, dict[str, Any]]]:
     """ONNX Runtime in its own process, which runs all images once when it is asked."""
     command = [
         str(python),
-        *module_command("tools.studies.benchmarks.onnx_network", f"{folder}/network.npz", f"{folder}/images.npy", str(cores()))[1:],
+        *module_command("tools.studies.device.onnx_batches", f"{folder}/network.npz", f"{folder}/images.npy", str(cores()))[1:],
     ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=child_environment()) as child:
         assert child.stdin
