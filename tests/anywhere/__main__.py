@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.anywhere.clock import CLOCKS
 
@@ -33,13 +35,17 @@ _CONVERSION = (
 
 @dataclass(frozen=True)
 class Condition:
-    """A machine unlike this one: which tests it may break, on how many cores, in which environment, beside how many busy processes."""
+    """A machine unlike this one: which tests it may break, on how many cores, in which environment, beside how many busy processes.
+
+    converts: whether conversion itself may break, so that its tests convert their models themselves.
+    """
 
     tests: tuple[str, ...]
     options: tuple[str, ...] = ("-n", "2")
     variables: dict[str, str] = field(default_factory=dict)
     one_core: bool = False
     busy: int = 0
+    converts: bool = False
 
 
 def _clock(text: str) -> Condition:
@@ -54,6 +60,7 @@ CONDITIONS = {
     "other kernels": Condition(
         (*_CONVERSION, *_INTERPRETER),
         variables={"TF_ENABLE_ONEDNN_OPTS": "0", "OPENBLAS_CORETYPE": "Haswell"},
+        converts=True,
     ),
     "two busy processes": Condition((*_MEASURING, *_ISOLATION, *_SERVING), busy=2),
 }
@@ -71,11 +78,32 @@ def _busy(count: int) -> Iterator[None]:
             child.wait()
 
 
-def _passes(condition: Condition) -> bool:
+@contextmanager
+def _converted() -> Iterator[dict[str, str]]:
+    """The test network by every recipe, converted once for all conditions that only measure or run it: a variable of their environment."""
+    if os.environ.get("EDGE_DIGITS_CNN_FILES"):  # whoever runs this has made them
+        yield {}
+        return
+    with TemporaryDirectory() as place:
+        made = Path(place) / "made"
+        options = (
+            "-p",
+            "no:cacheprovider",
+            f"--basetemp={made}",
+            "tests/anywhere/test_conditions.py",
+            "-k",
+            "models_are_converted",
+        )
+        subprocess.run([sys.executable, "-m", "pytest", *options], stdout=subprocess.DEVNULL, check=True)
+        yield {"EDGE_DIGITS_CNN_FILES": str(made / "cnn-files")}
+
+
+def _passes(condition: Condition, converted: Mapping[str, str]) -> bool:
     pinned = ("taskset", "-c", str(min(os.sched_getaffinity(0)))) if condition.one_core else ()
     command = [*pinned, sys.executable, "-m", "pytest", *condition.options, *condition.tests]
+    given = {} if condition.converts else converted
     with _busy(condition.busy):
-        return subprocess.run(command, env={**os.environ, **condition.variables}, check=False).returncode == 0
+        return subprocess.run(command, env={**os.environ, **given, **condition.variables}, check=False).returncode == 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,10 +114,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := [name for name in names if name not in CONDITIONS]:
         parser.error(f"no condition {unknown[0]!r}; there are {', '.join(map(repr, CONDITIONS))}")
     verdicts = []
-    for name in names:
-        print(f"== {name}", flush=True)
-        begun = time.monotonic()
-        verdicts.append((name, "passed" if _passes(CONDITIONS[name]) else "FAILED", time.monotonic() - begun))
+    with _converted() as converted:
+        for name in names:
+            print(f"== {name}", flush=True)
+            begun = time.monotonic()
+            verdicts.append((name, "passed" if _passes(CONDITIONS[name], converted) else "FAILED", time.monotonic() - begun))
     print(*(f"{verdict}: {name}, {seconds:.0f} s" for name, verdict, seconds in verdicts), sep="\n")
     return int(any(verdict == "FAILED" for _, verdict, _ in verdicts))
 

@@ -12,6 +12,16 @@ import pytest
 from tests.anywhere.__main__ import CONDITIONS, Condition, main
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.usefixtures("converted")
+
+
+@pytest.fixture
+def converted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """No test here needs models, but for the one that makes them."""
+    if "cnn_files" not in request.fixturenames:
+        monkeypatch.setenv("EDGE_DIGITS_CNN_FILES", str(tmp_path))
+
+
 TELLING = """
 import json, os, subprocess, sys, time
 from pathlib import Path
@@ -43,6 +53,12 @@ def _told(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
 def test_all_their_tests_are_there() -> None:
     """A file that was renamed would be an error of pytest, and half an hour late."""
     assert [path for found in CONDITIONS.values() for path in found.tests if not (ROOT / path).exists()] == []
+
+
+def test_models_are_converted_for_all(cnn_files: dict[str, Path]) -> None:
+    """By every recipe; conditions that only measure or run them are given these."""
+    assert all(path.stat().st_size > 10_000 for path in cnn_files.values())
+    assert {"fp32", "int8", "int4"} <= set(cnn_files)
 
 
 def test_one_core_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
