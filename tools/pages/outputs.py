@@ -1,25 +1,85 @@
-"""Pages with parts that scripts write, between `<!-- NAME -->` and `<!-- /NAME -->`."""
+"""Files that are written from committed results: each can be written, or compared with what it would be."""
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
+
+from edge_runtime.common.atomic_files import write_file
+from edge_runtime.errors import DataError
 
 
-def write_parts(page: Path, parts: Mapping[str, str], command: str) -> None:
-    """Put each part in its place; with `--check` on the command line, exit 1 if the page is not what would be written."""
-    old = page.read_text()
-    new = filled(old, parts, page.name)
-    if "--check" in sys.argv[1:]:
-        sys.exit(0 if new == old else f"{page.name} is not what its results say; run '{command}'")
-    page.write_text(new)
+class Output(Protocol):
+    """A file of a page."""
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+
+    def is_current(self) -> bool:
+        """Whether the file is what would be written."""
+
+    def content(self) -> bytes:
+        """What would be written."""
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A page as text."""
+
+    path: Path
+    text: str
+
+    def is_current(self) -> bool:
+        """Whether the file holds this text."""
+        return self.path.exists() and self.path.read_text() == self.text
+
+    def content(self) -> bytes:
+        """The text as UTF-8."""
+        return self.text.encode()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A section of a results page: heading, a sentence in Markdown, and the function that gives its table."""
+
+    heading: str
+    sentence: str
+    body: Callable[[], str]
+
+
+def update(outputs: Iterable[Output], *, check: bool) -> None:
+    """Write the files that are out of date; with `check`, write nothing.
+
+    Raises:
+        DataError: with `check`, a file is out of date.
+    """
+    for output in outputs:
+        if output.is_current():
+            continue
+        if check:
+            raise DataError(f"{output.path.name} is not what its sources say; run 'make pages'")
+        output.path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(output.path, output.content(), force=True)
+
+
+def results_page(title: str, tables: Iterable[Table]) -> str:
+    """A page that holds nothing but generated tables, each with a sentence above it."""
+    head = f"# {title}\n\n<!-- Written by `make pages` from committed results. Do not edit. -->"
+    sections = (f"## {table.heading}\n\n{table.sentence}\n\n{table.body()}" for table in tables)
+    return "\n\n".join((head, *sections)) + "\n"
 
 
 def filled(text: str, parts: Mapping[str, str], page: str) -> str:
-    """The text of a page with each part in its place; ends the script if one has none."""
+    """The text of a page with each part between its marks, `<!-- NAME -->` and `<!-- /NAME -->`.
+
+    Raises:
+        DataError: the page lacks the marks of a part.
+    """
     for name, part in parts.items():
         before, start, rest = text.partition(f"<!-- {name} -->")
         _, end, after = rest.partition(f"<!-- /{name} -->")
         if not start or not end:
-            sys.exit(f"{page} has no place for {name!r}")
+            raise DataError(f"{page} has no place for {name!r}: it needs <!-- {name} --> and <!-- /{name} -->")
         text = f"{before}{start}\n{part}\n{end}{after}"
     return text

@@ -1,34 +1,31 @@
-"""Writes the tables of docs/training.md from committed results; `--check` only compares."""
+"""Tables of docs/results/training.md."""
 
 import itertools
 import statistics
-from pathlib import Path
 
 from benchmarks.reporting.tables import accuracy_text, as_markdown
-from tools.pages.marked import write_parts
 from tools.pages.models.figures import interval_of_mean
-from tools.release.layout import run
+from tools.release.layout import Layout
 from tools.studies.training.ablation import Ablation, Variant, read_ablation
 from tools.studies.training.choices import Trial, read_trials
 from tools.studies.training.quick import QuickTiming, read_quick
 from train.config.config_file import BUDGETS, RELEASED
 from train.config.training_config import TrainingConfig
 
-PAGE = Path(__file__).parents[2] / "docs" / "training.md"
+
+def ablation(_layout: Layout) -> str:
+    """What each part of the recipe is worth."""
+    return ablation_part(read_ablation())
 
 
-def main() -> None:
-    """Write the page's tables."""
-    write_parts(
-        PAGE,
-        {
-            "ablation": ablation_part(read_ablation()),
-            "choices": choices_part(read_trials()),
-            "quick": _quick(read_quick()),
-            "commands": _commands(),
-        },
-        "make readme",
-    )
+def choices(_layout: Layout) -> str:
+    """The trials by which the released models were chosen."""
+    return choices_part(read_trials())
+
+
+def quick(_layout: Layout) -> str:
+    """What `digits train cnn --quick` takes and gives."""
+    return _quick(read_quick())
 
 
 def ablation_part(ablation: Ablation) -> str:
@@ -113,7 +110,8 @@ def _recipe(config: TrainingConfig) -> str:
     return ", ".join(parts)
 
 
-def _commands() -> str:
+def commands(_layout: Layout) -> str:
+    """What makes all of it again."""
     lines = (
         "make ablation",
         "digits train --release teacher --seed 0 --runs train/releases                            # and seed 1",
@@ -123,7 +121,7 @@ def _commands() -> str:
         "python -m tools.release.evaluate nano 0 # and the others",
         "python -m tools.studies.benchmarks.measure_models",
         "python -m tools.studies.training.quick",
-        "make models readme",
+        "make pages",
     )
     return "```\n" + "\n".join(lines) + "\n```"
 
@@ -143,7 +141,3 @@ def _quick(timing: QuickTiming) -> str:
     mean = statistics.fmean(run.test.percent for run in timing.runs)
     where = f"{timing.cores} cores of {timing.machine}; nothing else ran on this virtual machine, but its host is shared"
     return f"{table}\n\nMean on test: {mean:.2f} %. {where}."
-
-
-if __name__ == "__main__":
-    run(main)

@@ -11,11 +11,12 @@ from edge_runtime.errors import DigitsError
 from edge_runtime.inference.classifier import Classifier
 from tests.benchmarks.samples import MACHINE
 from tests.conftest import ROOT
-from tools.pages.speed import DeviceResult, Streamed, judged, part, photo_part
+from tools.pages.speed import part, photo_part
 from tools.studies.benchmarks.keras_network import write_network
 from tools.studies.device import photo_speed
 from tools.studies.device.device_figures import in_turns
 from tools.studies.device.photo_speed import OURS, PHOTOS, PhotoSpeed
+from tools.studies.device.promises import DeviceResult, Streamed, judged
 from tools.support.turns import Pair
 from train.data import Dataset
 

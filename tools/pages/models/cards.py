@@ -234,7 +234,7 @@ def _commands(release: Released) -> str:
             "by every recipe",
         ),
         (f"python -m tools.release.evaluate {name} {SHIPPED_SEED}", "the shipped files from the committed weights"),
-        ("make models", "this page"),
+        ("make pages", "this page"),
     )
     width = max(len(command) for command, _ in lines)
     versions = ", ".join(f"{package} {found}" for package, found in sorted(record.versions.items()))
