@@ -19,7 +19,10 @@ def released(layout: Layout) -> str:
     address = str(layout.page.relative_to(layout.root))
     paths = sorted(layout.results.glob("models-*.json"))
     measured = zip(read_measurements(layout, releases), paths, strict=True)
-    return "\n\n".join(f"{in_short(releases, result, address)}\n\n{source(result, path, layout)}" for result, path in measured)
+    return "\n\n".join(
+        f"{in_short(releases, result, address)}\n\nMeasured on {machine_line(result)}: `{path.relative_to(layout.root)}`."
+        for result, path in measured
+    )
 
 
 def source(result: BenchResult, path: Path, layout: Layout) -> str:
