@@ -15,17 +15,19 @@ from benchmarks.reporting.tables import (
 )
 from benchmarks.results.results import OURS, BenchResult, ModelResult, read_results
 from benchmarks.stats.intervals import median_ns, ratio
+from convert.quantization.recipes import RECIPES
 from edge_runtime.common.json_codec import read_json
 from edge_runtime.device.receipts import Receipt
 from tools.pages.readme import source
 from tools.release.layout import Layout
 from tools.studies.benchmarks.prove_benchmark import Proof, findings
 
+SHORT = {recipe.name: recipe.short for recipe in RECIPES.values()}
 PROVEN, BOARD = "x86_64-avx512", "x86_64-zen5"  # the proof takes half an hour, so it is not of every machine
 DEMO = ("model", "recipe", "file", "payload", "test accuracy (95 % interval)", "p50", "p99")
 AGAINST = (
     "model",
-    "way",
+    "runs by",
     "runtime",
     "test accuracy (95 % interval)",
     "p50",
@@ -41,7 +43,9 @@ def demo(layout: Layout) -> str:
     """One run of `make demo`."""
     path = layout.results / "demo-x86_64.json"
     result = read_results(path)
-    table = as_markdown(DEMO, [tuple(row[HEADER.index(name)] for name in DEMO) for row in rows(result)])
+    table = as_markdown(
+        DEMO, [tuple(SHORT.get(row[HEADER.index(name)], row[HEADER.index(name)]) for name in DEMO) for row in rows(result)]
+    )
     return f"{table}\n\n{source(result, path, layout)}"
 
 
@@ -54,7 +58,7 @@ def against(layout: Layout) -> str:
 def limits(layout: Layout) -> str:
     """Models beside the machine's limit, LoadGen, their operators, and sustained work."""
     path = layout.results / f"limits-{BOARD}.json"
-    return f"{_further(read_results(path))}\n\n{source(read_results(path), path, layout)}"
+    return f"{_extra_tables(read_results(path))}\n\n{source(read_results(path), path, layout)}"
 
 
 def proof(layout: Layout) -> str:
@@ -66,7 +70,7 @@ def proof(layout: Layout) -> str:
 
 
 def against_table(result: BenchResult) -> str:
-    """Every way beside ours: the models that both have, ours first, then from fast to slow."""
+    """All ways to run the models that both have: ours first, then from fast to slow."""
     ordered = sorted(result.models, key=lambda model: (model.way != OURS, median_ns(model.median_turns) or 0))
     return as_markdown(AGAINST, [_row(model, result) for model in ordered])
 
@@ -74,7 +78,7 @@ def against_table(result: BenchResult) -> str:
 def _row(model: ModelResult, result: BenchResult) -> Row:
     ours = next(other for other in result.models if other.way == OURS and (other.name, other.recipe) == (model.name, model.recipe))
     return (
-        f"{model.name} {model.recipe}",
+        f"{model.name} {SHORT.get(model.recipe, model.recipe)}",
         model.way,
         model.runtime,
         accuracy_text(model.accuracy),
@@ -87,7 +91,7 @@ def _row(model: ModelResult, result: BenchResult) -> Row:
     )
 
 
-def _further(result: BenchResult) -> str:
+def _extra_tables(result: BenchResult) -> str:
     tables = [table for table in extra_tables(result) if table.rows]
     return "\n\n".join(f"**{table.name}.** {table.caption}\n\n{as_markdown(table.header, table.rows)}" for table in tables)
 

@@ -40,13 +40,13 @@ RESULTS: dict[str, tuple[str, tuple[Section, ...]]] = {
         "Results: conversion",
         (
             (
-                "int8 against float32",
+                "int8 against fp32",
                 "Accuracy of the released models on all test images by plain LiteRT, mean of three seeds, without quantisation-aware "
                 "training.",
                 conversion.int8,
             ),
             (
-                "int4 against float32",
+                "int4 against fp32",
                 "After quantisation-aware training, on all test images: *drop* is the mean over seeds in percentage points, *p* McNemar's "
                 "exact test of each seed's file against its float model, *of int8's* the share of the released int8 file's payload.",
                 conversion.int4,

@@ -18,7 +18,7 @@ from train.config.config_file import BUDGETS, RELEASED
 
 def int8(layout: Layout) -> str:
     """What int8 costs in accuracy, by released model."""
-    header = ("model", "float32, mean", "int8, mean", "drop (95 % interval of the mean)")
+    header = ("model", "fp32, mean", "int8, mean", "drop (95 % interval of the mean)")
     return as_markdown(header, [_int8_row(name, layout) for name in RELEASED])
 
 
@@ -41,12 +41,12 @@ def folding(layout: Layout) -> str:
 def part(result: FoldingResult) -> str:
     """What was measured on a machine, as Markdown."""
     machine = result.machine
-    doubt = (
+    warning = (
         f"\n\n- note: other work kept {machine.busy_percent:.0f} % of the processors busy."
         if machine.busy_percent > MOST_BUSY
         else ""
     )
-    return f"{machine.board}: {machine.cpu}, {machine.runtime}, one thread.\n\n{table(result)}{doubt}"
+    return f"{machine.board}: {machine.cpu}, {machine.runtime}, one thread.\n\n{table(result)}{warning}"
 
 
 def _of(found: FourBitsEvaluation, name: str) -> list[FourBits]:
@@ -63,7 +63,7 @@ def _against_float(found: FourBitsEvaluation, layout: Layout) -> str:
         "payload",
         "of int8's",
         "scales",
-        "float, mean",
+        "fp32, mean",
         "int4, mean (95 % interval)",
         "drop",
         "each seed's p",

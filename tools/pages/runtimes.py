@@ -38,5 +38,5 @@ def found_table(content: Mapping[str, Any]) -> str:
 
 
 def _why_not(package: str, refused: Mapping[str, str]) -> str:
-    said = [text for release, text in refused.items() if release.startswith(f"{package} ")]
-    return "unproven" if not said else "computes something else" if said[-1].startswith(DIFFER) else "refused"
+    messages = [text for release, text in refused.items() if release.startswith(f"{package} ")]
+    return "unproven" if not messages else "computes something else" if messages[-1].startswith(DIFFER) else "refused"

@@ -75,7 +75,7 @@ def _overview(result: ServingResult) -> str:
 
 
 def _tails(rounds: Sequence[Sequence[int]]) -> str:
-    """p50, p99 and their ratio: the median round's, and the least and the most, since a stall of the machine is one round's."""
+    """p50, p99 and their ratio, of the median round; minimum and maximum over rounds, since a stall affects a single round."""
     found = [(percentile(latencies, 50), percentile(latencies, 99)) for latencies in rounds]
     known = [(p50, p99) for p50, p99 in found if p50 is not None and p99 is not None]
     if len(known) < len(found):

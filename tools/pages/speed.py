@@ -24,12 +24,12 @@ def photo_part(speed: PhotoSpeed) -> str:
     """How long a large photo takes on a machine, as Markdown."""
     figure = Figure("a 12-megapixel photo", speed.worst, MUST, None, False, f"medians of {_rounds(speed)} rounds")
     slowest = max(speed.nanoseconds, key=speed.ratio)
-    said = (
+    verdict = (
         f"On the slowest ({slowest}) {speed.worst:.2f} times Pillow's quickest way, must be {figure.bound}: {figure.verdict}; "
-        f"{figure.measured}. The digit has {USUAL:.0%} of the photo's height; a small one has {SMALL:.0%}, and its surroundings are looked "
-        f"at again, finer."
+        f"{figure.measured}. The digit has {USUAL:.0%} of the photo's height; a small one has {SMALL:.0%}, and its surroundings are "
+        f"read again at a higher resolution."
     )
-    return f"{_place(speed.machine)}\n\n{as_markdown(COLUMNS, rows(speed))}\n\n{said}"
+    return f"{_place(speed.machine)}\n\n{as_markdown(COLUMNS, rows(speed))}\n\n{verdict}"
 
 
 def _rounds(speed: PhotoSpeed) -> int:

@@ -52,7 +52,7 @@ def test_the_estimate_is_drawn_from_the_measurements() -> None:
     """50 cells a second at half a millisecond are 2.5 % of a core; a third of a worker's time with one cell is not training."""
     text = estimate(MEASURED)
     assert "(50 a second) keep it busy for 2 % of one core" in text
-    assert "cells shorter than about 0.5 s" in text
+    assert "trainings shorter than about 0.5 s" in text
     assert "spends about 33 % of its time" in text
     assert "keeps 1,000 results a second" in text
     assert "10 rounds, about 4 s" in text
