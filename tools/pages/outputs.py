@@ -1,6 +1,6 @@
 """Files that are written from committed results: each can be written, or compared with what it would be."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -39,15 +39,6 @@ class TextFile:
         return self.text.encode()
 
 
-@dataclass(frozen=True)
-class Table:
-    """A section of a results page: heading, a sentence in Markdown, and the function that gives its table."""
-
-    heading: str
-    sentence: str
-    body: Callable[[], str]
-
-
 def update(outputs: Iterable[Output], *, check: bool) -> None:
     """Write the files that are out of date; with `check`, write nothing.
 
@@ -59,15 +50,7 @@ def update(outputs: Iterable[Output], *, check: bool) -> None:
             continue
         if check:
             raise DataError(f"{output.path.name} is not what its sources say; run 'make pages'")
-        output.path.parent.mkdir(parents=True, exist_ok=True)
         write_file(output.path, output.content(), force=True)
-
-
-def results_page(title: str, tables: Iterable[Table]) -> str:
-    """A page that holds nothing but generated tables, each with a sentence above it."""
-    head = f"# {title}\n\n<!-- Written by `make pages` from committed results. Do not edit. -->"
-    sections = (f"## {table.heading}\n\n{table.sentence}\n\n{table.body()}" for table in tables)
-    return "\n\n".join((head, *sections)) + "\n"
 
 
 def filled(text: str, parts: Mapping[str, str], page: str) -> str:
