@@ -74,9 +74,9 @@ class PhotoExamples:
 def pages() -> dict[str, Callable[[Layout], list[Output]]]:
     """The pages of a checkout by their paths: each gives the files that it consists of."""
     return {
+        **{name: lambda layout, name=name: [_page(name, layout)] for name in TABLES},  # type: ignore[misc]
         "docs/models.md": lambda layout: model_cards(RELEASED, layout, None),
         "docs/photos.png": lambda layout: [PhotoExamples(layout.root / "docs" / "photos.png")],
-        **{name: lambda layout, name=name: [_page(name, layout)] for name in TABLES},  # type: ignore[misc]
     }
 
 

@@ -74,7 +74,7 @@ def _header(result: BenchResult) -> Row:
         "multiply-adds, int8",
         "int8 payload",
         "int8 file",
-        f"int8 test accuracy, mean of {len(SEEDS)} seeds (least to most)",
+        f"int8 test accuracy, mean of {len(SEEDS)} seeds (min to max)",
         "of the shipped file",
         f"p50 int8, {result.machine.board}",
         "p50 fp32",
