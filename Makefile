@@ -11,7 +11,7 @@ GROUPED := -n logical --maxprocesses 8 --dist loadgroup --timeout 3600
 LONG := --timeout 3600
 FUZZ_SECONDS := 600
 
-.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-anywhere test-browser soak test-soak test-fuzz test-arm64 test-armv7 test-devices test-boards wheelhouse readme models operators device-figures bench-proof bench-reference emulated-reference ablation clean help
+.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-anywhere test-browser soak test-soak test-fuzz test-arm64 test-armv7 test-devices test-boards wheelhouse pages operators device-figures bench-proof bench-reference emulated-reference ablation clean help
 
 help:           ## say what the targets do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,7 +55,7 @@ test-fuzz: $(READY) ## the property tests on new examples, for FUZZ_SECONDS (600
 	end=$$(( $$(date +%s) + $(FUZZ_SECONDS) )); \
 	while [ $$(date +%s) -lt $$end ]; do env -u CI $(BIN)/python -m pytest $(PARALLEL) $(LONG) -m 'hypothesis and not soak and not browser' || exit 1; done
 
-soak: $(READY) ## half a million requests to digits serve, for docs/serving.md; some minutes, on an idle machine; BOARD=... names it
+soak: $(READY) ## half a million requests to digits serve, for docs/results/serving.md; some minutes, on an idle machine; BOARD=... names it
 	$(BIN)/python -m tools.studies.serving.soak --board $(BOARD) --force
 
 test-soak: $(READY) ## half a million requests to digits serve: memory, labels, no failure; some minutes
@@ -76,19 +76,12 @@ test-boards: $(READY) ## installing by the README's lines on emulated boards; sl
 wheelhouse: $(READY) ## gather the wheels for a board without network: make wheelhouse BOARD=...
 	$(BIN)/python -m tools.release.wheelhouse $(BOARD)
 
-readme: $(READY) ## write the tables of README.md and of docs/training.md, serving.md, photos.md, speed.md and benchmarking.md from committed results
-	$(BIN)/python -m tools.pages.readme
-	$(BIN)/python -m tools.pages.training
-	$(BIN)/python -m tools.pages.serving
-	$(BIN)/python -m tools.pages.photos
-	$(BIN)/python -m tools.pages.speed
-	$(BIN)/python -m tools.pages.benchmarking
-
-models: $(READY) ## write the model cards, docs/models.md, from committed files
-	$(BIN)/python -m tools.pages.models
+pages: $(READY) ## write every table of README.md and docs/, and the model cards, from committed results
+	$(BIN)/python -m tools.pages
 
 operators: $(READY) ## prove which release of which runtime runs which operators, and write the table; weekly, and after changes of what it is made from
 	$(BIN)/python -m tools.release.operators.prove
+	$(BIN)/python -m tools.pages docs/results/runtimes.md
 
 # ONNX Runtime, to measure against, in an environment of its own.
 ONNX := .cache/onnx
@@ -97,9 +90,9 @@ $(ONNX)/.ready: | $(READY)
 	$(ONNX)/bin/python -m pip install --quiet --disable-pip-version-check onnx==1.23.2 onnxruntime==1.32.0
 	touch $@
 
-device-figures: $(READY) $(ONNX)/.ready ## measure what is promised on the device, for docs/speed.md; five minutes, on an idle machine; BOARD=... names it
+device-figures: $(READY) $(ONNX)/.ready ## measure what is promised on the device, for docs/results/speed.md; five minutes, on an idle machine; BOARD=... names it
 	$(BIN)/python -m tools.studies.device.device_figures --onnx $(ONNX)/bin/python --force $(if $(BOARD),--board $(BOARD)) || missed=$$?; \
-	$(BIN)/python -m tools.studies.device.photo_speed --force $(if $(BOARD),--board $(BOARD)) || missed=$$?; $(BIN)/python -m tools.pages.speed; exit $${missed:-0}
+	$(BIN)/python -m tools.studies.device.photo_speed --force $(if $(BOARD),--board $(BOARD)) || missed=$$?; $(BIN)/python -m tools.pages docs/results/speed.md; exit $${missed:-0}
 
 bench-proof: $(READY) ## prove what docs/benchmarking.md promises, by some 300 runs, on an idle machine; half an hour; BOARD=... names it
 	$(BIN)/python -m tools.studies.benchmarks.prove_benchmark --board $(BOARD)
@@ -117,7 +110,7 @@ $(TFLITE)/.ready: | $(READY)
 	$(TFLITE)/bin/python -m pip install --quiet --disable-pip-version-check tflite-runtime==2.14.0 'numpy<2'
 	touch $@
 
-bench-reference: $(READY) $(ONNX)/.ready $(OPENVINO)/.ready $(TFLITE)/.ready ## measure beside every alternative and the limits, for docs/benchmarking.md; BOARD=... names the machine
+bench-reference: $(READY) $(ONNX)/.ready $(OPENVINO)/.ready $(TFLITE)/.ready ## measure beside every alternative and the limits, for docs/results/benchmarks.md; BOARD=... names the machine
 	$(BIN)/python -m tools.studies.benchmarks.measure_models --tutorial .cache/tutorial --force
 	$(BIN)/digits bench small small-fp32 .cache/tutorial/tutorial-int8.tflite .cache/tutorial/tutorial-simplified-fp32.tflite \
 	  --against all --samples 2000 --keras train/releases/small-seed0/model.keras \

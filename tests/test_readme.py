@@ -1,34 +1,35 @@
-"""The README says what is measured: its tables are those that the committed results give."""
+"""The README and the documents: links lead somewhere, and no table of the README is long."""
 
-import subprocess
-import sys
-
-import pytest
+import re
 
 from tests.conftest import ROOT
 
-
-@pytest.mark.parametrize(
-    "script",
-    [
-        "tools.pages.readme",
-        "tools.pages.training",
-        "tools.pages.serving",
-        "tools.pages.photos",
-        "tools.pages.speed",
-        "tools.pages.benchmarking",
-    ],
-)
-def test_the_tables_are_written_by_the_script(script: str) -> None:
-    """`make readme` would change nothing in README.md, or in docs/training.md, serving.md, photos.md, speed.md or benchmarking.md."""
-    child = subprocess.run([sys.executable, "-m", script, "--check"], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert child.returncode == 0, child.stderr
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
 
 
 def test_every_link_to_a_file_leads_somewhere() -> None:
-    """In the README and the documents."""
-    import re
-
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
+    """In the README, CONTRIBUTING.md and the documents."""
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_link_to_a_heading_leads_somewhere() -> None:
+    """The heading is there, in the same page or in another one."""
+    for page in PAGES:
+        for target, heading in re.findall(r"\]\((?!http)([^)#]*)#([^)]+)\)", page.read_text()):
+            text = (page.parent / target).read_text() if target else page.read_text()
+            assert heading in map(_anchor, re.findall(r"^#+ (.*)$", text, re.MULTILINE)), f"{page.name}: {target}#{heading}"
+
+
+def _anchor(heading: str) -> str:
+    """As GitHub makes it of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_no_table_of_the_readme_is_long() -> None:
+    """Seven rows at most."""
+    tables = re.findall(r"(?:^\|.*\n)+", README.read_text(), re.MULTILINE)
+    assert tables
+    assert all(table.count("\n") - 2 <= 7 for table in tables)

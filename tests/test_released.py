@@ -172,9 +172,9 @@ def test_the_committed_weights_give_what_was_written_down(name: str, seed: int) 
 
 
 def test_the_page_is_written_by_the_script() -> None:
-    """`make models` would change nothing, neither text nor pictures."""
+    """`make pages` would change nothing, neither text nor pictures."""
     child = subprocess.run(
-        [sys.executable, "-m", "tools.pages.models", "--check"], capture_output=True, text=True, cwd=ROOT, check=False
+        [sys.executable, "-m", "tools.pages", "--check", "docs/models.md"], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert (child.returncode, child.stderr) == (0, "")
 

@@ -54,7 +54,7 @@ def read_picture(path: Path | str, stream: BinaryIO | None = None, most_pixels: 
     """Read a PNG, JPEG, BMP, GIF, WebP or TIFF file: of that path, or from a stream that messages call so.
 
     A file of 28x28 pixels is taken as it is: 0 = background, 255 = ink; or inverted, if its border is light. Anything else is a photo,
-    whose digit is found and brought into MNIST's form (docs/photos.md); of several images in a file, the first.
+    whose digit is found and brought into MNIST's form (docs/classify.md); of several images in a file, the first.
 
     Raises:
         ImageError: the file cannot be read as an image, or has more than `most_pixels` pixels, 64 million at most.

@@ -77,11 +77,12 @@ def evaluated(trained: Layout, many_file: Path) -> Layout:
 @pytest.fixture(scope="session")
 def described(evaluated: Layout, many_file: Path) -> Layout:
     """The same with a measurement and the page, by the scripts."""
-    from tools.pages.models.__main__ import main as describe
+    from tools.pages.catalogue import model_cards
+    from tools.pages.outputs import update
     from tools.studies.benchmarks.measure_models import main as measure
 
     def work() -> None:
         measure(["nano", "--board", "Pi 4", "--samples", "200", "--data", str(many_file)], evaluated)
-        describe(["nano", "--data", str(many_file)], evaluated)
+        update(model_cards(["nano"], evaluated, many_file), check=False)
 
     return _once(evaluated, "described", work)

@@ -1,8 +1,6 @@
-"""Writes the tables of docs/photos.md from committed results, and its picture; `--check` only compares tables."""
+"""Tables of docs/results/photos.md, and the picture of docs/classify.md."""
 
 import io
-import sys
-from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -14,27 +12,21 @@ from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.out_of_distribution import read_calibrations
 from edge_runtime.preprocessing.image_files import read_picture
 from tests.photos import invent_scene, jpeg_bytes, photograph
-from tools.pages.marked import write_parts
-from tools.release.layout import Layout, run
+from tools.release.layout import Layout
 from tools.studies.device.photo_accuracy import PhotoReport
 from train.data import load_dataset
 
-PAGE = Path(__file__).parents[2] / "docs" / "photos.md"
-PICTURE = PAGE.with_suffix(".png")
 SHOWN = (50, 13, 22)
 """Seeds of the photos that are shown, of validation images."""
 
 
-def main() -> None:
-    """Write the picture, unless it is only to be checked, and the tables."""
-    if "--check" not in sys.argv[1:]:
-        PICTURE.write_bytes(picture())
-    report = read_json(PhotoReport, Layout().results / "photos.json")
-    write_parts(PAGE, {"likeness": likeness_part(), "accuracy": accuracy_part(report)}, "make readme")
+def accuracy(layout: Layout) -> str:
+    """Accuracy on photos, by condition."""
+    return accuracy_part(read_json(PhotoReport, layout.results / "photos.json"))
 
 
-def likeness_part() -> str:
-    """False alarms and what is told, by model."""
+def out_of_distribution(_layout: Layout) -> str:
+    """Warnings `unlike any digit` by model: false alarms, and pictures that are no digits."""
     found = read_calibrations()
     kinds = list(next(iter(found.told.values())))
     rows = [
@@ -74,7 +66,3 @@ def picture() -> bytes:
     stream = io.BytesIO()
     PIL.Image.fromarray(np.concatenate(rows)).quantize(32, dither=PIL.Image.Dither.NONE).save(stream, "PNG", optimize=True)
     return stream.getvalue()
-
-
-if __name__ == "__main__":
-    run(main)

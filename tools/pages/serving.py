@@ -1,27 +1,26 @@
-"""Writes the figures of docs/serving.md from committed results; `--check` only compares."""
+"""Tables of docs/results/serving.md."""
 
 import statistics
 from collections.abc import Sequence
-from pathlib import Path
 
 from benchmarks.reporting.tables import as_markdown
 from benchmarks.stats.percentiles import percentile
 from edge_runtime.common.json_codec import read_json
-from tools.pages.marked import write_parts
-from tools.release.layout import Layout, run
+from tools.release.layout import Layout
 from tools.studies.serving.measure_serving import ServingResult
 from tools.studies.serving.soak import SoakResult
 from tools.support.turns import Pair
 
-PAGE = Path(__file__).parents[2] / "docs" / "serving.md"
+
+def speed(layout: Layout) -> str:
+    """Requests a second and latencies, by machine."""
+    paths = sorted(layout.results.glob("serving-*.json"))
+    return "\n\n".join(part(read_json(ServingResult, path)) for path in paths)
 
 
-def main() -> None:
-    """Write the page's figures."""
-    found = sorted(Layout().results.glob("serving-*.json"))
-    soaks = [read_json(SoakResult, path) for path in sorted(Layout().results.glob("soak-*.json"))]
-    parts = {"serving": "\n\n".join(part(read_json(ServingResult, path)) for path in found), "soak": soaked(soaks)}
-    write_parts(PAGE, parts, "make readme")
+def soak(layout: Layout) -> str:
+    """Half a million requests on each machine."""
+    return soaked([read_json(SoakResult, path) for path in sorted(layout.results.glob("soak-*.json"))])
 
 
 def soaked(results: Sequence[SoakResult]) -> str:
@@ -76,7 +75,7 @@ def _overview(result: ServingResult) -> str:
 
 
 def _tails(rounds: Sequence[Sequence[int]]) -> str:
-    """p50, p99 and their ratio: the median round's, and the least and the most, since a stall of the machine is one round's."""
+    """p50, p99 and their ratio, of the median round; minimum and maximum over rounds, since a stall affects a single round."""
     found = [(percentile(latencies, 50), percentile(latencies, 99)) for latencies in rounds]
     known = [(p50, p99) for p50, p99 in found if p50 is not None and p99 is not None]
     if len(known) < len(found):
@@ -96,7 +95,3 @@ def _by_model(result: ServingResult) -> str:
 def _pair(pair: Pair) -> tuple[str, str]:
     ours, other = (f"{statistics.median(values) / 1e3:.0f} us" for values in (pair.ours, pair.other))
     return ours, f"{other} ({1 / pair.ratio:.2f} times)"
-
-
-if __name__ == "__main__":
-    run(main)

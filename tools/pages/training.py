@@ -1,34 +1,31 @@
-"""Writes the tables of docs/training.md from committed results; `--check` only compares."""
+"""Tables of docs/results/training.md."""
 
 import itertools
 import statistics
-from pathlib import Path
 
 from benchmarks.reporting.tables import accuracy_text, as_markdown
-from tools.pages.marked import write_parts
 from tools.pages.models.figures import interval_of_mean
-from tools.release.layout import run
+from tools.release.layout import Layout
 from tools.studies.training.ablation import Ablation, Variant, read_ablation
 from tools.studies.training.choices import Trial, read_trials
 from tools.studies.training.quick import QuickTiming, read_quick
 from train.config.config_file import BUDGETS, RELEASED
 from train.config.training_config import TrainingConfig
 
-PAGE = Path(__file__).parents[2] / "docs" / "training.md"
+
+def ablation(_layout: Layout) -> str:
+    """What each part of the recipe is worth."""
+    return ablation_part(read_ablation())
 
 
-def main() -> None:
-    """Write the page's tables."""
-    write_parts(
-        PAGE,
-        {
-            "ablation": ablation_part(read_ablation()),
-            "choices": choices_part(read_trials()),
-            "quick": _quick(read_quick()),
-            "commands": _commands(),
-        },
-        "make readme",
-    )
+def choices(_layout: Layout) -> str:
+    """The trials by which the released models were chosen."""
+    return choices_part(read_trials())
+
+
+def quick(_layout: Layout) -> str:
+    """What `digits train cnn --quick` takes and gives."""
+    return _quick(read_quick())
 
 
 def ablation_part(ablation: Ablation) -> str:
@@ -41,25 +38,23 @@ def ablation_part(ablation: Ablation) -> str:
     return (
         f"The network of `{ablation.release}`, {ablation.epochs} epochs, {len(ablation.seeds)} seeds; means, and 95 % t intervals of the "
         f"paired differences to the first row. Accuracy counts few images (0.02 points are one of 5,000), so cross-entropy is the finer "
-        f"measure: lower is better. It is taken at the temperature that makes it least, since smoothing and teachers change how sure a "
-        f"network is. Seconds are the least of the seeds' (other work disturbed some), on one thread of "
-        f"{ablation.machine}, two trainings at a time; teachers' logits come on top, once for all seeds.\n\n"
-        f"{_told_apart(ablation)}\n\n{table}"
+        f"measure: lower is better. It is taken at the temperature that minimises it, since smoothing and teachers change the confidence "
+        f"of a network. Seconds are the minimum over seeds (other work disturbed some), on one thread of {ablation.machine}, two trainings "
+        f"at a time; teachers' logits come on top, once for all seeds.\n\n"
+        f"{_significant(ablation)}\n\n{table}"
     )
 
 
-def _told_apart(ablation: Ablation) -> str:
-    """Which changes of cross-entropy are more than what seeds do."""
+def _significant(ablation: Ablation) -> str:
+    """The changes of cross-entropy that are larger than the differences between seeds explain."""
     base = ablation.variants[0]
-    found = []
+    significant = []
     for variant in ablation.variants[1:]:
         low, high = interval_of_mean([value - other for value, other in zip(variant.loss, base.loss, strict=True)])
         if low > 0 or high < 0:
-            found.append(f"{variant.name} ({'worse' if low > 0 else 'better'})")
-    names = ", ".join(found) or "none"
-    return (
-        f"Changes whose interval of cross-entropy excludes 0, so that {len(ablation.seeds)} seeds tell them from chance: {names}."
-    )
+            significant.append(f"{variant.name} ({'worse' if low > 0 else 'better'})")
+    names = ", ".join(significant) or "none"
+    return f"Changes whose interval of cross-entropy excludes 0, so that by {len(ablation.seeds)} seeds they are more than chance: {names}."
 
 
 def _row(variant: Variant, base: Variant) -> tuple[str, ...]:
@@ -100,20 +95,23 @@ def _trial_row(trial: Trial) -> tuple[str, ...]:
 
 
 def _recipe(config: TrainingConfig) -> str:
-    moved = vars(config.augmentation) if config.augmentation else {}
-    taught = config.distillation
+    augmentation = vars(config.augmentation) if config.augmentation else {}
+    distillation = config.distillation
     parts = (
         f"{config.epochs} epochs",
         f"rate {config.learning_rate:g}",
-        " ".join(f"{name} {value:g}" for name, value in moved.items() if value) or "no augmentation",
+        " ".join(f"{name} {value:g}" for name, value in augmentation.items() if value) or "no augmentation",
         f"smoothing {config.label_smoothing:g}",
         f"averaging {config.averaging:g}" + ", atrous" * config.atrous,
-        f"{len(taught.teachers)} teachers, T {taught.temperature:g}, weight {taught.weight:g}" if taught else "no teachers",
+        f"{len(distillation.teachers)} teachers, T {distillation.temperature:g}, weight {distillation.weight:g}"
+        if distillation
+        else "no teachers",
     )
     return ", ".join(parts)
 
 
-def _commands() -> str:
+def commands(_layout: Layout) -> str:
+    """The commands that make all of it again."""
     lines = (
         "make ablation",
         "digits train --release teacher --seed 0 --runs train/releases                            # and seed 1",
@@ -123,7 +121,7 @@ def _commands() -> str:
         "python -m tools.release.evaluate nano 0 # and the others",
         "python -m tools.studies.benchmarks.measure_models",
         "python -m tools.studies.training.quick",
-        "make models readme",
+        "make pages",
     )
     return "```\n" + "\n".join(lines) + "\n```"
 
@@ -143,7 +141,3 @@ def _quick(timing: QuickTiming) -> str:
     mean = statistics.fmean(run.test.percent for run in timing.runs)
     where = f"{timing.cores} cores of {timing.machine}; nothing else ran on this virtual machine, but its host is shared"
     return f"{table}\n\nMean on test: {mean:.2f} %. {where}."
-
-
-if __name__ == "__main__":
-    run(main)

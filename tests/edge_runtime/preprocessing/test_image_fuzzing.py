@@ -1,4 +1,4 @@
-"""Damaged, forged and huge image files: a picture or an error of ours, within the limits that docs/photos.md states.
+"""Damaged, forged and huge image files: a picture or an error of ours, within the limits that docs/classify.md states.
 
 Each may take ten seconds, and 400 MiB on top of what the process has.
 """

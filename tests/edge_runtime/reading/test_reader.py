@@ -185,7 +185,7 @@ def test_the_command_prints_lines(mnist: Dataset, tmp_path: Path) -> None:
 
 
 def test_the_json_of_a_picture(mnist: Dataset, tmp_path: Path) -> None:
-    """As docs/photos.md has it: one flat list in reading order; boxes are x, y, width, height, whole numbers within the picture."""
+    """As docs/classify.md has it: one flat list in reading order; boxes are x, y, width, height, whole numbers within the picture."""
     labels = mnist.validation.labels
     path = tmp_path / "a.png"
     PIL.Image.fromarray(_drawn(mnist, (0, 50, 40), (1, 50, 110), (3, 250, 60))).save(path)

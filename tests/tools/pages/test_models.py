@@ -11,8 +11,10 @@ import pytest
 
 from edge_runtime.errors import DataError
 from tests.tools.conftest import CONFIG
-from tools.pages.models.__main__ import main, models_page
+from tools.pages.catalogue import model_cards
+from tools.pages.models.page import models_page
 from tools.pages.models.releases import read_released
+from tools.pages.outputs import update
 from tools.release.evaluation import EVALUATION, SEEDS, read_evaluation, seed_folder
 from tools.release.layout import Layout
 from train.data import Dataset
@@ -83,7 +85,7 @@ def test_another_measurement_gives_another_page(copied: Layout, many_file: Path)
         for turn in model["turns"]:
             turn["samples_ns"] = [time * turn["group"]] * len(turn["samples_ns"])
     _results(copied).write_text(json.dumps(result))
-    main(["nano", "--data", str(many_file)], copied)
+    update(model_cards(["nano"], copied, many_file), check=False)
     page = copied.page.read_text()
     assert "| nano int8 | 10.0 us | 10.0 us | - | 10.000 (10.000 to 10.000) |" in page
     assert "as fp32 it is slower, as int8 it is slower." in page
@@ -92,7 +94,7 @@ def test_another_measurement_gives_another_page(copied: Layout, many_file: Path)
 def test_what_was_just_written_is_up_to_date(described: Layout, many_file: Path) -> None:
     """And comparing writes nothing."""
     before = described.page.stat().st_mtime_ns
-    main(["nano", "--check", "--data", str(many_file)], described)
+    update(model_cards(["nano"], described, many_file), check=True)
     assert described.page.stat().st_mtime_ns == before
 
 
@@ -100,7 +102,7 @@ def test_a_page_that_was_edited_is_told(copied: Layout, many_file: Path) -> None
     """A figure typed by hand does not stay unnoticed."""
     copied.page.write_text(copied.page.read_text().replace("of 2,000;", "of 2,001;"))
     with pytest.raises(DataError, match=r"models\.md is not what its sources say"):
-        main(["nano", "--check", "--data", str(many_file)], copied)
+        update(model_cards(["nano"], copied, many_file), check=True)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"GIF89a"])
@@ -111,7 +113,7 @@ def test_a_picture_that_is_missing_or_none_is_told(copied: Layout, many_file: Pa
     if content is not None:
         picture.write_bytes(content)
     with pytest.raises(DataError, match=r"nano-confusion\.png is not what its sources say"):
-        main(["nano", "--check", "--data", str(many_file)], copied)
+        update(model_cards(["nano"], copied, many_file), check=True)
 
 
 def test_a_picture_of_other_answers_is_told(described: Layout, many: Dataset, tmp_path: Path) -> None:

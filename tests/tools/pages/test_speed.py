@@ -6,10 +6,11 @@ import pytest
 
 from edge_runtime.errors import DigitsError
 from tests.benchmarks.samples import MACHINE
-from tools.pages.speed import DeviceResult, Streamed, judged, part, photo_part
+from tools.pages.speed import part, photo_part
 from tools.studies.device import photo_speed
 from tools.studies.device.device_figures import in_turns
 from tools.studies.device.photo_speed import OURS, PHOTOS, PhotoSpeed
+from tools.studies.device.promises import DeviceResult, Streamed, judged
 from tools.support.turns import Pair
 
 GOOD = DeviceResult(

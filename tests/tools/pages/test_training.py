@@ -1,4 +1,4 @@
-"""The tables of docs/training.md: recipes that differ in what their names say, and figures that come from the numbers."""
+"""The tables of docs/results/training.md: recipes that differ in what their names say, and figures that come from the numbers."""
 
 import dataclasses
 import re

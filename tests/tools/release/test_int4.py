@@ -62,14 +62,6 @@ def test_the_count_is_that_of_plain_litert(name: str, mnist: Dataset) -> None:
     assert right == _of(name)[0]["test"]["candidate"]["correct"]
 
 
-def test_the_tables_are_those_of_the_files() -> None:
-    """`python -m tools.release.int4 --page` would change nothing."""
-    child = subprocess.run(
-        [sys.executable, "-m", "tools.release.int4", "--page", "--check"], capture_output=True, text=True, cwd=ROOT
-    )
-    assert (child.returncode, child.stderr) == (0, "")
-
-
 @pytest.mark.slow
 def test_all_files_are_judged_again() -> None:
     """Every count of every file, by the tool, and each is of the Keras model that lies beside its seed."""

@@ -1,1 +1,5 @@
-"""The model cards, docs/models.md: written from committed files by `python -m tools.pages.models` (`make models`), no number by hand."""
+"""The model cards, docs/models.md.
+
+In: committed evaluations, measurements and model files.
+Out: the page and its pictures.
+"""

@@ -24,9 +24,10 @@ from tools.studies.benchmarks.measure_models import TUTORIAL, TUTORIAL_SIMPLIFIE
 FLOAT, INT8 = (recipe.name for recipe in SHIPPED_RECIPES)
 SHORT = {recipe.name: recipe.short for recipe in SHIPPED_RECIPES}
 PURPOSES = {
-    "nano": "For devices where every kilobyte of flash counts: its weights and biases fit into 8,192 bytes.",
+    "nano": "For devices where every kilobyte of flash counts: its weights and biases fit into 8,192 bytes. It is slower and less accurate "
+    "than `small`.",
     "small": "The default model: accurate and quick, in a file of at most 40,000 bytes.",
-    "base": "For the fewest mistakes, where 100,000 bytes and more time for an image are at hand.",
+    "base": "For the fewest mistakes, where 100,000 bytes and several times the time of `small` are acceptable.",
 }
 
 
@@ -65,7 +66,7 @@ def _folding(release: Released) -> str:
     """How many columns of the image the first convolution of each file takes at once."""
     ints, floats = (_columns(release.files[recipe]) for recipe in (INT8, FLOAT))
     return (
-        f"So that kernels have more to do at a time, the first convolution takes {ints} columns of the image as its channels, by filters "
+        f"For speed, the first convolution takes {ints} columns of the image as its channels, by filters "
         "that are filled up with zeros ([conversion.md](conversion.md#what-makes-the-files-quick)); those are counted here. The float file "
         f"has the same layers{'' if ints == floats else ', but for a first convolution of one column at a time'}."
     )
@@ -93,7 +94,7 @@ def _training(release: Released) -> Iterable[str]:
     ]
     yield as_markdown(header, body)
     if release.teachers:
-        yield f"It learned from {len(release.teachers)} networks in `train/releases/teachers/` beside the labels:"
+        yield f"It was distilled from {len(release.teachers)} networks in `train/releases/teachers/`, beside the labels:"
         yield as_markdown(
             ("teacher", "parameters", "validation accuracy"), [_teacher_row(*teacher) for teacher in release.teachers]
         )
@@ -132,7 +133,7 @@ def count_text(accuracy: Accuracy) -> str:
 def _by_digit(release: Released, layout: Layout) -> Iterable[str]:
     shipped = release.shipped(INT8).test
     yield f"The shipped int8 file on the test images, and the mean of {len(SEEDS)} seeds."
-    header = ("digit", "images", "right (95 % interval)", "right, mean of seeds", "of its answers right")
+    header = ("digit", "images", "recall (95 % interval)", "recall, mean of seeds", "precision")
     yield as_markdown(header, list(_digit_rows(release, shipped)))
     confused, folder = _confused(shipped), layout.pictures.name
     yield f"![Confusion matrix of {release.name} int8 on the test images]({folder}/{release.name}-confusion.png)"
@@ -142,7 +143,7 @@ def _by_digit(release: Released, layout: Layout) -> Iterable[str]:
     yield f"![The test images that {release.name} int8 gets wrong]({folder}/{release.name}-mistakes.png)"
     shown, wrong = min(len(shipped.mistakes), MOST_SHOWN), len(shipped.mistakes)
     amount = f"All {wrong:,} wrong answers" if shown == wrong else f"The first {shown} of {wrong:,} wrong answers"
-    yield f"{amount}: label → answer, and in grey the number of the test image."
+    yield f"{amount}: label → prediction, and in grey the number of the test image."
 
 
 def _digit_rows(release: Released, shipped: SplitEvaluation) -> Iterable[Row]:
@@ -174,7 +175,7 @@ def _confused(evaluation: SplitEvaluation) -> list[str]:
 
 
 def _stubborn(release: Released) -> str:
-    """How many images no seed gets right: what another training would not mend."""
+    """How many images every seed gets wrong, which another training would not fix."""
     wrong = [{mistake.index for mistake in file.test.mistakes} for file in release.evaluated(INT8)]
     never = len(set.intersection(*wrong))
     return f"Of the {len(wrong[SHIPPED_SEED]):,} images that it gets wrong, {never:,} are wrong with every seed."
@@ -218,7 +219,7 @@ def _ratio_text(ratio: Ratio) -> str:
 
 def _verdict(ratio: Ratio) -> str:
     if ratio.interval is None:
-        return "one process alone gives no verdict"
+        return "a single process gives no verdict"
     low, high = ratio.interval
     if low <= 1 <= high:
         return "no difference was found"
@@ -234,14 +235,14 @@ def _commands(release: Released) -> str:
             "by every recipe",
         ),
         (f"python -m tools.release.evaluate {name} {SHIPPED_SEED}", "the shipped files from the committed weights"),
-        ("make models", "this page"),
+        ("make pages", "this page"),
     )
     width = max(len(command) for command, _ in lines)
     versions = ", ".join(f"{package} {found}" for package, found in sorted(record.versions.items()))
     listed = "\n".join(f"{command:<{width}}  # {what}" for command, what in lines)
     return (
         f"```sh\n{listed}\n```\n\nTrained with {versions}. Another machine or version gives other weights, whose accuracy "
-        "differs as that of another seed does."
+        "differs as between seeds."
     )
 
 

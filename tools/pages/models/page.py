@@ -10,13 +10,27 @@ from benchmarks.results.results import BenchResult
 from benchmarks.stats.intervals import median_ns
 from tools.pages.models.cards import FLOAT, INT8, card, count_text, steps_of
 from tools.pages.models.figures import over_seeds
-from tools.pages.models.releases import Released, find_result
+from tools.pages.models.pictures import Picture, pictures_of
+from tools.pages.models.releases import Released, find_result, read_measurements, read_released
 from tools.release.evaluation import SEEDS, SHIPPED_SEED
 from tools.release.layout import Layout
 from tools.studies.benchmarks.measure_models import TUTORIAL
 from train.data import Dataset
 
 _TEMPLATE = Path(__file__).with_name("template.md")
+_IN_SHORT = (0, 3, 2, 4, 6, 7)  # columns of the table for a README
+
+
+def models_page(names: Sequence[str], data: Dataset, layout: Layout) -> tuple[str, list[Picture]]:
+    """The page and its pictures, from committed files.
+
+    Raises:
+        DataError: a source is missing, damaged, or does not belong to the others.
+    """
+    releases = [read_released(name, layout, data) for name in names]
+    text = page(releases, read_measurements(layout, releases), data, layout)
+    shown = [pictures_of(release.name, release.shipped(INT8).test, data.test.images) for release in releases]
+    return text, [picture for pair in shown for picture in pair]
 
 
 def page(releases: Sequence[Released], results: Sequence[BenchResult], data: Dataset, layout: Layout) -> str:
@@ -42,19 +56,29 @@ def page(releases: Sequence[Released], results: Sequence[BenchResult], data: Dat
     return "\n\n".join((head.rstrip(), *(card(release, results, layout) for release in releases))) + "\n"
 
 
-def summary(releases: Sequence[Released], result: BenchResult, address: str = "") -> str:
-    """All releases in one Markdown table. `address` is where the page lies, as seen from where the table goes."""
-    header = (
+def summary(releases: Sequence[Released], result: BenchResult) -> str:
+    """All releases in one Markdown table."""
+    return as_markdown(_header(result), [_summary_row(release, result, "") for release in releases])
+
+
+def in_short(releases: Sequence[Released], result: BenchResult, address: str) -> str:
+    """The same with the columns that a README needs. `address` is where the page lies, as seen from there."""
+    table = (_header(result), *(_summary_row(release, result, address) for release in releases))
+    header, *body = (tuple(row[column] for column in _IN_SHORT) for row in table)
+    return as_markdown(header, body)
+
+
+def _header(result: BenchResult) -> Row:
+    return (
         "model",
         "multiply-adds, int8",
         "int8 payload",
         "int8 file",
-        f"int8 test accuracy, mean of {len(SEEDS)} seeds (least to most)",
+        f"int8 test accuracy, mean of {len(SEEDS)} seeds (min to max)",
         "of the shipped file",
         f"p50 int8, {result.machine.board}",
         "p50 fp32",
     )
-    return as_markdown(header, [_summary_row(release, result, address) for release in releases])
 
 
 def _summary_row(release: Released, result: BenchResult, address: str) -> Row:

@@ -28,7 +28,6 @@ from convert.compatibility.operator_support import TABLE, Release, Use
 from convert.compatibility.runtime_environments import NEEDS, PYTHON, READY, environment
 from convert.quantization.recipes import Recipe
 from edge_runtime.errors import DigitsError
-from tools.pages.marked import filled
 from tools.release.operators.inputs import HASH, fingerprint
 from tools.release.operators.samples import Sample, make_samples
 from tools.support.environments import make_environment
@@ -41,7 +40,7 @@ RELEASES = {  # all that the project supports, the oldest first
     "tflite-runtime": ["2.14.0"],
 }
 REFERENCE = Release("ai-edge-litert", RELEASES["ai-edge-litert"][-1])
-_DIFFER = "outputs differ"
+DIFFER = "outputs differ"
 _IMAGES = 8
 _RUNNER = Path(__file__).with_name("run.py")
 _CLEARLY = 10  # tolerances
@@ -71,10 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     samples = make_samples()
     outcomes = run_everywhere(samples, say=lambda what: print(what, file=sys.stderr, flush=True))
     content = conclusions(samples, outcomes)
-    page = CHECKOUT / "docs" / "runtimes.md"
     texts = {
-        CHECKOUT / "convert" / TABLE: table_text(content),
-        page: filled(page.read_text(), {"found": found_table(content)}, page.name),
+        CHECKOUT / "convert" / "compatibility" / TABLE: table_text(content),
         CHECKOUT / HASH: f"{fingerprint()}\n",
     }
     for path, text in texts.items():
@@ -184,34 +181,6 @@ def table_text(content: Mapping[str, Any]) -> str:
     return f'{head[:-1]}, "rows": [\n' + ",\n".join(map(json.dumps, content["rows"])) + "\n]}\n"
 
 
-def found_table(content: Mapping[str, Any]) -> str:
-    """Markdown: the operators that do not run everywhere, each with the release of each runtime from which on it does."""
-    header = ["operator", *(f"{package} from" for package in RELEASES), "proof"]
-    everywhere = {package: versions[0] for package, versions in RELEASES.items()}
-    odd = [row for row in content["rows"] if row["runs"] != everywhere]
-    lines = [
-        f"| {Use(row['operator'], row['version'], tuple(row['inputs']), tuple(row['outputs']))} | "
-        + " | ".join(row["runs"].get(package) or _why_not(package, row["refused"]) for package in RELEASES)
-        + f" | `{row['proof']}` |"
-        for row in odd
-    ]
-    count = len(content["rows"])
-    return "\n".join(
-        [
-            f"{count} rows, of which {count - len(odd)} run in all {sum(map(len, RELEASES.values()))} releases. The others:",
-            "",
-            f"| {' | '.join(header)} |",
-            "| --- " * len(header) + "|",
-            *lines,
-        ]
-    )
-
-
-def _why_not(package: str, refused: Mapping[str, str]) -> str:
-    said = [text for release, text in refused.items() if release.startswith(f"{package} ")]
-    return "unproven" if not said else "computes something else" if said[-1].startswith(_DIFFER) else "refused"
-
-
 def _since(package: str, there: Sequence[Release]) -> str | None:
     """The oldest release from which on all are among those."""
     since = None
@@ -242,7 +211,7 @@ def _difference(expected: Any, found: Any, recipe: Recipe) -> Outcome:
     by_how_much = (
         f"more than {_CLEARLY} times" if clearly else "more than"
     )  # no figure: what a wrong kernel computes differs between machines
-    said = f"{_DIFFER} from those of {REFERENCE} by {by_how_much} the tolerance"
+    said = f"{DIFFER} from those of {REFERENCE} by {by_how_much} the tolerance"
     return Failure(said, by_rounding=not clearly)
 
 

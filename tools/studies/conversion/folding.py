@@ -1,7 +1,7 @@
-"""What the first convolution on several columns at once is worth; measured, or only written with `--page`.
+"""What the first convolution on several columns at once is worth.
 
 Every shipped model is converted from its committed weights with 1, 2 and 4 columns. The files of one recipe take turns in random order, an
-image at a time on one thread. Raw samples go to benchmarks/reference; the table of docs/conversion.md has medians and payloads.
+image at a time on one thread. Raw samples go to benchmarks/reference; `make pages` writes the table.
 """
 
 import argparse
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.reporting.disturbances import MOST_BUSY
 from benchmarks.reporting.tables import as_markdown
 from benchmarks.results.records import Machine
 from benchmarks.system.info import this_machine
@@ -24,11 +23,10 @@ from convert.quantization.recipes import find_recipe
 from convert.settings import ConversionSettings
 from convert.source.tf_converter import to_flatbuffer
 from edge_runtime.common.atomic_files import write_file
-from edge_runtime.common.json_codec import read_json, to_json
+from edge_runtime.common.json_codec import to_json
 from edge_runtime.inference.interpreter import find_backend
 from edge_runtime.inference.runner import Runner
 from edge_runtime.model.graph import read_graph
-from tools.pages.marked import write_parts
 from tools.release.evaluate import FOLDED_COLUMNS, RECIPES
 from tools.release.evaluation import SHIPPED_SEED, seed_folder
 from tools.release.layout import Layout, run
@@ -62,23 +60,17 @@ class FoldingResult:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and write both, or the page alone."""
+    """Measure, print the table and write the samples."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.studies.conversion.folding", description="What is folding the first convolution worth?"
     )
     add_board_options(parser)
-    parser.add_argument("--page", action="store_true", help="measure nothing, write the page from committed results")
     options = parser.parse_args(arguments)
-    if not options.page:
-        board, target = board_and_target(options, "folding")
-        result = measure(board, load_dataset(), 50 if options.quick else ROUNDS)
-        print(table(result))
-        if options.quick:
-            return
+    board, target = board_and_target(options, "folding")
+    result = measure(board, load_dataset(), 50 if options.quick else ROUNDS)
+    print(table(result))
+    if not options.quick:
         write_file(target, to_json(result) + "\n", options.force)
-    found = sorted(Layout().results.glob("folding-*.json"))
-    parts = {"folding": "\n\n".join(part(read_json(FoldingResult, path)) for path in found)}
-    write_parts(Layout().root / "docs" / "conversion.md", parts, "python -m tools.studies.conversion.folding --page")
 
 
 def measure(board: str, data: Dataset, rounds: int) -> FoldingResult:
@@ -114,17 +106,6 @@ def _turns(files: dict[str, bytes], images: NDArray[np.uint8], rounds: int) -> d
             runners[columns].run_one(image)
             kept[columns].append(time.perf_counter_ns() - before)
     return {columns: tuple(times[rounds // 10 :]) for columns, times in kept.items()}
-
-
-def part(result: FoldingResult) -> str:
-    """What was measured on a machine, as Markdown."""
-    machine = result.machine
-    doubt = (
-        f"\n\n- note: other work kept {machine.busy_percent:.0f} % of the processors busy."
-        if machine.busy_percent > MOST_BUSY
-        else ""
-    )
-    return f"{machine.board}: {machine.cpu}, {machine.runtime}, one thread.\n\n{table(result)}{doubt}"
 
 
 def table(result: FoldingResult) -> str:

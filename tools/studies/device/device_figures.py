@@ -1,7 +1,7 @@
 """Measures what the device programmer is promised, each as a ratio of two things that take turns: `make device-figures`, some four minutes.
 
-The raw samples go to benchmarks/reference/device-BOARD.json, which docs/speed.md is written from. A ratio that is not what it must be is
-reported as missed, there and here, and the exit code is 1.
+The raw samples go to benchmarks/reference/device-BOARD.json, which `make pages` reads. A ratio that is not what it must be is reported as
+missed, there and here, and the exit code is 1.
 """
 
 import argparse
@@ -27,9 +27,9 @@ from edge_runtime.device.tuning import cores
 from edge_runtime.errors import DigitsError
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.preprocessing.image_files import png_bytes
-from tools.pages.speed import DeviceResult, Streamed, judged
 from tools.release.layout import Layout, run
 from tools.studies.device.onnx_batches import digest
+from tools.studies.device.promises import DeviceResult, Streamed, judged
 from tools.support.turns import Pair, add_board_options, board_and_target
 from train.data import load_dataset
 

@@ -113,7 +113,7 @@ def nondigits(first_seed: int, fonts: tuple[Path, ...]) -> dict[str, Batch]:
     """
     missing = [font for font in fonts if not font.is_file()]
     if missing:
-        raise DataError(f"{missing[0]}: no such font; install Debian's fonts (docs/photos.md names them)")
+        raise DataError(f"{missing[0]}: no such font; install Debian's fonts (docs/results/photos.md lists them)")
     seeds = range(first_seed, first_seed + DRAWINGS)
     drawings = {
         "letters": [letter for font in fonts for letter in letters_of(str(font))],

@@ -1,6 +1,6 @@
-"""Measures `digits classify --scheduler` with one and with two real workers on this machine, and writes it into docs/scaling.md.
+"""Measures `digits classify --scheduler` with one and with two real workers on this machine.
 
-python -m tools.studies.device.run_batches           measure, two minutes on an idle machine; write between the marks
+python -m tools.studies.device.run_batches           measure, two minutes on an idle machine; write benchmarks/reference/spread.json
 python -m tools.studies.device.run_batches --print   measure and print
 
 What is compared takes turns. Client, scheduler and workers share this machine's cores, so the second worker shows what it can only where
@@ -22,20 +22,21 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.reporting.tables import as_markdown
 from benchmarks.system.info import cpu_name
 from edge_runtime.bulk import run_batches
 from edge_runtime.bulk.batches import make_plan
 from edge_runtime.bulk.results import Table, open_table
 from edge_runtime.bulk.worker import Job
+from edge_runtime.common.atomic_files import write_file
+from edge_runtime.common.json_codec import to_json
 from edge_runtime.inference.interpreter import find_backend
 from edge_runtime.model.model_file import read_model_file
-from tools.pages.marked import filled
+from tools.release.layout import Layout
 from tools.support.local_cluster import Cluster, local_cluster, processor_seconds
 from tools.support.waiting import until
 from train.data import load_dataset
 
-DOC = Path(__file__).parents[3] / "docs" / "scaling.md"
+RESULT = "spread.json"
 IMAGES, ROUNDS = 100_000, 7
 MODEL = "small"
 
@@ -50,14 +51,31 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What was measured: turns by the number of workers, 0 for this process alone."""
+class Way:
+    """Medians of the turns with some workers, or with this process alone (0 workers).
+
+    ratio: images a second over those of one worker, turn by turn. Processor time is in microseconds an image.
+    """
+
+    workers: int
+    images_per_second: float
+    ratio: float
+    client_us: float
+    scheduler_us: float
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What was measured: ways that took turns, `rounds` times, with so many images each time."""
 
     machine: str
-    turns: dict[int, list[Turn]]
+    images: int
+    model: str
+    rounds: int
+    ways: tuple[Way, ...]
 
 
-def measure() -> Measured:
+def measure() -> Spread:
     """Measure all of it."""
     machine = f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores, {os.getloadavg()[0]:.1f} processes busy before it began"
     model = read_model_file(Path(MODEL))
@@ -75,7 +93,7 @@ def measure() -> Measured:
                 turn = way()
                 if number:  # the first round loads the model
                     turns[count].append(turn)
-    return Measured(f"{machine}; dask {version('dask')}, Python {platform.python_version()}", turns)
+    return spread(f"{machine}; dask {version('dask')}, Python {platform.python_version()}", turns)
 
 
 def _alone(job: Job, folder: Path) -> Turn:
@@ -110,38 +128,24 @@ def _write(written: Table, answered: run_batches.PredictedChunks) -> None:
         raise RuntimeError(f"{tally} of {IMAGES:,} images")
 
 
-def part(found: Measured) -> str:
-    """The measurements as Markdown."""
-    names = {0: "this process alone, one thread", 1: "one worker", 2: "two workers"}
-    rows = [(names[count], *_cells(turns, found.turns[1])) for count, turns in found.turns.items()]
-    header = (
-        "who",
-        "images a second",
-        "times one worker's",
-        "client, processor time an image",
-        "scheduler, processor time an image",
-    )
-    return (
-        f"{as_markdown(header, rows)}\n\n"
-        f"{IMAGES:,} images of an `.npy`, `{MODEL}` (int8), answers to CSV, connecting included; medians of {ROUNDS} turns. "
-        f"Measured on {found.machine}."
-    )
+def spread(machine: str, turns: dict[int, list[Turn]]) -> Spread:
+    """Medians of the turns."""
+    return Spread(machine, IMAGES, MODEL, ROUNDS, tuple(_way(count, found, turns[1]) for count, found in turns.items()))
 
 
-def _cells(turns: list[Turn], one: list[Turn]) -> tuple[str, ...]:
+def _way(workers: int, turns: list[Turn], one: list[Turn]) -> Way:
     ratio = median(other.wall / turn.wall for turn, other in zip(turns, one, strict=True))
     client, scheduler = (1e6 * median(getattr(turn, who) for turn in turns) / IMAGES for who in ("client", "scheduler"))
-    rate = IMAGES / median(turn.wall for turn in turns)
-    return f"{rate:,.0f}", f"{ratio:.2f}", f"{client:.1f} us", f"{scheduler:.2f} us"
+    return Way(workers, IMAGES / median(turn.wall for turn in turns), ratio, client, scheduler)
 
 
 def main() -> None:
     """Measure, and write or print."""
-    found = part(measure())
+    content = to_json(measure(), indent=1) + "\n"
     if "--print" in sys.argv[1:]:
-        print(found)
+        print(content)
     else:
-        DOC.write_text(filled(DOC.read_text(), {"spread": found}, DOC.name))
+        write_file(Layout().results / RESULT, content, force=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Measures `digits serve` over loopback, once on each kind of machine: `python -m tools.studies.serving.measure_serving`; two minutes.
 
 What is compared takes turns in one run, and what is stated of it are ratios: client and server share the machine's cores. The samples go to
-benchmarks/reference/serving-BOARD.json, which docs/serving.md is written from (`make readme`). Loopback alone, bounded in count and time.
+benchmarks/reference/serving-BOARD.json, which `make pages` reads. Loopback alone, bounded in count and time.
 """
 
 import argparse
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{result.throughput.ratio:.2f} of a constant's throughput; start {result.start.ratio:.2f} of digits classify's")
     else:
         write_file(target, to_json(result) + "\n", options.force)
-        print(f"written: {target}; now: make readme")
+        print(f"written: {target}; now: make pages")
 
 
 def measure(board: str, share: float) -> ServingResult:

@@ -1,6 +1,6 @@
 """Half a million requests of every kind to `digits serve`, over loopback: memory, labels, failures. Takes some minutes.
 
-What was found goes to benchmarks/reference/soak-BOARD.json, from which `make readme` writes a table; `make test-soak` asserts it.
+What was found goes to benchmarks/reference/soak-BOARD.json, from which `make pages` writes a table; `make test-soak` asserts it.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """What each part of the record recipe buys and costs: a release's recipe with one part changed at a time, over seeds, on validation.
 
 Run by `make ablation`. Runs go to a folder of their own and are resumable; the results are kept in train/releases/ablation.json, from which
-`python -m tools.pages.training` writes the tables of docs/training.md.
+`make pages` writes the tables of docs/results/training.md.
 """
 
 import dataclasses

@@ -1,6 +1,6 @@
 """Trainings that choices were made by: `python -m tools.studies.training.choices FOLDER` keeps what matters of every run in it.
 
-The result, train/releases/choices.json, is what docs/training.md shows.
+The result, train/releases/choices.json, is what docs/results/training.md shows.
 """
 
 import argparse

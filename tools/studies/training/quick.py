@@ -1,7 +1,7 @@
 """Times `digits train cnn --quick` on an idle machine, and judges what it trained: `python -m tools.studies.training.quick`.
 
 Each seed is a process of its own with all cores. The int8 file is made and asked as those of released models are, by plain ai-edge-litert.
-The result, train/releases/quick.json, is what docs/training.md shows.
+The result, train/releases/quick.json, is what docs/results/training.md shows.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""Measures what many workers cost, with a real scheduler and two real workers on this machine, and writes it into docs/scaling.md.
+"""Measures what many workers cost, with a real scheduler and two real workers on this machine.
 
-python -m tools.studies.training.scaling           measure; write the numbers, and the estimate that is drawn from them, between their marks
+python -m tools.studies.training.scaling           measure; write benchmarks/reference/scaling.json, which `make pages` reads
 python -m tools.studies.training.scaling --print   measure and print
 """
 
@@ -20,9 +20,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.system.info import cpu_name
+from edge_runtime.common.atomic_files import write_file
 from edge_runtime.common.intervals import Accuracy, wilson_interval
+from edge_runtime.common.json_codec import to_json
 from edge_runtime.distributed.cluster import connect, outcomes, share, worker_count
-from tools.pages.marked import filled
+from tools.release.layout import Layout
 from tools.support.local_cluster import Cluster, dask, local_cluster, processor_seconds
 from tools.support.waiting import until
 from train.config.training_config import TrainingConfig
@@ -34,8 +36,7 @@ from train.experiments.trial import TrialResult, run_trial
 from train.runs.store import Epoch
 from train.runs.versions import ALIKE, installed_versions
 
-DOC = Path(__file__).parents[3] / "docs" / "scaling.md"
-WORKERS = 1_000  # that the estimate is for
+RESULT = "scaling.json"
 TASKS, REPEATS = 1_000, 3
 Call = tuple[Any, ...]
 
@@ -175,62 +176,13 @@ def _store(config: TrainingConfig) -> float:
         return (time.perf_counter() - started) / 100
 
 
-def table(found: Measured) -> str:
-    """The measurements as Markdown."""
-    rows = (
-        ("an empty task, two workers, by the clock", f"{1e3 * found.empty.wall:.2f} ms"),
-        ("the scheduler's processor time in it", f"{1e3 * found.empty.scheduler:.2f} ms"),
-        ("a task with a cell's arguments and result, but no training", f"{1e3 * found.cell.wall:.2f} ms"),
-        ("the scheduler's processor time in it", f"{1e3 * found.cell.scheduler:.2f} ms"),
-        ("shipped to a worker for a cell of MNIST (function, config, hash of the data)", f"{found.call_bytes:,} bytes"),
-        ("shipped back (curve of 15 epochs, accuracy, sizes, times, versions)", f"{found.result_bytes:,} bytes"),
-        ("keeping a result in the experiment's folder", f"{1e3 * found.store:.2f} ms"),
-        (
-            f"a data set of {found.share_bytes / 1e6:.1f} MB to both workers, once for an experiment with `--data`",
-            f"{found.share:.2f} s",
-        ),
-        ("a worker process, until the scheduler knows it", f"{found.start:.1f} s"),
-        ("the first cell of a worker (2 layers, 15 epochs), with TensorFlow and MNIST to load", f"{found.first:.1f} s"),
-        ("another such cell", f"{found.further:.1f} s"),
-    )
-    lines = ["| what | cost |", "| --- | --- |", *(f"| {what} | {cost} |" for what, cost in rows)]
-    return "\n".join([*lines, "", f"Measured on {found.machine}; medians of {REPEATS} runs of {TASKS:,} tasks."])
-
-
-def estimate(found: Measured) -> str:
-    """What would limit many workers, drawn from the measurements, as Markdown."""
-    rate = WORKERS / found.further
-    load = 100 * rate * found.cell.scheduler
-    shortest = WORKERS * found.cell.scheduler
-    overhead = 100 * (found.start + found.first - found.further) / (found.start + found.first)
-    hops = (WORKERS - 1).bit_length()
-    cells = len(Grid().cells)
-    return "\n".join(
-        (
-            f"- **The grid itself.** The default grid has {cells} cells: more workers than that have nothing to do, and no number of them"
-            f" ends it before its longest cell. {WORKERS:,} workers want some {10 * WORKERS:,} cells or more.",
-            f"- **Starting up.** A worker that trains a single cell of {found.further:.0f} s spends about {max(0, overhead):.0f} % of its"
-            " time on starting and loading TensorFlow; with ten cells, about a tenth of that. If all of them read TensorFlow (over a"
-            " gigabyte installed) from one network disk at the same time, that is likely to take longer; not measured.",
-            f"- **The scheduler.** It is one process. At {1e3 * found.cell.scheduler:.2f} ms a task, {WORKERS:,} workers with cells of"
-            f" {found.further:.0f} s ({rate:.0f} a second) keep it busy for {load:.0f} % of one core; cells shorter than about"
-            f" {shortest:.1f} s would be too much for it. Heartbeats of so many workers come on top; not measured.",
-            f"- **The client.** It keeps {1 / found.store:,.0f} results a second, where {rate:.0f} come.",
-            f"- **Data of one's own.** {found.share_bytes / 1e6:.0f} MB go to the scheduler once, and from worker to worker after that:"
-            f" if twice as many have them after each round, {hops} rounds, about {hops * found.share:.0f} s. The embedded MNIST is not"
-            " shipped.",
-        )
-    )
-
-
 def main() -> None:
     """Measure, and write or print."""
-    found = measure()
-    parts = {"measured": table(found), "estimate": estimate(found)}
+    content = to_json(measure(), indent=1) + "\n"
     if "--print" in sys.argv[1:]:
-        print("\n\n".join(parts.values()))
+        print(content)
     else:
-        DOC.write_text(filled(DOC.read_text(), parts, DOC.name))
+        write_file(Layout().results / RESULT, content, force=True)
 
 
 if __name__ == "__main__":
