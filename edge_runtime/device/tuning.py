@@ -121,7 +121,7 @@ def _thread_counts(cores: int) -> list[int]:
 
 
 def _classifier(model: ModelFile, backend: Backend, threads: int, batch: int) -> Classifier:
-    return Classifier(model, threads, backend.name, trusted=True, batch=max(batch, 1))
+    return Classifier(model, threads, backend.name, in_process=True, batch=max(batch, 1))
 
 
 def _time(ways: Sequence[tuple[int, int, Classifier]], images: NDArray[np.uint8], clock: Callable[[], int]) -> list[Timing]:

@@ -122,7 +122,7 @@ class Classifier:
     _single: "Runner | IsolatedRunner"
 
     def __init__(
-        self, model: ModelFile, threads: int = 1, backend: str | None = None, *, trusted: bool = False, batch: int = BATCH
+        self, model: ModelFile, threads: int = 1, backend: str | None = None, *, in_process: bool = False, batch: int = BATCH
     ) -> None:
         """Load a checked model file; `Classifier.load` does both steps. Arguments and errors are those of `load`."""
         self.model = model
@@ -132,10 +132,10 @@ class Classifier:
             raise BadArgument(f"batch is {batch}, expected 1 or more")
         self.threads, self.batch = threads, batch
         self._labels, self._output = model.labels, model.output  # a property's time counts in `classify`
-        self._trusted = trusted or model.manifest is not None
+        self._in_process = in_process or model.manifest is not None
         if model.manifest is None:
             self.warnings = (f"{model.name} is a plain .tflite: nothing states its labels or proves its accuracy",)
-        if self._trusted:
+        if self._in_process:
             self._single = self._runner(threads, batch=1)
         else:
             from edge_runtime.inference.isolated_runner import IsolatedRunner  # subprocess: 8 ms that others need not pay
@@ -151,7 +151,7 @@ class Classifier:
         threads: int = 1,
         backend: str | None = None,
         *,
-        trusted: bool = False,
+        in_process: bool = False,
         batch: int = BATCH,
     ) -> "Classifier":
         """Load a model.
@@ -160,7 +160,7 @@ class Classifier:
             path: a model file, or a shipped model's name such as "nano"; None for the default one.
             threads: how many threads one image, or a batch of them, may use.
             backend: "litert", "tflite" or "tensorflow"; None for the first of them that is installed.
-            trusted: run a plain .tflite, which nothing vouches for, in this very process and not in a child. It is faster, and a damaged
+            in_process: run a plain .tflite, which nothing vouches for, in this very process and not in a child. It is faster, and a damaged
                 file may end the process.
             batch: how many images of a larger batch or a stream go through an interpreter at once.
 
@@ -171,7 +171,7 @@ class Classifier:
         """
         model = read_model_file(Path(path) if path is not None else None)
         try:
-            return cls(model, threads, backend, trusted=trusted, batch=batch)
+            return cls(model, threads, backend, in_process=in_process, batch=batch)
         except ModelFileError as error:
             raise ModelFileError(f"{path or model.name}: {error}") from error
 
@@ -205,7 +205,7 @@ class Classifier:
         """
         images = check_batch(images)
         outputs = np.empty((len(images), len(self.labels)), self.model.output.dtype)
-        if not self._trusted or len(images) < self.batch:
+        if not self._in_process or len(images) < self.batch:
             for position, image in enumerate(images):
                 with self._single_lock:
                     outputs[position] = self._single.run_one(image)
@@ -226,7 +226,7 @@ class Classifier:
         """
         source = iter(images)
         batches = iter(lambda: [check_image(image) for image in islice(source, self.batch)], [])
-        if not self._trusted:
+        if not self._in_process:
             for batch in batches:
                 yield from self.classify_batch(np.stack(batch))
             return

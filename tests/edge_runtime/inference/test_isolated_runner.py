@@ -35,12 +35,12 @@ def test_outputs_are_those_of_this_process(recipe: str, cnn_files: dict[str, Pat
         assert np.array_equal(here.run_one(image), there.run_one(image))
 
 
-def test_a_plain_file_runs_in_a_child_unless_it_is_trusted(tmp_path: Path) -> None:
+def test_a_plain_file_runs_in_a_child_unless_in_process(tmp_path: Path) -> None:
     """By its process; a file of ours runs here."""
     path = tmp_path / "plain.tflite"
     path.write_bytes(MODEL.flatbuffer)
     assert isinstance(Classifier.load(path)._single, IsolatedRunner)
-    assert isinstance(Classifier.load(path, trusted=True)._single, Runner)
+    assert isinstance(Classifier.load(path, in_process=True)._single, Runner)
     assert isinstance(Classifier.load()._single, Runner)
 
 
