@@ -6,8 +6,9 @@ Only bytes that passed every rule here reach an interpreter.
 import io
 import re
 from dataclasses import field, fields
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +20,6 @@ from edge_runtime.errors import InputError, ModelFileError
 from edge_runtime.model.archive import has_archive_end, has_archive_trace, unpack
 from edge_runtime.model.graph import FILE_IDENTIFIER, Graph, Tensor, read_graph
 from edge_runtime.model.manifest import FORMAT_VERSION, Manifest, OperatorSpec, PixelContract, TensorSpec
-
-if TYPE_CHECKING:
-    from hashlib import sha256
-else:  # hashlib loads OpenSSL, which takes ten times as long as the one hash of a model; the standard library's random leaves it out too
-    try:
-        from _sha2 import sha256
-    except ImportError:
-        try:
-            from _sha256 import sha256  # Python 3.11's
-        except ImportError:
-            from hashlib import sha256
 
 MODELS = Path(__file__).parents[1] / "models"
 DEFAULT_MODEL = MODELS / "small-int8.tflite"
@@ -148,7 +138,7 @@ def _what_it_is_instead(data: bytes) -> str:
         return "is a ZIP archive without a model before it (a .keras file is one: convert it first)"
     if start.startswith(b"\x89hdf"):
         return "is an HDF5 file (Keras' older format); convert it first"
-    return "is no TFLite model (its bytes 4 to 8 are not 'TFL3')"
+    return "is not a TFLite model (its bytes 4 to 8 are not 'TFL3')"
 
 
 def _plain_file(data: bytes, name: str) -> ModelFile:
