@@ -36,7 +36,7 @@ def refuse_to_overwrite(path: Path, force: bool) -> None:
     except OSError as error:
         raise DigitsError(f"{path}: cannot be written ({error.strerror or error})") from error
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise DigitsError(f"{path}: cannot be written ({nearest} is no folder that may be written to)")
+        raise DigitsError(f"{path}: cannot be written ({nearest} is not a writable folder)")
 
 
 def write_file(path: Path, content: bytes | str, force: bool = False) -> None:

@@ -48,7 +48,7 @@ def from_json(kind: type[T], text: str | bytes, version: tuple[str, int] | None 
     try:
         value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"is no valid JSON ({error})") from error
+        raise InputError(f"is not valid JSON ({error})") from error
     _check_plain(value, 0)
     if version and isinstance(value, dict):
         name, known = version
@@ -102,7 +102,7 @@ def checked(kind: Any, value: Any, where: str) -> Any:
 
 
 def _check_plain(value: Any, depth: int) -> None:
-    """Refuse what no record of ours holds, wherever it stands: control characters, infinite numbers, endless nesting."""
+    """Refuse control characters, infinite numbers and deep nesting anywhere in the document."""
     if depth > _DEEPEST:
         raise InputError(f"is nested more than {_DEEPEST} levels deep")
     if isinstance(value, str) and not value.isprintable():
@@ -166,7 +166,7 @@ def _shorten(value: Any) -> str:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def read_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     """
     try:
         if not zipfile.is_zipfile(path):
-            raise DataError(f"{path}: is no .npz file, or a truncated one")
+            raise DataError(f"{path}: is not an .npz file, or is truncated")
         with zipfile.ZipFile(path) as archive:
             held = [name.removesuffix(".npy") for name in archive.namelist()]
             missing = [name for name in names if name not in held]

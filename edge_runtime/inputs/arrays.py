@@ -57,7 +57,7 @@ class ArrayImages:
             DataError: it cannot be read, or holds no such array, or several; the message names those that it holds.
         """
         if path.exists() and not path.is_file():
-            raise DataError(f"{path}: is no file")
+            raise DataError(f"{path}: is not a file")
         self._path, self._files = path, ExitStack()
         one = path.suffix.lower() == ".npy"
         if one and name is not None:
@@ -178,4 +178,4 @@ def _read_header(stream: IO[bytes]) -> _Header:
 def _unreadable(path: Path, error: Exception) -> DataError:
     if isinstance(error, OSError) and error.strerror:
         return DataError(f"{path}: cannot be read ({error.strerror})")
-    return DataError(f"{path}: is no array file of numpy, or a damaged one ({error})")
+    return DataError(f"{path}: is not a numpy array file, or is damaged ({error})")

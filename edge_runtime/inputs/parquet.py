@@ -111,7 +111,7 @@ class ParquetTable:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._writer.close()  # writes the end, without which it is no Parquet file
+        self._writer.close()  # writes the end, without which it is not a Parquet file
 
 
 def _column(path: Path, schema: Any, name: str | None) -> str:
@@ -169,4 +169,4 @@ def _picture(value: Any, source: str) -> Picture:
 def _unreadable(path: Path, error: Exception) -> DataError:
     if isinstance(error, OSError) and error.strerror and error.errno:
         return DataError(f"{path}: cannot be read ({error.strerror})")
-    return DataError(f"{path}: is no Parquet file, or a damaged one ({' '.join(str(error).split())[:200]})")
+    return DataError(f"{path}: is not a Parquet file, or is damaged ({' '.join(str(error).split())[:200]})")

@@ -107,7 +107,7 @@ def read_graph(flatbuffer: bytes) -> Graph:
         ModelFileError: damaged, or no TFLite model.
     """
     if flatbuffer[4:8] != FILE_IDENTIFIER:
-        raise ModelFileError("is no TFLite model (its bytes 4 to 8 are not 'TFL3')")
+        raise ModelFileError("is not a TFLite model (its bytes 4 to 8 are not 'TFL3')")
     try:
         return _read_model(Table.root(flatbuffer))
     except DamagedFlatBuffer as error:

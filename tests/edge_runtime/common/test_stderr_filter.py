@@ -19,7 +19,7 @@ To enable the following instructions: AVX2 FMA, in other operations, rebuild Ten
 2026-11-23 20:08:45.123456: I tensorflow/core/platform/cpu_feature_guard.cc:210] This TensorFlow binary is optimized
 """
 OURS = b"""\
-digits: x.png: is no PNG, JPEG, BMP, GIF, WebP or TIFF image
+digits: x.png: is not a PNG, JPEG, BMP, GIF, WebP or TIFF image
 Traceback (most recent call last):
 ImportError: numpy.core.multiarray failed to import
 F0000 00:00:1795464961.748079   17627 check.cc:1] Check failed: ok
