@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from edge_runtime.cli_options import model_option
+from edge_runtime.cli_options import interpreter_options
 from edge_runtime.errors import BadArgument, DigitsError, InputError, VerificationFailed
 
 
@@ -22,7 +22,7 @@ from edge_runtime.errors import BadArgument, DigitsError, InputError, Verificati
 @click.option(
     "--data", type=click.Path(path_type=Path), help="An .npz with x_test (uint8 [N, 28, 28]) and y_test, for --all-images."
 )
-@model_option
+@interpreter_options
 def verify_command(
     model: Path | None,
     as_json: bool,
@@ -140,7 +140,7 @@ def tune_command(model: Path | None, backend: str | None, as_json: bool) -> None
     """
     from edge_runtime.common.json_codec import to_json
     from edge_runtime.common.text_table import text_table
-    from edge_runtime.device.tuning import remember, tune
+    from edge_runtime.device.tuning import save_tuning, tune
     from edge_runtime.inference.interpreter import find_backend
     from edge_runtime.model.model_file import read_model_file
 
@@ -148,7 +148,7 @@ def tune_command(model: Path | None, backend: str | None, as_json: bool) -> None
     if file.manifest is None:
         raise InputError(f"{model} is a plain .tflite, which runs in a process of its own; there is nothing to tune")
     found = tune(file, find_backend(backend))
-    path = remember(found)
+    path = save_tuning(found)
     if as_json:
         click.echo(to_json(found))
         return

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edge_runtime.common.atomic_files import write_file
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.json_codec import read_json, to_json
-from edge_runtime.device.memory import tuning_folder
+from edge_runtime.device.tuning_folder import tuning_folder
 from edge_runtime.errors import DataError
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.interpreter import Backend, backend_version
@@ -90,14 +90,14 @@ def device() -> str:
     return f"{_processor()}, {platform.machine()}, {cores()} cores"
 
 
-def remember(tuning: Tuning) -> Path:
-    """Write it where `recall` looks; the file."""
+def save_tuning(tuning: Tuning) -> Path:
+    """Write it where `load_tuning` looks; the file."""
     path = _path(tuning.model, tuning.runtime)
     write_file(path, to_json(tuning, indent=1) + "\n", force=True)
     return path
 
 
-def recall(model: ModelFile, backend: Backend) -> Tuning | None:
+def load_tuning(model: ModelFile, backend: Backend) -> Tuning | None:
     """What was found for this model, runtime and device; None if nothing was, or if the file is damaged."""
     runtime = f"{backend.package} {backend_version(backend)}"
     try:

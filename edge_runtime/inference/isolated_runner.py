@@ -46,7 +46,7 @@ class IsolatedRunner:
         self._dtype = np.dtype(graph.outputs[0].dtype)
         self._said = spool()
         self._child = _start(backend, threads, self._said)
-        weakref.finalize(self, _stop, self._child, self._said)
+        self._finalizer = weakref.finalize(self, _stop, self._child, self._said)
         self._ask(_LENGTH.pack(len(flatbuffer)) + flatbuffer)
         noise = np.random.RandomState(0).randint(0, 256, (SIDE, SIDE)).astype(np.uint8)
         for image in (np.zeros_like(noise), np.full_like(noise, 255), noise):
@@ -59,6 +59,10 @@ class IsolatedRunner:
             ModelFileError: the child crashed, hung for a minute, or its interpreter failed.
         """
         return np.frombuffer(self._ask(image.tobytes()), self._dtype).copy()
+
+    def close(self) -> None:
+        """End the child process."""
+        self._finalizer()
 
     def _ask(self, request: bytes) -> bytes:
         assert self._child.stdin

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.json_codec import read_json
 from edge_runtime.common.pixels import SIDE, Image
-from edge_runtime.inference.classifier import Classification
+from edge_runtime.inference.results import Classification
 from edge_runtime.model.model_file import MODELS, ModelFile
 
 RECORD = MODELS / "likeness.json"

@@ -50,20 +50,35 @@ class Picture:
     photo: "Photo | None" = field(default=None, repr=False)
 
 
-def read_picture(path: Path | str, stream: BinaryIO | None = None, most_pixels: int = MOST_PIXELS) -> Picture:
-    """Read a PNG, JPEG, BMP, GIF, WebP or TIFF file: of that path, or from a stream that messages call so.
+def read_picture(file: Path | str | BinaryIO, stream: BinaryIO | None = None, most_pixels: int = MOST_PIXELS) -> Picture:
+    """Read an image file and prepare it for a model.
 
-    A file of 28x28 pixels is taken as it is: 0 = background, 255 = ink; or inverted, if its border is light. Anything else is a photo,
-    whose digit is found and brought into MNIST's form (docs/photos.md); of several images in a file, the first.
+    An image of 28x28 pixels is used unchanged (0 = background, 255 = ink), or inverted if its border is light. Any other size is a photo:
+    its digit is found and normalised to MNIST's form (docs/photos.md).
+
+    Args:
+        file: path or open binary file of a PNG, JPEG, BMP, GIF, WebP or TIFF image; of several images in a file, the first is read.
+        stream: read this file instead, and use `file` as its name in messages.
+        most_pixels: refuse larger images; 64 million pixels at most.
 
     Raises:
-        ImageError: the file cannot be read as an image, or has more than `most_pixels` pixels, 64 million at most.
+        ImageError: the file cannot be read as an image, or is too large.
     """
-    return picture_of(read_pixels(path, stream, min(most_pixels, MOST_PIXELS))[0])
+    if stream is None and not isinstance(file, str | Path):
+        stream = file
+    return to_picture(read_pixels(source_name(file), stream, min(most_pixels, MOST_PIXELS))[0])
 
 
-def picture_of(pixels: NDArray[Any]) -> Picture:
-    """A picture in the pixel contract, of pixels as `to_grayscale` takes them, upright: as `read_picture` does.
+def source_name(file: Path | str | BinaryIO) -> str:
+    """What messages call a file: its path, or a file object's name; "-" without one."""
+    return str(file) if isinstance(file, str | Path) else str(getattr(file, "name", "-"))
+
+
+def to_picture(pixels: NDArray[Any]) -> Picture:
+    """Prepare upright pixels, such as a camera's frame, for a model, as `read_picture` does.
+
+    Args:
+        pixels: [H, W] or [H, W, channels], as `to_grayscale` takes them.
 
     Raises:
         ImageError: it is no such array.
@@ -155,7 +170,7 @@ def _refuse_what_is_no_file(path: Path | str) -> None:
     with suppress(OSError, ValueError):  # what is wrong with it is told when it is opened
         mode = Path(path).stat().st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-            raise ImageError(f"{path}: is no regular file; give - to read standard input")
+            raise ImageError(f"{path}: is not a regular file; give - to read standard input")
 
 
 @contextmanager
@@ -167,7 +182,7 @@ def _errors_of_ours(path: Path | str, most_pixels: int) -> Iterator[None]:
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path}: is no {_KINDS} image{_hint(path)}") from error
+        raise ImageError(f"{path}: is not a {_KINDS} image{_hint(path)}") from error
     except PIL.Image.DecompressionBombError as error:
         raise ImageError(f"{path}: is far more than {most_pixels:,} pixels") from error
     except OSError as error:

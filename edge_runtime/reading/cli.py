@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_runtime.cli_options import explanation_page, model_option, shipped_model_option, warn_of_model
+from edge_runtime.cli_options import explanation_page, interpreter_options, model_option, warn_of_model
 from edge_runtime.errors import BadArgument, InputError
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @click.command("read", epilog="Example: digits read note.jpg --explain how.png")
 @click.argument("words", nargs=-1, required=True, metavar="FILE|FOLDER|PATTERN...")
-@shipped_model_option
+@model_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a picture: the text, and digits with boxes.")
 @click.option("--explain", type=click.Path(path_type=Path), metavar="OUT.png", help="Draw what was read, of up to 50 pictures.")
 @click.option("--force", is_flag=True, help="Replace the drawing if it exists.")
-@model_option
+@interpreter_options
 def read_command(
     words: tuple[str, ...], model: Path | None, as_json: bool, explain: Path | None, force: bool, threads: int, backend: str | None
 ) -> None:
@@ -43,7 +43,7 @@ def read_command(
     paths = _paths(words)
     several = len(words) > 1 or not Path(words[0]).is_file()
     failed = False
-    for source, found in _readings(Reader(classifier), page.with_room_for(paths) if page else paths):
+    for source, found in _readings(Reader(classifier), page.check_room(paths) if page else paths):
         if isinstance(found, InputError):
             click.echo(f"digits: {found}", err=True)
             failed = True
@@ -58,11 +58,11 @@ def read_command(
 
 
 def _paths(words: tuple[str, ...]) -> "Iterator[Item | Path]":
-    from edge_runtime.inputs.files import expanded
+    from edge_runtime.inputs.files import expand
 
     if "-" in words:
         raise BadArgument("digits read takes files, folders and patterns, no standard input")
-    return expanded(words, sys.stdin.buffer)
+    return expand(words, sys.stdin.buffer)
 
 
 def _readings(reader: "Reader", paths: "Iterable[Item | Path]") -> "Iterator[tuple[str, Reading | InputError]]":

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.pixels import Image
-from edge_runtime.inference.classifier import Classification, Classifier, check_finite
-from edge_runtime.inference.out_of_distribution import OutOfDistribution
+from edge_runtime.inference.classifier import Classifier
+from edge_runtime.inference.results import Classification, check_finite
 from edge_runtime.preprocessing.pipeline import find_ink
 from edge_runtime.preprocessing.warnings import active_warnings
 from edge_runtime.reading.page_layout import Mark, find_marks, merge, split_at, split_evenly
@@ -137,7 +137,7 @@ class Reader:
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
-        self._likeness = OutOfDistribution.of(classifier.model)
+        self._detector = classifier.out_of_distribution
 
     def read(self, pixels: Any, scale: float = 1) -> Reading:
         """Read all digits of a picture.
@@ -218,9 +218,9 @@ class Reader:
 
     def _sureness(self, image: Image, result: Classification) -> float:
         check_finite(result.confidence)
-        if self._likeness is None:
+        if self._detector is None:
             return result.confidence - UNSURE
-        return self._likeness.score(image, result.index, result.logits) - self._likeness.calibration.least
+        return self._detector.score(image, result.index, result.logits) - self._detector.calibration.least
 
     def _digit(self, seen: _Seen, place: tuple[int, int], scale: float) -> Digit:
         top, left, bottom, right = seen.mark.box

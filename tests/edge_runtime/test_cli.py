@@ -123,7 +123,7 @@ def test_a_broken_file_does_not_end_the_run(images: Path) -> None:
     code, text, error = digits("classify", images)
     assert code == 4
     assert len(text.splitlines()) == 2
-    assert f"{images / '1.png'}: is no PNG" in error
+    assert f"{images / '1.png'}: is not a PNG" in error
     assert error.count("\n") == 1
 
 
@@ -254,5 +254,5 @@ def test_too_many_pictures_for_a_page_are_wrong_usage(images: Path) -> None:
         (images / f"{number}.png").write_bytes((images / "0.png").read_bytes())
     code, text, error = digits("classify", images, "--explain", images / "how" / "how.png")
     assert (code, text) == (2, "")
-    assert "up to 50 pictures, here are more" in error
+    assert "up to 50 images, but more were given" in error
     assert not (images / "how").exists()

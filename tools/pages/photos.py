@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 
 from benchmarks.reporting.tables import accuracy_text, as_markdown
-from edge_runtime.classify.predictions import Predictor
+from edge_runtime.classify.output import explanation_row
 from edge_runtime.common.json_codec import read_json
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.out_of_distribution import read_calibrations
@@ -66,11 +66,11 @@ def accuracy_part(report: PhotoReport) -> str:
 
 def picture() -> bytes:
     """Three explained photos, as a PNG file of few colours."""
-    predictor, images = Predictor(Classifier.load()), load_dataset().validation.images
+    classifier, images = Classifier.load(), load_dataset().validation.images
     rows = []
     for seed in SHOWN:
         photo = jpeg_bytes(photograph(images[seed], invent_scene(seed)))
-        rows.append(predictor.predict("photo.jpg", read_picture("photo.jpg", io.BytesIO(photo))).explain())
+        rows.append(explanation_row(classifier.classify_picture(read_picture("photo.jpg", io.BytesIO(photo)), "photo.jpg")))
     stream = io.BytesIO()
     PIL.Image.fromarray(np.concatenate(rows)).quantize(32, dither=PIL.Image.Dither.NONE).save(stream, "PNG", optimize=True)
     return stream.getvalue()

@@ -79,7 +79,7 @@ def test_workers_answer_what_this_process_answers(pair: Cluster, folder: Path) -
         assert list(client.run(loaded).values()) == [1, 1]
     assert (here.code, there.code) == (4, 4)
     assert [line for line in there.err.splitlines() if line.startswith("digits:")] == [
-        f"digits: {folder}/pictures/100.png: is no PNG, JPEG, BMP, GIF, WebP or TIFF image"
+        f"digits: {folder}/pictures/100.png: is not a PNG, JPEG, BMP, GIF, WebP or TIFF image"
     ]
     assert (folder / "here.csv").read_bytes() == (folder / "there.csv").read_bytes()
     assert len(_rows(folder / "there.csv")) == COUNT + 930
@@ -154,7 +154,7 @@ def test_a_worker_that_does_not_see_the_folder_is_told(pair: Cluster, folder: Pa
     monkeypatch.setattr("edge_runtime.bulk.batches.Plan.samples", lambda _: [Path("/nowhere/images.npy")])
     answer = digits("classify", folder / "few.npz", "--out", folder / "not.csv", "--scheduler", pair.address)
     line = one_line(answer, 1)
-    assert "does not find /nowhere/images.npy: images are not sent" in line
+    assert "does not find /nowhere/images.npy; images are not sent to workers" in line
     assert line.startswith("digits: worker ")
 
 

@@ -6,11 +6,10 @@ import types
 import numpy as np
 import pytest
 
-from edge_runtime import Classifier
-from edge_runtime.classify.predictions import Prediction, Predictor
+from edge_runtime import Classifier, Prediction
 from edge_runtime.inputs import camera as camera_module
-from edge_runtime.inputs.camera import StableAnswer, frames, usable
-from edge_runtime.preprocessing.image_files import picture_of
+from edge_runtime.inputs.camera import MajorityVote, frames, shows_digit
+from edge_runtime.preprocessing.image_files import to_picture
 from tests.commands import digits
 from tests.conftest import draw_digit
 from train.data import Dataset
@@ -71,10 +70,10 @@ def show(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 
 def _said() -> list[Prediction]:
     """What is said of all the frames."""
-    predictor, stable = Predictor(Classifier.load()), StableAnswer()
-    answers = (predictor.predict("0", picture_of(frame)) for frame in frames("0"))
+    classifier, vote = Classifier.load(), MajorityVote()
+    answers = (classifier.classify_picture(to_picture(frame), "0") for frame in frames("0"))
     return [
-        answer for answer in answers if stable.see(answer.result.label, answer.result.confidence, usable=usable(answer.warnings))
+        answer for answer in answers if vote.add(answer.result.label, answer.result.confidence, usable=shows_digit(answer.warnings))
     ]
 
 
@@ -97,10 +96,10 @@ def test_other_warnings_do_not_make_a_frame_unusable(show: list[np.ndarray]) -> 
     show += [255 - SEVEN]
     (answer,) = _said()
     assert [warning.partition(":")[0] for warning in answer.warnings] == ["inverted"]
-    assert usable(())
-    assert usable(["inverted: it was read as light ink on dark ground", "small: the digit is 9 pixels large"])
-    assert not usable(["blank: no ink stands out from the paper"])
-    assert not usable(["faint: ...", "unlike any digit seen in training (so are 1.0 % of photos of digits)"])
+    assert shows_digit(())
+    assert shows_digit(["inverted: it was read as light ink on dark ground", "small: the digit is 9 pixels large"])
+    assert not shows_digit(["blank: no ink stands out from the paper"])
+    assert not shows_digit(["faint: ...", "unlike any digit seen in training (so are 1.0 % of photos of digits)"])
 
 
 def test_the_command_says_a_digit_again_after_a_blank_page(show: list[np.ndarray]) -> None:

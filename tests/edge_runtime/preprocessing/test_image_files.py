@@ -10,7 +10,7 @@ import PIL.Image
 import pytest
 
 from edge_runtime.errors import ImageError
-from edge_runtime.preprocessing.image_files import find_images, picture_of, png_bytes, read_picture
+from edge_runtime.preprocessing.image_files import find_images, png_bytes, read_picture, to_picture
 from edge_runtime.preprocessing.pipeline import read_photo
 from tests.conftest import draw_digit
 from tests.edge_runtime.limits import in_time
@@ -53,7 +53,7 @@ def test_no_image_of_mnist_is_inverted_unless_it_was(mnist: Dataset) -> None:
 
 
 def _kept(pixels: np.ndarray, expected: np.ndarray, kinds: list[str]) -> bool:
-    picture = picture_of(pixels)
+    picture = to_picture(pixels)
     return np.array_equal(picture.image, expected) and [text.partition(":")[0] for text in picture.warnings] == kinds
 
 
@@ -61,9 +61,9 @@ def _kept(pixels: np.ndarray, expected: np.ndarray, kinds: list[str]) -> bool:
 def test_a_28x28_picture_may_be_blank_or_faint(level: int) -> None:
     """Of any one level, whichever side of the middle; as is told of photos."""
     level_alone = np.full((28, 28), level, np.uint8)
-    assert picture_of(level_alone).warnings[0].startswith("blank: ")
+    assert to_picture(level_alone).warnings[0].startswith("blank: ")
     level_alone[10:20, 12:16] += 20 if level < 200 else 236  # 20 less
-    assert picture_of(level_alone).warnings[0] == "faint: the ink differs from the paper by 20 of 255 grey levels"
+    assert to_picture(level_alone).warnings[0] == "faint: the ink differs from the paper by 20 of 255 grey levels"
 
 
 def test_any_other_picture_is_a_photo(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_large_photo_gives_the_same_digit(suffix: str, tmp_path: Path) -> None
 def test_a_picture_may_come_from_a_stream() -> None:
     """Messages name it as they are told to."""
     assert np.array_equal(read_picture("upload", io.BytesIO(png_bytes(SEVEN))).image, SEVEN)
-    with pytest.raises(ImageError, match=r"^upload: is no PNG"):
+    with pytest.raises(ImageError, match=r"^upload: is not a PNG"):
         read_picture("upload", io.BytesIO(b"hello"))
     with pytest.raises(ImageError, match="upload: 28x28 is more than 100 pixels"):
         read_picture("upload", io.BytesIO(png_bytes(SEVEN)), most_pixels=100)
@@ -214,9 +214,9 @@ def test_a_pipe_is_refused(tmp_path: Path) -> None:
     """It may never end; standard input is for that. A folder is told as what it is."""
     os.mkfifo(tmp_path / "pipe.png")
     with in_time():
-        with pytest.raises(ImageError, match=r"pipe.png: is no regular file; give - to read standard input"):
+        with pytest.raises(ImageError, match=r"pipe.png: is not a regular file; give - to read standard input"):
             read_picture(tmp_path / "pipe.png")
-        with pytest.raises(ImageError, match="null: is no regular file"):
+        with pytest.raises(ImageError, match="null: is not a regular file"):
             read_picture("/dev/null")
         with pytest.raises(ImageError, match="directory"):
             read_picture(tmp_path)

@@ -176,7 +176,7 @@ def test_the_command_prints_lines(mnist: Dataset, tmp_path: Path) -> None:
     several = digits("read", tmp_path, "--explain", tmp_path / "how" / "how.png")
     assert several.out == f"{tmp_path}/a.png: {labels[0]}{labels[1]}\n{tmp_path}/b.png: {labels[3]}\n"
     assert (several.code, several.err.count("\n")) == (4, 1)
-    assert "c.png: is no PNG" in several.err
+    assert "c.png: is not a PNG" in several.err
     with PIL.Image.open(tmp_path / "how" / "how.png") as drawing:
         assert drawing.width > 1_000
         assert (np.asarray(drawing) == (0xE0, 0x70, 0x00)).all(axis=2).sum() > 300
