@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from edge_runtime.bulk.rows import CSV_HEADER, csv_cells
 from edge_runtime.bulk.worker import PredictionBatch
-from edge_runtime.common.atomic_files import whole_file
+from edge_runtime.common.atomic_files import atomic_file
 from edge_runtime.errors import BadArgument
 
 _COLUMNS = {
@@ -58,7 +58,7 @@ def open_table(path: Path, labels: Sequence[str], force: bool = False) -> Iterat
         DigitsError: the system refuses to write there.
     """
     check_suffix(path)
-    with whole_file(path, force) as temporary, _FORMATS[path.suffix.lower()](temporary, labels) as table:
+    with atomic_file(path, force) as temporary, _FORMATS[path.suffix.lower()](temporary, labels) as table:
         yield table
 
 

@@ -7,8 +7,8 @@ import textwrap
 
 import pytest
 
-from edge_runtime.common.child_process import last_words
-from edge_runtime.common.stderr_filter import filter_lines, spool
+from edge_runtime.common.child_process import last_line
+from edge_runtime.common.stderr_filter import filter_lines, memory_file
 
 CHATTER = b"""\
 INFO: Created TensorFlow Lite XNNPACK delegate for CPU.
@@ -30,7 +30,7 @@ Illegal instruction
 
 def _stderr(body: str, *options: str, **environment: str) -> tuple[int, str]:
     """Exit code and stderr of a program."""
-    code = "import os, sys, threading\nfrom edge_runtime.common.stderr_filter import quiet_stderr\n" + textwrap.dedent(body)
+    code = "import os, sys, threading\nfrom edge_runtime.common.stderr_filter import filter_stderr\n" + textwrap.dedent(body)
     child = subprocess.run(
         [sys.executable, *options, "-c", code], capture_output=True, text=True, env={**os.environ, **environment}, check=False
     )
@@ -38,7 +38,7 @@ def _stderr(body: str, *options: str, **environment: str) -> tuple[int, str]:
 
 
 SAYS_BOTH = """
-with quiet_stderr():
+with filter_stderr():
     os.write(2, b"INFO: made a delegate\\n")
     thread = threading.Thread(target=lambda: print("from a thread", file=sys.stderr))
     thread.start()
@@ -67,7 +67,7 @@ def test_verbose_lets_everything_through() -> None:
 
 def test_an_exception_is_seen_whole() -> None:
     """Its traceback, and what was said before it."""
-    body = 'with quiet_stderr():\n    os.write(2, b"about to fail\\n")\n    raise RuntimeError("failed")'
+    body = 'with filter_stderr():\n    os.write(2, b"about to fail\\n")\n    raise RuntimeError("failed")'
     code, said = _stderr(body)
     assert code == 1
     assert said.startswith("about to fail\nTraceback")
@@ -78,21 +78,21 @@ def test_an_exception_is_seen_whole() -> None:
 @pytest.mark.parametrize(("signal", "name"), [("SIGSEGV", "Segmentation fault"), ("SIGABRT", "Aborted"), ("SIGILL", "Illegal")])
 def test_a_crash_is_told(signal: str, name: str, options: tuple[str, ...]) -> None:
     """Inside of the block, by Python on the real stderr, whether it was asked for such reports or not."""
-    code, said = _stderr(f"import signal\nwith quiet_stderr():\n    os.kill(os.getpid(), signal.{signal})", *options)
+    code, said = _stderr(f"import signal\nwith filter_stderr():\n    os.kill(os.getpid(), signal.{signal})", *options)
     assert code < 0
     assert f"Fatal Python error: {name}" in said
 
 
 def test_crashes_afterwards_are_told_as_before() -> None:
     """Outside of the block reports are as the program had them: none, or on stderr."""
-    body = "import signal\nwith quiet_stderr(): pass\nos.kill(os.getpid(), signal.SIGSEGV)"
+    body = "import signal\nwith filter_stderr(): pass\nos.kill(os.getpid(), signal.SIGSEGV)"
     assert _stderr(body)[1] == ""
     assert "Fatal Python error" in _stderr(body, "-X", "faulthandler")[1]
 
 
 def test_a_process_without_stderr_is_left_alone() -> None:
     """As a service may be started: file descriptor 2 is closed."""
-    code, said = _stderr('os.close(2)\nwith quiet_stderr(): pass\nassert not os.path.exists("/proc/self/fd/2")')
+    code, said = _stderr('os.close(2)\nwith filter_stderr(): pass\nassert not os.path.exists("/proc/self/fd/2")')
     assert (code, said) == (0, "")
 
 
@@ -101,7 +101,7 @@ def test_no_descriptor_is_left_open() -> None:
     body = """
     before = os.listdir("/proc/self/fd")
     for _ in range(50):
-        with quiet_stderr(): os.write(2, b"INFO: x\\n")
+        with filter_stderr(): os.write(2, b"INFO: x\\n")
     assert os.listdir("/proc/self/fd") == before
     """
     assert _stderr(body) == (0, "")
@@ -119,6 +119,6 @@ def test_no_descriptor_is_left_open() -> None:
 )
 def test_the_last_words_of_a_child(said: bytes, expected: str) -> None:
     """Its last line that is no chatter, fit for a message of one line."""
-    with spool() as file:
+    with memory_file() as file:
         file.write(said)
-        assert last_words(file) == expected
+        assert last_line(file) == expected

@@ -43,7 +43,7 @@ def test_the_command_remembers_what_it_found(cache: Path) -> None:
         (threads, batch) for threads in tuning._thread_counts(tuning.cores()) for batch in (0, 1, 50)
     }
     assert load_tuning(read_model_file(None), LITERT) is None
-    assert "remembered in" in digits("tune", "--model", "nano").out
+    assert "saved in" in digits("tune", "--model", "nano").out
 
 
 def test_what_is_remembered_is_of_this_device(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +80,7 @@ def test_a_plain_model_cannot_be_tuned(tmp_path: Path) -> None:
     """It runs in a child process, one image at a time."""
     path = tmp_path / "plain.tflite"
     path.write_bytes(read_model_file(None).flatbuffer)
-    assert "nothing to tune" in one_line(digits("tune", "--model", path), 4)
+    assert "cannot be tuned" in one_line(digits("tune", "--model", path), 4)
 
 
 @settings(max_examples=20)

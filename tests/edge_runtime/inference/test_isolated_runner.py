@@ -52,7 +52,7 @@ def test_a_child_that_dies_is_an_error(number: int, name: str) -> None:
     runner = _isolated()
     os.kill(runner._child.pid, number)
     runner._child.wait()
-    with pytest.raises(ModelFileError, match=f"ended ai-edge-litert by signal {name}"):
+    with pytest.raises(ModelFileError, match=f"crashed ai-edge-litert with signal {name}"):
         runner.run_one(np.zeros((28, 28), np.uint8))
 
 
@@ -61,7 +61,7 @@ def test_a_child_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
     runner = _isolated()
     monkeypatch.setattr(isolated_runner, "_SECONDS", 0.2)
     os.kill(runner._child.pid, signal.SIGSTOP)
-    with pytest.raises(ModelFileError, match=r"hung ai-edge-litert for 0\.2 s"):
+    with pytest.raises(ModelFileError, match=r"ai-edge-litert did not answer within 0\.2 s"):
         runner.run_one(np.zeros((28, 28), np.uint8))
     assert runner._child.wait() == -signal.SIGKILL
 
@@ -74,7 +74,7 @@ def test_a_child_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
             "import nothing_of_that_name",
             "tflite-runtime is installed but does not work here .No module named 'nothing_of_that_name'",
         ),
-        ("os.write(2, b'out of luck'); os._exit(7)", r"exit code 7 \(out of luck\)$"),
+        ("os.write(2, b'out of luck'); os._exit(7)", r"exited with code 7 \(out of luck\)$"),
     ],
 )
 def test_what_a_child_said_before_it_died_is_told(

@@ -97,7 +97,7 @@ def test_other_warnings_do_not_make_a_frame_unusable(show: list[np.ndarray]) -> 
     (answer,) = _said()
     assert [warning.partition(":")[0] for warning in answer.warnings] == ["inverted"]
     assert shows_digit(())
-    assert shows_digit(["inverted: it was read as light ink on dark ground", "small: the digit is 9 pixels large"])
+    assert shows_digit(["inverted: read as light ink on a dark background", "small: the digit is 9 pixels large"])
     assert not shows_digit(["blank: no ink stands out from the paper"])
     assert not shows_digit(["faint: ...", "unlike any digit seen in training (so are 1.0 % of photos of digits)"])
 

@@ -125,9 +125,9 @@ def test_rows_that_hold_no_image_are_told_and_the_others_answered(tmp_path: Path
     answer = digits("classify", tmp_path / "p.parquet")
     assert (answer.code, answer.out.count("\n")) == (4, 2)
     assert [line.split("parquet", 1)[1] for line in answer.err.splitlines()] == [
-        "[1]: is empty",
+        "[1]: is null, expected an image",
         "[2]: is not a PNG, JPEG, BMP, GIF, WebP or TIFF image",
-        "[3]: is empty",
+        "[3]: is null, expected an image",
     ]
     values = [[0] * 784, [0] * 783, [None] + [0] * 783, []]
     pyarrow.parquet.write_table(
@@ -149,7 +149,7 @@ def test_rows_that_hold_no_image_are_told_and_the_others_answered(tmp_path: Path
         (IMAGES[0], "is uint8 [28, 28], expected uint8"),
         (np.uint8(3), "is uint8 [], expected uint8"),
         (np.asfortranarray(IMAGES), "is uint8 [200, 28, 28] in column order, expected uint8"),
-        (IMAGES[:0], "holds no images"),
+        (IMAGES[:0], "contains no images"),
         (np.zeros(3, [("x", "u1")]), "expected uint8"),
     ],
 )
@@ -197,7 +197,7 @@ def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.txt", "hello")
-    assert "holds no arrays" in one_line(digits("classify", path), 4)
+    assert "contains no arrays" in one_line(digits("classify", path), 4)
     stream = io.BytesIO()
     np.save(stream, IMAGES)
     with zipfile.ZipFile(path, "w") as archive:
