@@ -20,8 +20,8 @@ from edge_runtime.common.pixels import SIDE, Image
 from edge_runtime.inference.results import Classification
 from edge_runtime.model.model_file import MODELS, ModelFile
 
-RECORD = MODELS / "likeness.json"
-COMPONENTS = MODELS / "likeness.npy"
+RECORD = MODELS / "out_of_distribution.json"
+COMPONENTS = MODELS / "out_of_distribution.npy"
 STEP = 256
 """Components are stored as int8, in steps of 1/256."""
 _HALF = SIDE // 2
@@ -45,7 +45,7 @@ class Calibration:
 
 @frozen_dataclass
 class Calibrations:
-    """The contents of likeness.json: `models` by file name; `told`, percent of non-digits of several kinds that each model detects."""
+    """The contents of out_of_distribution.json: `models` by file name; `told`, percent of non-digits of several kinds that each model detects."""
 
     models: dict[str, Calibration]
     told: dict[str, dict[str, float]]
