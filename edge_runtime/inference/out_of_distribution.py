@@ -20,7 +20,7 @@ from edge_runtime.common.pixels import SIDE, Image
 from edge_runtime.inference.results import Classification
 from edge_runtime.model.model_file import MODELS, ModelFile
 
-RECORD = MODELS / "out_of_distribution.json"
+CALIBRATIONS = MODELS / "out_of_distribution.json"
 COMPONENTS = MODELS / "out_of_distribution.npy"
 STEP = 256
 """Components are stored as int8, in steps of 1/256."""
@@ -31,24 +31,24 @@ _HALF = SIDE // 2
 class Calibration:
     """Statistics of one model on validation images.
 
-    sha256: hash of its FlatBuffer. energy, misfit: standard deviations of the two terms of the score. least: threshold; an image with a
+    sha256: hash of its FlatBuffer. energy, reconstruction: standard deviations of the two terms of the score. threshold: an image with a
     lower score is unlike any digit. false_alarms: percent of validation images below it. photo_alarms: percent of photos of them below it.
     """
 
     sha256: str
     energy: float
-    misfit: float
-    least: float
+    reconstruction: float
+    threshold: float
     false_alarms: float
     photo_alarms: float
 
 
 @frozen_dataclass
 class Calibrations:
-    """The contents of out_of_distribution.json: `models` by file name; `told`, percent of non-digits of several kinds that each model detects."""
+    """The contents of out_of_distribution.json: `models` by file name; percent of each kind of non-digits that a model detects."""
 
     models: dict[str, Calibration]
-    told: dict[str, dict[str, float]]
+    detection_rates: dict[str, dict[str, float]]
 
 
 @frozen_dataclass
@@ -76,12 +76,13 @@ class OutOfDistribution:
             logits: float32 [classes].
         """
         return (
-            energy(logits) / self.calibration.energy - reconstruction_error(image, self.components[index]) / self.calibration.misfit
+            energy(logits) / self.calibration.energy
+            - reconstruction_error(image, self.components[index]) / self.calibration.reconstruction
         )
 
     def warnings(self, image: Image, index: int, logits: NDArray[np.float32]) -> tuple[str, ...]:
         """A warning if the image is unlike any digit. Arguments as of `score`."""
-        if not image.any() or self.score(image, index, logits) >= self.calibration.least:
+        if not image.any() or self.score(image, index, logits) >= self.calibration.threshold:
             return ()
         return (f"unlike any digit seen in training (so are {self.calibration.photo_alarms:.1f} % of photos of digits)",)
 
@@ -110,7 +111,7 @@ def downsample(image: Image) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=1)
-def read_calibrations(path: Path = RECORD) -> Calibrations:
+def read_calibrations(path: Path = CALIBRATIONS) -> Calibrations:
     """Read the statistics that `tools.studies.device.out_of_distribution` computed.
 
     Raises:

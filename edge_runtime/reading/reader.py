@@ -222,7 +222,7 @@ class Reader:
         check_finite(result.confidence)
         if self._detector is None:
             return result.confidence - UNSURE
-        return self._detector.score(image, result.index, result.logits) - self._detector.calibration.least
+        return self._detector.score(image, result.index, result.logits) - self._detector.calibration.threshold
 
     def _digit(self, candidate: _Candidate, place: tuple[int, int], scale: float) -> Digit:
         result, sure = candidate.result, candidate.sureness >= 0

@@ -36,9 +36,15 @@ def main() -> None:
 def likeness_part() -> str:
     """False alarms and what is told, by model."""
     found = read_calibrations()
-    kinds = list(next(iter(found.told.values())))
+    kinds = list(next(iter(found.detection_rates.values())))
     rows = [
-        (name, *(f"{value:.1f} %" for value in (of.false_alarms, of.photo_alarms, *(found.told[name][kind] for kind in kinds))))
+        (
+            name,
+            *(
+                f"{value:.1f} %"
+                for value in (of.false_alarms, of.photo_alarms, *(found.detection_rates[name][kind] for kind in kinds))
+            ),
+        )
         for name, of in found.models.items()
     ]
     return as_markdown(("model", "validation images", "photos of them", *kinds), rows)
