@@ -54,7 +54,7 @@ def read_system(root: Path = Path("/")) -> System:
         bits=8 * struct.calcsize("P"),
         libc=" ".join(filter(None, platform.libc_ver())) or "unknown",
         cpu=processor_name(root),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=cores(),
         flags=frozenset(flags.split()),
         packages={name: found for name in PACKAGES if (found := _version(name))},
         in_venv=sys.prefix != sys.base_prefix,
@@ -69,6 +69,11 @@ def read_system(root: Path = Path("/")) -> System:
         picamera2=_can_import("picamera2"),
         opencv=_can_import("cv2"),
     )
+
+
+def cores() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def board_name(root: Path = Path("/")) -> str:

@@ -4,7 +4,6 @@ A tuning is saved in the user's cache folder by model, runtime, processor and nu
 """
 
 import hashlib
-import os
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from edge_runtime.common.atomic_files import write_file
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.json_codec import read_json, to_json
-from edge_runtime.device.system import processor_name
+from edge_runtime.device.system import cores, processor_name
 from edge_runtime.device.tuning_folder import tuning_folder
 from edge_runtime.errors import DataError
 from edge_runtime.inference.classifier import Classifier
@@ -79,11 +78,6 @@ def tune(model: ModelFile, backend: Backend, clock: Callable[[], int] = time.per
         best_many.batch,
         tuple(timings),
     )
-
-
-def cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def device() -> str:

@@ -110,15 +110,6 @@ def png_bytes(image: NDArray[np.uint8]) -> bytes:
     return stream.getvalue()
 
 
-def find_images(path: Path) -> list[Path]:
-    """The path itself, or for a folder the image files directly in it, sorted by name, without hidden ones.
-
-    Raises:
-        ImageError: the folder cannot be read, or has no image files.
-    """
-    return [path / name for name in image_names(path)] if path.is_dir() else [path]
-
-
 def image_names(folder: Path) -> list[str]:
     """Sorted names of the image files directly in a folder, without hidden ones.
 

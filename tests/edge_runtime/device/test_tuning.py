@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from edge_runtime import Classifier
 from edge_runtime.device import tuning
+from edge_runtime.device.system import cores
 from edge_runtime.device.tuning import Timing, load_tuning, save_tuning, tune
 from edge_runtime.errors import BadArgument, ImageError
 from edge_runtime.inference.interpreter import BACKENDS
@@ -40,7 +41,7 @@ def test_the_command_remembers_what_it_found(cache: Path) -> None:
     assert known is not None
     assert (known.threads, known.batch_threads, known.batch) == (found["threads"], found["batch_threads"], found["batch"])
     assert {(timing.threads, timing.batch) for timing in known.timings} == {
-        (threads, batch) for threads in tuning._thread_counts(tuning.cores()) for batch in (0, 1, 50)
+        (threads, batch) for threads in tuning._thread_counts(cores()) for batch in (0, 1, 50)
     }
     assert load_tuning(read_model_file(None), LITERT) is None
     assert "saved in" in digits("tune", "--model", "nano").out

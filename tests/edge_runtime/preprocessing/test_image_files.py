@@ -10,7 +10,7 @@ import PIL.Image
 import pytest
 
 from edge_runtime.errors import ImageError
-from edge_runtime.preprocessing.image_files import find_images, png_bytes, read_picture, to_picture
+from edge_runtime.preprocessing.image_files import image_names, png_bytes, read_picture, to_picture
 from edge_runtime.preprocessing.pipeline import read_photo
 from tests.conftest import draw_digit
 from tests.edge_runtime.limits import in_time
@@ -161,9 +161,9 @@ def test_a_picture_may_come_from_a_stream() -> None:
 @pytest.mark.parametrize(
     ("content", "cause"),
     [
-        (b"", "no PNG, JPEG, BMP"),
-        (b"GIF89a" + bytes(50), "no PNG|damaged"),
-        (b"hello", "no PNG"),
+        (b"", "not a PNG, JPEG, BMP"),
+        (b"GIF89a" + bytes(50), "not a PNG|damaged"),
+        (b"hello", "not a PNG"),
         (b"\0\0\0\x18ftypheic" + bytes(50), "it is HEIC, save it as JPEG"),
         (png_bytes(SEVEN)[:60], "damaged|cannot be read"),
     ],
@@ -227,7 +227,6 @@ def test_a_folder_stands_for_its_pictures(tmp_path: Path) -> None:
     for name in ("b.png", "a.JPG", "d.webp", "notes.txt", "._a.png"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "c.png").mkdir()
-    assert [path.name for path in find_images(tmp_path)] == ["a.JPG", "b.png", "d.webp"]
-    assert find_images(Path("c.png")) == [Path("c.png")]
+    assert image_names(tmp_path) == ["a.JPG", "b.png", "d.webp"]
     with pytest.raises(ImageError, match="contains no image files"):
-        find_images(tmp_path / "c.png")
+        image_names(tmp_path / "c.png")
