@@ -125,8 +125,8 @@ def test_one_image_that_is_none(photos: Path) -> None:
 def test_a_folder_without_images_makes_no_table(tmp_path: Path, photos: Path) -> None:
     """Missing, empty, or a file; nor does a place that cannot be written."""
     (tmp_path / "empty").mkdir()
-    for folder, said in ((tmp_path / "missing", "No such"), (tmp_path / "empty", "no image file"), (photos / "0.png", "Not a")):
-        _one_line(_run("folder_to_csv.py", folder, tmp_path / "digits.csv"), said)
+    for folder, message in ((tmp_path / "missing", "No such"), (tmp_path / "empty", "no image file"), (photos / "0.png", "Not a")):
+        _one_line(_run("folder_to_csv.py", folder, tmp_path / "digits.csv"), message)
     assert not (tmp_path / "digits.csv").exists()
     _one_line(_run("folder_to_csv.py", photos, tmp_path / "nowhere" / "digits.csv"), "digits.csv")
 

@@ -55,7 +55,7 @@ def test_an_unknown_option_is_exit_2(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["fly"], "No such command 'fly'"),
         (["classify"], "give files, folders or patterns"),
@@ -80,11 +80,11 @@ def test_an_unknown_option_is_exit_2(command: str) -> None:
         (["train", "linear", "--seed", "-1"], "seed is -1"),
     ],
 )
-def test_a_wrong_call_is_exit_2_and_says_what_is_right(words: list[str], said: str) -> None:
+def test_a_wrong_call_is_exit_2_and_says_what_is_right(words: list[str], message: str) -> None:
     """Before anything is loaded or written."""
     code, text, error = digits(*words)
     assert (code, text) == (2, "")
-    assert said in error
+    assert message in error
 
 
 def test_version() -> None:

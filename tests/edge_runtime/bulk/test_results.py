@@ -106,7 +106,7 @@ def test_a_file_name_that_is_no_text_can_be_written(tmp_path: Path, mnist: Datas
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["--out", "r.txt"], 2, "r.txt: expected a name that ends in .csv or .parquet"),
         (["--out", "there.csv"], 1, "there.csv exists already"),
@@ -116,7 +116,7 @@ def test_a_file_name_that_is_no_text_can_be_written(tmp_path: Path, mnist: Datas
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_leaves_nothing(
-    folder: Path, words: list[str], code: int, said: str, monkeypatch: pytest.MonkeyPatch
+    folder: Path, words: list[str], code: int, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is begun, no file is left or replaced; a folder that is not there is made."""
     monkeypatch.chdir(folder)
@@ -124,7 +124,7 @@ def test_what_cannot_be_done_is_one_line_and_leaves_nothing(
     (folder / "there.csv").write_bytes(b"old")
     before = sorted(folder.iterdir())
     answer = digits("classify", "many.npy", *words)
-    assert said in (one_line(answer, code) if code else answer.err)
+    assert message in (one_line(answer, code) if code else answer.err)
     assert (folder / "there.csv").read_bytes() == b"old"
     assert code == 0 or sorted(folder.iterdir()) == before
 

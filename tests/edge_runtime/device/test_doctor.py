@@ -67,7 +67,7 @@ def test_a_good_board_has_no_problem() -> None:
 
 
 @pytest.mark.parametrize(
-    ("probes", "facts", "subject", "said", "mend"),
+    ("probes", "facts", "subject", "message", "mend"),
     [
         (NUMPY_2, {"packages": {"numpy": "2.1.0", "tflite-runtime": "2.14.0"}}, "tflite-runtime", "built for numpy 1", "'numpy<2'"),
         (NUMPY_2, {"python": (3, 12, 1)}, "tflite-runtime", "no wheel for Python 3.12", "'.[litert]'"),
@@ -97,11 +97,11 @@ def test_a_good_board_has_no_problem() -> None:
     ],
 )
 def test_a_problem_is_found_with_what_mends_it(
-    probes: list[Probe], facts: dict[str, object], subject: str, said: str, mend: str
+    probes: list[Probe], facts: dict[str, object], subject: str, message: str, mend: str
 ) -> None:
     """Each of those that people run into."""
     (found,) = [problem for problem in _problems(probes, **facts) if problem.subject == subject]
-    assert said in found.text
+    assert message in found.text
     assert mend in found.remedy
 
 
@@ -188,7 +188,7 @@ def test_a_broken_library_is_a_problem(package: str, outcome: str, text: str, fa
 
 
 @pytest.mark.parametrize(
-    ("facts", "subject", "said"),
+    ("facts", "subject", "message"),
     [
         ({"bits": 32}, "platform", "32-bit system on a 64-bit kernel"),
         ({"governor": "ondemand"}, "governor", "take longer"),
@@ -198,10 +198,10 @@ def test_a_broken_library_is_a_problem(package: str, outcome: str, text: str, fa
         ({"cameras": ("/dev/video0",), "board": ""}, "camera", "/dev/video0"),
     ],
 )
-def test_what_could_be_better_is_a_note(facts: dict[str, object], subject: str, said: str) -> None:
+def test_what_could_be_better_is_a_note(facts: dict[str, object], subject: str, message: str) -> None:
     """With a command, and without an exit code."""
     notes = [found for found in diagnose(dataclasses.replace(PI, **facts), GOOD, NEEDS) if found.level == NOTE]
-    assert [(found.subject, said in found.text, bool(found.remedy)) for found in notes] == [(subject, True, True)]
+    assert [(found.subject, message in found.text, bool(found.remedy)) for found in notes] == [(subject, True, True)]
 
 
 def test_the_wheels_that_fit() -> None:
@@ -246,7 +246,7 @@ def test_facts_are_read_from_the_system(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "outcome", "said"),
+    ("code", "outcome", "message"),
     [
         ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", CRASHED, "SIGILL; it was built for instructions"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", CRASHED, "SIGSEGV"),
@@ -256,7 +256,7 @@ def test_facts_are_read_from_the_system(tmp_path: Path) -> None:
     ],
 )
 def test_an_interpreter_that_crashes_is_a_finding(
-    code: str, outcome: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    code: str, outcome: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here a package of that name which does what broken wheels do; this process lives on."""
     (tmp_path / "tflite_runtime").mkdir()
@@ -264,12 +264,12 @@ def test_an_interpreter_that_crashes_is_a_finding(
     (tmp_path / "tflite_runtime" / "interpreter.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     found = probe(BACKENDS["tflite"], seconds=3 if "sleep" in code else 60)
-    assert (found.outcome, said in found.text) == (outcome, True), found.text
+    assert (found.outcome, message in found.text) == (outcome, True), found.text
 
 
 @pytest.mark.parametrize("package", list(LIBRARIES))
 @pytest.mark.parametrize(
-    ("code", "outcome", "said"),
+    ("code", "outcome", "message"),
     [
         ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", CRASHED, "SIGILL; it was built for instructions"),
         (
@@ -281,7 +281,7 @@ def test_an_interpreter_that_crashes_is_a_finding(
     ],
 )
 def test_a_library_that_is_broken_is_a_finding(
-    package: str, code: str, outcome: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    package: str, code: str, outcome: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The command tells it, with what mends it and without a traceback, though it needs numpy itself when all is well."""
     module = tmp_path / LIBRARIES[package]
@@ -289,12 +289,12 @@ def test_a_library_that_is_broken_is_a_finding(
     (module / "__init__.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT), os.environ.get("PYTHONPATH", "")]))
     found = probe_library(package)
-    assert (found.outcome, said in found.text) == (outcome, True), found.text
+    assert (found.outcome, message in found.text) == (outcome, True), found.text
     if package == "numpy":
         command = [sys.executable, "-P", "-m", "edge_runtime.cli", "doctor"]
         answer = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
         assert (answer.returncode, answer.stderr) == (1, "digits: 1 problem: numpy\n")
-        assert re.search(rf"problem +numpy .*{re.escape(said)}", answer.stdout)
+        assert re.search(rf"problem +numpy .*{re.escape(message)}", answer.stdout)
         assert re.search(r"-> (sudo apt|pip) install ", answer.stdout)
 
 

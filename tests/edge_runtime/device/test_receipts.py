@@ -96,7 +96,7 @@ IMAGES, LABELS = np.zeros((3, 28, 28), np.uint8), np.array([0, 1, 2], np.uint8)
 
 
 @pytest.mark.parametrize(
-    ("arrays", "said"),
+    ("arrays", "message"),
     [
         ({"x_test": IMAGES}, "lacks y_test; it contains x_test"),
         ({"x_test": IMAGES.astype(float), "y_test": LABELS}, r"x_test is float64 [3, 28, 28], expected uint8 [N, 28, 28]"),
@@ -110,11 +110,11 @@ IMAGES, LABELS = np.zeros((3, 28, 28), np.uint8), np.array([0, 1, 2], np.uint8)
         ({"x_test": IMAGES, "y_test": np.array([None, 1, 2])}, "pickled objects, which are never loaded"),
     ],
 )
-def test_data_of_another_form_is_exit_4(arrays: dict[str, Any], said: str, tmp_path: Path) -> None:
+def test_data_of_another_form_is_exit_4(arrays: dict[str, Any], message: str, tmp_path: Path) -> None:
     """The file, what was wrong, and what is expected; nothing is written."""
     np.savez(tmp_path / "wrong.npz", **arrays)
     answer = digits("verify", "--all-images", "--data", tmp_path / "wrong.npz", "--receipt", tmp_path / "r.json")
-    assert said in one_line(answer, 4)
+    assert message in one_line(answer, 4)
     assert not (tmp_path / "r.json").exists()
 
 
@@ -167,13 +167,13 @@ EDITS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
 def test_an_edited_receipt_is_exit_4(edit: str, tmp_path: Path) -> None:
     """With the file and the cause on one line."""
     good, bad = _write(tmp_path, good=RECEIPT, bad=RECEIPT)
-    change, said = EDITS[edit]
+    change, message = EDITS[edit]
     text = json.loads(bad.read_text())
     change(text)
     bad.write_text(json.dumps(text))
     error = one_line(digits("receipts", good, bad), 4)
     assert str(bad) in error
-    assert said in error
+    assert message in error
 
 
 @pytest.mark.parametrize(

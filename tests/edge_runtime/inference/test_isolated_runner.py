@@ -67,7 +67,7 @@ def test_a_child_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [
         ("os.write(2, b'INFO: x\\nterminate called\\nINFO: y\\n'); os.abort()", r"signal SIGABRT; .*\(terminate called\)$"),
         (
@@ -78,14 +78,14 @@ def test_a_child_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
     ],
 )
 def test_what_a_child_said_before_it_died_is_told(
-    code: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    code: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Not swallowed, though its stderr is not shown; with -v that is shown too."""
     (tmp_path / "tflite_runtime").mkdir()
     (tmp_path / "tflite_runtime" / "__init__.py").touch()
     (tmp_path / "tflite_runtime" / "interpreter.py").write_text(f"import os\n{code}")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
-    with pytest.raises((ModelFileError, MissingPackage), match=said):
+    with pytest.raises((ModelFileError, MissingPackage), match=message):
         IsolatedRunner(MODEL.flatbuffer, MODEL.graph, BACKENDS["tflite"])
     assert capfd.readouterr().err == ""
     monkeypatch.setenv("EDGE_DIGITS_VERBOSE", "1")

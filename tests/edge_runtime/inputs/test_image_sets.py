@@ -141,7 +141,7 @@ def test_rows_that_hold_no_image_are_told_and_the_others_answered(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("array", "said"),
+    ("array", "message"),
     [
         (np.array([{}, 1], object), "is pickled objects [2], expected uint8"),
         (IMAGES.astype(np.float32) / 255, "is float32 [200, 28, 28], expected uint8"),
@@ -153,10 +153,10 @@ def test_rows_that_hold_no_image_are_told_and_the_others_answered(tmp_path: Path
         (np.zeros(3, [("x", "u1")]), "expected uint8"),
     ],
 )
-def test_arrays_that_are_no_images_are_refused(tmp_path: Path, array: NDArray[Any], said: str) -> None:
+def test_arrays_that_are_no_images_are_refused(tmp_path: Path, array: NDArray[Any], message: str) -> None:
     """Each in one line that says what it is; a pickle is never opened."""
     np.save(tmp_path / "a.npy", array)
-    assert said in one_line(digits("classify", tmp_path / "a.npy"), 4)
+    assert message in one_line(digits("classify", tmp_path / "a.npy"), 4)
     np.savez(tmp_path / "a.npz", a=array)
     assert "a.npz: " in one_line(digits("classify", tmp_path / "a.npz"), 4)
 

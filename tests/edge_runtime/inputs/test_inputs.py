@@ -81,7 +81,7 @@ def test_standard_input_is_a_stream_of_paths(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         (b"\x89PNG broken", "-: is no"),
         (b"\xff\xfe\x00not utf-8\n", "neither an image nor a path per line"),
@@ -91,11 +91,11 @@ def test_standard_input_is_a_stream_of_paths(folder: Path) -> None:
         (b"", "standard input is empty"),
     ],
 )
-def test_standard_input_that_is_nothing_is_exit_4(given: bytes, said: str) -> None:
+def test_standard_input_that_is_nothing_is_exit_4(given: bytes, message: str) -> None:
     """One line for each, never a traceback."""
     found = list(read_items(expand(["-"], io.BytesIO(given))))
     assert all(isinstance(item.picture, ImageError) for item in found)
-    assert said in str(found[0].picture)
+    assert message in str(found[0].picture)
     assert max(len(str(item.picture)) for item in found) < 200
 
 
@@ -286,7 +286,7 @@ def test_a_camera_says_a_digit_once(opencv: types.SimpleNamespace) -> None:
 
 
 def test_a_camera_says_nothing_of_paper(opencv: types.SimpleNamespace, mnist: Dataset) -> None:
-    """A blank page has an answer, which is not said; the digit that comes back after it is said again."""
+    """A blank page has a label, which is not reported; the digit that comes back after it is reported again."""
     digit = np.kron(255 - mnist.x_test[0], np.ones((8, 8), np.uint8))
     blank = np.full((400, 400), 230, np.uint8)
     opencv.VideoCapture = lambda source: _Camera([blank, np.pad(digit, 88, constant_values=255), blank] * 2, 20)
@@ -335,7 +335,7 @@ def _said(labels: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("seen", "said"),
+    ("seen", "message"),
     [
         ("77777777", "...7...."),
         ("7171717171", ".........."),
@@ -346,9 +346,9 @@ def _said(labels: str) -> str:
         ("", ""),
     ],
 )
-def test_a_stable_answer_does_not_flicker(seen: str, said: str) -> None:
-    """It is said once most frames agree, and again only after something else; an unsure frame says nothing."""
-    assert _said(seen) == said.ljust(len(seen), ".")
+def test_a_stable_answer_does_not_flicker(seen: str, message: str) -> None:
+    """It is reported once most frames agree, and again only after something else; a frame of low confidence abstains."""
+    assert _said(seen) == message.ljust(len(seen), ".")
 
 
 def test_a_broken_pipe_is_no_traceback(folder: Path) -> None:

@@ -54,11 +54,11 @@ def _lines(split: Split, seeds: range, gap: tuple[float, float]) -> _Lines:
     for seed in seeds:
         written, content = _photo(split, seed, gap)
         reading = _read(content)
-        doubts = [text for text in reading.all_warnings if not text.startswith("inverted")]  # which is as it should be
+        warnings = [text for text in reading.all_warnings if not text.startswith("inverted")]  # which is as it should be
         is_right = reading.text.replace(" ", "") == written
         right += is_right
-        warned += is_right and bool(doubts)
-        silent += not is_right and not doubts
+        warned += is_right and bool(warnings)
+        silent += not is_right and not warnings
     return _Lines(len(seeds), right, warned, silent)
 
 

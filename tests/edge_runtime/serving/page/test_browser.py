@@ -273,7 +273,7 @@ def test_a_photo_is_answered_with_what_was_done_to_it(kind: str, page: Page) -> 
     steps = page.by_id("strip").find_elements(By.CSS_SELECTOR, "canvas[role=img]")
     assert [step.accessible_name for step in steps][1:] == [
         "light and shadow removed",
-        "paper's lines removed",
+        "ruled lines removed",
         "ink of the digit",
         "as in MNIST, 28x28",
     ]
