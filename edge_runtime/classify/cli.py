@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from edge_runtime.model.model_file import ModelFile
 
 
-_GROUP_SECONDS = 0.05
-
-
 @click.command("classify", epilog="Example: digits classify seven.jpg scans/ --explain how.png")
 @click.argument("inputs", nargs=-1, metavar="[FILE|FOLDER|PATTERN|-]...")
 @model_option
@@ -98,7 +95,7 @@ def classify_command(
     items = _read_items(inputs, watch, page, reading_threads)
     # Whoever feeds a folder or a pipe may wait for each answer.
     group_size = 1 if watch is not None or "-" in inputs else classifier.batch * classifier.threads
-    failed = _classify_items(classifier, _groups(items, group_size), show, endless=watch is not None)
+    failed = _classify_items(classifier, items, group_size, show, endless=watch is not None)
     if page:
         page.save()
     if failed:
@@ -236,13 +233,15 @@ def _read_items(inputs: tuple[str, ...], watch: Path | None, page: "Page | None"
 
 
 def _classify_items(
-    classifier: "Classifier", groups: "Iterable[list[Item]]", show: "Callable[[Prediction], None]", *, endless: bool
+    classifier: "Classifier", items: "Iterable[Item]", group_size: int, show: "Callable[[Prediction], None]", *, endless: bool
 ) -> bool:
     """Show a prediction for each image; whether one of them failed. What has no end may be ended with Ctrl-C."""
+    from edge_runtime.classify.grouping import group_items, predict_group
+
     failed = False
     try:
-        for group in groups:
-            predictions = iter(_predict_group(classifier, group))
+        for group in group_items(items, group_size):
+            predictions = iter(predict_group(classifier, group))
             for item in group:
                 if isinstance(item.picture, InputError):
                     _report_failure(str(item.picture))
@@ -253,33 +252,6 @@ def _classify_items(
         if not endless:
             raise
     return failed
-
-
-def _predict_group(classifier: "Classifier", group: "list[Item]") -> "list[Prediction]":
-    """Predictions for the usable pictures of a group."""
-    from edge_runtime.inference.results import Prediction
-
-    usable = [(item.source, item.picture) for item in group if not isinstance(item.picture, InputError)]
-    if len(usable) < 2:
-        return [classifier.classify_picture(picture, source) for source, picture in usable]
-    results, warnings = classifier.classify_pictures([picture for _, picture in usable])
-    return [
-        Prediction(source, picture, result, classifier.labels, texts)
-        for (source, picture), result, texts in zip(usable, results, warnings, strict=True)
-    ]
-
-
-def _groups(items: "Iterable[Item]", size: int) -> "Iterator[list[Item]]":
-    """Items to classify together: as many as arrive within 50 ms, so that nobody waits for a group of slow ones to fill."""
-    group: list[Item] = []
-    since = time.monotonic()
-    for item in items:
-        group.append(item)
-        if len(group) >= size or time.monotonic() - since > _GROUP_SECONDS:
-            yield group
-            group, since = [], time.monotonic()
-    if group:
-        yield group
 
 
 def _classify_camera(classifier: "Classifier", camera: str, show: "Callable[[Prediction], None]") -> None:

@@ -6,9 +6,8 @@ with Classifier.load() as classifier:
     classifier.classify(image).label         # uint8 [28, 28]
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -26,11 +25,11 @@ from edge_runtime.inference.runner import Runner
 from edge_runtime.model.model_file import ModelFile, read_model_file
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
     from types import TracebackType
 
     from edge_runtime.inference.isolated_runner import IsolatedRunner
     from edge_runtime.inference.out_of_distribution import OutOfDistribution
+    from edge_runtime.inference.runner_pool import RunnerPool
     from edge_runtime.preprocessing.image_files import Picture
 
 __all__ = ["BATCH", "Classification", "Classifications", "Classifier"]
@@ -75,7 +74,6 @@ class Classifier:
 
             self._single = IsolatedRunner(model.flatbuffer, model.graph, self.backend, threads)
         self._single_lock = Lock()
-        self._spare_runners: list[Runner] = []  # of batches; a thread takes a runner out while it uses it
 
     @classmethod
     def load(
@@ -112,7 +110,7 @@ class Classifier:
         """Free the interpreters, and end the child process of a plain .tflite. Classifying raises `BadArgument` from then on."""
         with self._single_lock:
             runner, self._single = self._single, _Closed()
-        self._spare_runners.clear()
+        vars(self).pop("_pool", None)
         if not isinstance(runner, Runner | _Closed):
             runner.close()
 
@@ -205,7 +203,7 @@ class Classifier:
                 with self._single_lock:
                     outputs[position] = self._single.run_one(image)
         else:
-            self._fill(outputs, images)
+            self._pool.run(images, outputs)
         return self._classifications(outputs)
 
     def classify_stream(self, images: Iterable[Image]) -> Iterator[Classification]:
@@ -225,23 +223,9 @@ class Classifier:
             for batch in batches:
                 yield from self.classify_batch(np.stack(batch))
             return
-        running = deque[tuple[Runner, "Future[NDArray[Any]]"]]()
-
-        def oldest() -> Classifications:
-            runner, future = running.popleft()
-            outputs = future.result()
-            idle.append(runner)
-            return self._classifications(outputs)
-
-        with self._borrowed(self.threads) as runners, _pool(self.threads) as pool:
-            idle = deque(runners)
-            for batch in batches:
-                if not idle:
-                    yield from oldest()
-                runner = idle.popleft()
-                running.append((runner, pool.submit(runner.run, np.stack(batch))))
-            while running:
-                yield from oldest()
+        with closing(self._pool.stream(map(np.stack, batches))) as results:
+            for outputs in results:
+                yield from self._classifications(outputs)
 
     def _picture_warnings(self, picture: "Picture", result: Classification) -> tuple[str, ...]:
         detector = self.out_of_distribution
@@ -250,30 +234,11 @@ class Classifier:
     def _classifications(self, outputs: NDArray[Any]) -> Classifications:
         return Classifications(outputs.argmax(axis=1), outputs, self._labels, self._output)
 
-    def _fill(self, outputs: NDArray[Any], images: Batch) -> None:
-        starts = range(0, len(images), self.batch)
+    @cached_property
+    def _pool(self) -> "RunnerPool":
+        from edge_runtime.inference.runner_pool import RunnerPool  # imports concurrent.futures: 5 ms
 
-        def work(runner: Runner, own_starts: range) -> None:
-            for start in own_starts:
-                outputs[start : start + self.batch] = runner.run(images[start : start + self.batch])
-
-        with self._borrowed(min(self.threads, len(starts))) as runners, _pool(len(runners)) as pool:
-            for future in [pool.submit(work, runner, starts[first :: len(runners)]) for first, runner in enumerate(runners)]:
-                future.result()
-
-    @contextmanager
-    def _borrowed(self, count: int) -> Iterator[list[Runner]]:
-        """Take `count` batch runners for this thread alone, and create those that are missing."""
-        runners: list[Runner] = []
-        try:
-            while len(runners) < count:
-                try:
-                    runners.append(self._spare_runners.pop())  # list.pop is atomic
-                except IndexError:
-                    runners.append(self._batch_runner())
-            yield runners
-        finally:
-            self._spare_runners += runners
+        return RunnerPool(self._batch_runner, self.threads, self.batch)
 
     def _batch_runner(self) -> Runner:
         if isinstance(self._single, _Closed):
@@ -287,9 +252,3 @@ class _Closed:
     def run_one(self, image: Image) -> NDArray[Any]:
         """Refuse every image."""
         raise BadArgument(_CLOSED)
-
-
-def _pool(threads: int) -> "ThreadPoolExecutor":
-    from concurrent.futures import ThreadPoolExecutor  # 5 ms that a single image need not pay
-
-    return ThreadPoolExecutor(threads)
