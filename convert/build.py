@@ -90,7 +90,7 @@ def postprocess(flatbuffer: bytes, settings: ConversionSettings) -> bytes:
 
 def classify_with(flatbuffer: bytes, source: Source, split: str) -> Classifications:
     """What a FlatBuffer of ours says of the "validation" or "test" images."""
-    classifier = Classifier(parse_model_file(flatbuffer, source.name), threads=_THREADS, trusted=True)
+    classifier = Classifier(parse_model_file(flatbuffer, source.name), threads=_THREADS, in_process=True)
     return classifier.classify_batch(getattr(source.data, split).images)
 
 

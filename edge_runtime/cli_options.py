@@ -1,4 +1,4 @@
-"""Options that several commands for a device share, and what is done about them."""
+"""Options that several commands of this package share."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     from edge_runtime.inference.classifier import Classifier
 
 
-def shipped_model_option(command: Any) -> Any:
-    """The option that says which model, of those that the package ships or another."""
+def model_option(command: Any) -> Any:
+    """The option --model: a file or a shipped model."""
     return click.option(
         "--model",
         type=click.Path(path_type=Path),
-        help="A model file, or one that the package ships: nano, small, base (int8), base-fp32. Default: small.",
+        help="Model file, or a shipped model: nano, small, base (int8), base-fp32. Default: small.",
     )(command)
 
 
 def explanation_page(path: Path | None, force: bool) -> "Page | None":
-    """What --explain draws on."""
+    """The page for --explain; None without the option."""
     if path is None:
         return None
     from edge_runtime.explanation import Page
@@ -29,16 +29,20 @@ def explanation_page(path: Path | None, force: bool) -> "Page | None":
 
 
 def warn_of_model(classifier: "Classifier") -> None:
-    """Say on stderr what a user should know about a model."""
+    """Print the warnings about a model on stderr."""
     for warning in classifier.warnings:
         click.echo(f"digits: {warning}", err=True)
 
 
-def model_option(command: Any) -> Any:
-    """The options that say which model runs and how, shared by commands for a device."""
+def interpreter_options(command: Any) -> Any:
+    """The options --backend and --threads."""
     for option in (
-        click.option("--backend", metavar="NAME", help="litert, tflite or tensorflow; the first installed one if not given."),
-        click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads of the interpreter."),
+        click.option(
+            "--backend", metavar="NAME", help="Interpreter: litert, tflite or tensorflow. Default: the first installed one."
+        ),
+        click.option(
+            "--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads that the interpreter uses."
+        ),
     ):
         command = option(command)
     return command

@@ -1,13 +1,13 @@
 """The error tree of the whole project.
 
-    DigitsError                     exit 1   anything that went wrong on our side
-    ├── MissingPackage              exit 1   an optional package is not installed; says the line to run
-    ├── WouldOverwrite              exit 1   a file is there already and --force was not given
-    ├── VerificationFailed          exit 1   golden images came out differently on this device
-    ├── BadArgument                 exit 2   a value that no command or function accepts
-    ├── GateFailed                  exit 3   the accuracy gate said no
-    ├── RegressionFound             exit 3   a model became slower than it was
-    ├── LimitsNotMet                exit 3   no model is within the limits that were given
+    DigitsError                     exit 1   root of all expected errors
+    ├── MissingPackage              exit 1   an optional package is not installed; the message says how to install it
+    ├── WouldOverwrite              exit 1   a file exists and --force was not given
+    ├── VerificationFailed          exit 1   outputs for golden images differ on this device
+    ├── BadArgument                 exit 2   a value that a command or function does not accept
+    ├── GateFailed                  exit 3   a converted model lost too much accuracy
+    ├── RegressionFound             exit 3   a model is slower than in an older run
+    ├── LimitsNotMet                exit 3   no model is within the given limits
     └── InputError                  exit 4   an input could not be used
         ├── ImageError                       ... an image file or array
         ├── ModelFileError                   ... a model file
@@ -21,43 +21,43 @@ from typing import ClassVar
 
 
 class DigitsError(Exception):
-    """Root of every error that the project raises on purpose."""
+    """Root of the errors that this project raises."""
 
     exit_code: ClassVar[int] = 1
 
 
 class MissingPackage(DigitsError):
-    """An optional package is needed and not installed, or does not work here."""
+    """A required optional package is not installed, or does not work here."""
 
 
 class WouldOverwrite(DigitsError):
-    """A file exists already and nobody said that it may be replaced."""
+    """A file exists and may not be replaced without --force."""
 
 
 class VerificationFailed(DigitsError):
-    """Golden images do not come out as the manifest says."""
+    """Outputs for golden images are not within the manifest's tolerance."""
 
 
 class BadArgument(DigitsError, ValueError):
-    """A value outside what is accepted; the message lists what is."""
+    """A value that is not accepted; the message lists the accepted ones."""
 
     exit_code = 2
 
 
 class GateFailed(DigitsError):
-    """The accuracy gate said no; every number has been published before this is raised."""
+    """A model failed the accuracy gate; all numbers have been printed before this is raised."""
 
     exit_code = 3
 
 
 class RegressionFound(DigitsError):
-    """A model takes longer than in an older run; the whole comparison has been printed before this is raised."""
+    """A model is slower than in an older run; the comparison has been printed before this is raised."""
 
     exit_code = 3
 
 
 class LimitsNotMet(DigitsError):
-    """No model is within the limits; what each of them excludes has been printed before this is raised."""
+    """No model is within the limits; what each limit excludes has been printed before this is raised."""
 
     exit_code = 3
 

@@ -1,7 +1,4 @@
-"""Rows of an explanation page, as `--explain` draws them: panels, bars of scores, boxes and warnings, from plain arrays and text.
-
-One of the two modules that import Pillow: it draws text and lines, which `images` has no need for.
-"""
+"""The page of `--explain`: rows with preprocessing steps, bars of scores, boxes and warnings, drawn from arrays and text with Pillow."""
 
 import itertools
 import textwrap
@@ -19,22 +16,22 @@ from edge_runtime.errors import BadArgument
 from edge_runtime.preprocessing.image_files import png_bytes
 
 T = TypeVar("T")
-MOST_ROWS = 50
-"""Pictures that one page explains at most."""
+MAX_ROWS = 50
+"""Maximum number of pictures on a page."""
 PANEL, GAP, LINE = 168, 12, 20
 BARS = 230
 WIDTH = 5 * (PANEL + GAP) + BARS + 2 * GAP
-TALLEST = 900
-"""Pixels that a picture of several digits is drawn high at most."""
-PAPER, TEXT, FAINT, MARK, BAR, BEST, WARNING = "white", "#202020", "#707070", "#e07000", "#b8c4d0", "#2060a0", "#b00020"
-DOUBT = "#e01060"
+MAX_HEIGHT = 900
+"""Maximum height of a drawn page of digits, in pixels."""
+PAPER, TEXT, FAINT, BOX, BAR, BEST, WARNING = "white", "#202020", "#707070", "#e07000", "#b8c4d0", "#2060a0", "#b00020"
+DOUBTFUL = "#e01060"
 _CHARACTERS_A_LINE = 125
 
 
 class Panel(NamedTuple):
-    """One step of the way from a photo to 28x28 pixels.
+    """One preprocessing step.
 
-    title: above it. levels: grey levels, uint8 [H, W]. box: drawn around the digit, as (top, left, bottom, right) in pixels of `levels`.
+    title: caption. levels: grey levels, uint8 [H, W]. box: drawn around the digit, (top, left, bottom, right) in pixels of `levels`.
     """
 
     title: str
@@ -43,7 +40,7 @@ class Panel(NamedTuple):
 
 
 class Box(NamedTuple):
-    """A digit on a picture: left, top, right and bottom in pixels of the picture, its label, and whether it is doubtful."""
+    """A digit on a picture: (left, top, right, bottom) in pixels of the picture, its label, and whether it has warnings."""
 
     sides: tuple[float, float, float, float]
     label: str
@@ -53,14 +50,14 @@ class Box(NamedTuple):
 def draw_prediction(
     source: str, panels: Sequence[Panel], scores: NDArray[np.float64], labels: Sequence[str], warnings: Sequence[str]
 ) -> NDArray[np.uint8]:
-    """Draw the row of one prediction: panels from left to right, the ten largest scores, warnings below.
+    """Draw the row of one prediction: panels from left to right, the ten largest scores, and warnings below.
 
     Args:
-        source: the picture's name, above the row.
+        source: name of the picture, drawn above the row.
         panels: at most five.
         scores: float [classes], from 0 to 1.
-        labels: one for each score.
-        warnings: a line for each, in red.
+        labels: one per score.
+        warnings: each drawn as a red line.
 
     Returns:
         uint8 [H, W, 3].
@@ -83,25 +80,25 @@ def draw_prediction(
 def draw_reading(
     source: str, grey: NDArray[np.float32], boxes: Iterable[Box], text: Sequence[str], warnings: Sequence[str]
 ) -> NDArray[np.uint8]:
-    """Draw a picture with a box around each digit that was read, and the text and warnings below.
+    """Draw a picture with a box around each digit, and the text and warnings below.
 
     Args:
-        source: the picture's name, above the row.
+        source: name of the picture, drawn above the row.
         grey: grey levels from 0 to 255, [H, W].
         boxes: in pixels of `grey`.
-        text: the lines that were read.
-        warnings: a line for each, in red.
+        text: the lines of digits.
+        warnings: each drawn as a red line.
 
     Returns:
         uint8 [H, W, 3].
     """
     picture = Image.fromarray(grey.clip(0, 255).astype(np.uint8)).convert("RGB")
-    scale = min((WIDTH - 2 * GAP) / picture.width, TALLEST / picture.height)
+    scale = min((WIDTH - 2 * GAP) / picture.width, MAX_HEIGHT / picture.height)
     picture = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
     pen = ImageDraw.Draw(picture)
     for box in boxes:
         left, top, right, bottom = (scale * side for side in box.sides)
-        colour = DOUBT if box.doubtful else MARK
+        colour = DOUBTFUL if box.doubtful else BOX
         pen.rectangle((left - 2, top - 2, right + 1, bottom + 1), outline=colour)
         _write(pen, int(left), max(0, int(top) - 18), box.label, colour)
     below = [*((line, TEXT) for line in text), *((line, WARNING) for line in warnings)]
@@ -116,53 +113,53 @@ def draw_reading(
 
 
 class Page:
-    """A PNG file with up to 50 rows, one below the other."""
+    """A PNG file with up to 50 rows."""
 
     def __init__(self, path: Path, force: bool = False) -> None:
-        """Ask before the work is done whether the file may be written.
+        """Check, before any work is done, that the file may be written.
 
         Raises:
             BadArgument: its name does not end in .png.
             WouldOverwrite: it exists and `force` is false.
         """
         if path.suffix.lower() != ".png":
-            raise BadArgument(f"{path}: --explain draws a PNG; give a name that ends in .png")
+            raise BadArgument(f"{path}: --explain writes a PNG file; give a name that ends in .png")
         refuse_to_overwrite(path, force)
         self._path, self._force = path, force
         self._rows: list[NDArray[np.uint8]] = []
 
-    def with_room_for(self, sources: Iterable[T]) -> list[T]:
-        """The same sources, all of them.
+    def check_room(self, sources: Iterable[T]) -> list[T]:
+        """Return all sources as a list.
 
         Raises:
-            BadArgument: they are too many for a page.
+            BadArgument: they are more than a page holds.
         """
-        found = list(itertools.islice(sources, MOST_ROWS + 1))
-        if len(found) > MOST_ROWS:
-            raise BadArgument(f"--explain draws up to {MOST_ROWS} pictures, here are more; give fewer, or leave it out")
+        found = list(itertools.islice(sources, MAX_ROWS + 1))
+        if len(found) > MAX_ROWS:
+            raise BadArgument(f"--explain draws up to {MAX_ROWS} images, but more were given; give fewer, or omit --explain")
         return found
 
     def add(self, row: NDArray[np.uint8]) -> None:
-        """Put a row on the page, as `draw_prediction` and `draw_reading` give it."""
+        """Append a row, as `draw_prediction` and `draw_reading` return it."""
         self._rows.append(row)
 
     def save(self) -> None:
-        """Write the file, if there is something on it."""
+        """Write the file, unless the page is empty."""
         if self._rows:
             write_file(self._path, png_bytes(np.concatenate(self._rows)), self._force)
 
 
 def _draw_panel(panel: Panel) -> Image.Image:
-    """A step at most 168 pixels large, with the box around the digit."""
+    """A panel of at most 168x168 pixels, with the box around the digit."""
     drawn = _thumbnail(panel.levels)
     if panel.box:
         top, left, bottom, right = (side * drawn.height / panel.levels.shape[0] for side in panel.box)
-        ImageDraw.Draw(drawn).rectangle((left - 2, top - 2, right + 1, bottom + 1), outline=MARK)
+        ImageDraw.Draw(drawn).rectangle((left - 2, top - 2, right + 1, bottom + 1), outline=BOX)
     return drawn
 
 
 def _thumbnail(levels: NDArray[np.uint8]) -> Image.Image:
-    """Grey levels, at most 168 pixels large; small ones are enlarged."""
+    """Grey levels scaled to 168 pixels along the longer side."""
     image = Image.fromarray(levels)
     scale = PANEL / max(image.size)
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
@@ -170,7 +167,7 @@ def _thumbnail(levels: NDArray[np.uint8]) -> Image.Image:
 
 
 def _draw_scores(pen: ImageDraw.ImageDraw, scores: NDArray[np.float64], labels: Sequence[str], left: int, top: int) -> None:
-    """The ten largest scores as bars, in the order of their classes."""
+    """Draw the ten largest scores as bars, in the order of their classes."""
     shown = sorted(np.argsort(-scores, kind="stable")[:10].tolist())
     height = (PANEL + LINE) / max(len(shown), 5)
     for number, index in enumerate(shown):
@@ -184,7 +181,7 @@ def _draw_scores(pen: ImageDraw.ImageDraw, scores: NDArray[np.float64], labels: 
 
 
 def _write(pen: ImageDraw.ImageDraw, left: int, top: int, text: str, colour: str) -> None:
-    """Text in the font that Pillow brings along, which has the letters of Latin-1 at least."""
+    """Write text in Pillow's default font, which covers Latin-1."""
     pen.text((left, top), _printable(text).encode("latin-1", "replace").decode("latin-1"), fill=colour, font=_font())
 
 
@@ -192,7 +189,7 @@ def _write(pen: ImageDraw.ImageDraw, left: int, top: int, text: str, colour: str
 def _font() -> Any:
     try:
         return ImageFont.load_default(13)
-    except (TypeError, ImportError):  # before Pillow 10.1, or without FreeType: letters of one size
+    except (TypeError, ImportError):  # before Pillow 10.1, or without FreeType: a bitmap font
         return ImageFont.load_default()
 
 
@@ -202,5 +199,5 @@ def _shorten(source: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """In one line: what cannot be printed, such as a line's end in a file's name, as Python writes it."""
+    """Escape characters that cannot be printed, such as a line break in a file name."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

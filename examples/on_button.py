@@ -1,32 +1,28 @@
-"""A callback: what happens when a button is pressed, on a Raspberry Pi with gpiozero; elsewhere the Enter key is the button.
+"""Classify when a button is pressed: gpiozero's on a Raspberry Pi, elsewhere the Enter key.
 
-`python examples/on_button.py photo.png` answers anew each time. gpiozero calls `when_pressed` from a thread of its own, and a classifier
-is for one thread at a time: hence the lock.
+`python examples/on_button.py photo.png` reads the file at each press. gpiozero calls `when_pressed` on a thread of its own; that is safe,
+since threads may share a classifier.
 """
 
 import sys
-import threading
-from pathlib import Path
 
 from edge_runtime import Classifier, DigitsError
-from edge_runtime.preprocessing.image_files import read_picture
 
 PIN = 17
 if len(sys.argv) != 2:
     sys.exit("usage: python examples/on_button.py photo.png")
 try:
-    classifier, turn = Classifier.load(), threading.Lock()
+    classifier = Classifier.load()
 except DigitsError as error:
     sys.exit(str(error))
 
 
 def when_pressed() -> None:
-    """Classify the file as it is now, which a camera may have written since. That it is not there yet is told, and ends nothing."""
-    with turn:
-        try:
-            print(classifier.classify(read_picture(Path(sys.argv[1])).image).label, flush=True)
-        except DigitsError as error:
-            print(error, file=sys.stderr, flush=True)
+    """Classify the file as it is now, since a camera may have rewritten it. An error, such as a missing file, is printed."""
+    try:
+        print(classifier.classify_file(sys.argv[1]).label, flush=True)
+    except DigitsError as error:
+        print(error, file=sys.stderr, flush=True)
 
 
 try:

@@ -1,6 +1,6 @@
-"""A service: answers pictures that come into a folder with a .json file beside each. `digits.service` starts it with the system.
+"""Classify images as they are added to a folder, and write a .json file beside each. `digits.service` runs it under systemd.
 
-`python examples/service.py /var/lib/digits/in`; systemd's SIGTERM ends it after the picture at hand.
+`python examples/service.py /var/lib/digits/in`; SIGTERM ends it after the current image.
 """
 
 import json
@@ -9,43 +9,40 @@ import sys
 import threading
 from pathlib import Path
 
-from edge_runtime import Classifier, DigitsError
+from edge_runtime import Classifier, DigitsError, ImageError
 from edge_runtime.common.atomic_files import write_file
-from edge_runtime.errors import ImageError
 from edge_runtime.inputs.watching import watch
-from edge_runtime.preprocessing.image_files import read_picture
 
 
 class Stopped(Exception):
-    """Raised while the service waits for pictures."""
+    """Raised by `wait` after SIGTERM."""
 
 
 if len(sys.argv) != 2 or not (folder := Path(sys.argv[1])).is_dir():
-    sys.exit("usage: python examples/service.py FOLDER, which has to be there")
+    sys.exit("usage: python examples/service.py FOLDER, which has to exist")
 stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
 
 
 def wait(seconds: float) -> None:
-    """Until the folder is to be looked at again, or the service is stopped."""
+    """Sleep until the folder is polled again."""
     if stop.wait(seconds):
         raise Stopped
 
 
 try:
     classifier = Classifier.load()
-    pictures = watch(folder, wait)
+    paths = watch(folder, wait)
     print("ready", flush=True)
-    for path in pictures:
+    for path in paths:
         try:
-            picture = read_picture(path)
-            result = classifier.classify(picture.image)
-            answer = {"label": result.label, "confidence": result.confidence, "warnings": picture.warnings}
+            prediction = classifier.classify_file(path)
+            answer = {"label": prediction.label, "confidence": prediction.confidence, "warnings": prediction.warnings}
         except ImageError as error:
             answer = {"error": str(error)}
         write_file(path.with_suffix(".json"), json.dumps(answer) + "\n", force=True)
         print(path.name, answer, flush=True)
 except Stopped:
     print("stopped", flush=True)
-except DigitsError as error:  # no interpreter, or the folder is gone: systemd starts it again
+except DigitsError as error:  # no interpreter, or the folder was removed: systemd restarts the service
     sys.exit(str(error))

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from edge_runtime.preprocessing.image_files import png_bytes
+from tests.commands import digits
 from tests.conftest import ROOT
+from tests.photos import invent_scene, jpeg_bytes, photograph
 from tools.support.waiting import PATIENCE
 from train.data import Dataset
 
@@ -40,6 +42,24 @@ def _run(name: str, *words: object, text: str = "", path: Path | None = None) ->
     return subprocess.run(_command(name, *words), input=text, capture_output=True, text=True, env=environment, timeout=PATIENCE)
 
 
+def test_a_photo_in_four_lines_of_python(tmp_path: Path, mnist: Dataset) -> None:
+    """As `digits classify` answers it: label, confidence and warnings."""
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(jpeg_bytes(255 - photograph(mnist.validation.images[0], invent_scene(2))))
+    lines = (
+        "from edge_runtime import Classifier",
+        "with Classifier.load() as classifier:",
+        f"    prediction = classifier.classify_file({str(path)!r})",
+        "print(prediction.label, prediction.confidence, *prediction.warnings, sep='|')",
+    )
+    found = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True, cwd=ROOT)
+    label, confidence, *warnings = found.stdout.strip().split("|")
+    answer = json.loads(digits("classify", path, "--json").out)
+    assert (label, float(confidence), warnings) == (answer["label"], answer["confidence"], answer["warnings"])
+    assert label == str(mnist.validation.labels[0])
+    assert warnings[0].startswith("inverted: ")
+
+
 def test_one_image(photos: Path) -> None:
     """A label with its confidence."""
     found = _run("one_image.py", photos / "0.png")
@@ -48,10 +68,10 @@ def test_one_image(photos: Path) -> None:
 
 def test_a_folder_to_csv(photos: Path, tmp_path: Path) -> None:
     """A row for each image; the broken file is named on stderr."""
-    found = _run("folder_to_csv.py", photos, tmp_path / "answers.csv")
-    with (tmp_path / "answers.csv").open() as file:
+    found = _run("folder_to_csv.py", photos, tmp_path / "digits.csv")
+    with (tmp_path / "digits.csv").open() as file:
         assert [(row["file"], row["digit"]) for row in csv.DictReader(file)] == [("0.png", "7"), ("1.png", "2")]
-    assert "9.png: is no" in found.stderr
+    assert "9.png: is not a" in found.stderr
     assert found.returncode == 0
 
 
@@ -99,21 +119,21 @@ def test_an_example_without_its_words_says_how_it_is_used(name: str) -> None:
 def test_one_image_that_is_none(photos: Path) -> None:
     """Missing, or broken."""
     _one_line(_run("one_image.py", photos / "missing.png"), "missing.png: cannot be read")
-    _one_line(_run("one_image.py", photos / "9.png"), "9.png: is no")
+    _one_line(_run("one_image.py", photos / "9.png"), "9.png: is not a")
 
 
 def test_a_folder_without_images_makes_no_table(tmp_path: Path, photos: Path) -> None:
     """Missing, empty, or a file; nor does a place that cannot be written."""
     (tmp_path / "empty").mkdir()
-    for folder, said in ((tmp_path / "missing", "No such"), (tmp_path / "empty", "no image file"), (photos / "0.png", "Not a")):
-        _one_line(_run("folder_to_csv.py", folder, tmp_path / "answers.csv"), said)
-    assert not (tmp_path / "answers.csv").exists()
-    _one_line(_run("folder_to_csv.py", photos, tmp_path / "nowhere" / "answers.csv"), "answers.csv")
+    for folder, message in ((tmp_path / "missing", "No such"), (tmp_path / "empty", "no image file"), (photos / "0.png", "Not a")):
+        _one_line(_run("folder_to_csv.py", folder, tmp_path / "digits.csv"), message)
+    assert not (tmp_path / "digits.csv").exists()
+    _one_line(_run("folder_to_csv.py", photos, tmp_path / "nowhere" / "digits.csv"), "digits.csv")
 
 
 def test_a_service_without_its_folder(tmp_path: Path) -> None:
     """Ends at once, with a line."""
-    _one_line(_run("service.py", tmp_path / "missing"), "which has to be there")
+    _one_line(_run("service.py", tmp_path / "missing"), "which has to exist")
 
 
 def test_a_callback(photos: Path) -> None:
@@ -155,7 +175,7 @@ def test_a_service(photos: Path, tmp_path: Path) -> None:
     rest, _ = child.communicate(timeout=PATIENCE)
     assert [line.split()[0] for line in lines] == ["0.png", "9.png"]
     assert json.loads((inbox / "0.json").read_text())["label"] == "7"
-    assert "is no" in json.loads((inbox / "9.json").read_text())["error"]
+    assert "is not a" in json.loads((inbox / "9.json").read_text())["error"]
     assert (child.returncode, rest) == (0, "stopped\n")
 
 

@@ -18,6 +18,6 @@ def prepare(options: dict[str, Any]) -> None:
 
 def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
     """A classifier that trusts its file: whatever it does, it does to this child alone."""
-    classifier = Classifier.load(Path(model), threads, options["backend"], trusted=True)
+    classifier = Classifier.load(Path(model), threads, options["backend"], in_process=True)
     classify = classifier.classify
     return LoadedModel(lambda image: classify(image).label, lambda images: classifier.classify_batch(images).indices)

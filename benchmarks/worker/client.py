@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from edge_runtime.common.child_process import last_words, module_command
+from edge_runtime.common.child_process import last_line, module_command
 from edge_runtime.errors import BadArgument, DigitsError
 
 _LONGEST_ANSWER_S = 300
@@ -172,7 +172,7 @@ class Worker:
     def _failure(self, what: str) -> DigitsError:
         if what == "ended":
             self._child.wait(5)  # it may still be writing why
-        words = last_words(self._said)
+        words = last_line(self._said)
         self.close()
         return DigitsError(f"{self._name}: the process that was measured {what}{words}")
 

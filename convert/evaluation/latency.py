@@ -37,7 +37,7 @@ def measure_costs(floats: bytes, files: Sequence[bytes], images: NDArray[np.uint
         images: uint8 [N, 28, 28], taken in turn.
         measure: times them.
     """
-    classifiers = [Classifier(parse_model_file(flatbuffer, "file"), trusted=True) for flatbuffer in (floats, *files)]
+    classifiers = [Classifier(parse_model_file(flatbuffer, "file"), in_process=True) for flatbuffer in (floats, *files)]
     reference, *medians = (int(np.median(times)) for times in measure(classifiers, images, SAMPLES))
     return [
         Cost(median, median / reference, operators_outside_xnnpack(flatbuffer))

@@ -1,5 +1,5 @@
-"""Many images into one table, on this machine's threads or on dask workers.
+"""Classify many images into one table, on this machine's threads or on dask workers.
 
-In: Names of inputs and a model.
+In: Inputs of a command line, and a model.
 Out: rows of a CSV or Parquet file.
 """

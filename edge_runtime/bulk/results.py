@@ -1,4 +1,4 @@
-"""Answers as they go into a file: a row for each image, in the order of the images."""
+"""Tables of predictions: a row per image, in the order of the images."""
 
 import csv
 import os
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from edge_runtime.bulk.rows import CSV_HEADER, csv_cells
 from edge_runtime.bulk.worker import PredictionBatch
-from edge_runtime.common.atomic_files import whole_file
+from edge_runtime.common.atomic_files import atomic_file
 from edge_runtime.errors import BadArgument
 
 _COLUMNS = {
@@ -23,34 +23,34 @@ _COLUMNS = {
 
 
 class Table(Protocol):
-    """A file of rows that is being written."""
+    """An open table."""
 
-    def write(self, sources: Sequence[str], answers: PredictionBatch) -> None:
-        """Add the answers to images of these names."""
+    def write(self, sources: Sequence[str], batch: PredictionBatch) -> None:
+        """Append the predictions for images of these names."""
         ...
 
 
 def check_suffix(path: Path) -> None:
-    """Refuse a name that does not say which kind of file it is to be, or a kind that cannot be written here.
+    """Check that the suffix names a format that can be written here.
 
     Raises:
-        BadArgument: it ends neither in .csv nor in .parquet.
-        MissingPackage: it is Parquet, and pyarrow is not installed.
+        BadArgument: it is neither .csv nor .parquet.
+        MissingPackage: it is .parquet, and pyarrow is not installed.
     """
-    if path.suffix.lower() not in _KINDS:
-        raise BadArgument(f"{path}: expected a name that ends in {' or '.join(_KINDS)}")
+    if path.suffix.lower() not in _FORMATS:
+        raise BadArgument(f"{path}: expected a name that ends in {' or '.join(_FORMATS)}")
     if path.suffix.lower() == ".parquet":
-        import edge_runtime.inputs.parquet  # noqa: F401  # says what is missing
+        import edge_runtime.inputs.parquet  # noqa: F401  # raises MissingPackage
 
 
 @contextmanager
 def open_table(path: Path, labels: Sequence[str], force: bool = False) -> Iterator[Table]:
-    """A CSV or Parquet file, by its suffix. It has its name once the block has ended without an error, and not before.
+    """Write a CSV or Parquet file, by its suffix. It appears under its name only when the block ends without an error.
 
     Args:
-        path: which.
-        labels: of the classes.
-        force: whether it may replace one.
+        path: the file.
+        labels: the label of each class.
+        force: replace an existing file.
 
     Raises:
         BadArgument, MissingPackage: as `check_suffix`.
@@ -58,8 +58,8 @@ def open_table(path: Path, labels: Sequence[str], force: bool = False) -> Iterat
         DigitsError: the system refuses to write there.
     """
     check_suffix(path)
-    with whole_file(path, force) as temporary, _KINDS[path.suffix.lower()](temporary, labels) as written:
-        yield written
+    with atomic_file(path, force) as temporary, _FORMATS[path.suffix.lower()](temporary, labels) as table:
+        yield table
 
 
 @contextmanager
@@ -73,12 +73,12 @@ class _CsvTable:
         self._writer, self._labels = writer, labels
         writer.writerow((*CSV_HEADER, "error"))
 
-    def write(self, sources: Sequence[str], answers: PredictionBatch) -> None:
-        for place, (source, index, confidence) in enumerate(_answered(sources, answers)):
+    def write(self, sources: Sequence[str], batch: PredictionBatch) -> None:
+        for position, (source, index, confidence) in enumerate(_rows(sources, batch)):
             if index < 0:
-                self._writer.writerow((source, "", "", "", "", answers.errors[place]))
+                self._writer.writerow((source, "", "", "", "", batch.errors[position]))
             else:
-                cells = csv_cells(source, self._labels[index], index, confidence, answers.warnings.get(place, ""))
+                cells = csv_cells(source, self._labels[index], index, confidence, batch.warnings.get(position, ""))
                 self._writer.writerow((*cells, ""))
 
 
@@ -86,35 +86,36 @@ class _CsvTable:
 def _parquet_table(path: Path, labels: Sequence[str]) -> Iterator[Table]:
     from edge_runtime.inputs.parquet import ParquetTable
 
-    with ParquetTable(path, _COLUMNS) as written:
-        yield _Columns(written, labels)
+    with ParquetTable(path, _COLUMNS) as file:
+        yield _ParquetTable(file, labels)
 
 
-class _Columns:
-    def __init__(self, written: Any, labels: Sequence[str]) -> None:
-        self._written, self._labels = written, labels
+class _ParquetTable:
+    def __init__(self, file: Any, labels: Sequence[str]) -> None:
+        self._file, self._labels = file, labels
 
-    def write(self, sources: Sequence[str], answers: PredictionBatch) -> None:
-        rows = list(_answered(sources, answers))
-        self._written.write(
+    def write(self, sources: Sequence[str], batch: PredictionBatch) -> None:
+        rows = list(_rows(sources, batch))
+        positions = range(len(rows))
+        self._file.write(
             {
                 "source": [as_text(source) for source in sources],
                 "label": [self._labels[index] if index >= 0 else None for _, index, _ in rows],
                 "index": [index if index >= 0 else None for _, index, _ in rows],
                 "confidence": [confidence if index >= 0 else None for _, index, confidence in rows],
-                "warnings": [answers.warnings.get(place) for place in range(len(rows))],
-                "error": [as_text(answers.errors[place]) if place in answers.errors else None for place in range(len(rows))],
+                "warnings": [batch.warnings.get(position) for position in positions],
+                "error": [as_text(batch.errors[position]) if position in batch.errors else None for position in positions],
             }
         )
 
 
-def _answered(sources: Sequence[str], answers: PredictionBatch) -> Iterator[tuple[str, int, float]]:
-    return zip(sources, answers.indices.tolist(), answers.confidences.tolist(), strict=True)
+def _rows(sources: Sequence[str], batch: PredictionBatch) -> Iterator[tuple[str, int, float]]:
+    return zip(sources, batch.indices.tolist(), batch.confidences.tolist(), strict=True)
 
 
 def as_text(name: str) -> str:
-    """A file's name as text: bytes that are no UTF-8 are written as \\xNN, since Parquet holds UTF-8 alone."""
+    """A file name as valid UTF-8, which Parquet requires: other bytes are written as \\xNN."""
     return os.fsencode(name).decode(errors="backslashreplace")
 
 
-_KINDS = {".csv": _csv_table, ".parquet": _parquet_table}
+_FORMATS = {".csv": _csv_table, ".parquet": _parquet_table}

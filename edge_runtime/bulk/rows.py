@@ -1,8 +1,8 @@
-"""An answer as a row of CSV."""
+"""A prediction as a row of CSV."""
 
 CSV_HEADER = ("source", "label", "index", "confidence", "warnings")
 
 
 def csv_cells(source: str, label: str, index: int, confidence: float, warnings: str) -> tuple[str, ...]:
-    """A row under `CSV_HEADER`."""
+    """The cells of a row, in the order of `CSV_HEADER`."""
     return source, label, str(index), f"{confidence:.6f}", warnings

@@ -1,5 +1,6 @@
-"""Any number of images into a file of answers: here, or on the workers of a dask scheduler."""
+"""Classify any number of images into a table: in this process, or on the workers of a dask scheduler."""
 
+import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -14,42 +15,42 @@ from edge_runtime.distributed.machines import Requirements, WorkersLost
 from edge_runtime.errors import DigitsError, MissingPackage
 
 PredictedChunks = Iterator[tuple[Chunk, PredictionBatch]]
-_PYTHON = "is the same version of edge-digits installed on all machines?"
+_UNPICKLING = (ImportError, AttributeError, pickle.UnpicklingError)
 
 
 @dataclass
-class Tally:
-    """How many images there were, and how many of them could not be used."""
+class Counts:
+    """How many images were processed, and how many of them could not be used."""
 
     images: int = 0
     failed: int = 0
 
 
 def write_all(
-    written: Table, answered: PredictedChunks, complain: Callable[[str], object], seen: Callable[[Tally], object]
-) -> Tally:
-    """Write answers as they come.
+    table: Table, predicted: PredictedChunks, on_error: Callable[[str], object], on_progress: Callable[[Counts], object]
+) -> Counts:
+    """Write predictions as they arrive.
 
     Args:
-        written: the file.
-        answered: pieces with their answers, in order.
-        complain: told why an image could not be used.
-        seen: told after each piece how far it is.
+        table: the open table.
+        predicted: chunks with their predictions, in order.
+        on_error: called with the reason why an image could not be used.
+        on_progress: called with the counts after each chunk.
     """
-    tally = Tally()
-    for chunk, answers in answered:
-        written.write(chunk.sources, answers)
-        for cause in dict.fromkeys(answers.errors.values()):
-            complain(cause)
-        tally.images += len(answers.indices)
-        tally.failed += len(answers.errors)
-        seen(tally)
-    return tally
+    counts = Counts()
+    for chunk, batch in predicted:
+        table.write(chunk.sources, batch)
+        for cause in dict.fromkeys(batch.errors.values()):
+            on_error(cause)
+        counts.images += len(batch.indices)
+        counts.failed += len(batch.errors)
+        on_progress(counts)
+    return counts
 
 
 @contextmanager
-def run_here(job: Job, plan: Plan) -> Iterator[PredictedChunks]:
-    """The pieces of a plan with their answers, in this process.
+def run_locally(job: Job, plan: Plan) -> Iterator[PredictedChunks]:
+    """Classify the chunks of a plan in this process.
 
     Raises:
         DigitsError: as `ChunkPredictor`.
@@ -60,14 +61,14 @@ def run_here(job: Job, plan: Plan) -> Iterator[PredictedChunks]:
 
 @contextmanager
 def run_on_workers(job: Job, plan: Plan, scheduler: str) -> Iterator[PredictedChunks]:
-    """As `run_here`, from the workers of a dask scheduler. They are sent the model once, and read images themselves.
+    """Classify the chunks of a plan on the workers of a dask scheduler, which get the model once and read the images themselves.
 
-    A few pieces for each worker are asked for at a time. A worker that dies costs its piece a retry; the images of a piece that ends one
-    worker after the other could not be used.
+    A few chunks per worker are submitted at a time. A chunk whose worker dies is retried; the images of a chunk that ends several workers
+    in a row count as unusable.
 
     Raises:
         BadArgument: `scheduler` is no address.
-        DigitsError: nobody answers there, workers lack something, none is left, or a piece failed; the message names its images.
+        DigitsError: no scheduler answers, workers lack something, none is left, or a chunk failed; the message names its images.
         MissingPackage: dask is not installed.
     """
     try:
@@ -75,37 +76,38 @@ def run_on_workers(job: Job, plan: Plan, scheduler: str) -> Iterator[PredictedCh
     except ModuleNotFoundError as error:
         raise MissingPackage(f"--scheduler needs {error.name}; install it with: pip install '.[distributed]'") from error
 
-    alike = Requirements(partial(versions, job.backend), "litert")
-    shared = replace(job, folder=Path.cwd(), samples=tuple(plan.samples()), versions=alike.versions())
-    with connect(alike, scheduler) as client:
-        asked = deque[Chunk]()
-        calls = _noted(asked, share(client, shared), plan.chunks())
-        yield _matched(asked, outcomes_in_order(client, predict_chunk, calls))
+    requirements = Requirements(partial(versions, job.backend), "litert")
+    shared = replace(job, folder=Path.cwd(), samples=tuple(plan.samples()), versions=requirements.versions())
+    with connect(requirements, scheduler) as client:
+        pending = deque[Chunk]()
+        calls = _calls(pending, share(client, shared), plan.chunks())
+        yield _with_chunks(pending, outcomes_in_order(client, predict_chunk, calls))
 
 
-def _noted(asked: deque[Chunk], job: object, chunks: Iterable[Chunk]) -> Iterator[tuple[object, Chunk]]:
+def _calls(pending: deque[Chunk], job: object, chunks: Iterable[Chunk]) -> Iterator[tuple[object, Chunk]]:
     for chunk in chunks:
-        asked.append(chunk)
+        pending.append(chunk)
         yield job, chunk
 
 
-def _matched(asked: deque[Chunk], outcomes: Iterator[object]) -> PredictedChunks:
+def _with_chunks(pending: deque[Chunk], outcomes: Iterator[object]) -> PredictedChunks:
     while True:
         try:
             outcome = next(outcomes)
         except StopIteration:
             return
         except DigitsError as error:
-            raise DigitsError(f"{error} (the next images were {describe(asked[0])})") from error
-        chunk = asked.popleft()
-        yield chunk, _answers(chunk, outcome)
+            raise DigitsError(f"{error} (the next images were {describe(pending[0])})") from error
+        chunk = pending.popleft()
+        yield chunk, _batch(chunk, outcome)
 
 
-def _answers(chunk: Chunk, outcome: object) -> PredictionBatch:
+def _batch(chunk: Chunk, outcome: object) -> PredictionBatch:
     if isinstance(outcome, WorkersLost):
         return PredictionBatch.failed(len(chunk.sources), f"{describe(chunk)}: {outcome}")
     if isinstance(outcome, DigitsError):
         raise outcome
-    if not isinstance(outcome, PredictionBatch):
-        raise DigitsError(f"{describe(chunk)}: a worker failed with {type(outcome).__name__}: {outcome}; {_PYTHON}")
-    return outcome
+    if isinstance(outcome, PredictionBatch):
+        return outcome
+    advice = "; install the same version of edge-digits on all machines" if isinstance(outcome, _UNPICKLING) else ""
+    raise DigitsError(f"{describe(chunk)}: a worker failed with {type(outcome).__name__}: {outcome}{advice}")

@@ -1,8 +1,8 @@
-"""Pieces of work and their answers, here and on workers of a cluster: what is to be done is a job, loaded once in each process."""
+"""Classify chunks of images, in this process or on a cluster's worker. A job says how; each process loads it once."""
 
 import os
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from itertools import islice
 from pathlib import Path
@@ -15,30 +15,30 @@ from edge_runtime.bulk.batches import Chunk, FileChunk
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.distributed.machines import difference
 from edge_runtime.errors import DataError, DigitsError, InputError, ModelFileError
-from edge_runtime.inference.classifier import BATCH, Classifier, check_finite
+from edge_runtime.inference.classifier import BATCH, Classifier
 from edge_runtime.inference.interpreter import backend_version, find_backend
-from edge_runtime.inference.out_of_distribution import OutOfDistribution, out_of_distribution_warnings
-from edge_runtime.inputs.image_sets import Images, Stored
+from edge_runtime.inputs.image_sets import Images, ImageSet
 from edge_runtime.model.model_file import ModelFile
 from edge_runtime.preprocessing.image_files import Picture
 from edge_runtime.version import __version__
 
-_BLOCK = 256  # images that are held at a time
+_BLOCK = 256  # images in memory at a time
 
 
 @frozen_dataclass
 class Job:
-    """How pieces are to be answered.
+    """How to classify chunks.
 
     Attributes:
-        model: the checked file, which goes to the workers as it is.
-        sha256: of its FlatBuffer.
-        backend: which interpreter runs it.
-        threads: that classify in a process, and read files.
-        batch: images at once.
-        folder: that paths begin in.
-        samples: files that must be there.
-        versions: that must be there.
+        model: the checked model file, which is sent to the workers.
+        sha256: hash of its FlatBuffer.
+        backend: name of the interpreter.
+        threads: threads of a process, for classifying and for reading files.
+        batch: images per interpreter call.
+        folder: base of relative paths.
+        samples: files that a worker must find.
+        versions: package versions that a worker must have.
+        key: identifies the job.
     """
 
     model: ModelFile = field(repr=False)
@@ -54,9 +54,9 @@ class Job:
 
 @frozen_dataclass
 class PredictionBatch:
-    """The answers to a piece of N images.
+    """Predictions for a chunk of N images.
 
-    indices: int64 [N], the class; -1 for an image that could not be used. confidences: float64 [N]; NaN for one that could not be used.
+    indices: int64 [N], the class; -1 for an image that could not be used. confidences: float64 [N]; NaN for such an image.
     warnings, errors: by position.
     """
 
@@ -67,49 +67,48 @@ class PredictionBatch:
 
     @classmethod
     def failed(cls, count: int, cause: str) -> "PredictionBatch":
-        """Of a piece none of whose images could be answered."""
+        """The batch of a chunk none of whose images could be used."""
         return cls(np.full(count, -1), np.full(count, np.nan), {}, dict.fromkeys(range(count), cause))
 
 
 class ChunkPredictor:
-    """A job, loaded. For one thread at a time."""
+    """A loaded job. Not thread-safe."""
 
     def __init__(self, job: Job) -> None:
         """Load the model.
 
         Raises:
-            DigitsError: this process has other versions, does not find the files, or cannot run the model.
+            DigitsError: this process has other package versions, does not find the files, or cannot run the model.
         """
         if cause := difference(job.versions, versions(job.backend) if job.versions else {}):
             raise DigitsError(cause)
         for path in job.samples:
             if not (job.folder / path).exists():
                 raise DigitsError(
-                    f"does not find {job.folder / path}: images are not sent, their folder must be shared by all machines"
+                    f"does not find {job.folder / path}; images are not sent to workers, so share their folder with all machines"
                 )
         if job.model.sha256 != job.sha256:
-            raise ModelFileError(f"has another model: SHA-256 {job.model.sha256[:16]}, expected {job.sha256[:16]}")
+            raise ModelFileError(f"the model's SHA-256 is {job.model.sha256[:16]}, expected {job.sha256[:16]}; start the run again")
         self._job = job
         self._classifier = Classifier(job.model, job.threads, job.backend, batch=job.batch)
-        self._likeness = OutOfDistribution.of(job.model)
-        self._open: tuple[Stored, Images] | None = None
+        self._open: tuple[ImageSet, Images] | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a user should know about the model."""
+        """Warnings about the model."""
         return self._classifier.warnings
 
     def close(self) -> None:
-        """Close the file of many images that was read last; what there is next is opened anew."""
+        """Close the file of many images that is open. The next chunk opens its file again."""
         if self._open:
             self._open[1].__exit__(None, None, None)
         self._open = None
 
     def predict(self, chunk: Chunk) -> PredictionBatch:
-        """The answers to a piece; where its file is damaged, none of its images can be used.
+        """Classify a chunk. If its file of many images is damaged, none of its images can be used.
 
         Raises:
-            ModelFileError: the model answers with values that are no numbers.
+            ModelFileError: the model's outputs are NaN or infinite.
         """
         try:
             parts = [self._block(block) for block in _blocks(self._pictures(chunk))]
@@ -120,40 +119,36 @@ class ChunkPredictor:
         return PredictionBatch(
             np.concatenate([part.indices for part in parts]),
             np.concatenate([part.confidences for part in parts]),
-            {start + place: text for start, part in zip(starts, parts, strict=False) for place, text in part.warnings.items()},
-            {start + place: text for start, part in zip(starts, parts, strict=False) for place, text in part.errors.items()},
+            _shifted(starts, [part.warnings for part in parts]),
+            _shifted(starts, [part.errors for part in parts]),
         )
 
     def _pictures(self, chunk: Chunk) -> Iterator[Picture | InputError]:
         if isinstance(chunk, FileChunk):
             return chunk.pictures(self._job.folder, self._job.threads)
-        if self._open is None or self._open[0] != chunk.stored:
+        if self._open is None or self._open[0] != chunk.image_set:
             self.close()
-            self._open = chunk.stored, chunk.stored.open(self._job.folder)
+            self._open = chunk.image_set, chunk.image_set.open(self._job.folder)
         return chunk.pictures(self._open[1])
 
     def _block(self, pictures: list[Picture | InputError]) -> PredictionBatch:
-        usable = {place: picture for place, picture in enumerate(pictures) if isinstance(picture, Picture)}
+        usable = {position: picture for position, picture in enumerate(pictures) if isinstance(picture, Picture)}
         indices, confidences = np.full(len(pictures), -1), np.full(len(pictures), np.nan)
-        warnings = {place: picture.warnings for place, picture in usable.items()}
+        warnings: list[tuple[str, ...]] = []
         if usable:
-            found = self._classifier.classify_batch(np.stack([picture.image for picture in usable.values()]))
-            places = list(usable)
-            indices[places] = found.indices
-            confidences[places] = found.scores[np.arange(len(found)), found.indices]
-            check_finite(confidences[places])
-            for (place, picture), result in zip(usable.items(), found, strict=True):
-                warnings[place] += out_of_distribution_warnings(self._likeness, picture.image, result)
+            results, warnings = self._classifier.classify_pictures(list(usable.values()))
+            positions = list(usable)
+            indices[positions], confidences[positions] = results.indices, results.confidences
         return PredictionBatch(
             indices,
             confidences,
-            {place: "; ".join(texts) for place, texts in warnings.items() if texts},
-            {place: str(picture) for place, picture in enumerate(pictures) if isinstance(picture, InputError)},
+            {position: "; ".join(texts) for position, texts in zip(usable, warnings, strict=True) if texts},
+            {position: str(picture) for position, picture in enumerate(pictures) if isinstance(picture, InputError)},
         )
 
 
 def versions(backend: str | None) -> dict[str, str]:
-    """What answers depend on besides model and images: versions of this package and of the interpreter.
+    """Versions of this package and of the interpreter, on which predictions depend.
 
     Raises:
         MissingPackage: the interpreter is not installed.
@@ -163,7 +158,7 @@ def versions(backend: str | None) -> dict[str, str]:
 
 
 def predict_chunk(job: Job, chunk: Chunk) -> PredictionBatch:
-    """The answers to a piece, as a worker gives them. The job is loaded with the first one; one piece at a time.
+    """Classify a chunk on a worker, one chunk at a time. The job is loaded with its first chunk.
 
     Raises:
         DigitsError: as `ChunkPredictor`; the message names the worker.
@@ -180,6 +175,11 @@ def predict_chunk(job: Job, chunk: Chunk) -> PredictionBatch:
 
 
 _lock, _loaded = Lock(), dict[str, ChunkPredictor]()
+
+
+def _shifted(starts: Sequence[int], parts: Sequence[Mapping[int, str]]) -> dict[int, str]:
+    """Texts by position in the chunk, of parts that begin at `starts`."""
+    return {start + position: text for start, part in zip(starts, parts, strict=False) for position, text in part.items()}
 
 
 def _blocks(pictures: Iterable[Picture | InputError]) -> Iterator[list[Picture | InputError]]:

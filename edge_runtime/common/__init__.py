@@ -1,5 +1,5 @@
-"""What every room uses: errors aside, small helpers without a model.
+"""Helpers for all packages: files, JSON, arrays, statistics, child processes. None of them needs a model.
 
 In: Bytes, arrays and text.
-Out: the same, checked.
+Out: the same, checked or formatted.
 """

@@ -1,4 +1,4 @@
-"""Writing files whole: a killed command leaves the old file or the new one, and nothing is overwritten unasked."""
+"""Write files atomically: a killed command leaves the old file or the new one. Nothing is overwritten without --force."""
 
 import os
 import re
@@ -12,10 +12,10 @@ _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 
 
 def check_name(name: str) -> str:
-    """Return a name of a run or a model if it is a plain part of a file name.
+    """Return the name of a run or a model if it is safe in a file name.
 
     Raises:
-        BadArgument: it is empty, too long, hidden, or holds something else than letters, digits, dot, hyphen and underscore.
+        BadArgument: it is empty, too long, begins with a dot, or has other characters than letters, digits, dot, hyphen and underscore.
     """
     if not _NAME.fullmatch(name):
         raise BadArgument(f"name is {name!r}, expected 1 to 64 letters, digits, dots, hyphens or underscores, not a dot first")
@@ -23,11 +23,11 @@ def check_name(name: str) -> str:
 
 
 def refuse_to_overwrite(path: Path, force: bool) -> None:
-    """Ask before the work is done whether `path` may be written.
+    """Check, before any work is done, that `path` can be written.
 
     Raises:
         WouldOverwrite: it exists and `force` is false.
-        DigitsError: nothing can be written there.
+        DigitsError: its folder cannot be written.
     """
     try:
         if path.exists() and not force:
@@ -36,27 +36,27 @@ def refuse_to_overwrite(path: Path, force: bool) -> None:
     except OSError as error:
         raise DigitsError(f"{path}: cannot be written ({error.strerror or error})") from error
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise DigitsError(f"{path}: cannot be written ({nearest} is no folder that may be written to)")
+        raise DigitsError(f"{path}: cannot be written ({nearest} is not a writable folder)")
 
 
 def write_file(path: Path, content: bytes | str, force: bool = False) -> None:
     """Write `content` (text as UTF-8) under a temporary name in the same folder, then rename it to `path`.
 
-    Folders on the way are made.
+    Missing parent folders are created.
 
     Raises:
         WouldOverwrite: `path` exists and `force` is false.
         DigitsError: the system refuses to write there.
     """
-    with whole_file(path, force) as temporary:
+    with atomic_file(path, force) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
-def whole_file(path: Path, force: bool = False) -> Iterator[Path]:
-    """A temporary name in the same folder, to write to; renamed to `path` once the block has ended without an error, else removed.
+def atomic_file(path: Path, force: bool = False) -> Iterator[Path]:
+    """Yield a temporary path in the same folder; it is renamed to `path` when the block ends, or removed after an error.
 
-    Folders on the way are made.
+    Missing parent folders are created.
 
     Raises:
         WouldOverwrite: `path` exists and `force` is false.

@@ -1,8 +1,8 @@
-"""Frozen dataclasses that are quick to define.
+"""Frozen dataclasses that are fast to define.
 
-`dataclasses.dataclass(frozen=True)` writes the methods of each class as source and compiles them: half a millisecond a class on a PC,
-several on a Pi, and thirty classes stand between the start of `digits classify` and its answer. Here the methods are compiled once, for
-all of them. `dataclasses.fields`, `replace` and `asdict` take them as any other.
+`dataclasses.dataclass(frozen=True)` generates and compiles source code for each class: half a millisecond on a PC, several on a Raspberry
+Pi, and `digits classify` imports thirty classes. Here all classes share methods that are compiled once. `dataclasses.fields`, `replace`
+and `asdict` accept them.
 """
 
 import dataclasses
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
 def frozen_dataclass(kind: type[T]) -> type[T]:
-    """Make a class a frozen dataclass: what `dataclass(frozen=True)` gives, but for how its methods come about.
+    """Make a class a frozen dataclass, as `dataclass(frozen=True)` does.
 
-    Its fields, in order, are the arguments of the class. Records are equal if they are of one class and all their fields are, can be hashed
-    if all their fields can, and cannot be changed.
+    Its fields, in order, are the arguments of the class. Instances are equal if they have one class and equal fields, are hashable if all
+    fields are, and cannot be changed.
     """
     dataclasses.dataclass(init=False, repr=False, eq=False)(kind)
     for name in ("__init__", "__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__"):
@@ -25,7 +25,7 @@ def frozen_dataclass(kind: type[T]) -> type[T]:
 
 
 class _Record:
-    """The methods of every record."""
+    """The methods that all frozen dataclasses share."""
 
     __dataclass_fields__: dict[str, "dataclasses.Field[Any]"]
     __match_args__: tuple[str, ...]
@@ -61,14 +61,14 @@ class _Record:
         raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
 
 
-def _default(made: _Record, name: str) -> Any:
-    field = made.__dataclass_fields__[name]
+def _default(instance: _Record, name: str) -> Any:
+    field = instance.__dataclass_fields__[name]
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     if field.default is dataclasses.MISSING:
-        raise TypeError(f"{type(made).__name__} lacks {name!r}")
+        raise TypeError(f"{type(instance).__name__} lacks {name!r}")
     return field.default
 
 
-def _values(made: Any) -> tuple[Any, ...]:
-    return tuple(getattr(made, name) for name in made.__match_args__)
+def _values(instance: Any) -> tuple[Any, ...]:
+    return tuple(getattr(instance, name) for name in instance.__match_args__)

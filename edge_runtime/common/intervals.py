@@ -1,4 +1,4 @@
-"""Accuracies with their intervals, for every report of the project."""
+"""Accuracies with confidence intervals."""
 
 from math import sqrt
 
@@ -25,15 +25,15 @@ class Accuracy:
 
     @property
     def percent(self) -> float:
-        """Correct answers in percent."""
+        """The accuracy in percent."""
         return 100 * self.correct / self.total
 
 
 def accuracy_of(predicted: NDArray[np.integer], labels: NDArray[np.integer]) -> Accuracy:
-    """Accuracy of predicted classes, [N], against the labels, [N].
+    """Accuracy of predicted classes, [N], given the labels, [N].
 
     Raises:
-        ValueError: there are none, or not as many of one as of the other.
+        ValueError: N is 0, or the lengths differ.
     """
     if predicted.shape != labels.shape or len(labels) == 0:
         raise ValueError(f"{predicted.shape} predictions for {labels.shape} labels")
@@ -49,6 +49,6 @@ def wilson_interval(correct: int, total: int) -> tuple[float, float]:
     share, z2 = correct / total, _Z95**2
     centre = (share + z2 / (2 * total)) / (1 + z2 / total)
     half = _Z95 * sqrt(share * (1 - share) / total + z2 / (4 * total**2)) / (1 + z2 / total)
-    # At 0 and at 100 % the bound is the share itself, but for the last bit of a sum in floating point.
+    # At 0 and 100 % the bound equals the proportion up to rounding errors.
     percent = 100 * correct / total
     return max(0.0, min(percent, 100 * (centre - half))), min(100.0, max(percent, 100 * (centre + half)))

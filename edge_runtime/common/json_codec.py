@@ -1,7 +1,7 @@
-"""Frozen dataclasses to JSON and back, with every JSON type checked on the way in.
+"""Convert frozen dataclasses to JSON and back, checking every JSON type on reading.
 
-One checker serves the manifest of a model file, `training.json` and results files: a field of the wrong type, a missing one and an
-unknown one are errors that name the field. Values may be bool, int, float, str, None, dataclasses, tuples and string-keyed dicts of them.
+It reads manifests of model files, `training.json` and results files. Fields that have a wrong type, are missing or unknown are errors which
+name the field. Values may be bool, int, float, str, None, dataclasses, tuples and string-keyed dicts of them.
 """
 
 import dataclasses
@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 from edge_runtime.errors import DataError, InputError
 
 T = TypeVar("T")
-_DEEPEST = 16
+_MAX_DEPTH = 16
 
 
 def to_json(record: Any, *, indent: int | None = None) -> str:
-    """Write a dataclass as JSON with sorted keys: the same record gives the same text.
+    """Write a dataclass as JSON with sorted keys: equal objects give equal text.
 
     Raises:
         ValueError: a number in it is NaN or infinite.
@@ -30,7 +30,7 @@ def to_json(record: Any, *, indent: int | None = None) -> str:
 
 
 def _content(record: Any) -> dict[str, Any]:
-    """The fields of a dataclass; `asdict` copies all that is in them too, which takes longer than reading a model file."""
+    """The fields of a dataclass. `asdict` would copy their values too, which takes longer than reading a model file."""
     return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
 
 
@@ -40,21 +40,21 @@ def from_json(kind: type[T], text: str | bytes, version: tuple[str, int] | None 
     Args:
         kind: the dataclass.
         text: the JSON.
-        version: a field and the value that it must have, looked at first: another version may have other fields.
+        version: a field and the value that it must have, checked first, since another version may have other fields.
 
     Raises:
-        InputError: no valid JSON, or a field is missing, unknown or of the wrong type; the message names it.
+        InputError: it is not valid JSON, or a field is missing, unknown or of the wrong type; the message names it.
     """
     try:
         value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"is no valid JSON ({error})") from error
+        raise InputError(f"is not valid JSON ({error})") from error
     _check_plain(value, 0)
     if version and isinstance(value, dict):
         name, known = version
         found = _expect(int, value.get(name), name)
         if found != known:
-            advice = "update edge-digits" if found > known else "an older edge-digits wrote it, make it again"
+            advice = "update edge-digits" if found > known else "an older edge-digits wrote it; create it again"
             raise InputError(f"has {name.replace('_', ' ')} {found}, this program reads {known}; {advice}")
     return typing.cast(T, checked(kind, value, ""))
 
@@ -74,10 +74,10 @@ def read_json(kind: type[T], path: Path, version: tuple[str, int] | None = None)
 
 
 def checked(kind: Any, value: Any, where: str) -> Any:
-    """Return JSON `value` as `kind` (a dataclass, a built-in type, or a tuple, dict or union of them).
+    """Return JSON `value` as `kind`: a dataclass, a built-in type, or a tuple, dict or union of them.
 
     Raises:
-        InputError: it is of another type; the message begins with `where`, the dotted path of the field.
+        InputError: it has another type; the message names `where`, the dotted path of the field.
     """
     if dataclasses.is_dataclass(kind):
         return _checked_dataclass(typing.cast(type, kind), value, where)
@@ -102,13 +102,13 @@ def checked(kind: Any, value: Any, where: str) -> Any:
 
 
 def _check_plain(value: Any, depth: int) -> None:
-    """Refuse what no record of ours holds, wherever it stands: control characters, infinite numbers, endless nesting."""
-    if depth > _DEEPEST:
-        raise InputError(f"is nested more than {_DEEPEST} levels deep")
+    """Refuse control characters, infinite numbers and deep nesting anywhere in the document."""
+    if depth > _MAX_DEPTH:
+        raise InputError(f"is nested more than {_MAX_DEPTH} levels deep")
     if isinstance(value, str) and not value.isprintable():
-        raise InputError(f"holds a text that cannot be printed: {ascii(value)[:60]}")
+        raise InputError(f"contains text that cannot be printed: {ascii(value)[:60]}")
     if isinstance(value, float) and not math.isfinite(value):
-        raise InputError("holds a number that is not finite")
+        raise InputError("contains a number that is not finite")
     parts = [*value.keys(), *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else ()
     for part in parts:
         _check_plain(part, depth + 1)
@@ -125,13 +125,13 @@ def _checked_dataclass(kind: type, value: Any, where: str) -> Any:
     values = {name: checked(types_of[name], item, _join(where, name)) for name, item in pairs.items()}
     try:
         return kind(**values)
-    except ValueError as error:  # values that the dataclass itself refuses
+    except ValueError as error:  # raised by the dataclass itself
         raise InputError(f"field {where!r} is impossible: {error}" if where else str(error)) from error
 
 
 @lru_cache(maxsize=256)
 def _fields(kind: type) -> tuple[dict[str, Any], frozenset[str]]:
-    """The type of each field, and which of them must be there."""
+    """The type of each field, and the names of the required ones."""
     hints, fields = typing.get_type_hints(kind), dataclasses.fields(kind)
     return {field.name: hints[field.name] for field in fields}, frozenset(
         field.name for field in fields if field.default is dataclasses.MISSING
@@ -166,7 +166,7 @@ def _shorten(value: Any) -> str:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

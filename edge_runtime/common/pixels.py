@@ -22,20 +22,20 @@ _SHADES, _ASCII_SHADES = " ░▒▓█", " .:*#"
 
 
 def check_image(image: Any) -> Image:
-    """Return `image`, as a plain array, if it keeps the pixel contract: uint8 [28, 28].
+    """Return `image` as a plain array if it is uint8 [28, 28].
 
     Raises:
         ImageError: it is no such array; the message names its shape and dtype.
     """
-    if type(image) is np.ndarray and image.dtype is _UINT8 and image.shape == _SHAPE:  # most are, and each look takes time
+    if type(image) is np.ndarray and image.dtype is _UINT8 and image.shape == _SHAPE:  # the common case, with the fewest checks
         return image
     if not isinstance(image, np.ndarray) or image.shape != (SIDE, SIDE) or image.dtype != np.uint8:
         raise ImageError(f"expected an image as uint8 [28, 28] (0 = background, 255 = ink), got {_describe(image)}")
-    return image.view(np.ndarray)  # a subclass, such as a matrix, reshapes in its own way
+    return image.view(np.ndarray)  # a subclass, such as np.matrix, may reshape differently
 
 
 def check_batch(images: Any) -> Batch:
-    """Return `images`, as a plain array, if they keep the pixel contract: uint8 [N, 28, 28], where N may be 0.
+    """Return `images` as a plain array if they are uint8 [N, 28, 28]; N may be 0.
 
     Raises:
         ImageError: it is no such array; the message names its shape and dtype.
@@ -46,7 +46,7 @@ def check_batch(images: Any) -> Batch:
 
 
 def as_text(image: Image, encoding: str = "utf-8") -> str:
-    """Draw an image with five shades that `encoding` has: 14 lines of 28 characters, two rows of pixels a line."""
+    """Draw an image with five shades that `encoding` supports: 14 lines of 28 characters, two rows of pixels per line."""
     shades = _SHADES if _has_shades(encoding) else _ASCII_SHADES
     rows = check_image(image).reshape(SIDE // 2, 2, SIDE).mean(axis=1)
     levels = np.minimum(rows / 255 * len(shades), len(shades) - 1).astype(int)

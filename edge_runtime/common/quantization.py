@@ -1,7 +1,4 @@
-"""Affine quantisation as TFLite specifies it: real = (quantised - zero_point) * scale.
-
-One pair of functions for the whole project.
-"""
+"""Affine quantisation as TFLite specifies it: real = (quantised - zero_point) * scale."""
 
 from typing import Any
 
@@ -15,8 +12,8 @@ def quantize(values: ArrayLike, scale: float, zero_point: int, dtype: DTypeLike)
     Args:
         values: real numbers of any shape.
         scale: real size of one step; positive.
-        zero_point: the integer that stands for 0.
-        dtype: an integer type, whose range is clipped to.
+        zero_point: the integer that represents 0.
+        dtype: an integer type; values are clipped to its range.
     """
     limits = np.iinfo(np.dtype(dtype))
     steps = np.asarray(values, np.float64) / scale + zero_point
@@ -24,11 +21,11 @@ def quantize(values: ArrayLike, scale: float, zero_point: int, dtype: DTypeLike)
 
 
 def dequantize(values: NDArray[Any], scale: float, zero_point: int) -> NDArray[np.float32]:
-    """Real numbers (float32) of quantised integers; widened before the zero point is taken off."""
+    """Real numbers (float32) of quantised integers, which are widened before the zero point is subtracted."""
     return ((values.astype(np.int32) - zero_point) * np.float64(scale)).astype(np.float32)
 
 
 def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Probabilities over the last axis, float64; the largest logit is taken off first, so that nothing overflows."""
+    """Probabilities over the last axis, float64. The largest logit is subtracted first, so that nothing overflows."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True, initial=-np.inf), dtype=np.float64)
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))

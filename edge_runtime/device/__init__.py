@@ -1,4 +1,4 @@
-"""This device: what runs on it, whether it answers as the model's maker did, and which threads suit it.
+"""Diagnose this device, verify models on it, and tune threads and batch size for it.
 
 In: The system, the installed interpreters, model files.
 Out: findings with remedies (`digits doctor`), receipts (`digits verify`), tuned settings (`digits tune`).

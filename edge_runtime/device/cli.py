@@ -9,20 +9,22 @@ from pathlib import Path
 
 import click
 
-from edge_runtime.cli_options import model_option
+from edge_runtime.cli_options import interpreter_options, model_option
 from edge_runtime.errors import BadArgument, DigitsError, InputError, VerificationFailed
 
 
 @click.command("verify", epilog="Example: digits verify cnn-int8.tflite --receipt receipt.json")
 @click.argument("model", type=click.Path(path_type=Path), required=False)
-@click.option("--json", "as_json", is_flag=True, help="The receipt as one JSON object on stdout.")
-@click.option("--receipt", type=click.Path(path_type=Path), help="Write the receipt to this file too.")
+@click.option("--json", "as_json", is_flag=True, help="Print the receipt as one JSON object.")
+@click.option("--receipt", type=click.Path(path_type=Path), help="Also write the receipt to this JSON file.")
 @click.option("--force", is_flag=True, help="Replace the receipt file if it exists.")
-@click.option("--all-images", is_flag=True, help="Also tell how many test images of --data it gets right here.")
+@click.option("--all-images", is_flag=True, help="Also measure the accuracy on the test images of --data.")
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="An .npz with x_test (uint8 [N, 28, 28]) and y_test, for --all-images."
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Test images for --all-images: an .npz file with x_test (uint8 [N, 28, 28]) and y_test.",
 )
-@model_option
+@interpreter_options
 def verify_command(
     model: Path | None,
     as_json: bool,
@@ -33,11 +35,12 @@ def verify_command(
     threads: int,
     backend: str | None,
 ) -> None:
-    """Check that a model does on this device what it did where it was made, with the golden images inside it.
+    """Run a model's golden images on this device, and compare the outputs with those recorded when the model was made.
 
-    MODEL is a file, or one that the package ships: nano, small, base (int8), base-fp32. Without it, small.
+    MODEL is a file, or a shipped model: nano, small, base (int8), base-fp32. Default: small.
 
-    Exits 1 if a label or an output differs by more than its recipe allows. Receipts of several boards are compared by digits receipts.
+    The exit code is 1 if a label differs, or an output by more than the manifest's tolerance. digits receipts compares receipts of several
+    boards.
     """
     from edge_runtime.common.atomic_files import refuse_to_overwrite, write_file
     from edge_runtime.common.json_codec import to_json
@@ -47,7 +50,7 @@ def verify_command(
     from edge_runtime.inference.classifier import Classifier
 
     if all_images != (data is not None):
-        raise BadArgument("--all-images and --data belong together: say which images, and that all of them are meant")
+        raise BadArgument("--all-images and --data need each other; give both, such as --all-images --data mnist.npz")
     if receipt:
         refuse_to_overwrite(receipt, force)
     classifier = Classifier.load(model, threads, backend)
@@ -64,20 +67,21 @@ def verify_command(
 
 @click.command("receipts", epilog="Example: digits receipts pi4.json pi2.json laptop.json")
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all receipts and differences.")
 def receipts_command(files: tuple[Path, ...], as_json: bool) -> None:
-    """Compare receipts of `digits verify`: did several boards do the same with a model?
+    """Compare receipts of `digits verify` from several boards.
 
-    For each model: how far the outputs for its golden images lie apart, which labels differ, and the accuracy where --all-images told it.
+    For each model: the largest difference between outputs for its golden images, labels that differ, and the accuracy of receipts made with
+    --all-images.
 
-    Exits 1 if a board failed, or if boards answered the same image differently; 4 if a file is no receipt or was edited, or if no two
+    The exit code is 1 if a board failed or labels differ between boards, and 4 if a file is not a receipt, was edited, or no two receipts
     are of the same model.
     """
     from edge_runtime.device.receipt_report import comparison_text
     from edge_runtime.device.receipts import compare, read_receipt
 
     if len(files) < 2:
-        raise BadArgument(f"{len(files)} receipt given, expected two or more")
+        raise BadArgument(f"{len(files)} receipt given, expected 2 or more")
     comparisons = compare([(str(path), read_receipt(path)) for path in files])
     if as_json:
         click.echo(json.dumps({"models": [dataclasses.asdict(comparison) for comparison in comparisons]}))
@@ -89,12 +93,12 @@ def receipts_command(files: tuple[Path, ...], as_json: bool) -> None:
 
 
 @click.command("doctor", epilog="Example: digits doctor --json")
-@click.option("--model", type=click.Path(path_type=Path), help="A model file to try; the one that the package ships if not given.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@model_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all findings.")
 def doctor_command(model: Path | None, as_json: bool) -> None:
-    """Look at this device: what runs here, what does not, and the command that mends it.
+    """Diagnose this device: what works, what does not, and the command that fixes it.
 
-    numpy, Pillow and every interpreter are really tried, each in a process of its own. Exits 1 if there is a problem.
+    numpy, Pillow and each interpreter are run in a child process. The exit code is 1 if there is a problem.
     """
     from edge_runtime.device.probes import WORKS, probe_all, probe_libraries
     from edge_runtime.device.rules import PROBLEM, diagnose
@@ -106,55 +110,53 @@ def doctor_command(model: Path | None, as_json: bool) -> None:
     probes = probe_all(str(model) if model else None) if numpy_works else []
     findings = diagnose(read_system(), probes, minimum, libraries)
     if as_json:
-        click.echo(json.dumps({"findings": [dataclasses.asdict(finding) for finding in findings]}))
+        click.echo(json.dumps({"findings": [finding.as_dict() for finding in findings]}))
     else:
         for finding in findings:
             click.echo(f"{finding.level:<8} {finding.subject:<15} {finding.text}")
-            if finding.mend:
-                click.echo(f"{'':<8} {'':<15} -> {finding.mend}")
-    problems = [finding for finding in findings if finding.level == PROBLEM]
+            if finding.remedy:
+                click.echo(f"{'':<8} {'':<15} -> {finding.remedy}")
+    problems = [finding.subject for finding in findings if finding.level == PROBLEM]
     if problems:
-        raise DigitsError(
-            f"{len(problems)} problem{'s' if len(problems) > 1 else ''}: {', '.join(found.subject for found in problems)}"
-        )
+        raise DigitsError(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}: {', '.join(problems)}")
 
 
 def _minimum_runtime(model: Path | None) -> dict[str, str]:
-    """What a model file says that it needs."""
+    """The oldest runtimes that run a model, from its manifest."""
     from edge_runtime.model.model_file import read_model_file  # it needs numpy
 
     file = read_model_file(model)
     if file.manifest is None:
-        raise InputError(f"{model} is a plain .tflite, which says nothing about itself; convert it with digits convert")
+        raise InputError(f"{model} is a plain .tflite without a manifest; make the model with digits convert")
     return file.manifest.minimum_runtime
 
 
 @click.command("tune", epilog="Example: digits tune --model base")
-@click.option("--model", type=click.Path(path_type=Path), help="A model file, or one that the package ships. Default: small.")
-@click.option("--backend", metavar="NAME", help="litert, tflite or tensorflow; the first installed one if not given.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@model_option
+@click.option("--backend", metavar="NAME", help="Interpreter: litert, tflite or tensorflow. Default: the first installed one.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all timings.")
 def tune_command(model: Path | None, backend: str | None, as_json: bool) -> None:
-    """Find the threads and the batch size that suit a model on this device, in some seconds, and remember them.
+    """Find the fastest number of threads and batch size of a model on this device, and save them as defaults of `digits classify`.
 
-    `digits classify` takes them where it is told nothing else. Run it on an idle device.
+    Takes some seconds. Run it on an idle device.
     """
     from edge_runtime.common.json_codec import to_json
     from edge_runtime.common.text_table import text_table
-    from edge_runtime.device.tuning import remember, tune
+    from edge_runtime.device.tuning import save_tuning, tune
     from edge_runtime.inference.interpreter import find_backend
     from edge_runtime.model.model_file import read_model_file
 
     file = read_model_file(model)
     if file.manifest is None:
-        raise InputError(f"{model} is a plain .tflite, which runs in a process of its own; there is nothing to tune")
+        raise InputError(f"{model} is a plain .tflite, which cannot be tuned; make the model with digits convert")
     found = tune(file, find_backend(backend))
-    path = remember(found)
+    path = save_tuning(found)
     if as_json:
         click.echo(to_json(found))
         return
     rows = [(str(timing.threads), str(timing.batch or "single"), f"{timing.nanoseconds / 1_000:.1f}") for timing in found.timings]
-    click.echo(text_table(("threads", "batch", "us an image"), rows))
+    click.echo(text_table(("threads", "batch", "us per image"), rows))
     click.echo(
         f"single images: {found.threads} thread{'s' * (found.threads > 1)}; many: {found.batch_threads} "
-        f"thread{'s' * (found.batch_threads > 1)}, batches of {found.batch}; remembered in {path}"
+        f"thread{'s' * (found.batch_threads > 1)}, batches of {found.batch}; saved in {path}"
     )

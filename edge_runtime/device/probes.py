@@ -1,6 +1,6 @@
-"""numpy, Pillow and each interpreter, really imported and put to work: in a child process, since some crash.
+"""Import and run numpy, Pillow and each interpreter in a child process, since some crash.
 
-This module and what it loads need none of them, so that their absence can be told.
+This module imports none of them, so that it can report a missing one.
 """
 
 import importlib
@@ -13,25 +13,24 @@ from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 
-from edge_runtime.common.child_process import child_environment, last_words, module_command
+from edge_runtime.common.child_process import child_environment, last_line, module_command
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
-from edge_runtime.common.stderr_filter import spool, verbose
+from edge_runtime.common.stderr_filter import memory_file, verbose
 from edge_runtime.errors import DigitsError, MissingPackage
 from edge_runtime.inference.interpreter import BACKENDS, Backend
 
 SECONDS = 60
 WORKS, MISSING, BROKEN, REFUSES, CRASHED, WRONG = "works", "missing", "broken", "refuses", "crashed", "wrong"
 LIBRARIES = {"numpy": "numpy", "Pillow": "PIL"}
-"""What every answer needs besides an interpreter: packages, each with its module."""
+"""Packages needed besides an interpreter, each with its module."""
 
 
 @frozen_dataclass
 class Probe:
-    """What became of one interpreter or library.
+    """The outcome of running one interpreter or library.
 
-    backend: an interpreter's name; of a library, its package. outcome: `WORKS`; `MISSING`; `BROKEN`: it cannot be imported; `REFUSES`: it
-    does not take the model; `CRASHED`: it ended the process, or hung; `WRONG`: golden images came out differently. text: what it said, or
-    of what it died.
+    backend: an interpreter's name, or a library's package. outcome: `WORKS`; `MISSING`; `BROKEN`: it cannot be imported; `REFUSES`: it
+    cannot run the model; `CRASHED`: it ended the process, or hung; `WRONG`: outputs for golden images differ. text: details or the error.
     """
 
     backend: str
@@ -42,72 +41,72 @@ class Probe:
 
 
 def probe(backend: Backend, model: str | None = None, seconds: float = SECONDS) -> Probe:
-    """Try one interpreter with a model file, the default one if None, in a child process that may take so many seconds."""
-    return _ask([backend.name, *([model] if model else [])], backend.name, backend.package, seconds)
+    """Run one interpreter with a model file, the default one if None, in a child process for at most so many seconds."""
+    return _run_child([backend.name, *([model] if model else [])], backend.name, backend.package, seconds)
 
 
 def probe_library(package: str, seconds: float = SECONDS) -> Probe:
-    """Try one of `LIBRARIES` in the same way."""
-    return _ask([package], package, package, seconds)
+    """Run one of `LIBRARIES` in the same way."""
+    return _run_child([package], package, package, seconds)
 
 
 def probe_all(model: str | None = None) -> list[Probe]:
-    """Try all interpreters that the project knows."""
+    """Run each of the known interpreters."""
     return [probe(backend, model) for backend in BACKENDS.values()]
 
 
 def probe_libraries() -> list[Probe]:
-    """Try numpy and Pillow."""
+    """Run numpy and Pillow."""
     return [probe_library(package) for package in LIBRARIES]
 
 
-def _ask(words: list[str], name: str, package: str, seconds: float) -> Probe:
-    with spool() as said:
+def _run_child(arguments: list[str], name: str, package: str, seconds: float) -> Probe:
+    with memory_file() as stderr:
         try:
             child = subprocess.run(
-                module_command(__name__, *words),
+                module_command(__name__, *arguments),
                 stdout=subprocess.PIPE,
-                stderr=None if verbose() else said,
+                stderr=None if verbose() else stderr,
                 timeout=seconds,
-                env=child_environment(talking=True),
+                env=child_environment(verbose=True),
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return Probe(name, package, "", CRASHED, f"gave no answer within {seconds:g} s{last_words(said)}")
+            return Probe(name, package, "", CRASHED, f"did not finish within {seconds:g} s{last_line(stderr)}")
         try:
             return Probe(**json.loads(child.stdout))
         except (ValueError, TypeError):
-            return Probe(name, package, "", CRASHED, _how_it_ended(child.returncode) + last_words(said))
+            return Probe(name, package, "", CRASHED, _exit_text(child.returncode) + last_line(stderr))
 
 
-def _how_it_ended(code: int) -> str:
+def _exit_text(code: int) -> str:
     if code >= 0:
-        return f"ended with exit code {code}"
+        return f"exited with code {code}"
     name = signal.Signals(-code).name
-    return f"was ended by {name}" + "; this processor lacks an instruction that it was built with" * (name == "SIGILL")
+    return f"was ended by {name}" + "; it was built for instructions that this processor lacks" * (name == "SIGILL")
 
 
-def _try(backend: Backend, model: str | None) -> Probe:
+def _try_backend(backend: Backend, model: str | None) -> Probe:
     from edge_runtime.inference.interpreter import backend_version
 
     if not importlib.util.find_spec(backend.module.partition(".")[0]):
         return Probe(backend.name, backend.package, "", MISSING, "is not installed")
-    found = backend_version(backend)
+    installed = backend_version(backend)
     try:
-        outcome, text = _golden(backend, model)
+        outcome, text = _run_golden_images(backend, model)
     except MissingPackage as error:
         outcome, text = BROKEN, str(error)
     except DigitsError as error:
         outcome, text = REFUSES, str(error)
-    return Probe(backend.name, backend.package, found, outcome, text)
+    return Probe(backend.name, backend.package, installed, outcome, text)
 
 
 def _try_library(package: str) -> Probe:
     if not importlib.util.find_spec(LIBRARIES[package]):
         return Probe(package, package, "", MISSING, "is not installed")
     try:
-        outcome, text = WORKS, _WORK[package]()
-    except Exception as error:  # a library of the system that is missing, a file that is damaged: nearly anything
+        outcome, text = WORKS, _CHECKS[package]()
+    except Exception as error:  # a missing system library, a damaged file: nearly anything
         outcome, text = BROKEN, f"cannot be imported ({_first_cause(error)})"
     return Probe(package, package, _version(package), outcome, text)
 
@@ -122,7 +121,7 @@ def _multiply() -> str:
 def _save_and_open() -> str:
     import io
 
-    pillow = importlib.import_module("PIL.Image")  # not by `images`, which needs numpy
+    pillow = importlib.import_module("PIL.Image")  # `image_files` would need numpy
     for kind in ("PNG", "JPEG"):
         stream = io.BytesIO()
         pillow.new("L", (8, 8)).save(stream, kind)
@@ -130,7 +129,7 @@ def _save_and_open() -> str:
     return "reads PNG and JPEG"
 
 
-_WORK: dict[str, Callable[[], str]] = {"numpy": _multiply, "Pillow": _save_and_open}
+_CHECKS: dict[str, Callable[[], str]] = {"numpy": _multiply, "Pillow": _save_and_open}
 
 
 def _version(package: str) -> str:
@@ -141,13 +140,13 @@ def _version(package: str) -> str:
 
 
 def _first_cause(error: BaseException) -> str:
-    """What an error began with, in one line: numpy's own words about a missing library are a page."""
+    """The first error of a chain, in one line: numpy's message about a missing library fills a page."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _golden(backend: Backend, model: str | None) -> tuple[str, str]:
+def _run_golden_images(backend: Backend, model: str | None) -> tuple[str, str]:
     from pathlib import Path
 
     from edge_runtime.device.verification import verify
@@ -166,9 +165,9 @@ def _golden(backend: Backend, model: str | None) -> tuple[str, str]:
 def _main(name: str, model: str | None = None) -> None:
     import os
 
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever the interpreter prints is no answer
-    json.dump(asdict(_try_library(name) if name in LIBRARIES else _try(BACKENDS[name], model)), answers)
+    reply = os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # discard what the interpreter prints on stdout
+    json.dump(asdict(_try_library(name) if name in LIBRARIES else _try_backend(BACKENDS[name], model)), reply)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Receipts of `digits verify`: what a model did on a device. Written, read back with suspicion, and compared over several boards."""
+"""Receipts of `digits verify`: a model's outputs on a device. Writing, validated reading, and comparison between boards."""
 
 import dataclasses
 import hashlib
@@ -17,15 +17,15 @@ from edge_runtime.errors import DataError
 from edge_runtime.model.manifest import Tolerance
 
 SCHEMA_VERSION = 1
-_MOST_BYTES = 64 * 2**20
+_MAX_BYTES = 64 * 2**20
 _HASH = re.compile("[0-9a-f]{64}")
 
 
 @frozen_dataclass
 class AllImages:
-    """What a model made of a whole set of labelled images.
+    """A model's accuracy on a labelled data set.
 
-    data: SHA-256 of images and labels. mistakes: the position of each image that was answered wrongly, and the class that was answered.
+    data: SHA-256 of images and labels. mistakes: (position, predicted class) of each misclassified image.
     """
 
     data: str
@@ -42,15 +42,15 @@ class AllImages:
 
 @frozen_dataclass
 class Receipt:
-    """What `digits verify` found.
+    """The result of `digits verify`.
 
-    sha256: of the model's FlatBuffer. golden_sha256: of golden.npz. board: what it calls itself, may be empty. labels: the class that was
-    answered to each golden image. outputs: of each, as the model gives them; None for what is no number. labels_equal: how many of them
-    were as recorded, alone and in a batch. largest_difference: from the recorded outputs, in the unit of the tolerance (output steps, or
-    logits); None if there is no number. digest: SHA-256 of the rest.
+    sha256: hash of the model's FlatBuffer. golden_sha256: hash of golden.npz. board: the board's own name; may be empty. labels: predicted
+    class of each golden image. outputs: raw outputs of each; None for NaN or infinite values. labels_equal: number of labels as recorded,
+    both alone and in a batch. largest_difference: from the recorded outputs, in the unit of the tolerance (output steps, or logits); None
+    for NaN. digest: SHA-256 of all other fields.
 
     Raises:
-        ValueError: its parts contradict each other, or the digest.
+        ValueError: fields contradict each other, or the digest.
     """
 
     schema_version: int
@@ -76,20 +76,20 @@ class Receipt:
     def __post_init__(self) -> None:
         if not (self.images == len(self.labels) == len(self.outputs) > 0 and 0 <= self.labels_equal <= self.images):
             raise ValueError(f"{self.images} images, {len(self.labels)} labels, {len(self.outputs)} outputs")
-        if len({len(row) for row in self.outputs}) != 1 or not all(map(_answers, self.labels, self.outputs)):
+        if len({len(row) for row in self.outputs}) != 1 or not all(map(_is_argmax, self.labels, self.outputs)):
             raise ValueError("labels are not those of the outputs")
         within = self.largest_difference is not None and self.largest_difference <= self.tolerance.amount
         if self.passed != (within and self.labels_equal == self.images):
-            raise ValueError(f"passed is {self.passed}, against its own numbers")
+            raise ValueError(f"passed is {self.passed}, which contradicts its own numbers")
         if not (_HASH.fullmatch(self.sha256) and _HASH.fullmatch(self.golden_sha256)):
-            raise ValueError("a hash is no SHA-256")
+            raise ValueError("a hash is not a SHA-256")
         if self.digest and self.digest != _digest(self):
-            raise ValueError("its digest is that of another text; it was edited or damaged")
+            raise ValueError("the digest does not match the content; the file was edited or damaged")
 
     @property
     def summary(self) -> str:
-        """One line for people, without the verdict."""
-        difference = "no number of" if self.largest_difference is None else f"{self.largest_difference:g}"
+        """One line of text, without the verdict."""
+        difference = "NaN" if self.largest_difference is None else f"{self.largest_difference:g}"
         return (
             f"{self.model} on {self.runtime}, {self.machine}: {self.labels_equal} of {self.images} labels equal, "
             f"largest difference {difference} {self.tolerance.unit} (allowed: {self.tolerance.amount:g})"
@@ -100,8 +100,9 @@ class Receipt:
 class Comparison:
     """Receipts of one model and its golden images.
 
-    names: of the receipts. from_first: how far the outputs of each lie from those of the first, at most; None if there is no number.
-    apart: of any two. unit: steps or logits. contradictions: what the boards do not agree on, and which failed; a line each.
+    names: of the receipts. from_first: largest difference of each receipt's outputs from the first's; None for NaN. apart: largest
+    difference between any two. unit: steps or logits. contradictions: a line for each label that differs between boards, and for each
+    failed receipt.
     """
 
     model: str
@@ -115,7 +116,7 @@ class Comparison:
 
 
 def sealed(receipt: Receipt) -> Receipt:
-    """The receipt with its digest."""
+    """Return the receipt with its digest."""
     return dataclasses.replace(receipt, digest=_digest(receipt))
 
 
@@ -123,11 +124,11 @@ def read_receipt(path: Path) -> Receipt:
     """Read a receipt file.
 
     Raises:
-        DataError: it cannot be read, is no receipt of this version, or was edited; the message names the file and the cause.
+        DataError: it cannot be read, is not a receipt of this version, or was edited; the message names the file and the cause.
     """
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise DataError(f"{path}: is larger than {_MOST_BYTES:,} bytes, which no receipt is")
+        if path.stat().st_size > _MAX_BYTES:
+            raise DataError(f"{path}: is larger than {_MAX_BYTES:,} bytes, so it is not a receipt")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     receipt = read_json(Receipt, path, ("schema_version", SCHEMA_VERSION))
@@ -137,13 +138,13 @@ def read_receipt(path: Path) -> Receipt:
 
 
 def compare(named: Sequence[tuple[str, Receipt]]) -> list[Comparison]:
-    """Receipts by model, in the order given.
+    """Compare receipts, grouped by model in the order given.
 
     Args:
-        named: a name for each receipt, such as its file.
+        named: (name, receipt) pairs; a name is a receipt's file, say.
 
     Raises:
-        DataError: no two of them are of the same model and golden images, or two that are have other numbers of images or classes.
+        DataError: no two receipts are of the same model and golden images, or two that are differ in the shape of their outputs.
     """
     groups: dict[tuple[str, str], list[tuple[str, Receipt]]] = {}
     for name, receipt in named:
@@ -156,16 +157,16 @@ def compare(named: Sequence[tuple[str, Receipt]]) -> list[Comparison]:
 def _compare_group(group: Sequence[tuple[str, Receipt]]) -> Comparison:
     names, receipts = zip(*group, strict=True)
     outputs = [np.array(receipt.outputs, np.float64) for receipt in receipts]  # None becomes NaN
-    for name, found in zip(names, outputs, strict=True):
-        if found.shape != outputs[0].shape:
-            raise DataError(f"{name}: has outputs of shape {list(found.shape)}, {names[0]} of {list(outputs[0].shape)}")
+    for name, own in zip(names, outputs, strict=True):
+        if own.shape != outputs[0].shape:
+            raise DataError(f"{name}: has outputs of shape {list(own.shape)}, but {names[0]} of {list(outputs[0].shape)}")
     apart = [_difference(one, other) for one, other in itertools.combinations(outputs, 2)]
     return Comparison(
         receipts[0].model,
         receipts[0].sha256,
         names,
         receipts,
-        tuple(_difference(outputs[0], found) for found in outputs),
+        tuple(_difference(outputs[0], own) for own in outputs),
         None if None in apart else max(filter(None, apart), default=0.0),
         receipts[0].tolerance.unit,
         (*_failed(group), *_golden_labels(group), *_all_images(group)),
@@ -173,7 +174,7 @@ def _compare_group(group: Sequence[tuple[str, Receipt]]) -> Comparison:
 
 
 def _difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:
-    largest = float(np.abs(one - other).max())  # NaN if there is one anywhere
+    largest = float(np.abs(one - other).max())  # NaN propagates
     return largest if np.isfinite(largest) else None
 
 
@@ -182,12 +183,12 @@ def _failed(group: Iterable[tuple[str, Receipt]]) -> list[str]:
 
 
 def _golden_labels(group: Sequence[tuple[str, Receipt]]) -> list[str]:
-    answers = [dict(enumerate(receipt.labels)) for _, receipt in group]
-    return _disagreements("golden image", [name for name, _ in group], answers)
+    labels = [dict(enumerate(receipt.labels)) for _, receipt in group]
+    return _disagreements("golden image", [name for name, _ in group], labels)
 
 
 def _all_images(group: Sequence[tuple[str, Receipt]]) -> list[str]:
-    """By set of images: an image that only some answered wrongly, or otherwise wrongly."""
+    """For each data set: images that boards classify differently."""
     found = []
     for data in dict.fromkeys(receipt.all_images.data for _, receipt in group if receipt.all_images):
         same = [(name, receipt.all_images) for name, receipt in group if receipt.all_images and receipt.all_images.data == data]
@@ -195,21 +196,19 @@ def _all_images(group: Sequence[tuple[str, Receipt]]) -> list[str]:
     return found
 
 
-def _disagreements(what: str, names: Sequence[str], answers: Sequence[dict[int, int]]) -> list[str]:
-    """A line for each position that has not the same answer everywhere; a position without an answer was right."""
+def _disagreements(what: str, names: Sequence[str], labels: Sequence[dict[int, int]]) -> list[str]:
+    """A line for each position whose label differs between boards; a position without a label was classified correctly."""
     found = []
-    for position in sorted({position for given in answers for position in given}):
-        given = [answer.get(position) for answer in answers]
+    for position in sorted({position for by_position in labels for position in by_position}):
+        given = [by_position.get(position) for by_position in labels]
         if len(set(given)) > 1:
-            said = ", ".join(
-                f"{'right' if answer is None else answer} on {name}" for name, answer in zip(names, given, strict=True)
-            )
-            found.append(f"{what} {position}: {said}")
+            text = ", ".join(f"{'right' if label is None else label} on {name}" for name, label in zip(names, given, strict=True))
+            found.append(f"{what} {position}: {text}")
     return found
 
 
-def _answers(label: int, outputs: Sequence[float | None]) -> bool:
-    """Whether a label is the first of the largest outputs; of outputs that are no numbers it may be any."""
+def _is_argmax(label: int, outputs: Sequence[float | None]) -> bool:
+    """Whether a label is the first of the largest outputs; any label fits outputs that are NaN or infinite."""
     numbers = [number for number in outputs if number is not None]
     return 0 <= label < len(outputs) and (len(numbers) < len(outputs) or outputs.index(max(numbers)) == label)
 

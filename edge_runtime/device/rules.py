@@ -1,4 +1,4 @@
-"""From facts to findings: each rule looks at one thing, and says the one command that mends it. Pure functions."""
+"""Rules of `digits doctor`: pure functions from facts of a device to findings, each with one command that fixes it."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from edge_runtime.device.system import System
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 _PIP = "install it in a venv: python3 -m venv ~/digits && ~/digits/bin/"
-_LEAST_MEMORY_KIB = 100 * 1024
+_MIN_MEMORY_KIB = 100 * 1024
 _HOT, _WARM = 80.0, 70.0
 # Bits of the firmware, https://www.raspberrypi.com/documentation/computers/os.html#get_throttled
 _NOW = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
@@ -18,27 +18,31 @@ _NOW = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temp
 
 @frozen_dataclass
 class Finding:
-    """One thing that was looked at.
+    """The result of one rule.
 
-    level: `OK`, `NOTE` (works, could be better) or `PROBLEM`. mend: a command, or what to do; may be empty.
+    level: `OK`, `NOTE` (works, could be better) or `PROBLEM`. remedy: a command, or what to do; may be empty.
     """
 
     subject: str
     level: str
     text: str
-    mend: str = ""
+    remedy: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """The finding for JSON, where the remedy is called "mend"."""
+        return {"subject": self.subject, "level": self.level, "text": self.text, "mend": self.remedy}
 
 
 def diagnose(
     system: System, probes: Sequence[Probe], minimum_runtime: Mapping[str, str], libraries: Sequence[Probe] = ()
 ) -> list[Finding]:
-    """All findings, in the order of reading.
+    """Apply all rules, in the order of the report.
 
     Args:
         system: the device.
-        probes: of all interpreters; none where numpy does not work, without which none does.
-        minimum_runtime: what the model file says that it needs, by package; empty if it says nothing.
-        libraries: of numpy and Pillow.
+        probes: of all interpreters; empty if numpy does not work, which they all need.
+        minimum_runtime: oldest version of each package that runs the model, from its manifest; empty if unknown.
+        libraries: probes of numpy and Pillow.
     """
     return [
         _python(system),
@@ -65,10 +69,8 @@ def _python(system: System) -> Finding:
 def _platform(system: System) -> Finding:
     text = f"{system.machine}, {system.bits}-bit Python, {system.libc}"
     if system.bits == 32 and system.machine == "aarch64":
-        mend = "follow the 32-bit line of docs/raspberry-pi.md, or put a 64-bit system on the card, which is faster"
-        return Finding(
-            "platform", NOTE, f"{text}: a 32-bit system on a 64-bit kernel, for which wheels of 64 bits do not fit", mend
-        )
+        remedy = "follow the 32-bit line of docs/raspberry-pi.md, or install a 64-bit system, which is faster"
+        return Finding("platform", NOTE, f"{text}: a 32-bit system on a 64-bit kernel cannot use 64-bit wheels", remedy)
     return Finding("platform", OK, text + (f", {system.board}" if system.board else ""))
 
 
@@ -77,7 +79,7 @@ def _interpreters(system: System, probes: Sequence[Probe], minimum: Mapping[str,
         if probe.outcome == WORKS:
             yield Finding(probe.package, OK, f"{probe.version}: {probe.text}")
         elif probe.outcome != MISSING:
-            # Of several interpreters the first is taken: what a later one does not run is no problem.
+            # Commands use the first interpreter that is installed, so a broken later one is no problem.
             level = NOTE if any(earlier.outcome == WORKS for earlier in probes[:number]) else PROBLEM
             yield _broken(system, probe, minimum, level)
     if probes and all(probe.outcome == MISSING for probe in probes):
@@ -91,27 +93,27 @@ def _broken(system: System, probe: Probe, minimum: Mapping[str, str], level: str
     if probe.backend == "tflite" and _major(system.packages.get("numpy", "")) >= 2:
         return Finding(probe.package, level, f"{text}; it was built for numpy 1", "pip install 'numpy<2'")
     if probe.outcome in (REFUSES, WRONG) and not _suffices(probe, minimum):
-        return Finding(probe.package, level, f"{text}; the model needs {_said(minimum)}", for_model(system, minimum))
+        return Finding(probe.package, level, f"{text}; the model needs {_versions(minimum)}", for_model(system, minimum))
     if probe.outcome == WRONG:
-        return Finding(probe.package, level, text, "digits verify --receipt receipt.json, and report it")
+        return Finding(probe.package, level, text, "run digits verify --receipt receipt.json, and report an issue with the receipt")
     return Finding(probe.package, level, text, for_interpreter(system, probe.backend, minimum))
 
 
 def _suffices(probe: Probe, minimum: Mapping[str, str]) -> bool:
-    """Whether a model that needs so much should run there; of TensorFlow, and where nothing is said, it is not known that it should not."""
+    """Whether an interpreter is known to run a model with these minimum versions; assumed for TensorFlow and for unknown minimums."""
     if not minimum or probe.backend == "tensorflow":
         return True
     return probe.package in minimum and _number(probe.version) >= _number(minimum[probe.package])
 
 
-def _said(minimum: Mapping[str, str]) -> str:
-    return " or ".join(f"{package} {needed} or newer" for package, needed in minimum.items())
+def _versions(minimum: Mapping[str, str]) -> str:
+    return " or ".join(f"{package} {version} or newer" for package, version in minimum.items())
 
 
 def _none_installed(system: System) -> Finding:
-    fitting = wheels(system)
-    if fitting:
-        return Finding("interpreter", PROBLEM, "none is installed", _PIP + INSTALL[fitting[0]])
+    available = wheels(system)
+    if available:
+        return Finding("interpreter", PROBLEM, "none is installed", _PIP + INSTALL[available[0]])
     if "musl" in system.libc:
         return Finding("interpreter", PROBLEM, f"none has a wheel for {system.libc}", "use a system with glibc, such as Debian")
     if system.machine.startswith("armv6"):
@@ -135,15 +137,15 @@ def _numpy(system: System, libraries: Sequence[Probe]) -> Iterator[Finding]:
     elif "tflite-runtime" in system.packages and _major(version) >= 2:
         yield Finding("numpy", PROBLEM, f"{version} beside tflite-runtime, which was built for numpy 1", "pip install 'numpy<2'")
     else:
-        yield Finding("numpy", OK, version or "not told")
+        yield Finding("numpy", OK, version or "version unknown")
 
 
 def _pillow(system: System, libraries: Sequence[Probe]) -> Iterator[Finding]:
     broken = _not_working(system, "Pillow", libraries)
     if broken:
-        yield dataclasses.replace(broken, text=f"{broken.text}; no picture can be read without it")
+        yield dataclasses.replace(broken, text=f"{broken.text}; no image can be read without it")
     elif libraries:
-        yield Finding("Pillow", OK, system.packages.get("Pillow") or "not told")
+        yield Finding("Pillow", OK, system.packages.get("Pillow") or "version unknown")
 
 
 def _not_working(system: System, package: str, libraries: Sequence[Probe]) -> Finding | None:
@@ -158,17 +160,18 @@ def _model(system: System, probes: Sequence[Probe], minimum: Mapping[str, str]) 
     old = [probe for probe in working if probe.package in minimum and not _suffices(probe, minimum)]
     for probe in old:
         needed = {probe.package: minimum[probe.package]}
-        text = f"is proven with {_said(needed)}, {probe.version} is installed"
+        text = f"is tested with {_versions(needed)}, but {probe.version} is installed"
         yield Finding("model", PROBLEM, text, for_model(system, {**needed, **minimum}))
     if working and not old and not any(_suffices(probe, minimum) for probe in working):
         names = ", ".join(probe.package for probe in working)
-        yield Finding("model", PROBLEM, f"is not proven with {names}, but with {_said(minimum)}", for_model(system, minimum))
+        text = f"is not tested with {names}, but with {_versions(minimum)}"
+        yield Finding("model", PROBLEM, text, for_model(system, minimum))
 
 
 def _processor(system: System) -> Iterator[Finding]:
-    quick = {"aarch64": ("asimddp", "i8mm"), "x86_64": ("avx2", "avx512_vnni", "avx_vnni")}.get(system.machine, ("neon",))
-    there = [flag for flag in quick if flag in system.flags]
-    yield Finding("processor", OK, f"{system.cpu}, {system.cores} cores" + (f", with {', '.join(there)}" if there else ""))
+    useful = {"aarch64": ("asimddp", "i8mm"), "x86_64": ("avx2", "avx512_vnni", "avx_vnni")}.get(system.machine, ("neon",))
+    present = [flag for flag in useful if flag in system.flags]
+    yield Finding("processor", OK, f"{system.cpu}, {system.cores} cores" + (f", with {', '.join(present)}" if present else ""))
 
 
 def _memory(system: System) -> Iterator[Finding]:
@@ -176,16 +179,16 @@ def _memory(system: System) -> Iterator[Finding]:
         return
     total, available = system.memory_kib
     text = f"{available / 1024:,.0f} of {total / 1024:,.0f} MiB available"
-    if available < _LEAST_MEMORY_KIB:
-        yield Finding("memory", PROBLEM, f"{text}; a process that classifies takes some 60 MiB", "end other programs; see free -m")
+    if available < _MIN_MEMORY_KIB:
+        yield Finding("memory", PROBLEM, f"{text}; classifying takes some 60 MiB", "end other programs; see free -m")
     else:
         yield Finding("memory", OK, text)
 
 
 def _governor(system: System) -> Iterator[Finding]:
     if system.governor and system.governor != "performance":
-        mend = "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
-        yield Finding("governor", NOTE, f"{system.governor}: the first answers after a pause are slower", mend)
+        remedy = "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
+        yield Finding("governor", NOTE, f"{system.governor}: the first images after a pause take longer", remedy)
     elif system.governor:
         yield Finding("governor", OK, system.governor)
 
@@ -193,21 +196,19 @@ def _governor(system: System) -> Iterator[Finding]:
 def _heat(system: System) -> Iterator[Finding]:
     if system.temperature is not None:
         level = PROBLEM if system.temperature >= _HOT else NOTE if system.temperature >= _WARM else OK
-        mend = "" if level == OK else "give the board a heat sink or a fan"
-        yield Finding("temperature", level, f"{system.temperature:.0f} degrees Celsius", mend)
+        remedy = "" if level == OK else "give the board a heat sink or a fan"
+        yield Finding("temperature", level, f"{system.temperature:.0f} degrees Celsius", remedy)
     if system.throttled is None:
         return
     now = [text for bit, text in _NOW.items() if system.throttled >> bit & 1]
     before = [text for bit, text in _NOW.items() if system.throttled >> (bit + 16) & 1 and text not in now]
     if now:
-        mend = "use the board's own power supply" if "under-voltage" in now else "give the board a heat sink or a fan"
-        yield Finding("throttling", PROBLEM, f"now: {', '.join(now)}", mend)
+        remedy = "use the official power supply" if "under-voltage" in now else "give the board a heat sink or a fan"
+        yield Finding("throttling", PROBLEM, f"now: {', '.join(now)}", remedy)
     elif before:
-        yield Finding(
-            "throttling", NOTE, f"since it was switched on: {', '.join(before)}", "use the board's own power supply, and cool it"
-        )
+        yield Finding("throttling", NOTE, f"since boot: {', '.join(before)}", "use the official power supply, and cool the board")
     else:
-        yield Finding("throttling", OK, "none since the board was switched on")
+        yield Finding("throttling", OK, "none since boot")
 
 
 def _camera(system: System) -> Iterator[Finding]:
@@ -215,16 +216,16 @@ def _camera(system: System) -> Iterator[Finding]:
         yield Finding(
             "camera",
             PROBLEM,
-            "Debian's picamera2 is installed, but this venv does not see it",
-            "make the venv again: python3 -m venv --system-site-packages --clear ~/digits",
+            "Debian's picamera2 is installed, but not visible in this venv",
+            "recreate the venv: python3 -m venv --system-site-packages --clear ~/digits",
         )
     elif system.picamera2:
         yield Finding("camera", OK, "picamera2 can be imported")
     elif system.board.startswith("Raspberry Pi") and system.cameras:
         yield Finding("camera", NOTE, f"{', '.join(system.cameras)}, without picamera2", "sudo apt install python3-picamera2")
     elif system.cameras:
-        level, mend = (OK, "") if system.opencv else (NOTE, "pip install opencv-python-headless")
-        yield Finding("camera", level, ", ".join(system.cameras), mend)
+        level, remedy = (OK, "") if system.opencv else (NOTE, "pip install opencv-python-headless")
+        yield Finding("camera", level, ", ".join(system.cameras), remedy)
 
 
 def _major(version: str) -> int:
@@ -232,7 +233,7 @@ def _major(version: str) -> int:
 
 
 def _number(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version: 2.14.0 of 2.14.0rc1.post2."""
+    """The leading numbers of a version: (2, 14, 0) of 2.14.0rc1.post2."""
     numbers = []
     for part in version.split("."):
         digits = part[: len(part) - len(part.lstrip("0123456789"))]

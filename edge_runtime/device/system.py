@@ -1,11 +1,10 @@
-"""Facts of a device, as far as it tells them: read once, judged elsewhere."""
+"""Facts of a device, as far as the system states them. `rules` judges them."""
 
 import importlib.util
 import os
 import platform
 import struct
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
@@ -15,13 +14,13 @@ PACKAGES = ("numpy", "Pillow", "click", "ai-edge-litert", "tflite-runtime", "ten
 
 @frozen_dataclass
 class System:
-    """A device and the Python that runs on it.
+    """A device and its Python.
 
-    machine: what the kernel says, such as aarch64. bits: of this Python, 32 or 64. libc: such as "glibc 2.36". flags: of the processor.
-    packages: installed versions by name. board: its own name, such as "Raspberry Pi 4 Model B Rev 1.4"; empty if it has none.
-    memory_kib: (total, available). temperature: degrees Celsius. throttled: the firmware's bits; None where there is no such firmware.
-    debian: whether it is Debian, or made from it. cameras: devices. debian_picamera2: whether Debian's picamera2 is there. picamera2,
-    opencv: whether they can be imported here.
+    machine: the kernel's architecture, such as aarch64. bits: of this Python, 32 or 64. libc: such as "glibc 2.36". flags: of the
+    processor. packages: installed versions by name. board: the board's name, such as "Raspberry Pi 4 Model B Rev 1.4"; may be empty.
+    memory_kib: (total, available). temperature: degrees Celsius. throttled: bits of the Raspberry Pi's firmware; None on other boards.
+    debian: Debian or a derivative. cameras: device files. debian_picamera2: Debian's package is installed. picamera2, opencv: can be
+    imported.
     """
 
     python: tuple[int, int, int]
@@ -46,7 +45,7 @@ class System:
 
 
 def read_system(root: Path = Path("/")) -> System:
-    """Read the facts; `root` is where /proc, /sys, /dev and /usr are looked for."""
+    """Read the facts; `root` contains /proc, /sys, /dev and /usr."""
     processor = _fields(root / "proc/cpuinfo")
     flags = processor.get("flags") or processor.get("Features") or ""
     return System(
@@ -55,7 +54,7 @@ def read_system(root: Path = Path("/")) -> System:
         bits=8 * struct.calcsize("P"),
         libc=" ".join(filter(None, platform.libc_ver())) or "unknown",
         cpu=processor_name(root),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=cores(),
         flags=frozenset(flags.split()),
         packages={name: found for name in PACKAGES if (found := _version(name))},
         in_venv=sys.prefix != sys.base_prefix,
@@ -72,18 +71,25 @@ def read_system(root: Path = Path("/")) -> System:
     )
 
 
+def cores() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def board_name(root: Path = Path("/")) -> str:
-    """What the board calls itself, such as "Raspberry Pi 4 Model B Rev 1.4"; empty if it has no such name."""
+    """The board's name, such as "Raspberry Pi 4 Model B Rev 1.4"; empty if it has none."""
     return _line(root / "proc/device-tree/model").strip("\0")
 
 
 def processor_name(root: Path = Path("/")) -> str:
-    """The processor as the system names it; its architecture if it has no name."""
+    """The processor's name, or its architecture if it has none."""
     processor = _fields(root / "proc/cpuinfo")
     return processor.get("model name") or processor.get("Model") or platform.machine()
 
 
 def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version  # 25 ms that a tuned `digits classify` need not pay
+
     try:
         return version(package)
     except PackageNotFoundError:
@@ -102,7 +108,7 @@ def _line(path: Path) -> str:
 
 
 def _fields(path: Path) -> dict[str, str]:
-    """The last of each `name: value` line of a file."""
+    """The `name: value` lines of a file; of several with one name, the last."""
     try:
         lines = path.read_text(errors="replace").splitlines()
     except OSError:
@@ -117,7 +123,7 @@ def _memory(path: Path) -> tuple[int, int] | None:
 
 
 def _temperature(folder: Path) -> float | None:
-    """The hottest zone, which Linux gives in thousandths of a degree."""
+    """The temperature of the hottest zone; Linux states thousandths of a degree."""
     found = [_line(path / "temp") for path in _listed(folder, "thermal_zone*")]
     degrees = [int(text) / 1_000 for text in found if text.lstrip("-").isdecimal()]
     return max(degrees, default=None)

@@ -1,10 +1,9 @@
-"""Threads and batch size that suit a model on this device: measured once, shortly, and remembered.
+"""Tune a model's threads and batch size on this device.
 
-Remembered in the user's cache folder by model, runtime, processor and number of cores, so that none of them can change unnoticed.
+A tuning is saved in the user's cache folder by model, runtime, processor and number of cores: if one of them changes, it no longer applies.
 """
 
 import hashlib
-import os
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 from edge_runtime.common.atomic_files import write_file
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.json_codec import read_json, to_json
-from edge_runtime.device.memory import tuning_folder
+from edge_runtime.device.system import cores, processor_name
+from edge_runtime.device.tuning_folder import tuning_folder
 from edge_runtime.errors import DataError
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.interpreter import Backend, backend_version
@@ -27,12 +27,12 @@ BATCHES = (1, 10, 50, 200)
 ROUNDS = 7
 _SCHEMA_VERSION = 1
 _IMAGES = 400
-_WORTH = 0.03  # a share of the time: what is gained by less is not worth more threads or a larger batch
+_MIN_GAIN = 0.03  # fraction of the time that more threads or a larger batch must save
 
 
 @frozen_dataclass
 class Timing:
-    """One way to classify. nanoseconds: for an image, the median over rounds in which all ways took turns."""
+    """The time of one setting. batch: 0 for single images. nanoseconds: per image, the median over interleaved rounds."""
 
     threads: int
     batch: int
@@ -41,7 +41,7 @@ class Timing:
 
 @frozen_dataclass
 class Tuning:
-    """What was found. threads: for single images. batch_threads, batch: for many. timings: of all ways, batch 0 meaning single images."""
+    """The best settings. threads: for single images. batch_threads, batch: for many images. timings: of all settings."""
 
     schema_version: int
     model: str
@@ -54,18 +54,18 @@ class Tuning:
 
 
 def tune(model: ModelFile, backend: Backend, clock: Callable[[], int] = time.perf_counter_ns) -> Tuning:
-    """Time the ways to classify on this device; some seconds.
+    """Time all settings on this device; takes some seconds.
 
     Args:
         model: a checked model file.
-        backend: which interpreter.
-        clock: nanoseconds.
+        backend: the interpreter.
+        clock: returns nanoseconds.
     """
     counts = _thread_counts(cores())
     images = np.random.RandomState(0).randint(0, 256, (_IMAGES, 28, 28)).astype(np.uint8)
     single = [(threads, 0) for threads in counts]
     many = list(product(counts, BATCHES))
-    timings = _time([(*way, _classifier(model, backend, *way)) for way in (*single, *many)], images, clock)
+    timings = _time([(*setting, _classifier(model, backend, *setting)) for setting in (*single, *many)], images, clock)
     best_single = _best([timing for timing in timings if timing.batch == 0])
     best_many = _best([timing for timing in timings if timing.batch])
     return Tuning(
@@ -80,25 +80,20 @@ def tune(model: ModelFile, backend: Backend, clock: Callable[[], int] = time.per
     )
 
 
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def device() -> str:
-    """The processor as the system names it, its architecture, and the number of cores."""
-    return f"{_processor()}, {platform.machine()}, {cores()} cores"
+    """The processor's name, its architecture, and the number of cores."""
+    return f"{processor_name()}, {platform.machine()}, {cores()} cores"
 
 
-def remember(tuning: Tuning) -> Path:
-    """Write it where `recall` looks; the file."""
+def save_tuning(tuning: Tuning) -> Path:
+    """Save a tuning for `load_tuning`, and return its path."""
     path = _path(tuning.model, tuning.runtime)
     write_file(path, to_json(tuning, indent=1) + "\n", force=True)
     return path
 
 
-def recall(model: ModelFile, backend: Backend) -> Tuning | None:
-    """What was found for this model, runtime and device; None if nothing was, or if the file is damaged."""
+def load_tuning(model: ModelFile, backend: Backend) -> Tuning | None:
+    """The saved tuning for this model, runtime and device; None if there is none, or if its file is damaged."""
     runtime = f"{backend.package} {backend_version(backend)}"
     try:
         found = read_json(Tuning, _path(model.sha256, runtime), ("schema_version", _SCHEMA_VERSION))
@@ -121,14 +116,14 @@ def _thread_counts(cores: int) -> list[int]:
 
 
 def _classifier(model: ModelFile, backend: Backend, threads: int, batch: int) -> Classifier:
-    return Classifier(model, threads, backend.name, trusted=True, batch=max(batch, 1))
+    return Classifier(model, threads, backend.name, in_process=True, batch=max(batch, 1))
 
 
-def _time(ways: Sequence[tuple[int, int, Classifier]], images: NDArray[np.uint8], clock: Callable[[], int]) -> list[Timing]:
-    """All ways in turns; the first round warms up."""
-    taken: list[list[int]] = [[] for _ in ways]
+def _time(settings: Sequence[tuple[int, int, Classifier]], images: NDArray[np.uint8], clock: Callable[[], int]) -> list[Timing]:
+    """Time all settings in interleaved rounds, of which the first is a warm-up."""
+    taken: list[list[int]] = [[] for _ in settings]
     for _ in range(ROUNDS + 1):
-        for number, (_, batch, classifier) in enumerate(ways):
+        for number, (_, batch, classifier) in enumerate(settings):
             before = clock()
             if batch:
                 classifier.classify_batch(images)
@@ -136,19 +131,10 @@ def _time(ways: Sequence[tuple[int, int, Classifier]], images: NDArray[np.uint8]
                 for image in images[:50]:
                     classifier.classify(image)
             taken[number].append((clock() - before) // (len(images) if batch else 50))
-    return [Timing(threads, batch, int(np.median(times[1:]))) for (threads, batch, _), times in zip(ways, taken, strict=True)]
+    return [Timing(threads, batch, int(np.median(times[1:]))) for (threads, batch, _), times in zip(settings, taken, strict=True)]
 
 
 def _best(timings: Sequence[Timing]) -> Timing:
-    """The one with the fewest threads, then the smallest batch, among those that are nearly as quick as the quickest."""
-    limit = min(timing.nanoseconds for timing in timings) * (1 + _WORTH)
+    """The setting with the fewest threads, then the smallest batch, among those within 3 % of the fastest."""
+    limit = min(timing.nanoseconds for timing in timings) * (1 + _MIN_GAIN)
     return min((timing for timing in timings if timing.nanoseconds <= limit), key=lambda timing: (timing.threads, timing.batch))
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-    except OSError:
-        return platform.processor() or "unknown processor"
-    named = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    return named.get("model name") or named.get("Model") or platform.machine()

@@ -1,4 +1,4 @@
-"""A model on this device: does it do here what it did where it was made, and how many images of a set does it get right?"""
+"""Verify a model on this device: compare its outputs for golden images with the recorded ones, and measure its accuracy."""
 
 import dataclasses
 import hashlib
@@ -18,7 +18,7 @@ from edge_runtime.inference.interpreter import backend_version
 def verify(classifier: Classifier) -> Receipt:
     """Classify the model's golden images, one by one and as a batch, and compare with the recorded outputs.
 
-    Passed if every label equals the recorded one and no output is further off than the manifest allows.
+    Passed if every label equals the recorded one and every output is within the manifest's tolerance.
 
     Raises:
         ModelFileError: the model is a plain .tflite without golden images, or they are damaged.
@@ -28,7 +28,7 @@ def verify(classifier: Classifier) -> Receipt:
     singly = np.stack([classifier.classify(image).outputs for image in golden.images])
     batched = classifier.classify_batch(golden.images).outputs
     expected = golden.outputs.astype(np.float64)
-    difference = float(np.max([np.abs(singly - expected), np.abs(batched - expected)]))  # NaN if there is one anywhere
+    difference = float(np.max([np.abs(singly - expected), np.abs(batched - expected)]))  # NaN propagates
     equal = np.sum((singly.argmax(1) == expected.argmax(1)) & (batched.argmax(1) == expected.argmax(1)))
     return sealed(
         Receipt(
@@ -54,23 +54,22 @@ def verify(classifier: Classifier) -> Receipt:
 
 
 def verify_all(classifier: Classifier, receipt: Receipt, images: NDArray[np.uint8], labels: NDArray[np.integer[Any]]) -> Receipt:
-    """A receipt with what the classifier makes of a whole set of images. The verdict stays that of the golden images.
+    """Add the accuracy on a data set to a receipt. It does not change the verdict.
 
     Args:
-        classifier: the one of the receipt.
-        receipt: without such a part.
+        classifier: the classifier of the receipt.
+        receipt: a receipt without `all_images`.
         images: uint8 [N, 28, 28], N > 0.
-        labels: whole numbers [N].
+        labels: integers [N].
     """
-    answered = classifier.classify_batch(images).indices
-    wrong = np.flatnonzero(answered != labels)
+    predicted = classifier.classify_batch(images).indices
+    wrong = np.flatnonzero(predicted != labels)
     digest = hashlib.sha256(f"{len(images)}\n".encode())
     digest.update(np.ascontiguousarray(images).data)
     digest.update(np.ascontiguousarray(labels, np.int64).data)
-    mistakes = tuple(zip(wrong.tolist(), answered[wrong].tolist(), strict=True))
-    return sealed(
-        dataclasses.replace(receipt, all_images=AllImages(digest.hexdigest(), accuracy_of(answered, labels), mistakes), digest="")
-    )
+    mistakes = tuple(zip(wrong.tolist(), predicted[wrong].tolist(), strict=True))
+    all_images = AllImages(digest.hexdigest(), accuracy_of(predicted, labels), mistakes)
+    return sealed(dataclasses.replace(receipt, all_images=all_images, digest=""))
 
 
 def _numbers(row: NDArray[Any]) -> tuple[float | None, ...]:

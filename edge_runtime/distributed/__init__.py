@@ -1,4 +1,4 @@
-"""Functions on other machines or cores.
+"""Run functions on other machines or cores.
 
 In: A function and its arguments.
 Out: results, or the error of the worker.

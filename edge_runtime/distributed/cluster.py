@@ -1,7 +1,6 @@
-"""Functions on many machines: the workers of a dask.distributed scheduler, or a pool of this machine's cores.
+"""Run functions on the workers of a dask.distributed scheduler, or on a pool of this machine's cores.
 
-The only module that imports dask. Whatever has much to do (experiments, search, millions of images) hands functions to it and gets outcomes
-back, so there is one way to use many machines, and this machine alone is just the smallest of them.
+The only module that imports dask. Experiments, search and bulk classification submit functions here and get their outcomes.
 """
 
 import gc
@@ -24,37 +23,36 @@ from distributed.scheduler import KilledWorker
 from edge_runtime.distributed.machines import Requirements, WorkersLost
 from edge_runtime.errors import BadArgument, DigitsError
 
-CONNECT_SECONDS = 20  # until a scheduler answers
-WORKER_SECONDS = 20  # until there is a worker, at the start and after the last one has gone
-LOOK_SECONDS = 2
-# A worker that dies while it runs a task costs that task a retry; a task that has taken more workers than this with it is given up.
-ALLOWED_DEATHS = 3
+CONNECT_SECONDS = 20  # timeout for the scheduler
+WORKER_SECONDS = 20  # timeout for the first worker, and after the last one has left
+POLL_SECONDS = 2
+ALLOWED_DEATHS = 3  # a task is retried after its worker died, up to this often
 _SETTINGS = {
     "distributed.scheduler.allowed-failures": ALLOWED_DEATHS,
-    "distributed.scheduler.worker-saturation": 1.0,  # a call waits at the scheduler, not behind another one at a worker
-    "distributed.admin.large-graph-warning-threshold": "1GiB",  # `share` sends data sets, and means it
+    "distributed.scheduler.worker-saturation": 1.0,  # queue calls at the scheduler, not at workers
+    "distributed.admin.large-graph-warning-threshold": "1GiB",  # `share` sends data sets on purpose
 }
 
 
 @contextmanager
-def connect(alike: Requirements, scheduler: str | None = None, workers: int | None = None) -> Iterator[Client]:
-    """A client of the scheduler at `scheduler`, or of one that is started here with a worker process for each core.
+def connect(requirements: Requirements, scheduler: str | None = None, workers: int | None = None) -> Iterator[Client]:
+    """A client of the scheduler at `scheduler`, or of a local one with a worker process per core.
 
     Args:
-        alike: what workers behind a scheduler must have in the versions of this machine.
+        requirements: versions that the scheduler's workers must share with this machine.
         scheduler: address such as tcp://host:8786.
-        workers: how many worker processes to start here, if no scheduler is given; None for one a core. Each computes with one thread.
+        workers: number of local worker processes, each with one thread, if no scheduler is given; None for one per core.
 
     Raises:
         BadArgument: `scheduler` is no address.
-        DigitsError: nobody answers there, it has no workers, or a worker has other versions than this machine.
+        DigitsError: no scheduler answers, it has no workers, or a worker has other versions than this machine.
     """
-    # An earlier client of this process, closed or not, stops its loop when it is collected. Were that while the next loop starts, which
-    # holds the same lock, both would wait for ever.
+    # A former client stops its event loop when it is garbage-collected. If that happened while the next loop starts, which holds the same
+    # lock, both would deadlock.
     gc.collect()
     with dask.config.set(_SETTINGS), _silence():
         if scheduler:
-            with _client(scheduler, alike) as client:
+            with _client(scheduler, requirements) as client:
                 yield client
         else:
             workers = workers or len(os.sched_getaffinity(0))
@@ -63,20 +61,20 @@ def connect(alike: Requirements, scheduler: str | None = None, workers: int | No
 
 
 def share(client: Client, value: Any) -> Future:
-    """Send a large value to the scheduler once, to be named among the arguments of many calls; workers pass it on to each other.
+    """Send a large value once, as an argument of many calls; workers pass it on to each other.
 
-    Unlike what `client.scatter` sends, it outlives the workers that hold it.
+    Unlike with `client.scatter`, the value survives the workers that hold it.
     """
     return client.submit(same, value, key=f"shared-{os.urandom(8).hex()}", pure=False)
 
 
 def same(value: Any) -> Any:
-    """What was given, as a task: the scheduler can run it again, so the value cannot be lost."""
+    """Return the value. As a task, which the scheduler can run again, it cannot be lost."""
     return value
 
 
 def worker_count(client: Client) -> int:
-    """How many worker processes there are at this moment; none if the scheduler does not answer."""
+    """The current number of worker processes; 0 if the scheduler does not answer."""
     try:
         return len(client.nthreads())
     except OSError:
@@ -84,15 +82,15 @@ def worker_count(client: Client) -> int:
 
 
 def outcomes(client: Client, function: Callable[..., Any], calls: Mapping[str, tuple[Any, ...]]) -> Iterator[tuple[str, Any]]:
-    """Run `function(*arguments)` for each of `calls` on the workers, begun in the order of `calls`.
+    """Run `function(*arguments)` for each of `calls` on the workers, started in the order of `calls`.
 
     Args:
         client: from `connect`.
-        function: importable on the workers by its name; takes at least one argument.
+        function: importable on the workers; takes at least one argument.
         calls: arguments by the name of the call. Large ones should come from `share`.
 
     Yields:
-        (name, result) as calls end, in whatever order; the result is the exception for a call that failed.
+        (name, result) in the order of completion; the result of a failed call is its exception.
 
     Raises:
         DigitsError: the scheduler has gone.
@@ -101,7 +99,7 @@ def outcomes(client: Client, function: Callable[..., Any], calls: Mapping[str, t
         return
     names, columns = list(calls), [list(column) for column in zip(*calls.values(), strict=True)]
     token = f"digits-{os.urandom(8).hex()}"
-    # One group of tasks: those the scheduler hands out one by one, in order; single ones it would deal to all workers at once.
+    # The scheduler hands out a group of tasks one by one, in order; single tasks it would distribute to all workers at once.
     futures = client.map(function, *columns, key=[(token, place) for place in range(len(names))], pure=False)
     try:
         for future in as_completed(futures):
@@ -115,17 +113,17 @@ def outcomes(client: Client, function: Callable[..., Any], calls: Mapping[str, t
 def outcomes_in_turn(
     client: Client, function: Callable[..., Any], calls: Iterator[tuple[str, tuple[Any, ...]]]
 ) -> Iterator[tuple[str, Any]]:
-    """As `outcomes`, but each call is asked for only when a worker is free for it, so it may depend on what came out before."""
-    running: dict[Future, tuple[str, str | None]] = {}  # name of the call, and the worker that it was meant for
+    """As `outcomes`, but each call is taken from `calls` only when a worker is free, so it may depend on earlier outcomes."""
+    running: dict[Future, tuple[str, str | None]] = {}  # name of the call, and its preferred worker
     waiting = as_completed()
 
     def fill() -> None:
         taken = {worker for _, worker in running.values()}
         free = [worker for worker in client.nthreads() if worker not in taken]
         if not free and not running:
-            free = [None]  # all workers are starting anew at this moment: whoever comes first
-        # The scheduler alone would rather let calls wait where shared data is already.
-        for worker, (name, arguments) in zip(free, calls):  # noqa: B905  # in this order, so that no call is asked for in vain
+            free = [None]  # all workers are restarting: the first one
+        # Without a preferred worker, the scheduler would queue calls where shared data is already.
+        for worker, (name, arguments) in zip(free, calls):  # noqa: B905  # in this order, so that no call is taken in vain
             key = f"{name}-{os.urandom(8).hex()}"
             future = client.submit(
                 function, *arguments, key=key, pure=False, workers=worker, allow_other_workers=worker is not None
@@ -147,12 +145,10 @@ def outcomes_in_turn(
 def outcomes_in_order(
     client: Client, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], each: int = 3
 ) -> Iterator[Any]:
-    """As `outcomes`, in the order of `calls`, of which no more than `each` for a worker are asked for ahead of the oldest unfinished one.
-
-    So neither this process nor the scheduler holds more than that, however many calls there are.
+    """As `outcomes`, but in the order of `calls`, with at most `each` pending calls per worker, which bounds memory.
 
     Raises:
-        DigitsError: the scheduler has gone, or no worker was left for a while.
+        DigitsError: the scheduler has gone, or no worker was left for 20 s.
     """
     token, running = f"digits-{os.urandom(8).hex()}", deque[Future]()
     again: dict[str, Callable[[], Future]] = {}
@@ -171,18 +167,20 @@ def outcomes_in_order(
 
 
 def _oldest(client: Client, running: deque[Future], again: dict[str, Callable[[], Future]]) -> Any:
-    """The outcome of the first of them, once it is there; waits for workers to come back, but not for ever.
+    """Wait for the outcome of the first call, and for workers to come back, up to 20 s.
 
-    Calls that were on the same workers when those died are all blamed for it. So one of several is tried once more by itself.
+    When a worker dies, dask blames all calls on it. So one of several blamed calls is retried by itself.
     """
-    alone = None
+    alone_since = None
     while not running[0].done():
         with suppress(TimeoutError):
-            running[0].exception(timeout=LOOK_SECONDS)
+            running[0].exception(timeout=POLL_SECONDS)
             break
-        alone = None if worker_count(client) else alone or time.monotonic()
-        if alone and time.monotonic() - alone > WORKER_SECONDS:
-            raise DigitsError(f"no worker has been left for {WORKER_SECONDS} s; what ended them?")
+        alone_since = None if worker_count(client) else alone_since or time.monotonic()
+        if alone_since and time.monotonic() - alone_since > WORKER_SECONDS:
+            raise DigitsError(
+                f"the scheduler has had no workers for {WORKER_SECONDS} s; see the workers' logs, and start them again"
+            )
     future = running.popleft()
     retry = again.pop(future.key, None)
     if retry and _killed(future) and any(_killed(other) for other in running):
@@ -199,31 +197,31 @@ def _killed(future: Future) -> bool:
 
 
 def _outcome(future: Future) -> Any:
-    if future.cancelled():  # not by us: `outcomes` cancels when nobody asks any more
-        raise DigitsError("the scheduler has gone or has dropped the work; what is finished stays")
+    if future.cancelled():  # by the scheduler: `outcomes` cancels only when it ends
+        raise DigitsError("the scheduler has gone or has dropped the work; finished results are kept, so run the command again")
     error = future.exception()
     if isinstance(error, KilledWorker):
-        return WorkersLost(f"took {error.allowed_failures + 1} workers with it, one after the other; is there enough memory?")
+        return WorkersLost(f"ended {error.allowed_failures + 1} workers in a row; check the memory of the workers")
     return error if error is not None else future.result()
 
 
 def _pool(workers: int, folder: str) -> LocalCluster:
-    with _deaf_children():
+    with _ignoring_interrupts():
         return LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},  # the usual port is another program's
-            memory_limit=0,  # TensorFlow's memory is not dask's to manage
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},  # the default port may be in use
+            memory_limit=0,  # dask cannot manage TensorFlow's memory
             local_directory=folder,
             silence_logs="CRITICAL",
         )
 
 
 @contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Start processes that Ctrl-C in a terminal, which goes to all of them, does not reach: this one ends them."""
+def _ignoring_interrupts() -> Iterator[None]:
+    """Let child processes that are started in the block ignore Ctrl-C; this process ends them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -236,7 +234,7 @@ def _deaf_children() -> Iterator[None]:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep dask's log off the screen: what matters of it comes back as outcomes and errors."""
+    """Silence dask's log; outcomes and errors are reported."""
     logger = logging.getLogger("distributed")
     before = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -247,7 +245,7 @@ def _silence() -> Iterator[None]:
 
 
 @contextmanager
-def _client(scheduler: str, alike: Requirements) -> Iterator[Client]:
+def _client(scheduler: str, requirements: Requirements) -> Iterator[Client]:
     try:
         client = Client(scheduler, timeout=CONNECT_SECONDS)
     except OSError as error:
@@ -261,5 +259,5 @@ def _client(scheduler: str, alike: Requirements) -> Iterator[Client]:
             raise DigitsError(
                 f"the scheduler at {scheduler} has no workers; start some with: dask worker {scheduler} --nthreads 1"
             ) from error
-        alike.refuse_others(client)
+        requirements.check_workers(client)
         yield client

@@ -1,5 +1,5 @@
-"""Classifying 28x28 images with one of the TFLite interpreters.
+"""Classify images and pictures with a TFLite interpreter, and detect images that are out of distribution.
 
-In: A `ModelFile` and uint8 [N, 28, 28].
-Out: labels, scores, and whether an image is out of distribution.
+In: A `ModelFile`, and uint8 [N, 28, 28] or pictures.
+Out: labels, scores and warnings.
 """

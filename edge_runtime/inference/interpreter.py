@@ -1,4 +1,4 @@
-"""The TFLite interpreters that may be installed, behind one way to make them. The only module of this package that imports one."""
+"""Find and create a TFLite interpreter: LiteRT, tflite-runtime or TensorFlow. The only module of this package that imports one."""
 
 import importlib
 import importlib.util
@@ -18,7 +18,7 @@ INSTALL_LINES = (
 
 @frozen_dataclass
 class Backend:
-    """A package that brings an interpreter: `module` holds the class `Interpreter`."""
+    """A package with an interpreter; `module` has the class `Interpreter`."""
 
     name: str
     package: str
@@ -36,11 +36,11 @@ BACKENDS = {
 
 
 def find_backend(name: str | None = None) -> Backend:
-    """The backend of that name, or the first of `BACKENDS` that is installed.
+    """Return the backend of that name, or the first installed one of `BACKENDS`.
 
     Raises:
         BadArgument: no such backend exists.
-        MissingPackage: it is not installed, or none is; the message says the line to run.
+        MissingPackage: it is not installed, or none is; the message says how to install one.
     """
     if name is not None and name not in BACKENDS:
         raise BadArgument(f"unknown backend {name!r}; known are {', '.join(BACKENDS)}")
@@ -57,7 +57,7 @@ def backend_version(backend: Backend) -> str:
     spec = importlib.util.find_spec(backend.module.partition(".")[0])
     places = Path(spec.origin).parents[1].glob(f"{backend.package.replace('-', '_')}-*.dist-info") if spec and spec.origin else ()
     found = [place.name.removesuffix(".dist-info").rpartition("-")[2] for place in places]
-    if len(found) == 1:  # the answer of importlib.metadata, without its 25 ms
+    if len(found) == 1:  # as importlib.metadata would find it, but that takes 25 ms to import
         return found[0]
     return _stated_version(backend)
 
@@ -67,20 +67,20 @@ def _stated_version(backend: Backend) -> str:
 
     try:
         return version(backend.package)
-    except PackageNotFoundError:  # tensorflow-cpu and its like bring the same module
+    except PackageNotFoundError:  # tensorflow-cpu, say, has the same module under another name
         return str(getattr(importlib.import_module(backend.module.partition(".")[0]), "__version__", "unknown"))
 
 
 def make_interpreter(
     flatbuffer: bytes, backend: Backend, threads: int = 1, batch: int = 1, *, preserve: bool = False, reference: bool = False
 ) -> Any:
-    """An interpreter of the model with its tensors allocated, for `batch` images at once.
+    """Create an interpreter of the model for `batch` images per call, and allocate its tensors.
 
-    With `preserve`, every tensor can be read after a run, and no delegate such as XNNPACK takes part. With `reference`, LiteRT's reference
-    kernels compute.
+    With `preserve`, every tensor can be read after a run, and delegates such as XNNPACK are off. With `reference`, LiteRT's reference
+    kernels are used.
 
     Raises:
-        BadArgument: `threads` is no positive number.
+        BadArgument: `threads` is below 1.
         MissingPackage: the backend is installed but cannot be imported here.
         ModelFileError: the interpreter refuses the model.
     """
@@ -99,20 +99,20 @@ def make_interpreter(
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise ModelFileError(f"{backend.package} {backend_version(backend)} cannot run it ({one_line(error)})") from error
-        except (SystemError, ImportError, AttributeError) as error:  # its C++ half was built for another numpy
+        except (SystemError, ImportError, AttributeError) as error:  # its C++ extension was built for another numpy
             raise MissingPackage(_does_not_work(backend, error)) from error
     return interpreter
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an error without its line breaks."""
+    """The message of an error without line breaks."""
     return " ".join(str(error).split())
 
 
 def _import_interpreter(backend: Backend) -> Callable[..., Any]:
     ignore_warnings()
     try:
-        with filter_stderr():  # TensorFlow says a page
+        with filter_stderr():  # TensorFlow logs a page
             return importlib.import_module(backend.module).Interpreter  # type: ignore[no-any-return]
     except Exception as error:  # a runtime built for another numpy fails in several ways: ImportError, AttributeError, SystemError
         raise MissingPackage(_does_not_work(backend, error)) from error

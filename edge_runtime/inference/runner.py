@@ -1,4 +1,4 @@
-"""A model in an interpreter, for a fixed number of images at once: pixels in, raw outputs out."""
+"""Run a model in an interpreter with a fixed batch size: pixels in, raw outputs out."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +16,7 @@ Encode = Callable[[NDArray[np.uint8]], object]
 
 
 class Runner:
-    """One interpreter with its input buffer. For one thread at a time."""
+    """One interpreter with its input buffer. Not thread-safe."""
 
     def __init__(self, flatbuffer: bytes, graph: Graph, backend: Backend, threads: int = 1, batch: int = 1) -> None:
         self._interpreter = make_interpreter(flatbuffer, backend, threads, batch)
@@ -28,22 +28,26 @@ class Runner:
         self._encode_one, self._encode_all = encoder(self._levels, self._images[0]), encoder(self._levels, self._images)
 
     def run_one(self, image: NDArray[np.uint8]) -> NDArray[Any]:
-        """Outputs of one image, uint8 [28, 28]: a copy, [classes] in the dtype of the graph's output."""
+        """Run one image, uint8 [28, 28].
+
+        Returns:
+            A copy of the outputs, [classes], in the dtype of the graph's output.
+        """
         self._encode_one(image)
         outputs: NDArray[Any] = self._invoke()[0]
         return outputs
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[Any]:
-        """Outputs of images.
+        """Run a batch.
 
         Args:
-            images: uint8 [n, 28, 28], with n up to the number of images at once.
+            images: uint8 [n, 28, 28], with n up to the batch size.
 
         Returns:
-            A copy of the outputs, [n, classes] in the dtype of the graph's output.
+            A copy of the outputs, [n, classes], in the dtype of the graph's output.
         """
         count = len(images)
-        # A last, smaller group leaves older images behind it in the buffer; what comes of those is dropped.
+        # A smaller last batch leaves older images behind it in the buffer; their outputs are dropped.
         encode = self._encode_all if count == len(self._images) else encoder(self._levels, self._images[:count])
         encode(images)
         return self._invoke()[:count]
@@ -56,7 +60,7 @@ class Runner:
 
 
 def pixel_values(tensor: Tensor) -> NDArray[Any]:
-    """What the graph takes for each of the 256 grey levels: [256] in the dtype of its input tensor."""
+    """The input value of each of the 256 grey levels: [256] in the dtype of the graph's input tensor."""
     levels = np.arange(256)
     if tensor.dtype == "float32":
         return levels.astype(np.float32)
@@ -64,15 +68,15 @@ def pixel_values(tensor: Tensor) -> NDArray[Any]:
 
 
 def encoder(levels: NDArray[Any], images: NDArray[Any]) -> Encode:
-    """A function that writes uint8 pixels into `images`, an input buffer of their shape, as the graph wants them: by `pixel_values`.
+    """Return a function that writes uint8 pixels into `images`, an input buffer of their shape, converted by `levels`.
 
-    All that does not change from one image to the next is done here: on a small model each view costs a hundredth of its time.
+    Work that is the same for all images is done here: in a small model, creating one view takes a hundredth of an inference.
     """
     if np.array_equal(levels, np.arange(256)):  # float32, and uint8 with scale 1
         return partial(np.copyto, images)
     if np.array_equal(levels, np.arange(256) - 128):  # int8 with scale 1
-        # In two's complement, flipping the highest bit takes 128 off.
+        # In two's complement, flipping the highest bit subtracts 128.
         raw, highest_bit = images.view(np.uint8), np.full(images.shape[-2:], 128, np.uint8)
         return lambda pixels: np.bitwise_xor(pixels, highest_bit, raw)
-    # mode="clip", since numpy's "raise" goes through a copy of the buffer
+    # mode="clip", since mode="raise" makes numpy copy the buffer
     return lambda pixels: levels.take(pixels, out=images, mode="clip")

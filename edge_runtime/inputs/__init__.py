@@ -1,5 +1,5 @@
-"""Where pictures come from: files, folders, arrays, Parquet, a watched folder, a camera.
+"""Sources of pictures: files, folders, arrays, Parquet, a watched folder, a camera.
 
-In: Names on a command line.
+In: Paths, patterns and sources from a command line.
 Out: pictures with their sources.
 """

@@ -1,7 +1,7 @@
-"""Images in numpy's files: a `.npy`, or an array of an `.npz`, uint8 [N, 28, 28].
+"""Images in a `.npy` file or an array of an `.npz` file: uint8 [N, 28, 28].
 
-Read by ranges from the file as it stands, never mapped and never whole: memory does not grow with N, a file that is cut off while it is
-read is an error and not a signal, and no pickle is ever opened. Format: numpy.lib.format, versions 1.0 to 3.0.
+The file is read in ranges, neither mapped nor loaded completely: memory does not grow with N, and a file that is truncated meanwhile is an
+error instead of a signal. Pickles are never loaded. Format: numpy.lib.format, versions 1.0 to 3.0.
 """
 
 import zipfile
@@ -20,8 +20,8 @@ from edge_runtime.errors import DataError, InputError
 from edge_runtime.preprocessing.image_files import Picture
 
 _PIXELS = SIDE * SIDE
-_LONGEST_HEADER = 10_000
-_AT_ONCE = 1_024
+_MAX_HEADER_BYTES = 10_000
+_BATCH = 1_024
 _UNREADABLE = (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, SyntaxError)
 
 
@@ -32,7 +32,7 @@ class _Header:
     dtype: str
 
     @property
-    def fits(self) -> bool:
+    def holds_images(self) -> bool:
         return self.dtype == "uint8" and len(self.shape) == 3 and self.shape[1:] == (SIDE, SIDE) and not self.fortran
 
     def __str__(self) -> str:
@@ -40,30 +40,30 @@ class _Header:
 
 
 class ArrayImages:
-    """The images of a file, by position. For one thread at a time.
+    """The images of a file, by position. Not thread-safe.
 
     Attributes:
-        name: of the array, for an .npz; None for a .npy.
+        name: the array's name in an .npz; None for a .npy.
     """
 
     def __init__(self, path: Path, name: str | None = None) -> None:
         """Open a file.
 
         Args:
-            path: which.
-            name: of an array in an .npz. None for the only one there of uint8 [N, 28, 28].
+            path: the file.
+            name: an array of an .npz; None for the only one that is uint8 [N, 28, 28].
 
         Raises:
-            DataError: it cannot be read, or holds no such array, or several; the message names those that it holds.
+            DataError: it cannot be read, or has no such array, or several; the message lists its arrays.
         """
         if path.exists() and not path.is_file():
-            raise DataError(f"{path}: is no file")
+            raise DataError(f"{path}: is not a file")
         self._path, self._files = path, ExitStack()
-        one = path.suffix.lower() == ".npy"
-        if one and name is not None:
-            raise DataError(f"{path}: a .npy file holds one array, which has no name such as {name!r}")
+        is_npy = path.suffix.lower() == ".npy"
+        if is_npy and name is not None:
+            raise DataError(f"{path}: a .npy file has one array without a name; omit :{name}")
         try:
-            self.name = None if one else _array_name(path, name)
+            self.name = None if is_npy else _array_name(path, name)
             self._stream = self._opened()
             header = _read_header(self._stream)
         except _UNREADABLE as error:
@@ -84,20 +84,20 @@ class ArrayImages:
         self._files.close()
 
     def pictures(self, start: int, stop: int, source: str) -> Iterator[Picture | InputError]:
-        """Images `start` to `stop`, as they are; `source` is not needed, since none of them can be broken.
+        """Read images `start` to `stop` as pictures; `source` is unused, since single images cannot fail.
 
         Raises:
             DataError: as `read`.
         """
-        for first in range(start, stop, _AT_ONCE):
-            for image in self.read(first, min(first + _AT_ONCE, stop)):
+        for first in range(start, stop, _BATCH):
+            for image in self.read(first, min(first + _BATCH, stop)):
                 yield Picture(image, ())
 
     def read(self, start: int, stop: int) -> Batch:
-        """Images `start` to `stop`. Cheapest in rising order: in a compressed .npz, what lies before has to be unpacked.
+        """Read images `start` to `stop`. Ascending order is cheapest: in a compressed .npz, all images before `start` are unpacked.
 
         Raises:
-            DataError: the file is cut off or damaged there.
+            DataError: the file is truncated or damaged there.
         """
         wanted = (stop - start) * _PIXELS
         try:
@@ -106,16 +106,16 @@ class ArrayImages:
         except _UNREADABLE as error:
             raise _unreadable(self._path, error) from error
         if len(content) < wanted:
-            raise DataError(f"{self._path}: is cut off at image {start + len(content) // _PIXELS:,} of {self._count:,}")
+            raise DataError(f"{self._path}: is truncated at image {start + len(content) // _PIXELS:,} of {self._count:,}")
         return np.frombuffer(content, np.uint8).reshape(-1, SIDE, SIDE)
 
     def _problem(self, header: "_Header") -> str:
-        if not header.fits:
+        if not header.holds_images:
             return f"is {header}, expected uint8 [N, 28, 28] (0 = background, 255 = ink)"
         if not self._count:
-            return "holds no images"
-        there = (self._size - self._start) // _PIXELS
-        return f"is cut off: it holds {there:,} of {self._count:,} images" if there < self._count else ""
+            return "contains no images"
+        present = (self._size - self._start) // _PIXELS
+        return f"is truncated: it contains {present:,} of {self._count:,} images" if present < self._count else ""
 
     def _opened(self) -> IO[bytes]:
         if self.name is None:
@@ -127,10 +127,10 @@ class ArrayImages:
 
 
 def _array_name(path: Path, name: str | None) -> str:
-    """The array of an .npz that is meant.
+    """The array of an .npz to read.
 
     Raises:
-        DataError: there is none of that name, or none or several that would do.
+        DataError: there is none of that name; or without a name, none or several of uint8 [N, 28, 28].
     """
     with zipfile.ZipFile(path) as archive:
         members = [member.removesuffix(".npy") for member in archive.namelist() if member.endswith(".npy")]
@@ -138,14 +138,14 @@ def _array_name(path: Path, name: str | None) -> str:
     held = ", ".join(f"{member} ({header})" for member, header in headers.items()) or "no arrays"
     if name is not None:
         if name not in headers:
-            raise DataError(f"{path}: holds no array {name!r}; it holds {held}")
+            raise DataError(f"{path}: has no array {name!r}; it contains {held}")
         return name
-    fitting = [member for member, header in headers.items() if isinstance(header, _Header) and header.fits]
-    if len(fitting) == 1:
-        return fitting[0]
-    if not fitting:
-        raise DataError(f"{path}: holds no array of uint8 [N, 28, 28]; it holds {held}")
-    raise DataError(f"{path}: holds several arrays of images; name one of {', '.join(f'{path}:{member}' for member in fitting)}")
+    candidates = [member for member, header in headers.items() if isinstance(header, _Header) and header.holds_images]
+    if len(candidates) == 1:
+        return candidates[0]
+    if not candidates:
+        raise DataError(f"{path}: has no array of uint8 [N, 28, 28]; it contains {held}")
+    raise DataError(f"{path}: has several arrays of images; name one of {', '.join(f'{path}:{member}' for member in candidates)}")
 
 
 def _header_of(archive: zipfile.ZipFile, member: str) -> "_Header | str":
@@ -157,7 +157,7 @@ def _header_of(archive: zipfile.ZipFile, member: str) -> "_Header | str":
 
 
 def _read_header(stream: IO[bytes]) -> _Header:
-    """What an array in numpy's format says of itself; the stream stands at its first value then.
+    """Read the header of an array in numpy's format; the stream is then at its first value.
 
     Raises:
         ValueError: it is no such array.
@@ -165,8 +165,8 @@ def _read_header(stream: IO[bytes]) -> _Header:
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     try:
-        shape, fortran, dtype = read(stream, max_header_size=_LONGEST_HEADER)
-    except Exception as error:  # numpy reads it with Python's own parser, whose errors are of a dozen kinds
+        shape, fortran, dtype = read(stream, max_header_size=_MAX_HEADER_BYTES)
+    except Exception as error:  # numpy parses it with ast.literal_eval, which raises a dozen kinds of errors
         raise ValueError(f"its header cannot be read: {' '.join(str(error).split())[:200]}") from error
     if any(type(length) is not int or length < 0 for length in shape):
         raise ValueError(f"its header has the shape {shape}")
@@ -178,4 +178,4 @@ def _read_header(stream: IO[bytes]) -> _Header:
 def _unreadable(path: Path, error: Exception) -> DataError:
     if isinstance(error, OSError) and error.strerror:
         return DataError(f"{path}: cannot be read ({error.strerror})")
-    return DataError(f"{path}: is no array file of numpy, or a damaged one ({error})")
+    return DataError(f"{path}: is not a numpy array file, or is damaged ({error})")

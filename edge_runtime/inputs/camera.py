@@ -1,4 +1,4 @@
-"""Frames of a camera or a video, and an answer that does not flicker."""
+"""Frames of a camera or a video, and a majority vote over their predictions."""
 
 import importlib
 import importlib.util
@@ -15,19 +15,19 @@ from edge_runtime.errors import ImageError, MissingPackage
 PICAMERA = "picamera2"
 Frame = NDArray[np.uint8]
 """uint8 [height, width]: grey."""
-_NO_DIGIT = ("blank", "unlike any digit")  # how the warnings of a frame begin that shows none
-_LOST = 30  # frames in a row that a camera may fail to give
+_NO_DIGIT = ("blank", "unlike any digit")  # prefixes of the warnings of a frame without a digit
+_MAX_FAILURES = 30  # consecutive frames that a camera may fail to deliver
 
 
 def frames(source: str) -> Iterator[Frame]:
-    """Frames, grey, uint8 [height, width], until a video ends or a camera is gone.
+    """Yield grey frames, uint8 [height, width], until a video ends or a camera fails.
 
     Args:
-        source: a number of a camera, a URL or a video file, by OpenCV; "picamera2" for a Raspberry Pi's camera.
+        source: a camera's number, a URL or a video file, read by OpenCV; "picamera2" for a Raspberry Pi's camera.
 
     Raises:
-        MissingPackage: OpenCV or picamera2 is not there; the message says the line to run.
-        ImageError: it cannot be opened.
+        MissingPackage: OpenCV or picamera2 is not installed; the message gives the command that installs it.
+        ImageError: the source cannot be opened.
     """
     return _picamera_frames() if source == PICAMERA else _opencv_frames(source)
 
@@ -38,11 +38,11 @@ def _opencv_frames(source: str) -> Iterator[Frame]:
     try:
         if not camera.isOpened():
             raise ImageError(f"{source}: no camera, stream or video that OpenCV can open")
-        lost = 0
-        while lost < (_LOST if source.isdecimal() else 1):
-            there, frame = camera.read()
-            lost = 0 if there else lost + 1
-            if there:
+        failures = 0
+        while failures < (_MAX_FAILURES if source.isdecimal() else 1):
+            success, frame = camera.read()
+            failures = 0 if success else failures + 1
+            if success:
                 yield np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) if frame.ndim == 3 else frame, np.uint8)
     finally:
         camera.release()
@@ -50,7 +50,7 @@ def _opencv_frames(source: str) -> Iterator[Frame]:
 
 def _picamera_frames() -> Iterator[Frame]:
     module = _module(
-        PICAMERA, "sudo apt install python3-picamera2, and make the venv with --system-site-packages (digits doctor says more)"
+        PICAMERA, "sudo apt install python3-picamera2, and make the venv with --system-site-packages (see digits doctor)"
     )
     camera = module.Picamera2()
     size = (640, 480)
@@ -63,42 +63,42 @@ def _picamera_frames() -> Iterator[Frame]:
         camera.stop()
 
 
-def _module(name: str, line: str) -> Any:
+def _module(name: str, install: str) -> Any:
     if importlib.util.find_spec(name) is None:
-        raise MissingPackage(f"{name} is not installed; {line}")
+        raise MissingPackage(f"{name} is not installed; {install}")
     return importlib.import_module(name)
 
 
-def usable(warnings: Iterable[str]) -> bool:
-    """Whether a frame with these warnings shows a digit at all: one that is blank, or like no digit, has an answer too, of no meaning."""
+def shows_digit(warnings: Iterable[str]) -> bool:
+    """Whether a frame with these warnings shows a digit: the label of a blank or out-of-distribution frame is meaningless."""
     return not any(text.startswith(_NO_DIGIT) for text in warnings)
 
 
 @dataclass
-class StableAnswer:
-    """Says a label once most of the last frames agree on it, and again only after another one, or none, has come between.
+class MajorityVote:
+    """Majority vote over the last frames, so that a label is reported once for each digit shown.
 
-    frames: how many are looked at. least: how many of them have to agree. confidence: below it, a frame says nothing.
+    frames: number of frames that vote. minimum: votes that a label needs. confidence: a frame below it abstains.
     """
 
     frames: int = 7
-    least: int = 5
+    minimum: int = 5
     confidence: float = 0.8
-    _last: deque[str | None] = field(init=False)
-    _said: str | None = field(init=False, default=None)
+    _votes: deque[str | None] = field(init=False)
+    _winner: str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self._last = deque(maxlen=self.frames)
+        self._votes = deque(maxlen=self.frames)
 
-    def see(self, label: str, confidence: float, *, usable: bool = True) -> str | None:
-        """Take the answer to a frame; `usable` is false for one without a digit, which `usable` of this module tells by its warnings.
+    def add(self, label: str, confidence: float, *, usable: bool = True) -> str | None:
+        """Add the prediction for a frame; `usable` is false for a frame without a digit (see `shows_digit`).
 
         Returns:
-            The label if it is to be said now, else None.
+            The label if it has just won the vote, else None. It can win again after another label, or none, has won.
         """
-        self._last.append(label if usable and confidence >= self.confidence else None)
-        most, count = Counter(self._last).most_common(1)[0]
-        if count < self.least or most == self._said:
+        self._votes.append(label if usable and confidence >= self.confidence else None)
+        winner, count = Counter(self._votes).most_common(1)[0]
+        if count < self.minimum or winner == self._winner:
             return None
-        self._said = most
-        return most
+        self._winner = winner
+        return winner

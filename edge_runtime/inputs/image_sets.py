@@ -1,4 +1,4 @@
-"""Files that hold many images each: `.npy`, `.npz`, `.parquet`; `FILE:NAME` names an array or a column."""
+"""Files of many images: `.npy`, `.npz`, `.parquet`. `FILE:NAME` selects an array or a column."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -10,16 +10,16 @@ from edge_runtime.errors import DataError, InputError
 from edge_runtime.preprocessing.image_files import Picture
 
 _PARQUET = ".parquet"
-STORED_SUFFIXES = (".npy", ".npz", _PARQUET)
+IMAGE_SET_SUFFIXES = (".npy", ".npz", _PARQUET)
 
 
 class Images(AbstractContextManager["Images", None], Protocol):
-    """Images by position. For one thread at a time."""
+    """Images by position. Not thread-safe."""
 
     def __len__(self) -> int: ...
 
     def pictures(self, start: int, stop: int, source: str) -> Iterator[Picture | InputError]:
-        """Images `start` to `stop`, or why one of them could not be used; messages call them `source[position]`.
+        """Read images `start` to `stop`; an image that cannot be used gives its error, which calls it `source[position]`.
 
         Raises:
             DataError: the file is damaged there.
@@ -28,16 +28,16 @@ class Images(AbstractContextManager["Images", None], Protocol):
 
 
 @frozen_dataclass
-class Stored:
-    """A file of `count` images. word: as it was given. name: of the array or column; None for the only one that fits."""
+class ImageSet:
+    """A file of `count` images. text: as given on the command line. name: array or column; None for the only one that holds images."""
 
-    word: str
+    text: str
     path: Path
     name: str | None
     count: int
 
     def open(self, folder: Path = Path()) -> Images:
-        """The images. folder: that its path begins in.
+        """Open the file. folder: base of a relative path.
 
         Raises:
             DataError: the file cannot be used, or is not the one that was counted.
@@ -47,32 +47,32 @@ class Stored:
         if len(images) == self.count:
             return images
         with images:
-            raise DataError(f"{folder / self.path}: holds {len(images):,} images, and held {self.count:,}; it is another file")
+            raise DataError(f"{folder / self.path}: has {len(images):,} images, expected {self.count:,}; the file has changed")
 
     def source(self, position: int) -> str:
-        """What an image of it is called."""
-        return f"{self.word}[{position}]"
+        """The name of an image in output and messages."""
+        return f"{self.text}[{position}]"
 
 
-def is_stored(word: str) -> bool:
+def is_image_set(text: str) -> bool:
     """Whether it is a path of such a file."""
-    return word.lower().endswith(STORED_SUFFIXES) and not Path(word).is_dir()
+    return text.lower().endswith(IMAGE_SET_SUFFIXES) and not Path(text).is_dir()
 
 
-def find_stored(word: str) -> Stored | None:
-    """The file that a word means, if it is of one of these kinds.
+def find_image_set(text: str) -> ImageSet | None:
+    """The file of many images that an input names; None if it is none.
 
     Raises:
         DataError: it cannot be used.
         MissingPackage: it is a Parquet file, and pyarrow is not installed.
     """
-    place, _, name = word.rpartition(":")
-    if is_stored(word):
-        place, name = word, ""
-    elif not is_stored(place) or Path(word).exists():
+    path, _, name = text.rpartition(":")
+    if is_image_set(text):
+        path, name = text, ""
+    elif not is_image_set(path) or Path(text).exists():
         return None
-    with _open(Path(place), name or None) as images:
-        return Stored(word, Path(place), name or None, len(images))
+    with _open(Path(path), name or None) as images:
+        return ImageSet(text, Path(path), name or None, len(images))
 
 
 def _open(path: Path, name: str | None) -> Images:

@@ -1,7 +1,7 @@
-"""Parquet: images in a column, and answers as a table. The only module that imports pyarrow, which is optional.
+"""Parquet files: read a column of images, write a table of predictions. The only module that imports pyarrow, which is optional.
 
-A column of images holds an encoded picture a row (binary, or a struct with a field `bytes`, as Hugging Face's data sets have it), or the
-784 pixel values of one (a list of uint8, one row of the image after the other).
+Each row of a column of images is an encoded image (binary, or a struct with a field `bytes`, as in Hugging Face's data sets) or a list of
+784 uint8 pixels, row by row.
 """
 
 from bisect import bisect_right
@@ -22,22 +22,22 @@ try:
 except ImportError as error:
     raise MissingPackage(f"Parquet files need pyarrow ({error}); install it with: pip install '.[parquet]'") from error
 
-_ROWS = 64  # at once: each may be a photo
+_ROWS = 64  # per batch: each may be a photo
 _UNREADABLE = (pyarrow.ArrowException, OSError, ValueError)
 
 
 class ParquetImages:
-    """The images of a Parquet file, by position. For one thread at a time."""
+    """The images of a Parquet file, by position. Not thread-safe."""
 
     def __init__(self, path: Path, name: str | None = None) -> None:
         """Open a file.
 
         Args:
-            path: which.
-            name: of a column; None for the only one that can hold images.
+            path: the file.
+            name: a column; None for the only one whose type can represent images.
 
         Raises:
-            DataError: it cannot be read, or has no such column, or several; the message names what it has.
+            DataError: it cannot be read, or has no such column, or several; the message lists its columns.
         """
         self._path = path
         try:
@@ -48,10 +48,10 @@ class ParquetImages:
         counts = [self._file.metadata.row_group(number).num_rows for number in range(self._file.num_row_groups)]
         self._starts, self._count = [0, *accumulate(counts)][:-1], sum(counts)
         if not self._count:
-            raise DataError(f"{path}: holds no images")
-        # The piece of the column that was read last, and the row that it begins with: none yet, and that behind all of them.
-        self._start, self._piece = self._count, pyarrow.array([])
-        self._pieces: Iterator[Any] = iter(())
+            raise DataError(f"{path}: contains no images")
+        # The last batch of the column that was read, and its first row. Before the first batch: an empty one after the last row.
+        self._start, self._batch = self._count, pyarrow.array([])
+        self._batches: Iterator[Any] = iter(())
 
     def __len__(self) -> int:
         return int(self._count)
@@ -63,7 +63,7 @@ class ParquetImages:
         self._file.close()
 
     def pictures(self, start: int, stop: int, source: str) -> Iterator[Picture | InputError]:
-        """Images `start` to `stop`, or why one of them could not be used. Cheapest in rising order.
+        """Read images `start` to `stop`; one that cannot be used gives its error. Ascending order is cheapest.
 
         Raises:
             DataError: the file is damaged there.
@@ -80,15 +80,15 @@ class ParquetImages:
 
     def _value(self, row: int) -> Any:
         group = self._starts[bisect_right(self._starts, row) - 1]
-        if row < self._start or group > self._start + len(self._piece):
-            self._start, self._piece, self._pieces = group, pyarrow.array([]), self._from(self._starts.index(group))
-        while row >= self._start + len(self._piece):
-            self._start += len(self._piece)
-            self._piece = next(self._pieces)
-        return self._piece[row - self._start]
+        if row < self._start or group > self._start + len(self._batch):
+            self._start, self._batch, self._batches = group, pyarrow.array([]), self._read_from(self._starts.index(group))
+        while row >= self._start + len(self._batch):
+            self._start += len(self._batch)
+            self._batch = next(self._batches)
+        return self._batch[row - self._start]
 
-    def _from(self, group: int) -> Iterator[Any]:
-        """The column from a group of rows on, piece by piece."""
+    def _read_from(self, group: int) -> Iterator[Any]:
+        """Read the column in batches, beginning with a row group."""
         groups = list(range(group, len(self._starts)))
         for batch in self._file.iter_batches(_ROWS, row_groups=groups, columns=[self._column]):
             column = batch.column(0)
@@ -96,33 +96,33 @@ class ParquetImages:
 
 
 class ParquetTable:
-    """A Parquet file that is written piece by piece."""
+    """A Parquet file that is written in batches."""
 
     def __init__(self, path: Path, columns: Mapping[str, str]) -> None:
-        """Begin a file with columns of these names and Arrow types."""
+        """Create a file with columns of these names and Arrow types."""
         self._schema = pyarrow.schema([(name, pyarrow.type_for_alias(kind)) for name, kind in columns.items()])
         self._writer = pyarrow.parquet.ParquetWriter(path, self._schema)
 
     def write(self, rows: Mapping[str, Sequence[Any]]) -> None:
-        """Add rows, given by columns; None stands for no value."""
+        """Append rows, given by columns; None is a null."""
         self._writer.write_table(pyarrow.table(dict(rows), schema=self._schema))
 
     def __enter__(self) -> "ParquetTable":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._writer.close()  # writes the end, without which it is no Parquet file
+        self._writer.close()  # writes the footer
 
 
 def _column(path: Path, schema: Any, name: str | None) -> str:
-    """The leaf of the schema that holds images.
+    """The leaf of the schema with images.
 
     Raises:
-        DataError: none does, or several, or not the one that is named.
+        DataError: no column can represent images, several can, or the named one cannot.
     """
     leaves = {field.name: leaf for field in schema if (leaf := _leaf(field))}
     held = ", ".join(f"{field.name} ({' '.join(str(field.type).split())})" for field in schema)
-    wanted = "binary pictures, a struct with their bytes, or lists of 784 uint8"
+    wanted = "binary images, a struct with a field bytes, or lists of 784 uint8"
     if name is not None:
         if name not in leaves:
             raise DataError(f"{path}: has no column {name!r} of images ({wanted}); it has {held}"[:1_000])
@@ -130,12 +130,12 @@ def _column(path: Path, schema: Any, name: str | None) -> str:
     if not leaves:
         raise DataError(f"{path}: has no column of images ({wanted}); it has {held}"[:1_000])
     if len(leaves) > 1:
-        raise DataError(f"{path}: several columns may hold images; name one of {', '.join(f'{path}:{name}' for name in leaves)}")
+        raise DataError(f"{path}: has several columns of images; name one of {', '.join(f'{path}:{name}' for name in leaves)}")
     return next(iter(leaves.values()))
 
 
 def _leaf(field: Any) -> str:
-    """Where a column's images are; empty if it can hold none."""
+    """The leaf with a column's images; empty if its type cannot represent images."""
     types, kind = pyarrow.types, field.type
     if _is_binary(kind):
         return str(field.name)
@@ -151,13 +151,13 @@ def _is_binary(kind: Any) -> bool:
 
 
 def _picture(value: Any, source: str) -> Picture:
-    """A picture of a row.
+    """Read the picture of a row.
 
     Raises:
-        ImageError: it holds none.
+        ImageError: it is null, or not an image.
     """
     if not value.is_valid:
-        raise ImageError(f"{source}: is empty")
+        raise ImageError(f"{source}: is null, expected an image")
     if _is_binary(value.type):
         return read_picture(source, BytesIO(value.as_py()))
     pixels = value.values
@@ -169,4 +169,4 @@ def _picture(value: Any, source: str) -> Picture:
 def _unreadable(path: Path, error: Exception) -> DataError:
     if isinstance(error, OSError) and error.strerror and error.errno:
         return DataError(f"{path}: cannot be read ({error.strerror})")
-    return DataError(f"{path}: is no Parquet file, or a damaged one ({' '.join(str(error).split())[:200]})")
+    return DataError(f"{path}: is not a Parquet file, or is damaged ({' '.join(str(error).split())[:200]})")

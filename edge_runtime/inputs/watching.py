@@ -1,4 +1,4 @@
-"""A folder that is watched: pictures as they come."""
+"""Watch a folder for new images."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,18 +7,18 @@ from pathlib import Path
 from edge_runtime.errors import ImageError
 from edge_runtime.preprocessing.image_files import SUFFIXES
 
-SECONDS = 0.2
-_State = tuple[int, int]  # bytes, time of the last change
+POLL_SECONDS = 0.2
+_State = tuple[int, int]  # size in bytes, modification time in nanoseconds
 
 
 def watch(folder: Path, wait: Callable[[float], object] = time.sleep) -> Iterator[Path]:
-    """Image files that come into a folder after this call, each once it no longer grows; one that is written again comes again.
+    """Yield image files added to a folder after this call, each once it has stopped growing; a file that is rewritten comes again.
 
-    The folder is looked at five times a second: no system of notices works on every kind of file system that a board may have.
+    The folder is polled five times a second, since no notification service works on every file system that a board may have.
 
     Args:
-        folder: which; those in it are not looked into.
-        wait: called with the seconds between two looks.
+        folder: the folder; its subfolders are ignored.
+        wait: called with the seconds between two polls.
 
     Raises:
         ImageError: the folder cannot be read.
@@ -29,7 +29,7 @@ def watch(folder: Path, wait: Callable[[float], object] = time.sleep) -> Iterato
 def _changes(folder: Path, done: dict[Path, _State], wait: Callable[[float], object]) -> Iterator[Path]:
     before = done
     while True:
-        wait(SECONDS)
+        wait(POLL_SECONDS)
         now = _states(folder)
         for path in sorted(now):
             if now[path] != done.get(path) and now[path] == before.get(path) and now[path][0]:
@@ -46,7 +46,7 @@ def _states(folder: Path) -> dict[Path, _State]:
             if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
                 try:
                     status = path.stat()
-                except FileNotFoundError:  # gone since it was listed
+                except FileNotFoundError:  # removed since it was listed
                     continue
                 found[path] = (status.st_size, status.st_mtime_ns)
     except OSError as error:

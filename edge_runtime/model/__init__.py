@@ -1,4 +1,4 @@
-"""Model files: FlatBuffer, archive, manifest, hash checks.
+"""Read and check model files: FlatBuffer, archive, manifest, hash.
 
 In: A .tflite file.
 Out: a checked `ModelFile`.

@@ -1,4 +1,4 @@
-"""Names of TFLite's built-in operators: the position is the code in a file (schema.fbs, enum BuiltinOperator)."""
+"""Names of TFLite's built-in operators. The position is the operator's code (schema.fbs, enum BuiltinOperator)."""
 
 OPERATOR_NAMES: tuple[str, ...] = (
     "ADD",

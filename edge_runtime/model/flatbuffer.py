@@ -1,7 +1,7 @@
-"""A bounds-checked reader of FlatBuffers: every offset is checked before it is followed, so a damaged file is an error, never a crash.
+"""A bounds-checked FlatBuffer reader: it checks every offset before following it, so a damaged file is an error, not a crash.
 
 Format: https://flatbuffers.dev/internals. All numbers are little-endian. A table begins with a signed offset back to its vtable, which
-holds the field offsets; strings and vectors begin with a 32-bit length.
+contains the field offsets; strings and vectors begin with a 32-bit length.
 """
 
 import struct
@@ -19,23 +19,23 @@ class DamagedFlatBuffer(ValueError):
 
 @frozen_dataclass
 class Table:
-    """A table at `position` of `data`. Fields are numbered in the order of the schema, from 0."""
+    """A table at `position` of `data`. Slots number the fields in the order of the schema, from 0."""
 
     data: bytes
     position: int
 
     @staticmethod
     def root(data: bytes) -> "Table":
-        """The table that the file begins with."""
+        """The root table of a file."""
         return Table(data, _number(data, "<I", 0))
 
     def integer(self, slot: int, code: str, default: int = 0) -> int:
-        """An integer field: `code` is that of the struct module, such as `<i`."""
+        """An integer field; `code` is a format of the struct module, such as `<i`."""
         position = self._field(slot)
         return default if position is None else _number(self.data, code, position)
 
     def table(self, slot: int) -> "Table | None":
-        """A table field, or None where it is absent."""
+        """A table field; None if it is absent."""
         position = self._field(slot)
         return None if position is None else Table(self.data, _follow(self.data, position))
 
@@ -47,22 +47,22 @@ class Table:
         """
         start, length = self._vector(slot, 4)
         if length > at_most:
-            raise DamagedFlatBuffer(f"a list of {length:,} entries, more than the {at_most:,} that are accepted")
+            raise DamagedFlatBuffer(f"a list of {length:,} entries, expected at most {at_most:,}")
         for index in range(length):
             yield Table(self.data, _follow(self.data, start + 4 * index))
 
     def vector(self, slot: int, dtype: DTypeLike) -> "NDArray[np.generic]":
-        """The numbers of a vector field, empty where it is absent. A view of the file's bytes, which cannot be written to."""
-        kind = np.dtype(dtype)
-        start, length = self._vector(slot, kind.itemsize)
-        return np.frombuffer(self.data, kind, length, start) if length else np.empty(0, kind)
+        """The numbers of a vector field, empty if it is absent: a read-only view of the file's bytes."""
+        item = np.dtype(dtype)
+        start, length = self._vector(slot, item.itemsize)
+        return np.frombuffer(self.data, item, length, start) if length else np.empty(0, item)
 
     def place(self, slot: int) -> tuple[int, int]:
-        """Where in the file the entries of a vector of 32-bit numbers or tables begin, and how many; (0, 0) where it is absent."""
+        """Position and length of a vector of 32-bit numbers or tables; (0, 0) if it is absent."""
         return self._vector(slot, 4)
 
     def text(self, slot: int) -> str:
-        """A string field, empty where it is absent."""
+        """A string field, empty if it is absent."""
         return self.vector(slot, np.uint8).tobytes().decode("utf-8", "replace")
 
     def _field(self, slot: int) -> int | None:
@@ -79,7 +79,7 @@ class Table:
         start = _follow(self.data, position)
         length = _number(self.data, "<I", start)
         if start + 4 + length * item_size > len(self.data):
-            raise DamagedFlatBuffer(f"a list of {length:,} entries ends behind the end of the file")
+            raise DamagedFlatBuffer(f"a list of {length:,} entries ends after the end of the file")
         return start + 4, length
 
 

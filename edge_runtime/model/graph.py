@@ -1,6 +1,6 @@
-"""What a TFLite FlatBuffer says about itself, read without an interpreter: operators, tensors, and how many bytes are what.
+"""Read the operators, tensors and sizes of a TFLite FlatBuffer without an interpreter.
 
-Schema: tensorflow/compiler/mlir/lite/schema/schema.fbs. Field numbers below are positions in its tables.
+Schema: tensorflow/compiler/mlir/lite/schema/schema.fbs. Slot numbers below are positions in its tables.
 """
 
 from collections import Counter
@@ -38,17 +38,17 @@ _TENSOR_TYPES = [
 ]
 Item = TypeVar("Item")
 
-_MOST_ENTRIES = 10_000
-_MOST_DIMENSIONS = 8
-_LEFT_OUT = -1  # an input that an operator can do without, such as a bias
+_MAX_ENTRIES = 10_000
+_MAX_DIMENSIONS = 8
+_OMITTED = -1  # an optional input that is not given, such as a bias
 
 
 @frozen_dataclass
 class Tensor:
     """One tensor of a graph.
 
-    `scale` and `zero_point` are those of a tensor quantised as a whole; `scales` is how many it has (0 = not quantised, more than 1 = per
-    channel). `payload_bytes` is the size of its constant buffer, 0 for an activation.
+    scales: the number of scales: 0 = not quantised, 1 = per tensor, more = per channel. scale, zero_point: the first of them.
+    payload_bytes: size of its constant buffer; 0 for an activation.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Tensor:
 
 @frozen_dataclass
 class Operator:
-    """One operator of a graph, by the schema's name; a custom one (Flex included) by its own."""
+    """One operator of a graph. name: of the schema; a custom operator's (Flex included) own."""
 
     name: str
     version: int
@@ -74,7 +74,7 @@ class Operator:
 class Graph:
     """The first subgraph of a TFLite model, in the order of execution.
 
-    input_dtypes, output_dtypes: of each operator, one for each tensor that it takes or gives.
+    input_dtypes, output_dtypes: for each operator, the dtypes of its input and output tensors.
     """
 
     inputs: tuple[Tensor, ...]
@@ -96,7 +96,7 @@ class Graph:
 
     @property
     def operator_counts(self) -> list[tuple[Operator, int]]:
-        """Each kind of operator with how often it occurs, in the order of first use."""
+        """The distinct operators with their counts, in the order of first use."""
         return list(Counter(self.operators).items())
 
 
@@ -104,10 +104,10 @@ def read_graph(flatbuffer: bytes) -> Graph:
     """Read the graph of a TFLite FlatBuffer, checking every offset.
 
     Raises:
-        ModelFileError: damaged, or no TFLite model.
+        ModelFileError: it is damaged, or not a TFLite model.
     """
     if flatbuffer[4:8] != FILE_IDENTIFIER:
-        raise ModelFileError("is no TFLite model (its bytes 4 to 8 are not 'TFL3')")
+        raise ModelFileError("is not a TFLite model (its bytes 4 to 8 are not 'TFL3')")
     try:
         return _read_model(Table.root(flatbuffer))
     except DamagedFlatBuffer as error:
@@ -115,14 +115,14 @@ def read_graph(flatbuffer: bytes) -> Graph:
 
 
 def _read_model(model: Table) -> Graph:
-    codes = [_operator(code) for code in model.tables(1, _MOST_ENTRIES)]
-    sizes = [_buffer_bytes(buffer) for buffer in model.tables(4, _MOST_ENTRIES)]
-    subgraphs = list(model.tables(2, _MOST_ENTRIES))
+    codes = [_operator(code) for code in model.tables(1, _MAX_ENTRIES)]
+    sizes = [_buffer_bytes(buffer) for buffer in model.tables(4, _MAX_ENTRIES)]
+    subgraphs = list(model.tables(2, _MAX_ENTRIES))
     if not subgraphs:
         raise DamagedFlatBuffer("it has no graph")
     graph = subgraphs[0]
-    tensors = [_tensor(tensor, sizes) for tensor in graph.tables(0, _MOST_ENTRIES)]
-    operators = list(graph.tables(3, _MOST_ENTRIES))
+    tensors = [_tensor(tensor, sizes) for tensor in graph.tables(0, _MAX_ENTRIES)]
+    operators = list(graph.tables(3, _MAX_ENTRIES))
     return Graph(
         inputs=_pick(tensors, graph.vector(1, "<i4").tolist()),
         outputs=_pick(tensors, graph.vector(2, "<i4").tolist()),
@@ -134,7 +134,7 @@ def _read_model(model: Table) -> Graph:
 
 
 def _dtypes(operator: Table, field: int, tensors: Sequence[Tensor]) -> tuple[str, ...]:
-    used = [index for index in operator.vector(field, "<i4").tolist() if index != _LEFT_OUT]
+    used = [index for index in operator.vector(field, "<i4").tolist() if index != _OMITTED]
     return tuple(tensor.dtype for tensor in _pick(tensors, used))
 
 
@@ -146,7 +146,7 @@ def _pick(items: Sequence[Item], indices: Sequence[int]) -> tuple[Item, ...]:
 
 
 def _operator(code: Table) -> Operator:
-    # Codes above 127 are in the newer 32-bit field; older files have the 8-bit one alone.
+    # Codes above 127 are in the newer 32-bit field; older files have only the 8-bit one.
     number = max(code.integer(0, "<b"), code.integer(3, "<i"))
     custom = code.text(1)
     name = OPERATOR_NAMES[number] if 0 <= number < len(OPERATOR_NAMES) else f"UNKNOWN_{number}"
@@ -155,13 +155,13 @@ def _operator(code: Table) -> Operator:
 
 def _buffer_bytes(buffer: Table) -> int:
     inline = len(buffer.vector(0, np.uint8))
-    outside = buffer.integer(2, "<Q")  # a file of over 2 GB keeps its buffers behind the FlatBuffer
+    outside = buffer.integer(2, "<Q")  # a file of over 2 GB stores buffers behind the FlatBuffer
     return inline + outside
 
 
 def _tensor(tensor: Table, sizes: Sequence[int]) -> Tensor:
     shape = tensor.vector(0, "<i4")
-    if len(shape) > _MOST_DIMENSIONS:
+    if len(shape) > _MAX_DIMENSIONS:
         raise DamagedFlatBuffer(f"a tensor of {len(shape)} dimensions")
     code, buffer = tensor.integer(1, "<b"), tensor.integer(2, "<I")
     quantization = tensor.table(4)

@@ -1,4 +1,4 @@
-"""What a checked model file is, as JSON-able facts and as text for people."""
+"""Describe a checked model file, as a JSON-compatible dict and as text."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,9 @@ from edge_runtime.model.model_file import ModelFile, operator_specs, tensor_spec
 
 @frozen_dataclass
 class Runtimes:
-    """Where a model is proven to run.
+    """Runtimes on which a model is tested.
 
-    minimum: for each runtime that runs all of its operators, the oldest release that does. unproven: operators that no runtime is known to
-    run.
+    minimum: for each runtime that runs all of its operators, the oldest release that does. unproven: operators that no tested runtime runs.
     """
 
     minimum: Mapping[str, str]
@@ -23,15 +22,15 @@ class Runtimes:
     def __str__(self) -> str:
         if self.minimum:
             return ", ".join(f"{runtime} >= {version}" for runtime, version in self.minimum.items())
-        return f"unproven: no runtime is known to run {', '.join(self.unproven) or 'all of its operators'}"
+        return f"unproven: no tested runtime runs {', '.join(self.unproven) or 'all of its operators'}"
 
 
 def facts(model: ModelFile, runtimes: Runtimes) -> dict[str, Any]:
-    """Everything that is known of a model file: its manifest (None for a plain .tflite), sizes, operators, input and output.
+    """A model file's manifest (None for a plain .tflite), sizes, operators, input and output, as a JSON-compatible dict.
 
     Args:
         model: the file.
-        runtimes: where it is proven to run.
+        runtimes: on which it is tested.
     """
     return {
         "name": model.name,
@@ -51,9 +50,9 @@ def facts(model: ModelFile, runtimes: Runtimes) -> dict[str, Any]:
 
 
 def describe(model: ModelFile, runtimes: Runtimes) -> str:
-    """The same for people, a fact a line."""
+    """The most important of `facts` as text, one per line."""
     rows = [
-        ("model", model.name + (f", recipe {model.manifest.recipe}" if model.manifest else " (plain .tflite, nothing proven)")),
+        ("model", model.name + (f", recipe {model.manifest.recipe}" if model.manifest else " (plain .tflite without a manifest)")),
         ("labels", " ".join(model.labels)),
         ("bytes", _sizes(model)),
         ("input", _tensor(model.input)),
@@ -68,7 +67,7 @@ def describe(model: ModelFile, runtimes: Runtimes) -> str:
 
 
 def comparison_line(comparison: Comparison) -> str:
-    """One line: accuracies with counts, agreement, the drop with its interval, McNemar's p."""
+    """A comparison in one line: accuracies with counts, agreement, the drop with its interval, McNemar's p."""
     reference, candidate, (low, high) = comparison.reference, comparison.candidate, comparison.drop_interval
     return (
         f"{candidate.percent:.2f} % ({candidate.correct:,}/{candidate.total:,}) on {comparison.split}, float {reference.percent:.2f} %; "
@@ -77,7 +76,7 @@ def comparison_line(comparison: Comparison) -> str:
 
 
 def comparison_lines(comparison: Comparison) -> list[str]:
-    """The same at length: a line a fact."""
+    """A comparison in several lines: accuracies with intervals, agreement, drop, McNemar's test, drops by class."""
     reference, candidate, (low, high) = comparison.reference, comparison.candidate, comparison.drop_interval
     total = reference.total
     return [

@@ -1,6 +1,6 @@
-"""The manifest of a self-describing model file: what it is, what it takes and gives, where it came from, how it was proven.
+"""The manifest of a self-describing model file: labels, input and output, operators, origin, accuracy and tolerance.
 
-docs/model-file.md describes every field. Reading checks every JSON type (edge_runtime.common.json_codec).
+docs/model-file.md describes every field. `json_codec` checks their types on reading.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ FORMAT_VERSION = 1
 
 @frozen_dataclass
 class PixelContract:
-    """How an image is given: always the contract of edge_runtime.common.pixels."""
+    """The layout of an input image: always that of edge_runtime.common.pixels."""
 
     dtype: str = "uint8"
     shape: tuple[int, ...] = (SIDE, SIDE)
@@ -24,7 +24,7 @@ class PixelContract:
 
 @frozen_dataclass
 class TensorSpec:
-    """An input or output tensor: dtype, shape with a batch of 1, and for integers (value - zero_point) * scale = real number."""
+    """An input or output tensor: dtype, shape with a batch of 1, and for integers real = (value - zero_point) * scale."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -34,7 +34,7 @@ class TensorSpec:
 
 @frozen_dataclass
 class FlatBufferSpec:
-    """The part of the file that interpreters read: its first `bytes` bytes, and their SHA-256."""
+    """The FlatBuffer, which interpreters read: the first `bytes` bytes of the file, and their SHA-256."""
 
     bytes: int
     sha256: str
@@ -42,7 +42,7 @@ class FlatBufferSpec:
 
 @frozen_dataclass
 class OperatorSpec:
-    """How often an operator occurs in the graph, and in which version."""
+    """An operator of the graph, with its version and count."""
 
     name: str
     version: int
@@ -51,7 +51,7 @@ class OperatorSpec:
 
 @frozen_dataclass
 class Tolerance:
-    """How far another machine's output may lie from the recorded one: in output steps (integer outputs) or in logits (float)."""
+    """Maximum difference of outputs from the recorded ones, in output steps (integer outputs) or logits (float outputs)."""
 
     amount: float
     unit: str
@@ -59,7 +59,7 @@ class Tolerance:
 
 @frozen_dataclass
 class Comparison:
-    """A quantised model against the float model on the same images. Drops are in percentage points, positive where accuracy was lost."""
+    """A quantised model compared with the float model on the same images. Drops are percentage points, positive for lost accuracy."""
 
     split: str
     reference: Accuracy
@@ -75,7 +75,7 @@ class Comparison:
 
 @frozen_dataclass
 class Verdict:
-    """Of the accuracy gate, on the test images: passed if the upper bound of the drop is within `max_drop` points."""
+    """The accuracy gate's verdict on the test images: passed if the upper bound of the drop is at most `max_drop` points."""
 
     max_drop: float
     passed: bool
@@ -84,7 +84,7 @@ class Verdict:
 
 @frozen_dataclass
 class Origin:
-    """Where the file came from. `training` is what training.json says in short; empty for a model that was trained elsewhere."""
+    """Where the file came from. training: a summary of training.json; empty for a model that was trained elsewhere."""
 
     training: dict[str, Any]
     keras_sha256: str
@@ -96,7 +96,7 @@ class Origin:
 
 @frozen_dataclass
 class Manifest:
-    """Everything that a self-describing model file says about itself."""
+    """The content of manifest.json."""
 
     format_version: int
     name: str

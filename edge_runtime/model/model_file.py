@@ -1,13 +1,14 @@
-"""Reading of model files: a TFLite FlatBuffer with an archive behind it that says what it is (docs/model-file.md), or a plain FlatBuffer.
+"""Read model files: a TFLite FlatBuffer followed by an archive with its manifest (docs/model-file.md), or a plain FlatBuffer.
 
-Only bytes that passed every rule here reach an interpreter.
+Only bytes that pass every check here reach an interpreter.
 """
 
 import io
 import re
 from dataclasses import field, fields
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,31 +21,20 @@ from edge_runtime.model.archive import has_archive_end, has_archive_trace, unpac
 from edge_runtime.model.graph import FILE_IDENTIFIER, Graph, Tensor, read_graph
 from edge_runtime.model.manifest import FORMAT_VERSION, Manifest, OperatorSpec, PixelContract, TensorSpec
 
-if TYPE_CHECKING:
-    from hashlib import sha256
-else:  # hashlib loads OpenSSL, which takes ten times as long as the one hash of a model; the standard library's random leaves it out too
-    try:
-        from _sha2 import sha256
-    except ImportError:
-        try:
-            from _sha256 import sha256  # Python 3.11's
-        except ImportError:
-            from hashlib import sha256
-
 MODELS = Path(__file__).parents[1] / "models"
 DEFAULT_MODEL = MODELS / "small-int8.tflite"
 INPUT_DTYPES = ("float32", "int8", "uint8", "int16")
 _RECIPE = re.compile(r"float(16|32)|dynamic_wi\d+|static_wi\d+_ai\d+")
-_MOST_FILE_BYTES = 256 * 2**20
-_MOST_GOLDEN_BYTES = 16 * 2**20  # of one array, unpacked: twenty thousand images
+_MAX_FILE_BYTES = 256 * 2**20
+_MAX_GOLDEN_BYTES = 16 * 2**20  # of one array, unpacked: twenty thousand images
 
 
 @frozen_dataclass
 class Golden:
-    """Images with the outputs that they must give.
+    """Golden images: test images with recorded outputs.
 
-    images uint8 [16, 28, 28]; labels uint8 [16]; float_logits float32 [16, classes], of the Keras model; outputs [16, classes] in the
-    output dtype of the file, on the machine that made it.
+    images: uint8 [16, 28, 28]. labels: uint8 [16]. float_logits: float32 [16, classes], of the Keras model. outputs: [16, classes] in the
+    model's output dtype, recorded on the machine that made the file.
     """
 
     images: NDArray[np.uint8]
@@ -55,7 +45,7 @@ class Golden:
 
 @frozen_dataclass
 class ModelFile:
-    """A model file that passed every check. `manifest` is None for a plain .tflite, which comes without any proof."""
+    """A model file that passed every check. manifest: None for a plain .tflite."""
 
     name: str
     file_bytes: int
@@ -77,22 +67,22 @@ class ModelFile:
 
     @property
     def sha256(self) -> str:
-        """Hash of the FlatBuffer part."""
+        """Hash of the FlatBuffer."""
         return sha256(self.flatbuffer).hexdigest()
 
     def golden(self) -> Golden:
         """The golden images of the file.
 
         Raises:
-            ModelFileError: it has none, or they are not of the form that the manifest promises.
+            ModelFileError: it has none, or their dtypes or shapes do not fit the manifest.
         """
         return _read_golden(self)
 
 
 def find_model(given: Path | None = None) -> Path:
-    """The file that is meant: `given`, or a shipped one by its name ("nano", its int8 file; "base-fp32"), or for None the default.
+    """Resolve a path, the name of a shipped model ("nano" for its int8 file; "base-fp32"), or None for the default model.
 
-    What lies in the current folder goes before a name.
+    A file in the current folder takes precedence over a name.
     """
     if given is None:
         return DEFAULT_MODEL
@@ -110,7 +100,7 @@ def read_model_file(path: Path | None = None) -> ModelFile:
     path = find_model(path)
     try:
         with path.open("rb") as stream:
-            data = stream.read(_MOST_FILE_BYTES + 1)
+            data = stream.read(_MAX_FILE_BYTES + 1)
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read ({error.strerror or error})") from error
     try:
@@ -125,10 +115,10 @@ def parse_model_file(data: bytes, name: str = "model") -> ModelFile:
     Raises:
         ModelFileError: the bytes break a rule of docs/model-file.md.
     """
-    if len(data) > _MOST_FILE_BYTES:
-        raise ModelFileError(f"is larger than {_MOST_FILE_BYTES:,} bytes")
+    if len(data) > _MAX_FILE_BYTES:
+        raise ModelFileError(f"is larger than {_MAX_FILE_BYTES:,} bytes")
     if data[4:8] != FILE_IDENTIFIER:
-        raise ModelFileError(_what_it_is_instead(data))
+        raise ModelFileError(_other_format(data))
     if not has_archive_trace(data):
         return _plain_file(data, name)
     if not has_archive_end(data):
@@ -136,24 +126,24 @@ def parse_model_file(data: bytes, name: str = "model") -> ModelFile:
     return _self_describing_file(data)
 
 
-def _what_it_is_instead(data: bytes) -> str:
+def _other_format(data: bytes) -> str:
     if not data:
         return "is empty"
     start = data[:512].lstrip().lower()
     if start.startswith(b"version https://git-lfs"):
         return "is a Git LFS pointer, not the model itself; fetch it with 'git lfs pull'"
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "is a web page, not a model; the download went wrong"
+        return "is a web page, not a model; download the model again"
     if start.startswith(b"pk\x03\x04"):
-        return "is a ZIP archive without a model before it (a .keras file is one: convert it first)"
+        return "is a ZIP archive, not a .tflite file; convert a .keras file with digits convert"
     if start.startswith(b"\x89hdf"):
-        return "is an HDF5 file (Keras' older format); convert it first"
-    return "is no TFLite model (its bytes 4 to 8 are not 'TFL3')"
+        return "is an HDF5 file (Keras' older format), not a .tflite file; convert it first"
+    return "is not a TFLite model (its bytes 4 to 8 are not 'TFL3')"
 
 
 def _plain_file(data: bytes, name: str) -> ModelFile:
     if len(data) % 4 and not has_archive_end(data):
-        raise ModelFileError("is truncated, or bytes were appended: its length is no multiple of 4")
+        raise ModelFileError("is truncated, or bytes were appended: its length is not a multiple of 4")
     graph = read_graph(data)
     _check_tensors(graph)
     labels = tuple(str(index) for index in range(graph.outputs[0].shape[-1]))
@@ -167,7 +157,7 @@ def _self_describing_file(data: bytes) -> ModelFile:
     except InputError as error:
         raise ModelFileError(f"manifest.json {error}") from error
     if to_json(manifest).encode() != entries["manifest.json"]:
-        raise ModelFileError("manifest.json is not written as the format says (every field, keys sorted, no white space, UTF-8)")
+        raise ModelFileError("manifest.json is not in canonical form (every field, sorted keys, no white space, UTF-8)")
     flatbuffer = data[:offset]
     _check_flatbuffer(manifest, flatbuffer)
     graph = read_graph(flatbuffer)
@@ -179,32 +169,32 @@ def _self_describing_file(data: bytes) -> ModelFile:
 
 
 def labels_text(labels: tuple[str, ...]) -> bytes:
-    """The content of labels.txt: one label a line."""
+    """The content of labels.txt: one label per line."""
     return "".join(f"{label}\n" for label in labels).encode()
 
 
 def is_model_text(text: str) -> bool:
-    """Whether a text may be a model's name or a label: 1 to 64 printable characters."""
+    """Whether a text is valid as a model's name or a label: 1 to 64 printable characters."""
     return 0 < len(text) <= 64 and text.isprintable()
 
 
 def tensor_spec(tensor: Tensor) -> TensorSpec:
-    """What a manifest says of a tensor."""
+    """The manifest's entry for a tensor."""
     return TensorSpec(tensor.dtype, tensor.shape, tensor.scale, tensor.zero_point)
 
 
 def operator_specs(graph: Graph) -> tuple[OperatorSpec, ...]:
-    """What a manifest says of a graph's operators."""
+    """The manifest's entries for a graph's operators."""
     return tuple(OperatorSpec(operator.name, operator.version, count) for operator, count in graph.operator_counts)
 
 
 def _check_flatbuffer(manifest: Manifest, flatbuffer: bytes) -> None:
     if manifest.flatbuffer.bytes != len(flatbuffer):
         raise ModelFileError(
-            f"the manifest states a FlatBuffer of {manifest.flatbuffer.bytes:,} bytes, there are {len(flatbuffer):,}"
+            f"damaged: the manifest states a FlatBuffer of {manifest.flatbuffer.bytes:,} bytes, there are {len(flatbuffer):,}"
         )
     if manifest.flatbuffer.sha256 != sha256(flatbuffer).hexdigest():
-        raise ModelFileError("damaged: the SHA-256 of its FlatBuffer is not the one that the manifest states")
+        raise ModelFileError("damaged: the SHA-256 of the FlatBuffer differs from the manifest's")
 
 
 def _check_tensors(graph: Graph) -> None:
@@ -212,14 +202,14 @@ def _check_tensors(graph: Graph) -> None:
         raise ModelFileError(f"has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs, expected one of each")
     source, sink = graph.inputs[0], graph.outputs[0]
     if int(np.prod(source.shape, dtype=np.int64)) != SIDE * SIDE or source.shape[:1] != (1,):
-        raise ModelFileError(f"takes an input of shape {list(source.shape)}, expected 1 image of 784 numbers")
+        raise ModelFileError(f"has an input of shape {list(source.shape)}, expected 1 image of 784 numbers")
     if len(sink.shape) != 2 or sink.shape[0] != 1 or not 2 <= sink.shape[1] <= 256:
-        raise ModelFileError(f"gives an output of shape {list(sink.shape)}, expected [1, classes]")
+        raise ModelFileError(f"has an output of shape {list(sink.shape)}, expected [1, classes] with 2 to 256 classes")
     for tensor in (source, sink):
         quantized = tensor.dtype != "float32"
         if tensor.dtype not in INPUT_DTYPES or (quantized and not (np.isfinite(tensor.scale) and tensor.scale > 0)):
             raise ModelFileError(
-                f"tensor {tensor.name!r} is {tensor.dtype} with scale {tensor.scale}; known are {', '.join(INPUT_DTYPES)}"
+                f"tensor {tensor.name!r} is {tensor.dtype} with scale {tensor.scale}, expected one of {', '.join(INPUT_DTYPES)}"
             )
 
 
@@ -228,14 +218,14 @@ def _check_manifest(manifest: Manifest, graph: Graph) -> None:
     found = (PixelContract(), tensor_spec(graph.inputs[0]), tensor_spec(graph.outputs[0]), operator_specs(graph))
     for what, says, has in zip(("pixel contract", "input", "output", "operator list"), stated, found, strict=True):
         if says != has:
-            raise ModelFileError(f"the manifest does not agree with the model in its {what}: {says} against {has}"[:240])
+            raise ModelFileError(f"the manifest's {what} differs from the model's: {says}, expected {has}"[:240])
     if len(manifest.labels) != manifest.output.shape[1]:
         raise ModelFileError(f"has {len(manifest.labels)} labels for {manifest.output.shape[1]} classes")
     for text in (manifest.name, *manifest.labels):
         if not is_model_text(text):
             raise ModelFileError(f"the name or a label is not 1 to 64 printable characters: {ascii(text)[:80]}")
     if not _RECIPE.fullmatch(manifest.recipe):
-        raise ModelFileError(f"states the recipe {manifest.recipe!r}, which does not decode")
+        raise ModelFileError(f"states the recipe {manifest.recipe!r}, expected a name such as float32 or static_wi8_ai8")
     unit = "logits" if manifest.output.dtype == "float32" else "steps"
     if manifest.tolerance.unit != unit or manifest.tolerance.amount < 0:
         raise ModelFileError(
@@ -244,18 +234,18 @@ def _check_manifest(manifest: Manifest, graph: Graph) -> None:
 
 
 def _read_golden(model: ModelFile) -> Golden:
-    import zipfile  # 9 ms that no classification needs
+    import zipfile  # 9 ms that classifying need not pay
 
     from edge_runtime.common.npz import DAMAGE, read_entry
 
     if model.manifest is None:
-        raise ModelFileError(f"{model.name} is a plain .tflite without golden images; convert it with 'digits convert'")
+        raise ModelFileError(f"{model.name} is a plain .tflite without golden images; make the model with digits convert")
     names = [entry.name for entry in fields(Golden)]
     try:
         with zipfile.ZipFile(io.BytesIO(model.golden_npz)) as archive:
             if sorted(archive.namelist()) != sorted(f"{name}.npy" for name in names):
                 raise ValueError(f"holds {archive.namelist()}")
-            golden = Golden(**{name: read_entry(archive, name, _MOST_GOLDEN_BYTES) for name in names})
+            golden = Golden(**{name: read_entry(archive, name, _MAX_GOLDEN_BYTES) for name in names})
     except (ValueError, OSError, *DAMAGE) as error:
         raise ModelFileError(f"{model.name}: golden.npz does not hold the arrays that docs/model-file.md lists") from error
     count, classes = golden.labels.size, len(model.labels)

@@ -1,4 +1,4 @@
-"""Connected components of a mask, by runs of pixels in rows, with numpy alone."""
+"""Connected components of a mask, by run-length encoding, with numpy alone."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,10 +8,10 @@ from edge_runtime.common.frozen_dataclass import frozen_dataclass
 
 @frozen_dataclass
 class Components:
-    """The connected parts of a mask: pixels that touch at a side or a corner. N may be 0.
+    """The 8-connected components of a mask. N may be 0.
 
-    boxes: int64 [N, 4], top, left, bottom, right; bottom and right are just outside. masses: float64 [N], the sum of the weights.
-    areas: int64 [N] in pixels. runs: int64 [R, 3], row, first column, column just after; owners: int64 [R], the part of each run.
+    boxes: int64 [N, 4], top, left, bottom, right; bottom and right are exclusive. masses: float64 [N], sums of the weights.
+    areas: int64 [N], in pixels. runs: int64 [R, 3], row, first column, end column (exclusive). owners: int64 [R], each run's component.
     """
 
     shape: tuple[int, int]
@@ -26,22 +26,22 @@ class Components:
 
     @property
     def at_edge(self) -> NDArray[np.bool_]:
-        """For each part, bool [N]: whether it touches the border."""
+        """Whether each component touches the border, bool [N]."""
         top, left, bottom, right = self.boxes.T
         return np.asarray((top == 0) | (left == 0) | (bottom == self.shape[0]) | (right == self.shape[1]))
 
     def part(self, number: int) -> NDArray[np.bool_]:
-        """One part's pixels, bool, of its box."""
+        """The mask of one component within its box, bool."""
         top, left, bottom, right = self.boxes[number].tolist()
         return _filled(self.runs[self.owners == number] - (top, left, left), (bottom - top, right - left))
 
     def mask(self, chosen: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """A mask, bool [H, W]: where the chosen parts are."""
+        """The mask of the chosen components, bool [H, W]."""
         return _filled(self.runs[np.isin(self.owners, chosen)], self.shape)
 
 
 def _filled(runs: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """A mask, bool [H, W]: where runs, int64 [R, 3], are."""
+    """The mask of runs, int64 [R, 3]: bool [H, W]."""
     edges = np.zeros((shape[0], shape[1] + 1), np.int8)
     rows, starts, stops = runs.T
     edges[rows, starts] = 1
@@ -50,10 +50,10 @@ def _filled(runs: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.bool_
 
 
 def find_components(mask: NDArray[np.bool_], weight: NDArray[np.floating]) -> Components:
-    """The connected parts of `mask`, bool [H, W], with the sums of `weight`, [H, W], over each of them.
+    """Find the 8-connected components of `mask`, bool [H, W], with the sum of `weight`, [H, W], over each.
 
-    Runs instead of pixels: A. Rosenfeld, J. L. Pfaltz, "Sequential operations in digital picture processing", JACM 13 (1966). They are
-    joined by hooking and shortcutting all at once, so that there is no loop over them: Y. Shiloach, U. Vishkin, J. of Algorithms 3 (1982).
+    Runs instead of pixels: A. Rosenfeld, J. L. Pfaltz, "Sequential operations in digital picture processing", JACM 13 (1966). Hooking and
+    shortcutting joins all runs at once, without a loop over them: Y. Shiloach, U. Vishkin, J. of Algorithms 3 (1982).
     """
     height, width = mask.shape
     padded = np.zeros((height, width + 1), bool)
@@ -73,7 +73,7 @@ def find_components(mask: NDArray[np.bool_], weight: NDArray[np.floating]) -> Co
 
 
 def _touching(starts: NDArray[np.int64], stops: NDArray[np.int64], stride: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs of runs that touch, one in the row below the other; positions count along rows of `stride` pixels."""
+    """Pairs of touching runs in neighbouring rows. Positions are flat indices into rows of `stride` pixels."""
     first = np.searchsorted(stops, starts + stride, "left")
     counts = np.searchsorted(starts, stops + stride, "right") - first
     upper = np.repeat(np.arange(len(starts)), counts)
@@ -82,13 +82,13 @@ def _touching(starts: NDArray[np.int64], stops: NDArray[np.int64], stride: int) 
 
 
 def _join(count: int, upper: NDArray[np.int64], lower: NDArray[np.int64]) -> NDArray[np.int64]:
-    """A number from 0 up for each run, the same for runs that pairs join."""
+    """Label each run from 0 up; runs that pairs connect get the same label."""
     parents = np.arange(count)
     while True:
-        least = np.minimum(parents[upper], parents[lower])
+        smaller = np.minimum(parents[upper], parents[lower])
         before = parents.copy()
-        np.minimum.at(parents, parents[upper], least)
-        np.minimum.at(parents, parents[lower], least)
+        np.minimum.at(parents, parents[upper], smaller)
+        np.minimum.at(parents, parents[lower], smaller)
         parents = parents[parents]
         if np.array_equal(parents, before):
             return np.unique(parents, return_inverse=True)[1]

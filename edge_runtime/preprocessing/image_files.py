@@ -1,4 +1,4 @@
-"""Image files to pixels, and pixels to image files. Of this package only `images` and `explanation` import Pillow."""
+"""Read image files and prepare them for a model. Only this module and `explanation` import Pillow."""
 
 import io
 import os
@@ -18,7 +18,7 @@ from PIL import UnidentifiedImageError
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.pixels import SIDE, Image
 from edge_runtime.errors import ImageError
-from edge_runtime.preprocessing.grayscale import LONGEST, MOST_PIXELS, apply_orientation, strips_of, to_grayscale
+from edge_runtime.preprocessing.grayscale import LONGEST, MAX_PIXELS, apply_orientation, strips_of, to_grayscale
 from edge_runtime.preprocessing.warnings import FAINT, active_warnings
 
 if TYPE_CHECKING:
@@ -30,19 +30,20 @@ _KINDS = "PNG, JPEG, BMP, GIF, WebP or TIFF"
 _ORIENTATION = 274
 _WHITES = (255, 4_095, 65_535)
 _HEIC = (b"heic", b"heix", b"mif1", b"msf1")
-MOST_BYTES = 6 * MOST_PIXELS
-"""That decoding a picture may take: 384 MB."""
+MAX_BYTES = 6 * MAX_PIXELS
+"""Maximum memory for decoding an image: 384 MB."""
 LIGHT = 0.75
-"""Share of a 28x28 picture's border that is light if its ink is dark; none of MNIST's 70,000 images is so, nor of Fashion-MNIST's."""
+"""Minimum fraction of light border pixels of a 28x28 image with dark ink; no image of MNIST or Fashion-MNIST reaches it."""
 BLANK = 10
-"""Grey levels between the darkest and the lightest pixel of a 28x28 picture below which nothing is on it."""
+"""Minimum contrast of a 28x28 image that is not blank, in grey levels."""
 
 
 @frozen_dataclass
 class Picture:
-    """An image in the pixel contract, uint8 [28, 28], and what its owner should know about it.
+    """A prepared image.
 
-    photo: how it was found; None for a file of 28x28 pixels, in which nothing is looked for.
+    image: uint8 [28, 28], 0 = background, 255 = ink. warnings: what may be wrong with it. photo: how the digit was found; None for an image
+    of 28x28 pixels, which is used unchanged.
     """
 
     image: Image
@@ -50,26 +51,41 @@ class Picture:
     photo: "Photo | None" = field(default=None, repr=False)
 
 
-def read_picture(path: Path | str, stream: BinaryIO | None = None, most_pixels: int = MOST_PIXELS) -> Picture:
-    """Read a PNG, JPEG, BMP, GIF, WebP or TIFF file: of that path, or from a stream that messages call so.
+def read_picture(file: Path | str | BinaryIO, stream: BinaryIO | None = None, most_pixels: int = MAX_PIXELS) -> Picture:
+    """Read an image file and prepare it for a model.
 
-    A file of 28x28 pixels is taken as it is: 0 = background, 255 = ink; or inverted, if its border is light. Anything else is a photo,
-    whose digit is found and brought into MNIST's form (docs/classify.md); of several images in a file, the first.
+    An image of 28x28 pixels is used unchanged (0 = background, 255 = ink), or inverted if its border is light. Any other size is a photo:
+    its digit is found and normalised to MNIST's form (docs/classify.md).
+
+    Args:
+        file: path or open binary file of a PNG, JPEG, BMP, GIF, WebP or TIFF image; of several images in a file, the first is read.
+        stream: read this file instead, and use `file` as its name in messages.
+        most_pixels: refuse larger images; 64 million pixels at most.
 
     Raises:
-        ImageError: the file cannot be read as an image, or has more than `most_pixels` pixels, 64 million at most.
+        ImageError: the file cannot be read as an image, or is too large.
     """
-    return picture_of(read_pixels(path, stream, min(most_pixels, MOST_PIXELS))[0])
+    if stream is None and not isinstance(file, str | Path):
+        stream = file
+    return to_picture(read_pixels(source_name(file), stream, min(most_pixels, MAX_PIXELS))[0])
 
 
-def picture_of(pixels: NDArray[Any]) -> Picture:
-    """A picture in the pixel contract, of pixels as `to_grayscale` takes them, upright: as `read_picture` does.
+def source_name(file: Path | str | BinaryIO) -> str:
+    """What messages call a file: its path, or a file object's name; "-" without one."""
+    return str(file) if isinstance(file, str | Path) else str(getattr(file, "name", "-"))
+
+
+def to_picture(pixels: NDArray[Any]) -> Picture:
+    """Prepare upright pixels, such as a camera's frame, for a model, as `read_picture` does.
+
+    Args:
+        pixels: [H, W] or [H, W, channels], as `to_grayscale` takes them.
 
     Raises:
         ImageError: it is no such array.
     """
     if pixels.shape[:2] != (SIDE, SIDE):
-        from edge_runtime.preprocessing.pipeline import read_photo  # 5 ms that a 28x28 picture need not pay
+        from edge_runtime.preprocessing.pipeline import read_photo  # 5 ms that a 28x28 image need not pay
 
         photo = read_photo(pixels)
         return Picture(photo.image, photo.warnings, photo)
@@ -79,35 +95,26 @@ def picture_of(pixels: NDArray[Any]) -> Picture:
     if light:
         image = 255 - image
     levels = int(image.max()) - int(image.min())
-    found = {
+    conditions = {
         "blank: no ink stands out from the paper": levels < BLANK,
         f"faint: the ink differs from the paper by {levels} of 255 grey levels": BLANK <= levels < FAINT,
-        "inverted: the border is light, so it was read as dark ink on light ground": light,
+        "inverted: read as dark ink, since the border is light": light,
     }
-    return Picture(image, active_warnings(found))
+    return Picture(image, active_warnings(conditions))
 
 
 def png_bytes(image: NDArray[np.uint8]) -> bytes:
-    """An image, uint8 [H, W] or [H, W, 3], as the content of a PNG file."""
+    """Encode an image, uint8 [H, W] or [H, W, 3], as PNG."""
     stream = io.BytesIO()
     PIL.Image.fromarray(image).save(stream, "PNG")
     return stream.getvalue()
 
 
-def find_images(path: Path) -> list[Path]:
-    """The path itself, or for a folder the image files directly in it, by name; hidden ones are passed over.
-
-    Raises:
-        ImageError: the folder cannot be read, or holds no image file.
-    """
-    return [path / name for name in image_names(path)] if path.is_dir() else [path]
-
-
 def image_names(folder: Path) -> list[str]:
-    """Names of the image files directly in a folder, sorted; hidden ones are passed over.
+    """Sorted names of the image files directly in a folder, without hidden ones.
 
     Raises:
-        ImageError: the folder cannot be read, or holds no image file.
+        ImageError: the folder cannot be read, or has no image files.
     """
     try:
         with os.scandir(folder) as entries:
@@ -115,7 +122,7 @@ def image_names(folder: Path) -> list[str]:
     except OSError as error:
         raise ImageError(f"{folder}: cannot be read ({error.strerror or error})") from error
     if not found:
-        raise ImageError(f"{folder}: holds no image file ({', '.join(SUFFIXES)})")
+        raise ImageError(f"{folder}: contains no image files ({', '.join(SUFFIXES)})")
     return sorted(found)
 
 
@@ -124,52 +131,56 @@ def _is_image(name: str) -> bool:
 
 
 def read_pixels(
-    path: Path | str, stream: BinaryIO | None = None, most_pixels: int = MOST_PIXELS, longest: int = LONGEST
+    path: Path | str, stream: BinaryIO | None = None, most_pixels: int = MAX_PIXELS, longest: int = LONGEST
 ) -> tuple[NDArray[Any], float]:
-    """Pixels as `to_grayscale` takes them, upright, the longer side at most `longest`; and the factor by which they were reduced.
+    """Read upright pixels with at most `longest` along the longer side.
+
+    Returns:
+        Pixels as `to_grayscale` takes them, and the factor by which they were reduced.
 
     Raises:
         ImageError: as `read_picture`.
     """
     if stream is None:
-        _refuse_what_is_no_file(path)
-    with _errors_of_ours(path, most_pixels), PIL.Image.open(path if stream is None else stream, formats=_FORMATS) as opened:
+        _check_regular_file(path)
+    with _image_errors(path, most_pixels), PIL.Image.open(path if stream is None else stream, formats=_FORMATS) as opened:
         if opened.width * opened.height > most_pixels:
-            raise ImageError(f"{path}: {opened.width}x{opened.height} is more than {most_pixels:,} pixels")
-        if opened.width * opened.height * _bytes_a_pixel(opened) > MOST_BYTES:
-            raise ImageError(f"{path}: {opened.width}x{opened.height} pixels of this kind take too much memory; save it as PNG")
+            raise ImageError(f"{path}: {opened.width}x{opened.height} pixels, expected at most {most_pixels:,}; reduce the image")
+        if opened.width * opened.height * _bytes_a_pixel(opened) > MAX_BYTES:
+            raise ImageError(f"{path}: decoding {opened.width}x{opened.height} pixels takes too much memory; save the image as PNG")
         size = max(opened.size)
         pixels = apply_orientation(_reduced(opened, longest), _orientation(opened))
         return pixels, size / max(pixels.shape[:2])
 
 
 def _bytes_a_pixel(opened: PIL.Image.Image) -> int:
-    """What decoding takes: WebP's decoder keeps four copies with opacity, a progressive JPEG's all coefficients, of 16 bits."""
+    """Memory for decoding: WebP's decoder makes four RGBA copies; a progressive JPEG's stores all coefficients in 16 bits."""
     if opened.format == "WEBP":
         return 16
     return 2 * len(opened.getbands()) if opened.info.get("progressive") else 4
 
 
-def _refuse_what_is_no_file(path: Path | str) -> None:
-    """A pipe may never end, and a device neither."""
-    with suppress(OSError, ValueError):  # what is wrong with it is told when it is opened
+def _check_regular_file(path: Path | str) -> None:
+    """Refuse pipes and devices, which may never end."""
+    with suppress(OSError, ValueError):  # opening the file reports these
         mode = Path(path).stat().st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-            raise ImageError(f"{path}: is no regular file; give - to read standard input")
+            raise ImageError(f"{path}: is not a regular file; give - to read standard input")
 
 
 @contextmanager
-def _errors_of_ours(path: Path | str, most_pixels: int) -> Iterator[None]:
+def _image_errors(path: Path | str, most_pixels: int) -> Iterator[None]:
+    """Turn Pillow's errors into `ImageError`."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's about damaged files and large ones: here they are errors, or do not matter
+            warnings.simplefilter("ignore")  # Pillow warns of damaged and large files, which are errors here, or harmless
             yield
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path}: is no {_KINDS} image{_hint(path)}") from error
+        raise ImageError(f"{path}: is not a {_KINDS} image{_hint(path)}") from error
     except PIL.Image.DecompressionBombError as error:
-        raise ImageError(f"{path}: is far more than {most_pixels:,} pixels") from error
+        raise ImageError(f"{path}: has far more than {most_pixels:,} pixels; reduce the image") from error
     except OSError as error:
         raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from error
     except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
@@ -177,7 +188,7 @@ def _errors_of_ours(path: Path | str, most_pixels: int) -> Iterator[None]:
 
 
 def _hint(path: Path | str) -> str:
-    """What to do about a phone's own format, which Pillow does not read by itself."""
+    """Advice for HEIC, a format of phones that Pillow does not read."""
     try:
         with Path(path).open("rb") as stream:
             start = stream.read(12)
@@ -189,35 +200,35 @@ def _hint(path: Path | str) -> str:
 def _orientation(opened: PIL.Image.Image) -> Any:
     try:
         return opened.getexif().get(_ORIENTATION)
-    except Exception:  # damaged metadata of a picture that is whole
+    except Exception:  # damaged metadata; the image may be intact
         return None
 
 
 def _reduced(opened: PIL.Image.Image, longest: int) -> NDArray[Any]:
-    """Pixels of at most `longest` along the longer side, reduced strip by strip: no second copy of a large image is made."""
+    """Pixels of at most `longest` along the longer side, reduced strip by strip, to avoid a second full-size copy."""
     factor = -(-max(opened.size) // longest)
-    # A JPEG file decodes to an eighth, a quarter or half of its size at once, and to its brightness alone.
+    # A JPEG file can be decoded at an eighth, a quarter or half of its size, and to grey levels alone.
     opened.draft("L", (max(1, opened.width // factor), max(1, opened.height // factor)))
     factor = -(-max(opened.size) // longest)
     strips = strips_of(opened.height, opened.width, factor)
     crops = [(0, top, opened.width, bottom) for top, bottom in strips]
-    full = _full(max(int(np.asarray(opened.crop(crop)).max()) for crop in crops)) if opened.mode.startswith("I") else 255
+    full = _white(max(int(np.asarray(opened.crop(crop)).max()) for crop in crops)) if opened.mode.startswith("I") else 255
     if factor == 1:
         return np.asarray(_plain(opened, full))
     return np.concatenate([np.asarray(_plain(opened.crop(crop), full).reduce(factor)) for crop in crops])
 
 
-def _full(largest: int) -> int:
-    """What white is in a picture of whole numbers whose largest is this: files of 16 and 32 bits hold values of 8, 12 or 16, or any."""
+def _white(largest: int) -> int:
+    """The value of white in an integer image with this maximum: files of 16 and 32 bits may store 8, 12 or 16 bits, or any range."""
     return next((full for full in _WHITES if largest <= full), largest)
 
 
 def _plain(image: PIL.Image.Image, full: int) -> PIL.Image.Image:
-    """The same image with grey levels, as bytes or as floats of 0 to 255, with colours, or with colours and opacity."""
+    """Convert to mode L, RGB or RGBA, or to floats from 0 to 255. `full`: the value of white in integer modes."""
     if image.mode.startswith("I"):  # 16 or 32 bits a pixel, of which `full` is white
         return PIL.Image.fromarray((np.asarray(image).clip(0, full) * (255 / full)).astype(np.float32))
     if image.mode == "F":
-        raise ImageError("has pixels that are real numbers; save it with 8 or 16 bits")
+        raise ImageError("has floating-point pixels; save the image with 8 or 16 bits")
     if "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
         return image.convert("RGBA")
     if image.mode == "L":

@@ -1,40 +1,40 @@
-"""Strokes to MNIST's form: their width and grey levels, 20x20 pixels keeping proportions, the centre of mass in the middle of 28x28.
+"""Normalise strokes to MNIST's form: stroke width, grey levels, a box of 20x20 pixels, and the centre of mass at the centre of 28x28.
 
 The form is described in Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document recognition", Proc. IEEE
-86 (1998), section III.A; what it does not say (where the middle is, how wide strokes are) is measured on MNIST's training images.
+86 (1998), section III.A. The centre's exact position and the stroke widths were measured on MNIST's training images.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.common.pixels import INK, SIDE, Image
-from edge_runtime.preprocessing.resampling import enlarge, weights
+from edge_runtime.preprocessing.resampling import dilate, weights
 
 Floats = NDArray[np.float32]
 
 BOX = 20
-"""Pixels along the longer side of a digit's box."""
+"""Longer side of a digit's box, in pixels."""
 FINE = 4
-"""Pixels of the fine image to one of those."""
+"""Resolution of the fine image, in pixels per final pixel."""
 MIDDLE = 14
-"""Row and column, from 0, that MNIST has centres of mass on: 14.0 on the mean of the training images, none further off than 0.5."""
+"""Row and column, from 0, of MNIST's centres of mass: 14.0 on average over the training images, within 0.5 for each."""
 WIDTHS = (1.65, 3.6)
-"""Stroke widths, in pixels of 28x28, that nine of ten training images of MNIST lie between."""
+"""Range of stroke widths of nine in ten training images of MNIST, in pixels of 28x28."""
 STEEPNESS = 1.5
-"""How much steeper the edges of strokes become."""
+"""Factor by which the edges of strokes are sharpened."""
 MARGIN = 2
 
 
 def crop(ink: Floats, box: tuple[int, int, int, int], mask: NDArray[np.bool_]) -> Floats:
-    """The strokes alone, float32: 0 = paper, 1 = full ink; 80 pixels along the longer side of their box, and a margin.
+    """Crop the strokes, float32: 0 = paper, 1 = full ink; 80 pixels along the longer side of their box, with a margin.
 
     Args:
-        ink: float32 [H, W], contrast with the ground.
-        box: top, left, bottom and right of what to cut out.
-        mask: bool, of the box: which of it to cut out.
+        ink: float32 [H, W], contrast with the background.
+        box: top, left, bottom, right of the strokes.
+        mask: bool, of the box: which pixels are strokes.
     """
     top, left, bottom, right = box
-    own = enlarge(enlarge(np.pad(mask, 2 * MARGIN)))[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    own = dilate(dilate(np.pad(mask, 2 * MARGIN)))[MARGIN:-MARGIN, MARGIN:-MARGIN]
     crop = np.pad(ink, MARGIN)[top : bottom + 2 * MARGIN, left : right + 2 * MARGIN] * own
     step = max(bottom - top, right - left) / (BOX * FINE)
     down, across = (weights(int(count / step) + 1, (step - 1) / 2, step, count) for count in crop.shape)
@@ -43,21 +43,25 @@ def crop(ink: Floats, box: tuple[int, int, int, int], mask: NDArray[np.bool_]) -
 
 
 def normalize(ink: Floats, box: tuple[int, int, int, int], mask: NDArray[np.bool_]) -> tuple[Image, Floats]:
-    """The strokes in MNIST's form, uint8 [28, 28], and as they were before they were made so small. Arguments as of `crop`."""
+    """Normalise strokes to MNIST's form. Arguments as of `crop`.
+
+    Returns:
+        uint8 [28, 28], and the fine image before it was reduced, float32.
+    """
     fine = normalize_stroke_width(crop(ink, box, mask))
     return centre(fit(fine)), fine
 
 
 def steepen(fine: Floats) -> Floats:
-    """Steeper edges, where half of full ink stays what it is: MNIST's strokes are full nearly up to their edges."""
+    """Sharpen edges around half of full ink: MNIST's strokes have full ink nearly up to their edges."""
     return np.asarray(((fine - 0.5) * STEEPNESS + 0.5).clip(0, 1))
 
 
 def stroke_width(ink: Floats) -> float:
-    """The mean width of strokes in pixels, 0 without any: twice their area, divided by the length of their edge.
+    """The mean stroke width in pixels, 0 without strokes: twice their area, divided by the length of their edge.
 
     The length of the edge is the total variation of the image (the coarea formula: W. H. Fleming, R. Rishel, Archiv der Mathematik 11
-    (1960)), so it does not matter how soft the edges are.
+    (1960)), which does not depend on the softness of edges.
 
     Args:
         ink: float32 [H, W], 0 = paper, 1 = full ink.
@@ -68,7 +72,7 @@ def stroke_width(ink: Floats) -> float:
 
 
 def normalize_stroke_width(fine: Floats) -> Floats:
-    """Strokes as wide as most of MNIST's will be when the box has 20 pixels; those that will be are left as they are."""
+    """Change the stroke width to the range of MNIST's, at a box of 20 pixels; strokes within the range stay unchanged."""
     width, longest = stroke_width(fine), max(_box(fine).shape)
     wanted = np.clip(width * BOX / longest, *WIDTHS)
     # Both the strokes and the box grow by twice the amount: (width + 2 amount) BOX / (longest + 2 amount) = wanted
@@ -76,10 +80,10 @@ def normalize_stroke_width(fine: Floats) -> Floats:
 
 
 def thicken(fine: Floats, amount: float) -> Floats:
-    """Strokes with each edge `amount` pixels further out, or further in if it is negative; the image grows as they do.
+    """Move each edge of the strokes out by `amount` pixels, or in if it is negative; the image grows with them.
 
-    Greyscale dilation and erosion by octagons: J. Serra, "Image analysis and mathematical morphology", Academic Press 1982. What is left of
-    a pixel is done in part.
+    Greyscale dilation and erosion by octagons: J. Serra, "Image analysis and mathematical morphology", Academic Press 1982. A fraction of a
+    pixel is interpolated.
     """
     whole, rest = divmod(abs(amount), 1)
     extreme = np.maximum if amount > 0 else np.minimum
@@ -90,7 +94,7 @@ def thicken(fine: Floats, amount: float) -> Floats:
 
 
 def fit(fine: Floats) -> Floats:
-    """The box of the ink in 20 pixels, keeping proportions: float32 [20, n] or [n, 20], n from 1 to 20."""
+    """Scale the box of the ink to 20 pixels, keeping the aspect ratio: float32 [20, n] or [n, 20], n from 1 to 20."""
     box = _box(fine)
     step = max(box.shape) / BOX
     sides = [max(1, round(count / step)) for count in box.shape]
@@ -101,7 +105,7 @@ def fit(fine: Floats) -> Floats:
 
 
 def centre(small: Floats) -> Image:
-    """Up to 20x20 pixels of 0 to 1 in 28x28, uint8, moved by whole pixels: the centre of mass as near to (14, 14) as can be."""
+    """Place up to 20x20 pixels from 0 to 1 in 28x28, uint8, shifted by whole pixels: centre of mass as near (14, 14) as possible."""
     image = np.zeros((SIDE, SIDE), np.uint8)
     total = float(small.sum())
     if total:
@@ -114,20 +118,20 @@ def centre(small: Floats) -> Image:
 
 
 def _full(fine: Floats) -> float:
-    """What full ink is: the median of all that is at least half of the darkest."""
+    """The value of full ink: the median of all pixels of at least half the maximum."""
     darkest = float(fine.max())
     return float(np.median(fine[fine >= darkest / 2])) if darkest > 0 else 1.0
 
 
 def _box(fine: Floats) -> Floats:
-    """The part of the image that its ink fills, of what is at least half of full ink; all of it if nothing is."""
+    """The bounding box of pixels of at least half of full ink; the whole image if there are none."""
     solid = fine >= 0.5
     rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
     return fine[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else fine
 
 
 def _step(image: Floats, extreme: np.ufunc, *, corners: bool) -> Floats:
-    """Each pixel's extreme with those beside, above and below it, and with `corners` those at its corners too."""
+    """Replace each pixel by the extreme of its 4-neighbourhood, or with `corners` of its 8-neighbourhood."""
     padded = np.pad(image, 1, mode="edge")
     rows = extreme(extreme(padded[:-2], padded[1:-1]), padded[2:])
     if not corners:

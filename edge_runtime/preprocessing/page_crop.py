@@ -1,4 +1,4 @@
-"""A sheet of paper on a darker table: the photo is cut to the sheet."""
+"""Find a page, a sheet of paper on a darker table, to crop a photo to it."""
 
 import math
 
@@ -6,48 +6,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.preprocessing.connected_components import find_components
-from edge_runtime.preprocessing.resampling import enlarge, reduce
+from edge_runtime.preprocessing.resampling import dilate, reduce
 
 Floats = NDArray[np.float32]
 
 CELLS = 64
-"""Cells along the longer side that the sheet is looked for in."""
-LEAST_AREA = 0.1
-"""Share of the picture that a sheet has at least."""
-LEAST_FILLED = 0.75
-"""Share of its box that it fills: paper has corners, and is not turned by much."""
-LEAST_ASPECT = 0.4
-"""Its shorter side as a share of its longer one: a light 1 on dark ground is no sheet."""
-LEAST_RATIO = 1.5
-"""How much brighter it is, just inside its edge, than the table is just outside."""
+"""Cells along the longer side in which the page is searched."""
+MIN_AREA = 0.1
+"""Minimum area of a page, as a fraction of the picture."""
+MIN_FILLED = 0.75
+"""Minimum fraction of its box that a page fills: paper has corners, and is hardly rotated."""
+MIN_ASPECT = 0.4
+"""Minimum ratio of its shorter to its longer side: a light 1 on a dark background is no page."""
+MIN_EDGE_RATIO = 1.5
+"""Minimum ratio of the brightness just inside its edge to that just outside."""
 
 
 def find_page(grey: Floats) -> tuple[int, int, int, int] | None:
-    """Top, left, bottom and right of a sheet that has table all around it.
+    """Find a page with a table on all sides: its top, left, bottom and right, or None.
 
-    Bright and dark are parted as by N. Otsu, "A threshold selection method from gray-level histograms", IEEE SMC 9 (1979). A sheet is a
-    large bright part that touches no border and has sharp edges, which a lamp's light has not.
+    A page is a large bright component that touches no border and has sharp edges, unlike the light of a lamp. The threshold is that of
+    N. Otsu, "A threshold selection method from gray-level histograms", IEEE SMC 9 (1979).
     """
     cell = math.ceil(max(grey.shape) / CELLS)
     cells = reduce(grey, cell)
     bright = cells > otsu_threshold(cells)
-    parts = find_components(bright, cells)
-    if not len(parts):
+    components = find_components(bright, cells)
+    if not len(components):
         return None
-    largest = int(parts.areas.argmax())
-    top, left, bottom, right = parts.boxes[largest].tolist()
-    height, width, area = bottom - top, right - left, int(parts.areas[largest])
-    large = area >= LEAST_AREA * cells.size and min(height, width) >= LEAST_ASPECT * max(height, width)
-    if parts.at_edge[largest] or not large or area < LEAST_FILLED * height * width:
+    largest = int(components.areas.argmax())
+    top, left, bottom, right = components.boxes[largest].tolist()
+    height, width, area = bottom - top, right - left, int(components.areas[largest])
+    large = area >= MIN_AREA * cells.size and min(height, width) >= MIN_ASPECT * max(height, width)
+    if components.at_edge[largest] or not large or area < MIN_FILLED * height * width:
         return None
-    if _edge_ratio(cells, parts.mask(np.array([largest]))) < LEAST_RATIO:
+    if _edge_ratio(cells, components.mask(np.array([largest]))) < MIN_EDGE_RATIO:
         return None
-    # A cell less on each side: those at the edge are half table.
+    # One cell less on each side, since those at the edge are partly table.
     return (top + 1) * cell, (left + 1) * cell, (bottom - 1) * cell, (right - 1) * cell
 
 
 def otsu_threshold(values: Floats) -> float:
-    """The grey level that parts values into two groups with the largest variance between them."""
+    """The grey level that splits values into two classes with the largest between-class variance."""
     ordered = np.sort(values, axis=None).astype(np.float64)
     counts = np.arange(1, len(ordered))
     sums = np.cumsum(ordered)
@@ -58,13 +58,13 @@ def otsu_threshold(values: Floats) -> float:
 
 
 def _edge_ratio(cells: Floats, mask: NDArray[np.bool_]) -> float:
-    """The brightness of cells a step inside the edge of a mask to that of cells a step outside."""
-    larger = enlarge(mask)
-    inside, outside = _shrunk(mask) & ~_shrunk(_shrunk(mask)), enlarge(larger) & ~larger
+    """The ratio of the median brightness one cell inside the edge of a mask to that one cell outside."""
+    larger = dilate(mask)
+    inside, outside = _erode(mask) & ~_erode(_erode(mask)), dilate(larger) & ~larger
     if not inside.any() or not outside.any():
         return 0.0
     return float(np.median(cells[inside]) / max(float(np.median(cells[outside])), 1.0))
 
 
-def _shrunk(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return ~enlarge(~mask)
+def _erode(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return ~dilate(~mask)

@@ -1,4 +1,4 @@
-"""The whole way of a photo to MNIST's form. Read `read_photo` from top to bottom: that is how the data flows."""
+"""The pipeline from a photo to MNIST's form. Begin with `read_photo`."""
 
 import dataclasses
 from dataclasses import field
@@ -20,30 +20,30 @@ from edge_runtime.preprocessing.warnings import photo_warnings
 
 Floats = NDArray[np.float32]
 
-SHOWN = 256
-"""Pixels along the longer side that steps are shown with, at most."""
+STEP_SIZE = 256
+"""Maximum longer side of the pictures of steps."""
 COARSE = 512
-"""Longer side that a photo is reduced to at first: most digits are large enough then, and all goes in a quarter of the time."""
-AROUND = 1.5
-"""Digits of that size that a finer picture shows on each side of a digit: its ground is found there as in the whole."""
-LEAST_AROUND = 80
-"""Pixels of the finer picture that it shows there at least."""
+"""Longer side that a photo is reduced to at first: most digits are large enough then, in a quarter of the time."""
+MARGIN = 1.5
+"""Margin around a digit in the finer picture, in sizes of the digit: enough to estimate the background."""
+MIN_MARGIN = 80
+"""Minimum of this margin, in pixels of the finer picture."""
 LARGE = BOX * FINE
-"""Pixels of a digit's longer side from which on a finer picture of it would tell no more: they are what its form is made of."""
+"""Longer side of a digit that a finer picture would not improve: normalisation reduces it to this."""
 
 
 @frozen_dataclass
 class Ink:
-    """The ink of a picture, parted from its paper.
+    """The ink of a picture, separated from the background.
 
-    whole: height and width of the reduced picture. grey, ground: float32 [H, W], 0 to 255. contrast: float32 [H, W], ink with everything
-    else that differs from the ground; ink: the same without the paper's lines. light: the ink is lighter than its ground. place: row and
-    column in the reduced picture of the upper left pixel of all these.
+    whole: height and width of the reduced picture. grey, background: float32 [H, W], 0 to 255, of the page. contrast: float32 [H, W], all
+    contrast with the background. ink: the same without ruled lines. light: the ink is lighter than the background. place: row and column of
+    the page's upper left pixel in the reduced picture.
     """
 
     whole: tuple[int, int]
     grey: Floats = field(repr=False)
-    ground: Floats = field(repr=False)
+    background: Floats = field(repr=False)
     contrast: Floats = field(repr=False)
     ink: Floats = field(repr=False)
     light: bool
@@ -52,10 +52,9 @@ class Ink:
 
 @frozen_dataclass
 class Photo(Ink):
-    """A photo's digit in the pixel contract, and every step on the way to it.
+    """A photo's digit in MNIST's form, with all intermediate steps.
 
-    image: uint8 [28, 28]. strokes: which of the ink is the digit; None if nothing is. fine: float32, the digit alone, about 80 pixels,
-    0 to 1.
+    image: uint8 [28, 28]. strokes: the digit's ink; None without a digit. fine: float32, 0 to 1, the digit at about 80 pixels.
     """
 
     image: Image
@@ -64,40 +63,39 @@ class Photo(Ink):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is doubtful about it, in words; each begins with a word for its kind and a colon."""
-        return photo_warnings(self.strokes, self.ground, self.light)
+        """Warnings about the photo. Each begins with its kind and a colon."""
+        return photo_warnings(self.strokes, self.background, self.light)
 
     @property
     def steps(self) -> tuple[tuple[str, NDArray[np.uint8]], ...]:
-        """Pictures of the way from the photo to 28x28, each with its name: uint8 [h, w], reduced to 256 pixels at most."""
+        """Pictures of the steps from the photo to 28x28, each with its name: uint8 [h, w], with at most 256 pixels a side."""
         full = self.strokes.contrast if self.strokes else max(float(self.contrast.max()), 0.1)
         height, width = self.grey.shape
         of_whole = f" of {self.whole[1]}x{self.whole[0]}" if self.grey.shape != self.whole else ""
         return (
-            (f"grey, {width}x{height}{of_whole}", _shown(self.grey)),
-            ("light and shadow removed", _shown(255 * self.contrast / full)),
-            ("paper's lines removed", _shown(255 * self.ink / full)),
-            ("ink of the digit", _shown(255 * self.ink / full * (self.strokes.mask if self.strokes else 0))),
+            (f"grey, {width}x{height}{of_whole}", _thumbnail(self.grey)),
+            ("light and shadow removed", _thumbnail(255 * self.contrast / full)),
+            ("ruled lines removed", _thumbnail(255 * self.ink / full)),
+            ("ink of the digit", _thumbnail(255 * self.ink / full * (self.strokes.mask if self.strokes else 0))),
             ("as in MNIST, 28x28", self.image),
         )
 
 
 def find_ink(pixels: Any, longest: int = LONGEST) -> Ink:
-    """Part the ink of a photo from its paper, light and shadow, and the paper's lines. Arguments and errors as of `to_grayscale`."""
+    """Separate the ink of a photo from paper, light and shadow, and ruled lines. Arguments and errors as of `to_grayscale`."""
     whole = to_grayscale(pixels, longest)
     top, left, bottom, right = find_page(whole) or (0, 0, *whole.shape)
     grey = whole[top:bottom, left:right]
-    ground = estimate_background(grey)
-    contrast = estimate_contrast(grey, ground)
-    return Ink(
-        (whole.shape[0], whole.shape[1]), grey, ground, contrast.ink, remove_lines(contrast.ink), contrast.light, (top, left)
-    )
+    background = estimate_background(grey)
+    contrast = estimate_contrast(grey, background)
+    size = whole.shape[0], whole.shape[1]
+    return Ink(size, grey, background, contrast.ink, remove_lines(contrast.ink), contrast.light, (top, left))
 
 
 def read_photo(pixels: Any) -> Photo:
-    """Find the digit of a photo and bring it into MNIST's form: in a coarse picture, and in a finer one if it is small there.
+    """Find the digit of a photo and normalise it to MNIST's form: in a coarse picture, then in a finer one if it is small there.
 
-    The finer picture is of what is around the digit; of all, where nothing is seen in the coarse one.
+    The finer picture shows the digit's surroundings, or everything if no digit was found.
 
     Args:
         pixels: as `to_grayscale` takes them: [H, W] or [H, W, channels], upright.
@@ -108,38 +106,38 @@ def read_photo(pixels: Any) -> Photo:
     found = find_ink(pixels, COARSE)
     strokes = find_digit(found.ink)
     if max(found.whole) == max(pixels.shape[:2]) or _large(strokes):
-        return _in_form(found, strokes)
-    return _closer(pixels, found, strokes) or _read(pixels, LONGEST)
+        return _normalized(found, strokes)
+    return _zoomed(pixels, found, strokes) or _read(pixels, LONGEST)
 
 
 def _read(pixels: Any, longest: int) -> Photo:
     found = find_ink(pixels, longest)
-    return _in_form(found, find_digit(found.ink))
+    return _normalized(found, find_digit(found.ink))
 
 
-def _closer(pixels: NDArray[Any], coarse: Ink, seen: Strokes | None) -> Photo | None:
-    """A digit that was seen in a coarse picture, in a finer picture of its surroundings alone; None where that does not do."""
-    if seen is None or (pixels.ndim == 3 and pixels.shape[2] not in OPAQUE):  # what is transparent is judged by all of the picture
+def _zoomed(pixels: NDArray[Any], coarse: Ink, seen: Strokes | None) -> Photo | None:
+    """A digit of the coarse picture in a finer picture of its surroundings; None if that is not possible."""
+    if seen is None or (pixels.ndim == 3 and pixels.shape[2] not in OPAQUE):  # transparency needs the whole picture
         return None
     around = _surroundings(pixels.shape, coarse, seen)
     step = reduction_factor(pixels.shape, LONGEST)
     place = around[0] // step, around[1] // step
     grey = to_grayscale(pixels[around[0] : around[2], around[1] : around[3]], step=step)
-    ground = estimate_background(grey)
-    contrast = estimate_contrast(grey, ground, coarse.light)
+    background = estimate_background(grey)
+    contrast = estimate_contrast(grey, background, coarse.light)
     height, width = (-(-side // step) for side in pixels.shape[:2])
-    found = Ink((height, width), grey, ground, contrast.ink, remove_lines(contrast.ink), contrast.light, place)
+    found = Ink((height, width), grey, background, contrast.ink, remove_lines(contrast.ink), contrast.light, place)
     strokes = find_digit(found.ink)
-    if strokes is None or strokes.cut != seen.cut:  # it goes on beyond its surroundings
+    if strokes is None or strokes.cut != seen.cut:  # it extends beyond its surroundings
         return None
-    return _in_form(found, dataclasses.replace(strokes, others=seen.others))
+    return _normalized(found, dataclasses.replace(strokes, others=seen.others))
 
 
 def _surroundings(shape: tuple[int, ...], coarse: Ink, seen: Strokes) -> tuple[int, int, int, int]:
-    """Top, left, bottom and right of the pixels around a digit that tell its ground, within the sheet that it was seen on."""
+    """Top, left, bottom, right of the pixels around a digit that are needed for its background, within its page."""
     coarse_step, step = reduction_factor(shape, COARSE), reduction_factor(shape, LONGEST)
     top, left, bottom, right = (coarse_step * side for side in seen.box)
-    margin = max(AROUND * max(bottom - top, right - left), LEAST_AROUND * step)
+    margin = max(MARGIN * max(bottom - top, right - left), MIN_MARGIN * step)
     low, high = [], []
     for start, stop, place, count, whole in zip(
         (top, left), (bottom, right), coarse.place, coarse.grey.shape, shape[:2], strict=True
@@ -150,7 +148,7 @@ def _surroundings(shape: tuple[int, ...], coarse: Ink, seen: Strokes) -> tuple[i
     return low[0], low[1], high[0], high[1]
 
 
-def _in_form(found: Ink, strokes: Strokes | None) -> Photo:
+def _normalized(found: Ink, strokes: Strokes | None) -> Photo:
     if strokes is None:
         blank = np.zeros((SIDE, SIDE), np.uint8)
         return Photo(**vars(found), image=blank, strokes=None, fine=blank.astype(np.float32))
@@ -166,5 +164,5 @@ def _large(strokes: Strokes | None) -> bool:
     return max(bottom - top, right - left) >= LARGE
 
 
-def _shown(levels: Floats) -> NDArray[np.uint8]:
-    return reduce(levels.clip(0, 255), -(-max(levels.shape) // SHOWN)).astype(np.uint8)
+def _thumbnail(levels: Floats) -> NDArray[np.uint8]:
+    return reduce(levels.clip(0, 255), -(-max(levels.shape) // STEP_SIZE)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Images made smaller and larger, by sums over rows and columns: what Pillow would do, for arrays of real numbers."""
+"""Resample images by sums over rows and columns, as Pillow does, but for float arrays."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ Floats = NDArray[np.float32]
 
 
 def reduce(image: Floats, factor: int) -> Floats:
-    """Means of squares of factor x factor pixels; where the last squares reach over the border, it is repeated.
+    """Means of squares of factor x factor pixels; the border is repeated to fill the last squares.
 
     Args:
         image: float32 [H, W].
@@ -20,17 +20,17 @@ def reduce(image: Floats, factor: int) -> Floats:
 
 
 def row_means(image: Floats, factor: int) -> Floats:
-    """The means of `factor` rows each, turned by a quarter: float32 [W, ceil(H / factor)]."""
+    """The means of `factor` rows each, transposed: float32 [W, ceil(H / factor)]."""
     missing = -len(image) % factor
-    whole = np.pad(image, ((0, missing), (0, 0)), mode="edge") if missing else image
-    total = whole[::factor].copy()
+    padded = np.pad(image, ((0, missing), (0, 0)), mode="edge") if missing else image
+    total = padded[::factor].copy()
     for start in range(1, factor):
-        total += whole[start::factor]
+        total += padded[start::factor]
     return np.ascontiguousarray(total.T / np.float32(factor))
 
 
 def resize(cells: Floats, shape: tuple[int, ...], cell: int) -> Floats:
-    """Means of squares of cell x cell pixels back at full size, float32 `shape`, straight lines between the squares' middles."""
+    """Enlarge means of squares of cell x cell pixels to float32 `shape`, by linear interpolation between the squares' centres."""
     down, across = (
         weights(length, 0.5 / cell - 0.5, 1 / cell, count, clamp=True) for length, count in zip(shape, cells.shape, strict=True)
     )
@@ -38,10 +38,10 @@ def resize(cells: Floats, shape: tuple[int, ...], cell: int) -> Floats:
 
 
 def weights(length: int, start: float, step: float, count: int, *, clamp: bool = False) -> Floats:
-    """A matrix float32 [length, count] that resamples `count` pixels to `length`, whose middles lie at start + step * i.
+    """A matrix float32 [length, count] that resamples `count` pixels to `length`, with centres at start + step * i.
 
-    Straight lines between pixels where they become more, the mean of what a new pixel covers where they become fewer. What lies outside
-    counts as 0, or with `clamp` as the nearest pixel.
+    It interpolates linearly when enlarging, and averages over the covered pixels when reducing. Outside pixels are 0, or with `clamp` equal
+    to the nearest one.
     """
     middles = start + step * np.arange(length, dtype=np.float64)[:, None]
     pixels = np.arange(count)
@@ -53,8 +53,8 @@ def weights(length: int, start: float, step: float, count: int, *, clamp: bool =
     return np.asarray(covered.clip(0) / step, np.float32)
 
 
-def enlarge(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """A mask with all pixels that touch it at a side or a corner: bool [H, W]."""
+def dilate(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Dilate a mask, bool [H, W], by a 3x3 square."""
     padded = np.pad(mask, 1)
     rows = padded[:-2] | padded[1:-1] | padded[2:]
     return np.asarray(rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:])

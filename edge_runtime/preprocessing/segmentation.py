@@ -1,40 +1,40 @@
-"""Which ink is the digit: its strokes kept together, specks and the rest of the page left out."""
+"""Segment the digit's strokes from specks and other marks on the page."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
-from edge_runtime.preprocessing.background import spread
+from edge_runtime.preprocessing.background import robust_std
 from edge_runtime.preprocessing.connected_components import Components, find_components
 
 Floats = NDArray[np.float32]
 
-LEAST_INK = 0.06
-"""Contrast below which nothing is ink."""
+MIN_CONTRAST = 0.06
+"""Minimum contrast of ink."""
 OVER_NOISE = 5.0
-"""How many times the noise's standard deviation ink has to stand out."""
+"""Minimum contrast of ink, in standard deviations of the noise."""
 STROKE = 0.3
-"""Strokes begin at this share of the digit's own contrast."""
+"""Threshold for the outline of strokes, as a fraction of the digit's contrast."""
 NEAR = 0.15
-"""Pieces not further off than this share of the digit's size belong to it."""
+"""Maximum gap between strokes of one digit, as a fraction of its size."""
 TALL = 0.75
-"""Two pieces side by side that share this much of their height are two digits, however near."""
+"""Components side by side with a larger vertical overlap, as a fraction of their joint height, are two digits, however near."""
 LARGER = 1.5
-"""Pieces so many times as large as the digit are something else: a frame, the edge of a table."""
+"""Maximum size of another stroke, in sizes of the digit; larger components are frames or edges of a table."""
 SPECK = 0.01
-"""Pieces below this share of the largest one's area are specks."""
+"""Minimum area of a stroke, as a fraction of the largest one's."""
 ANOTHER = 0.5
-"""Pieces from this share of the digit's height on are digits too."""
+"""Minimum height of another digit, as a fraction of the digit's."""
 AT_EDGE = 0.01
-"""What ink that touches the border counts: it may be the table, a shadow or a scanner's frame."""
+"""Weight of ink that touches the border: it may be the table, a shadow or a scanner's frame."""
 
 
 @frozen_dataclass
 class Strokes:
-    """A digit on the page.
+    """The strokes of a digit.
 
-    box: top, left, bottom and right, bottom and right just outside. mask: bool [H, W]. contrast: that of its ink with its ground.
-    others: how many more pieces look like digits. cut: it touches the border of the picture.
+    box: top, left, bottom, right, the latter two exclusive. mask: bool [H, W]. contrast: of its ink with the background. others: number of
+    other components that may be digits. cut: it touches the border of the picture.
     """
 
     box: tuple[int, int, int, int]
@@ -45,69 +45,71 @@ class Strokes:
 
 
 def find_digit(ink: Floats) -> Strokes | None:
-    """The strokes of the digit that has the most ink, or None if nothing stands out from the noise.
+    """Find the strokes of the digit with the most ink; None if nothing stands out from the noise.
 
     Args:
-        ink: float32 [H, W], contrast with the ground.
+        ink: float32 [H, W], contrast with the background.
     """
-    found = find_pieces(ink)
+    found = find_strokes(ink)
     if found is None:
         return None
-    pieces, contrast = found
-    chosen = _together(pieces, _heaviest(pieces))
-    top, left, bottom, right = _around(pieces.boxes[chosen]).tolist()
+    components, contrast = found
+    chosen = _group(components, _heaviest(components))
+    top, left, bottom, right = _bounding_box(components.boxes[chosen]).tolist()
     cut = top == 0 or left == 0 or bottom == ink.shape[0] or right == ink.shape[1]
-    others = _others(pieces, chosen, ANOTHER * (bottom - top))
-    return Strokes((top, left, bottom, right), pieces.mask(chosen), contrast, others, cut)
+    others = _count_others(components, chosen, ANOTHER * (bottom - top))
+    return Strokes((top, left, bottom, right), components.mask(chosen), contrast, others, cut)
 
 
-def find_pieces(ink: Floats) -> tuple[Components, float] | None:
-    """All that stands out from the noise, in pieces that hang together, and the contrast of the heaviest of them; None if nothing does."""
+def find_strokes(ink: Floats) -> tuple[Components, float] | None:
+    """Find the components of ink that stand out from the noise, and the contrast of the heaviest; None if nothing does.
+
+    Two thresholds, a low one to find ink and a higher one for its outline: J. Canny, IEEE PAMI 8 (1986).
+    """
     smoothed = smooth(ink)
-    least = max(OVER_NOISE * spread(smoothed), LEAST_INK)
-    parts = find_components(smoothed > least, (smoothed - least) ** 2)
-    if not len(parts):
+    threshold = max(OVER_NOISE * robust_std(smoothed), MIN_CONTRAST)
+    components = find_components(smoothed > threshold, (smoothed - threshold) ** 2)
+    if not len(components):
         return None
-    contrast = _contrast(smoothed, parts, _heaviest(parts))
-    # Where two threshold values are wanted, a low one to find ink and a higher one for its outline: J. Canny, IEEE PAMI 8 (1986).
-    return find_components(smoothed > max(least, STROKE * contrast), smoothed), contrast
+    contrast = _contrast(smoothed, components, _heaviest(components))
+    return find_components(smoothed > max(threshold, STROKE * contrast), smoothed), contrast
 
 
 def smooth(ink: Floats) -> Floats:
-    """Each pixel with its eight neighbours, weighted 1 2 1 down and across; the border is repeated."""
+    """Smooth by a 3x3 binomial filter, weights 1 2 1 in both directions; the border is repeated."""
     padded = np.pad(ink, 1, mode="edge")
     rows = padded[:-2] + 2 * padded[1:-1] + padded[2:]
     return np.asarray((rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 16)
 
 
-def _heaviest(parts: Components) -> int:
-    return int((parts.masses * np.where(parts.at_edge, AT_EDGE, 1)).argmax())
+def _heaviest(components: Components) -> int:
+    return int((components.masses * np.where(components.at_edge, AT_EDGE, 1)).argmax())
 
 
-def _contrast(smooth: Floats, parts: Components, number: int) -> float:
-    """The contrast that the darkest tenth of a part has."""
-    top, left, bottom, right = parts.boxes[number]
-    return float(np.quantile(smooth[top:bottom, left:right][parts.part(number)], 0.9))
+def _contrast(smoothed: Floats, components: Components, number: int) -> float:
+    """The contrast of the darkest tenth of a component."""
+    top, left, bottom, right = components.boxes[number]
+    return float(np.quantile(smoothed[top:bottom, left:right][components.part(number)], 0.9))
 
 
-def _around(boxes: NDArray[np.int64]) -> NDArray[np.int64]:
+def _bounding_box(boxes: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
 
 
-def _together(pieces: Components, main: int) -> NDArray[np.int64]:
-    """The main piece and those near to it, and those near to them."""
-    candidates = np.flatnonzero(pieces.areas >= SPECK * pieces.areas[main])
+def _group(components: Components, main: int) -> NDArray[np.int64]:
+    """The main component, those near it, those near them, and so on."""
+    candidates = np.flatnonzero(components.areas >= SPECK * components.areas[main])
     chosen = np.array([main])
     while True:
-        box = _around(pieces.boxes[chosen])
-        near = [number for number in candidates if number not in chosen and _belongs(box, pieces.boxes[number])]
+        box = _bounding_box(components.boxes[chosen])
+        near = [number for number in candidates if number not in chosen and _belongs(box, components.boxes[number])]
         if not near:
             return chosen
         chosen = np.concatenate([chosen, near])
 
 
 def _belongs(box: NDArray[np.int64], other: NDArray[np.int64]) -> bool:
-    """Whether a piece is a stroke of the digit in `box`: near to it, and no other digit beside it."""
+    """Whether a component is a stroke of the digit in `box`: near it, and not another digit beside it."""
     gap = np.maximum(box[:2] - other[2:], other[:2] - box[2:])
     shared, both = min(box[2], other[2]) - max(box[0], other[0]), max(box[2], other[2]) - min(box[0], other[0])
     beside = gap[1] > 0 and shared > TALL * both
@@ -115,12 +117,12 @@ def _belongs(box: NDArray[np.int64], other: NDArray[np.int64]) -> bool:
     return bool(gap.max() <= NEAR * size and max(other[2:] - other[:2]) <= LARGER * size and not beside)
 
 
-def _others(pieces: Components, chosen: NDArray[np.int64], height: float) -> int:
-    """How many pieces that were not chosen are tall enough for digits; what touches the border is none."""
+def _count_others(components: Components, chosen: NDArray[np.int64], height: float) -> int:
+    """The number of other components that are tall and heavy enough for digits, and do not touch the border."""
     tall = (
-        (pieces.boxes[:, 2] - pieces.boxes[:, 0] >= height)
-        & ~pieces.at_edge
-        & (pieces.masses >= ANOTHER**2 / 2 * pieces.masses[chosen].sum())
+        (components.boxes[:, 2] - components.boxes[:, 0] >= height)
+        & ~components.at_edge
+        & (components.masses >= ANOTHER**2 / 2 * components.masses[chosen].sum())
     )
     tall[chosen] = False
     return int(tall.sum())

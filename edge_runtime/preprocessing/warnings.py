@@ -1,4 +1,4 @@
-"""What may be wrong with a photo, in plain words."""
+"""Warnings about photos."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -10,30 +10,30 @@ if TYPE_CHECKING:
     from edge_runtime.preprocessing.segmentation import Strokes
 
 FAINT = 30
-"""Grey levels that ink should differ from its ground by."""
+"""Minimum contrast of ink that is not faint, in grey levels."""
 SMALL = 12
-"""Pixels that a digit should have along its longer side, once the photo is reduced."""
+"""Minimum longer side of a digit that is not small, in pixels of the reduced photo."""
 
 
-def photo_warnings(strokes: "Strokes | None", ground: NDArray[np.float32], light: bool) -> tuple[str, ...]:
-    """What is doubtful about the digit that was found; each text begins with a word for its kind and a colon."""
+def photo_warnings(strokes: "Strokes | None", background: NDArray[np.float32], light: bool) -> tuple[str, ...]:
+    """Warnings about the digit that was found. Each begins with its kind and a colon."""
     if strokes is None:
         return ("blank: no ink stands out from the paper",)
-    from edge_runtime.preprocessing.background import DARKEST  # a 28x28 picture, which is no photo, needs nothing of it
+    from edge_runtime.preprocessing.background import BLACK  # not imported for 28x28 images
 
     top, left, bottom, right = strokes.box
-    levels = strokes.contrast * max(float(ground[top:bottom, left:right].mean()), DARKEST)
+    levels = strokes.contrast * max(float(background[top:bottom, left:right].mean()), BLACK)
     longest = max(bottom - top, right - left)
-    found = {
+    conditions = {
         f"faint: the ink differs from the paper by {levels:.0f} of 255 grey levels": levels < FAINT,
         f"small: the digit is {longest} pixels large": longest < SMALL,
-        f"several digits: {strokes.others + 1} were found, and the one with the most ink was taken": strokes.others > 0,
+        f"several digits: {strokes.others + 1} were found, and the one with the most ink was classified": strokes.others > 0,
         "touches the edge: the digit may be cut off": strokes.cut,
-        "inverted: it was read as light ink on dark ground": light,
+        "inverted: read as light ink on a dark background": light,
     }
-    return active_warnings(found)
+    return active_warnings(conditions)
 
 
-def active_warnings(found: Mapping[str, bool]) -> tuple[str, ...]:
-    """The texts that are true."""
-    return tuple(text for text, holds in found.items() if holds)
+def active_warnings(conditions: Mapping[str, bool]) -> tuple[str, ...]:
+    """The texts whose conditions hold."""
+    return tuple(text for text, holds in conditions.items() if holds)

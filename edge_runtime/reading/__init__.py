@@ -1,4 +1,4 @@
-"""`digits read`: several digits in one picture, split or merged where the model prefers that, in reading order.
+"""`digits read`: the digits of a line or a page in reading order, split or merged where that raises the model's confidence.
 
 In: A picture of a line or a page.
 Out: a `Reading`: lines of digits with boxes.

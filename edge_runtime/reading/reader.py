@@ -1,4 +1,4 @@
-"""Reads the digits of a page with a model that knows one digit at a time."""
+"""Read the digits of a page with a model that classifies single digits."""
 
 import dataclasses
 import json
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.pixels import Image
-from edge_runtime.inference.classifier import Classification, Classifier, check_finite
-from edge_runtime.inference.out_of_distribution import OutOfDistribution
+from edge_runtime.inference.classifier import Classifier
+from edge_runtime.inference.results import Classification, check_finite
 from edge_runtime.preprocessing.pipeline import find_ink
 from edge_runtime.preprocessing.warnings import active_warnings
 from edge_runtime.reading.page_layout import Mark, find_marks, merge, split_at, split_evenly
@@ -21,33 +21,33 @@ from edge_runtime.reading.page_layout import Mark, find_marks, merge, split_at, 
 LONGEST = 2048
 """Longer side that pages are reduced to: digits of a hundredth of it are still 20 pixels high."""
 WIDE = 1.3
-"""Marks wider than so many times their height may be several digits that touch."""
+"""Marks with a larger ratio of width to height may be several touching digits."""
 NARROW = 0.5
-"""Marks narrower than this share of their height are one digit."""
-MOST_PARTS = 4
-ASIDE, REACH = (0.3, 0.7), 0.12
-"""Where else a mark is cut in two, for a narrow digit beside a wide one, and how far off that: shares of its width."""
-UPRIGHT, UPRIGHT_ASIDE = 0.75, 0.85
-"""Parts are digits if they have this share of the mark's height: cut in the middle, or aside. Halves of a slanted 1 have less."""
-ASIDE_LESS = 1.0
-"""So much less sure than the mark itself the parts may be that are cut aside: more of them are digits there."""
+"""Marks with a smaller ratio of width to height are one digit."""
+MAX_PARTS = 4
+OFF_CENTRE, REACH = (0.3, 0.7), 0.12
+"""Further cuts, for a narrow digit beside a wide one, and the distance by which they may shift, as fractions of the width."""
+MIN_HEIGHT, MIN_HEIGHT_OFF_CENTRE = 0.75, 0.85
+"""Minimum height of the parts of even and off-centre cuts, as a fraction of the mark's. Halves of a slanted 1 have less."""
+OFF_CENTRE_MARGIN = 1.0
+"""How much less sure than the mark the parts of an off-centre cut may be, since more of them are digits."""
 TOUCHING = 0.15
-"""Marks not further apart than this share of their height may be one digit in two strokes."""
+"""Maximum gap between two strokes of one digit, as a fraction of the height."""
 ALIKE = 0.75
-"""Neighbours of which one has less than this share of both's height may be strokes of one digit, though they are like digits themselves."""
+"""Neighbours may be strokes of one digit, though each is like a digit, if one's height is below this fraction of the joint height."""
 ODD = (0.5, 2.0)
-"""Marks that are like no digit and not so high, in shares of the usual height, are none."""
+"""Range of heights, in typical heights, in which marks unlike any digit are kept with a warning."""
 SPACE = 1.5
-"""A gap of so many heights is a space."""
+"""Minimum width of a space, in heights."""
 UNSURE = 0.5
-"""A digit that is answered with less than this confidence may be another one; of models without a calibration, none."""
+"""Digits with a lower confidence get a warning; a model without calibration takes them for no digits."""
 
 
 @frozen_dataclass
 class Digit:
-    """A digit that was read.
+    """One digit of a reading.
 
-    box: left, top, right and bottom in pixels of the picture, right and bottom just outside. image: uint8 [28, 28], as the model saw it.
+    box: left, top, right, bottom in pixels of the picture, the latter two exclusive. image: the model's input, uint8 [28, 28].
     """
 
     label: str
@@ -59,10 +59,10 @@ class Digit:
 
 @frozen_dataclass
 class Reading:
-    """What was read.
+    """The digits of a page.
 
-    lines: from top to bottom, their digits from left to right. grey: float32 [H, W], the sheet that was looked at; place: row and column of
-    its upper left pixel in the reduced picture; scale: pixels of the picture to one of the reduced one.
+    lines: from top to bottom, their digits from left to right. grey: float32 [H, W], the page, cropped and reduced. place: row and column
+    of its upper left pixel in the reduced picture. scale: pixels of the picture per pixel of the reduced one.
     """
 
     lines: tuple[tuple[Digit, ...], ...]
@@ -73,27 +73,27 @@ class Reading:
 
     @property
     def text(self) -> str:
-        """The digits, a line a line; a space where the gap is wider than one and a half digits are high."""
+        """The digits as text, a line per line; gaps wider than 1.5 heights become spaces."""
         return "\n".join(_text(line) for line in self.lines)
 
     @property
     def digits(self) -> Iterator[Digit]:
-        """All of them, in reading order."""
+        """All digits, in reading order."""
         return (digit for line in self.lines for digit in line)
 
     @property
-    def doubts(self) -> tuple[str, ...]:
-        """All that is doubtful: about the picture, and about a digit, with the label and the place of its upper left corner before it."""
+    def all_warnings(self) -> tuple[str, ...]:
+        """Warnings about the picture and about digits; the latter begin with the label and the upper left corner."""
         of_digits = (f"{d.label} at {d.box[0]}, {d.box[1]}: {text}" for d in self.digits for text in d.warnings)
         return (*self.warnings, *of_digits)
 
     def as_json(self, source: str) -> str:
         """One line with one JSON object: source, text, digits with label, confidence and box (x, y, width, height), and warnings."""
         digits = [{"label": d.label, "confidence": d.confidence, "box": _with_size(d.box)} for d in self.digits]
-        return json.dumps({"source": source, "text": self.text, "digits": digits, "warnings": self.doubts})
+        return json.dumps({"source": source, "text": self.text, "digits": digits, "warnings": self.all_warnings})
 
     def explain(self, source: str) -> NDArray[np.uint8]:
-        """The row of an explanation page, uint8 [H, W, 3]: the picture with a box around each digit, and what was read."""
+        """The row of an explanation page, uint8 [H, W, 3]: the picture with a box around each digit, and the text."""
         from edge_runtime.explanation import Box, draw_reading
 
         top, left = self.place
@@ -103,12 +103,12 @@ class Reading:
             return x0 - left, y0 - top, x1 - left, y1 - top
 
         boxes = [Box(on_grey(digit.box), digit.label, bool(digit.warnings)) for digit in self.digits]
-        return draw_reading(source, self.grey, boxes, self.text.splitlines(), self.doubts)
+        return draw_reading(source, self.grey, boxes, self.text.splitlines(), self.all_warnings)
 
 
 @frozen_dataclass
-class _Seen:
-    """A mark with what the model says of it. sureness: above 0 if it is like a digit, the more the better."""
+class _Candidate:
+    """A classified mark. sureness: above 0 if it is like a digit; higher is more alike."""
 
     mark: Mark
     image: Image
@@ -117,34 +117,34 @@ class _Seen:
     note: str = ""
 
 
-def _worst(parts: Sequence[_Seen]) -> float:
-    """How sure the least sure of them is; of none, not at all."""
+def _worst(parts: Sequence[_Candidate]) -> float:
+    """The lowest sureness of the parts; -inf without parts."""
     return min((part.sureness for part in parts), default=-np.inf)
 
 
-def _may_be(parts: Sequence[_Seen], whole: _Seen, upright: float, less: float) -> bool:
-    """Whether parts may be digits that a mark is made of: nearly as high as it, and as sure, but for so much."""
-    high = all(part.mark.height >= upright * whole.mark.height for part in parts)
-    return high and _worst(parts) > max(0.0, whole.sureness - less)
+def _plausible(parts: Sequence[_Candidate], whole: _Candidate, min_height: float, margin: float) -> bool:
+    """Whether parts may be the digits of a mark: at least `min_height` of its height, and at most `margin` less sure."""
+    high = all(part.mark.height >= min_height * whole.mark.height for part in parts)
+    return high and _worst(parts) > max(0.0, whole.sureness - margin)
 
 
-def _labels(parts: Sequence[_Seen]) -> str:
+def _labels(parts: Sequence[_Candidate]) -> str:
     return "".join(part.result.label for part in parts)
 
 
 class Reader:
-    """Reads pages with one model. What is no digit is told by its calibration, where it has one, else by its confidence."""
+    """Reads pages with one model. Marks that are no digits are found by its out-of-distribution detector, else by low confidence."""
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
-        self._likeness = OutOfDistribution.of(classifier.model)
+        self._detector = classifier.out_of_distribution
 
     def read(self, pixels: Any, scale: float = 1) -> Reading:
         """Read all digits of a picture.
 
         Args:
-            pixels: as `photos.grey_of` takes them; more than 2048 along the longer side are reduced.
-            scale: pixels of the picture to one of these, for the boxes.
+            pixels: as `to_grayscale` takes them; a longer side above 2048 is reduced.
+            scale: pixels of the original picture per given pixel, for the boxes.
 
         Raises:
             ImageError: it is no such array.
@@ -153,107 +153,108 @@ class Reader:
         found = find_ink(pixels, LONGEST)
         scale *= max(pixels.shape[:2]) / max(found.whole)
         lines = [self._line(line, found.ink) for line in find_marks(found.ink)]
-        kept = _without_odd_ones(lines)
-        left_out = _large(lines, kept) - _large(kept, kept)
-        doubts = {
+        kept = _without_odd_marks(lines)
+        left_out = _count_large(lines, kept) - _count_large(kept, kept)
+        warnings = {
             "blank: no digit stands out from the paper": not kept,
-            "inverted: it was read as light ink on dark ground": bool(kept) and found.light,
-            f"left out: {left_out} marks that are like no digit": left_out > 0,
+            "inverted: read as light ink on a dark background": bool(kept) and found.light,
+            f"left out: {left_out} marks that are unlike any digit": left_out > 0,
         }
-        digits = tuple(tuple(self._digit(seen, found.place, scale) for seen in line) for line in kept)
-        return Reading(digits, active_warnings(doubts), found.grey, found.place, scale)
+        digits = tuple(tuple(self._digit(candidate, found.place, scale) for candidate in line) for line in kept)
+        return Reading(digits, active_warnings(warnings), found.grey, found.place, scale)
 
-    def _line(self, marks: Sequence[Mark], ink: NDArray[np.float32]) -> list[_Seen]:
-        """What a line of marks says, with marks parted or joined where that makes better digits of them."""
-        parts = [part for seen in self._see(marks, ink) for part in self._best_parts(seen, ink)]
-        line: list[_Seen] = []
+    def _line(self, marks: Sequence[Mark], ink: NDArray[np.float32]) -> list[_Candidate]:
+        """Classify a line of marks; split or join marks where the model is surer of the result."""
+        parts = [part for candidate in self._classify(marks, ink) for part in self._best_parts(candidate, ink)]
+        line: list[_Candidate] = []
         for part in parts:
-            pair = self._as_one(line[-1], part, ink) if line else None
+            pair = self._join(line[-1], part, ink) if line else None
             if pair:
                 line[-1] = pair
             else:
                 line.append(part)
         return line
 
-    def _best_parts(self, seen: _Seen, ink: NDArray[np.float32]) -> list[_Seen]:
-        """The mark itself, or the parts of it that are digits: if it is very wide, or unlike any digit by itself.
+    def _best_parts(self, whole: _Candidate, ink: NDArray[np.float32]) -> list[_Candidate]:
+        """Split a mark that is very wide or unlike any digit into digits, if the model is surer of them.
 
-        If neither, and yet parts of it may be digits, that is noted.
+        Any other mark stays whole, with a note if its parts may be digits.
         """
-        shape = seen.mark.width / seen.mark.height
-        if seen.sureness >= 0 and shape < NARROW:
-            return [seen]
-        evenly = [split_evenly(seen.mark, count) for count in range(2, max(2, min(MOST_PARTS, round(2 * shape))) + 1)]
-        ways = [*evenly, *(split_at(seen.mark, [place], REACH) for place in ASIDE)]
-        found = [self._see(marks, ink, "touching: parted from what it touched") if len(marks) > 1 else [] for marks in ways]
-        if seen.sureness < 0 or shape >= WIDE:
-            aside = [parts for parts in found[len(evenly) :] if _may_be(parts, seen, UPRIGHT_ASIDE, 0.0)]
-            best = max([*found[: len(evenly)], *aside], key=_worst)
-            return best if _worst(best) > max(0.0, seen.sureness) else [seen]
-        bounds = [(UPRIGHT, 0.0)] * len(evenly) + [(UPRIGHT_ASIDE, ASIDE_LESS)] * len(ASIDE)
-        likely = [parts for parts, bound in zip(found, bounds, strict=True) if _may_be(parts, seen, *bound)]
-        return [dataclasses.replace(seen, note=f"touching: may be {_labels(max(likely, key=_worst))}")] if likely else [seen]
+        shape = whole.mark.width / whole.mark.height
+        if whole.sureness >= 0 and shape < NARROW:
+            return [whole]
+        evenly = [split_evenly(whole.mark, count) for count in range(2, max(2, min(MAX_PARTS, round(2 * shape))) + 1)]
+        splits = [*evenly, *(split_at(whole.mark, [place], REACH) for place in OFF_CENTRE)]
+        classified = [
+            self._classify(marks, ink, "touching: split from its neighbour") if len(marks) > 1 else [] for marks in splits
+        ]
+        if whole.sureness < 0 or shape >= WIDE:
+            off_centre = [parts for parts in classified[len(evenly) :] if _plausible(parts, whole, MIN_HEIGHT_OFF_CENTRE, 0.0)]
+            best = max([*classified[: len(evenly)], *off_centre], key=_worst)
+            return best if _worst(best) > max(0.0, whole.sureness) else [whole]
+        bounds = [(MIN_HEIGHT, 0.0)] * len(evenly) + [(MIN_HEIGHT_OFF_CENTRE, OFF_CENTRE_MARGIN)] * len(OFF_CENTRE)
+        likely = [parts for parts, bound in zip(classified, bounds, strict=True) if _plausible(parts, whole, *bound)]
+        return [dataclasses.replace(whole, note=f"touching: may be {_labels(max(likely, key=_worst))}")] if likely else [whole]
 
-    def _as_one(self, left: _Seen, right: _Seen, ink: NDArray[np.float32]) -> _Seen | None:
-        """Two neighbours as one digit, if they are a better one together than by themselves."""
+    def _join(self, left: _Candidate, right: _Candidate, ink: NDArray[np.float32]) -> _Candidate | None:
+        """Two neighbours as one digit, if the model is surer of it than of each of them."""
         height = max(left.mark.height, right.mark.height)
         near = right.mark.box[1] - left.mark.box[3] <= TOUCHING * height
-        one = merge([left.mark, right.mark])
-        if not near or left.note or right.note or one.width > WIDE * one.height:
+        joint = merge([left.mark, right.mark])
+        if not near or left.note or right.note or joint.width > WIDE * joint.height:
             return None
-        seen, least = self._see([one], ink)[0], min(left.sureness, right.sureness)
-        # Two digits side by side are about as high as each other, the open 4's two strokes are not.
-        strokes = least < 0 or min(left.mark.height, right.mark.height) < ALIKE * one.height
-        return seen if strokes and seen.sureness > max(0.0, least) else None
+        candidate, lowest = self._classify([joint], ink)[0], min(left.sureness, right.sureness)
+        # Two digits side by side have similar heights; the two strokes of an open 4 do not.
+        strokes = lowest < 0 or min(left.mark.height, right.mark.height) < ALIKE * joint.height
+        return candidate if strokes and candidate.sureness > max(0.0, lowest) else None
 
-    def _see(self, marks: Sequence[Mark], ink: NDArray[np.float32], note: str = "") -> list[_Seen]:
+    def _classify(self, marks: Sequence[Mark], ink: NDArray[np.float32], note: str = "") -> list[_Candidate]:
         if not marks:
             return []
         images = np.stack([mark.image(ink) for mark in marks])
         results = list(self._classifier.classify_batch(images))
         return [
-            _Seen(mark, image, result, self._sureness(image, result), note)
+            _Candidate(mark, image, result, self._sureness(image, result), note)
             for mark, image, result in zip(marks, images, results, strict=True)
         ]
 
     def _sureness(self, image: Image, result: Classification) -> float:
         check_finite(result.confidence)
-        if self._likeness is None:
+        if self._detector is None:
             return result.confidence - UNSURE
-        return self._likeness.score(image, result.index, result.logits) - self._likeness.calibration.least
+        return self._detector.score(image, result.index, result.logits) - self._detector.calibration.threshold
 
-    def _digit(self, seen: _Seen, place: tuple[int, int], scale: float) -> Digit:
-        top, left, bottom, right = seen.mark.box
+    def _digit(self, candidate: _Candidate, place: tuple[int, int], scale: float) -> Digit:
+        result, sure = candidate.result, candidate.sureness >= 0
+        top, left, bottom, right = candidate.mark.box
         box = tuple(round(scale * side) for side in (place[1] + left, place[0] + top, place[1] + right, place[0] + bottom))
-        doubts = {
-            seen.note: bool(seen.note),
-            "touches the edge: the digit may be cut off": seen.mark.cut,
-            "unlike any digit: several may touch, or it is none": seen.sureness < 0,
-            f"unsure: the model gives it {seen.result.confidence:.0%}": seen.sureness >= 0 and seen.result.confidence < UNSURE,
+        warnings = {
+            candidate.note: bool(candidate.note),
+            "touches the edge: the digit may be cut off": candidate.mark.cut,
+            "unlike any digit: several may touch, or it is none": not sure,
+            f"unsure: its confidence is {result.confidence:.0%}": sure and result.confidence < UNSURE,
         }
-        return Digit(
-            seen.result.label, seen.result.confidence, (box[0], box[1], box[2], box[3]), active_warnings(doubts), seen.image
-        )
+        return Digit(result.label, result.confidence, (box[0], box[1], box[2], box[3]), active_warnings(warnings), candidate.image)
 
 
-def _without_odd_ones(lines: Sequence[Sequence[_Seen]]) -> list[list[_Seen]]:
-    """Lines without what is like no digit and much smaller or larger than the digits, or alone with its kind in a line."""
-    heights = [seen.mark.height for line in lines for seen in line if seen.sureness >= 0]
+def _without_odd_marks(lines: Sequence[Sequence[_Candidate]]) -> list[list[_Candidate]]:
+    """Remove lines without a digit, and marks unlike any digit that are much smaller or larger than the digits."""
+    heights = [candidate.mark.height for line in lines for candidate in line if candidate.sureness >= 0]
     if not heights:
         return [list(line) for line in lines]
     low, high = (share * float(np.median(heights)) for share in ODD)
-    sure = [line for line in lines if any(seen.sureness >= 0 for seen in line)]
-    return [[seen for seen in line if seen.sureness >= 0 or low <= seen.mark.height <= high] for line in sure]
+    sure = [line for line in lines if any(candidate.sureness >= 0 for candidate in line)]
+    return [[candidate for candidate in line if candidate.sureness >= 0 or low <= candidate.mark.height <= high] for line in sure]
 
 
-def _large(lines: Sequence[Sequence[_Seen]], kept: Sequence[Sequence[_Seen]]) -> int:
-    """How many marks have at least half of the usual height of those that are kept: smaller ones are specks."""
-    usual = float(np.median([seen.mark.height for line in kept for seen in line])) if kept else 0.0
-    return sum(seen.mark.height >= ODD[0] * usual for line in lines for seen in line)
+def _count_large(lines: Sequence[Sequence[_Candidate]], kept: Sequence[Sequence[_Candidate]]) -> int:
+    """The number of marks with at least half the typical height of the kept ones: smaller ones are specks."""
+    typical = float(np.median([candidate.mark.height for line in kept for candidate in line])) if kept else 0.0
+    return sum(candidate.mark.height >= ODD[0] * typical for line in lines for candidate in line)
 
 
 def _with_size(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    """Left, top, width and height of a box."""
+    """A box as left, top, width, height."""
     left, top, right, bottom = box
     return left, top, right - left, bottom - top
 

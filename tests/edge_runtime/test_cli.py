@@ -55,7 +55,7 @@ def test_an_unknown_option_is_exit_2(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["fly"], "No such command 'fly'"),
         (["classify"], "give files, folders or patterns"),
@@ -80,11 +80,11 @@ def test_an_unknown_option_is_exit_2(command: str) -> None:
         (["train", "linear", "--seed", "-1"], "seed is -1"),
     ],
 )
-def test_a_wrong_call_is_exit_2_and_says_what_is_right(words: list[str], said: str) -> None:
+def test_a_wrong_call_is_exit_2_and_says_what_is_right(words: list[str], message: str) -> None:
     """Before anything is loaded or written."""
     code, text, error = digits(*words)
     assert (code, text) == (2, "")
-    assert said in error
+    assert message in error
 
 
 def test_version() -> None:
@@ -123,7 +123,7 @@ def test_a_broken_file_does_not_end_the_run(images: Path) -> None:
     code, text, error = digits("classify", images)
     assert code == 4
     assert len(text.splitlines()) == 2
-    assert f"{images / '1.png'}: is no PNG" in error
+    assert f"{images / '1.png'}: is not a PNG" in error
     assert error.count("\n") == 1
 
 
@@ -254,5 +254,5 @@ def test_too_many_pictures_for_a_page_are_wrong_usage(images: Path) -> None:
         (images / f"{number}.png").write_bytes((images / "0.png").read_bytes())
     code, text, error = digits("classify", images, "--explain", images / "how" / "how.png")
     assert (code, text) == (2, "")
-    assert "up to 50 pictures, here are more" in error
+    assert "up to 50 images, but more were given" in error
     assert not (images / "how").exists()

@@ -8,28 +8,28 @@ import PIL.Image
 import PIL.ImageFont
 import pytest
 
-from edge_runtime import Classifier, explanation
-from edge_runtime.classify.predictions import Prediction, Predictor
+from edge_runtime import Classifier, Prediction, explanation
+from edge_runtime.classify.output import explanation_row
 from edge_runtime.errors import BadArgument, WouldOverwrite
-from edge_runtime.explanation import GAP, LINE, MOST_ROWS, PANEL, WIDTH, Page
+from edge_runtime.explanation import GAP, LINE, MAX_ROWS, PANEL, WIDTH, Page
 from edge_runtime.preprocessing.image_files import png_bytes, read_picture
 from edge_runtime.reading import Reading
 from tests.commands import digits, one_line
 from tests.photos import invent_scene, jpeg_bytes, photograph
 from train.data import Dataset
 
-PREDICTOR = Predictor(Classifier.load())
+CLASSIFIER = Classifier.load()
 
 
 @pytest.fixture(scope="module")
 def photo(mnist: Dataset) -> Prediction:
     """A photo of the first validation digit, on squared paper."""
     content = jpeg_bytes(photograph(mnist.validation.images[0], invent_scene(20)))
-    return PREDICTOR.predict("photo.jpg", read_picture("photo.jpg", io.BytesIO(content)))
+    return CLASSIFIER.classify_picture(read_picture("photo.jpg", io.BytesIO(content)), "photo.jpg")
 
 
 def _answer(pixels: np.ndarray, source: str = "x.png") -> Prediction:
-    return PREDICTOR.predict(source, read_picture(source, io.BytesIO(png_bytes(pixels))))
+    return CLASSIFIER.classify_picture(read_picture(source, io.BytesIO(png_bytes(pixels))), source)
 
 
 def _panel(row: np.ndarray, number: int) -> np.ndarray:
@@ -39,7 +39,7 @@ def _panel(row: np.ndarray, number: int) -> np.ndarray:
 
 def test_a_row_shows_every_step(photo: Prediction) -> None:
     """Five pictures from the photo to 28x28, with the digit's box, and the scores; the last picture is the image that was classified."""
-    row = photo.explain()
+    row = explanation_row(photo)
     assert row.shape == (PANEL + 3 * LINE + GAP, WIDTH, 3)
     panels = [_panel(row, number) for number in range(5)]
     assert all(panel.std() > 5 for panel in panels)
@@ -51,7 +51,7 @@ def test_a_row_shows_every_step(photo: Prediction) -> None:
 
 def test_a_picture_that_is_taken_as_it_is_is_one_picture(mnist: Dataset) -> None:
     """There are no steps to show."""
-    row = _answer(mnist.validation.images[0]).explain()
+    row = explanation_row(_answer(mnist.validation.images[0]))
     assert _panel(row, 0).std() > 5
     assert (_panel(row, 1) == 255).all()
 
@@ -60,7 +60,7 @@ def test_warnings_are_written_below(mnist: Dataset) -> None:
     """A line each, in red; the row is higher for each of them."""
     blank = _answer(np.full((100, 130), 240, np.uint8))
     assert blank.warnings == ("blank: no ink stands out from the paper",)
-    row = blank.explain()
+    row = explanation_row(blank)
     assert row.shape[0] == PANEL + 4 * LINE + GAP
     below = row[PANEL + 2 * LINE :].astype(int)
     assert (below[..., 0] - below[..., 1] > 80).sum() > 50
@@ -69,20 +69,20 @@ def test_warnings_are_written_below(mnist: Dataset) -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 400), (2000, 3), (40, 50)])
 def test_any_shape_is_drawn(shape: tuple[int, int]) -> None:
     """Down to a pixel, and much longer than wide."""
-    assert _answer(np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)).explain().shape[1] == WIDTH
+    assert explanation_row(_answer(np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8))).shape[1] == WIDTH
 
 
 def test_any_name_is_drawn(mnist: Dataset) -> None:
     """In other scripts than the font has, and far too long."""
     for source in ("数字.png", "x" * 400 + ".png", ""):
-        assert _answer(mnist.validation.images[0], source).explain().shape[1] == WIDTH
+        assert explanation_row(_answer(mnist.validation.images[0], source)).shape[1] == WIDTH
 
 
 @pytest.mark.parametrize("name", ["a\nb.png", "a\rb.png", "a\x1bb.png", "a\udcffb.png"])
 def test_a_name_stays_in_its_line(name: str, mnist: Dataset) -> None:
     """A line's end in it is shown as Python writes it, and nothing is printed over what is below."""
     image = mnist.validation.images[0]
-    assert np.array_equal(_answer(image, name).explain(), _answer(image, repr(name)[1:-1]).explain())
+    assert np.array_equal(explanation_row(_answer(image, name)), explanation_row(_answer(image, repr(name)[1:-1])))
     reading = Reading((), (), np.full((50, 50), 255, np.float32), (0, 0), 1.0)
     assert np.array_equal(reading.explain(name), reading.explain(repr(name)[1:-1]))
 
@@ -93,8 +93,8 @@ def test_a_page_is_a_png(tmp_path: Path) -> None:
     for name in ("page.jpg", "page", ".png"):
         with pytest.raises(BadArgument, match=r"ends in \.png"):
             Page(tmp_path / name)
-    assert "out.jpg: --explain draws a PNG" in one_line(digits("classify", "missing.png", "--explain", "out.jpg"), 2)
-    assert "out.jpg: --explain draws a PNG" in one_line(digits("read", "missing.png", "--explain", "out.jpg"), 2)
+    assert "out.jpg: --explain writes a PNG" in one_line(digits("classify", "missing.png", "--explain", "out.jpg"), 2)
+    assert "out.jpg: --explain writes a PNG" in one_line(digits("read", "missing.png", "--explain", "out.jpg"), 2)
 
 
 def test_the_font_of_an_older_pillow_will_do(photo: Prediction, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_the_font_of_an_older_pillow_will_do(photo: Prediction, monkeypatch: pyt
     explanation._font.cache_clear()
     monkeypatch.setattr(PIL.ImageFont, "load_default", PIL.ImageFont.load_default_imagefont)
     try:
-        assert photo.explain().shape[1] == WIDTH
+        assert explanation_row(photo).shape[1] == WIDTH
     finally:
         explanation._font.cache_clear()
 
@@ -113,11 +113,11 @@ def test_a_page_has_a_row_for_each_answer(photo: Prediction, tmp_path: Path) -> 
     page = Page(path)
     page.save()
     assert not path.exists()
-    page.add(photo.explain())
-    page.add(photo.explain())
+    page.add(explanation_row(photo))
+    page.add(explanation_row(photo))
     page.save()
     with PIL.Image.open(path) as opened:
-        assert opened.size == (WIDTH, 2 * photo.explain().shape[0])
+        assert opened.size == (WIDTH, 2 * explanation_row(photo).shape[0])
     with pytest.raises(WouldOverwrite):
         Page(path)
     Page(path, force=True)
@@ -126,6 +126,6 @@ def test_a_page_has_a_row_for_each_answer(photo: Prediction, tmp_path: Path) -> 
 def test_too_many_for_a_page_are_refused_beforehand(tmp_path: Path) -> None:
     """The message says how many there may be."""
     page = Page(tmp_path / "page.png")
-    assert page.with_room_for([1] * MOST_ROWS) == [1] * MOST_ROWS
-    with pytest.raises(BadArgument, match=f"up to {MOST_ROWS} pictures, here are more"):
-        page.with_room_for([1] * (MOST_ROWS + 1))
+    assert page.check_room([1] * MAX_ROWS) == [1] * MAX_ROWS
+    with pytest.raises(BadArgument, match=f"up to {MAX_ROWS} images, but more were given"):
+        page.check_room([1] * (MAX_ROWS + 1))

@@ -11,8 +11,7 @@ from PIL import Image
 
 from convert.quantization.recipes import RECIPES
 from edge_runtime import Classifier
-from edge_runtime.classify.predictions import Predictor
-from edge_runtime.preprocessing.image_files import read_picture, read_pixels
+from edge_runtime.preprocessing.image_files import read_pixels
 from edge_runtime.reading.reader import LONGEST, Reader
 
 from .devices import DIGITS, LINE, PHOTOS, PICTURES, SHARED, Device
@@ -80,7 +79,7 @@ def reads_photos(device: Device) -> None:
 
 
 def _on_host(path: Path) -> tuple[str, tuple[str, ...]]:
-    answer = Predictor(Classifier.load()).predict(str(path), read_picture(path))
+    answer = Classifier.load().classify_file(path)
     return answer.result.label, answer.warnings
 
 

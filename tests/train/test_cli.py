@@ -176,7 +176,7 @@ WRONG: list[tuple[tuple[object, ...], int, str]] = [
     (("train", "cnn", "--config", "good.toml"), 2, "good.toml is of mlp, not of cnn"),
     (("train", "--config", "good.toml", "--convolutions", "8k3"), 2, "--convolutions is cnn's, not mlp's"),
     (("train", "mlp", "--tensorboard", "good.toml"), 2, "is a file"),
-    (("train", "mlp", "--tensorboard", "good.toml/logs"), 1, "good.toml is no folder that may be written to"),
+    (("train", "mlp", "--tensorboard", "good.toml/logs"), 1, "good.toml is not a writable folder"),
 ]
 
 # Runs commands where TensorFlow cannot be imported: what it says came before that was tried.

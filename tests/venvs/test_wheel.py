@@ -73,7 +73,7 @@ def test_the_wheel_is_small_and_holds_what_it_should(wheel: Path) -> None:
         "edge_runtime/py.typed",
         "edge_runtime/serving/page/page.html",
     }
-    assert wanted | {f"edge_runtime/models/likeness.{suffix}" for suffix in ("json", "npy")} <= set(names)
+    assert wanted | {f"edge_runtime/models/out_of_distribution.{suffix}" for suffix in ("json", "npy")} <= set(names)
     assert not [name for name in names if name.endswith((".npz", ".keras"))]
     assert any(name.endswith("licenses/LICENSE") for name in names)
 

@@ -6,7 +6,7 @@ import numpy as np
 import PIL.Image
 
 from benchmarks.reporting.tables import accuracy_text, as_markdown
-from edge_runtime.classify.predictions import Predictor
+from edge_runtime.classify.output import explanation_row
 from edge_runtime.common.json_codec import read_json
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.out_of_distribution import read_calibrations
@@ -28,9 +28,15 @@ def accuracy(layout: Layout) -> str:
 def out_of_distribution(_layout: Layout) -> str:
     """Warnings `unlike any digit` by model: false alarms, and pictures that are no digits."""
     found = read_calibrations()
-    kinds = list(next(iter(found.told.values())))
+    kinds = list(next(iter(found.detection_rates.values())))
     rows = [
-        (name, *(f"{value:.1f} %" for value in (of.false_alarms, of.photo_alarms, *(found.told[name][kind] for kind in kinds))))
+        (
+            name,
+            *(
+                f"{value:.1f} %"
+                for value in (of.false_alarms, of.photo_alarms, *(found.detection_rates[name][kind] for kind in kinds))
+            ),
+        )
         for name, of in found.models.items()
     ]
     return as_markdown(("model", "validation images", "photos of them", *kinds), rows)
@@ -58,11 +64,11 @@ def accuracy_part(report: PhotoReport) -> str:
 
 def picture() -> bytes:
     """Three explained photos, as a PNG file of few colours."""
-    predictor, images = Predictor(Classifier.load()), load_dataset().validation.images
+    classifier, images = Classifier.load(), load_dataset().validation.images
     rows = []
     for seed in SHOWN:
         photo = jpeg_bytes(photograph(images[seed], invent_scene(seed)))
-        rows.append(predictor.predict("photo.jpg", read_picture("photo.jpg", io.BytesIO(photo))).explain())
+        rows.append(explanation_row(classifier.classify_picture(read_picture("photo.jpg", io.BytesIO(photo)), "photo.jpg")))
     stream = io.BytesIO()
     PIL.Image.fromarray(np.concatenate(rows)).quantize(32, dither=PIL.Image.Dither.NONE).save(stream, "PNG", optimize=True)
     return stream.getvalue()

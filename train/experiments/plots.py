@@ -15,7 +15,7 @@ from train.experiments.table import Row
 from train.runs.plots import png
 
 MOST_PANELS = 16
-MOST_ROWS = 80
+MAX_ROWS = 80
 _TICKS = (0, 20, 40, 50, 60, 70, 80, 85, 90, 92, 94, 95, 96, 97, 97.5, 98, 98.5, 99, 99.3, 99.5, 99.7, 99.9)
 _FEWEST_ERRORS = 0.02  # in percent: where an axis of errors ends, since it has no place for none at all
 _COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8c6d00", "#444444")
@@ -95,7 +95,7 @@ def accuracy_by_parameters(table: Sequence[Row]) -> bytes:
 
 def seed_spread(table: Sequence[Row]) -> bytes:
     """Final validation accuracy of every seed: a row for each setting, the best mean on top, a stroke at the mean."""
-    rows = sorted(table, key=lambda row: (row.mean, str(row.setting)))[-MOST_ROWS:]
+    rows = sorted(table, key=lambda row: (row.mean, str(row.setting)))[-MAX_ROWS:]
     figure = Figure(figsize=(8.2, 0.26 * len(rows) + 1.4), layout="constrained")
     axes = figure.subplots()
     for place, row in enumerate(rows):

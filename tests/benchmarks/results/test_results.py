@@ -150,11 +150,11 @@ BAD = {
         _changed_model(accuracy={"correct": 1, "total": 2, "interval": [0.5]}),
         "field 'models[0].accuracy.interval' has 1 entries, expected 2",
     ),
-    "not a number": (TEXT.replace("3.0", "NaN", 1), "is no valid JSON (NaN is no JSON number)"),
+    "not a number": (TEXT.replace("3.0", "NaN", 1), "is not valid JSON (NaN is not a JSON number)"),
     "a list": ("[]", "expected an object"),
-    "no JSON": ("hello", "is no valid JSON"),
-    "nothing": ("", "is no valid JSON"),
-    "deep": ("[" * 100_000, "is no valid JSON"),
+    "no JSON": ("hello", "is not valid JSON"),
+    "nothing": ("", "is not valid JSON"),
+    "deep": ("[" * 100_000, "is not valid JSON"),
 }
 
 
@@ -174,7 +174,7 @@ def test_a_truncated_results_file_is_an_input_error(tmp_path: Path, share: float
     """Wherever it was cut off."""
     path = tmp_path / "board.json"
     path.write_text(TEXT[: int(share * len(TEXT))])
-    with pytest.raises(InputError, match="is no valid JSON"):
+    with pytest.raises(InputError, match="is not valid JSON"):
         read_results(path)
 
 

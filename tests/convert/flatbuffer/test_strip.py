@@ -19,7 +19,7 @@ from train.data import Dataset
 
 
 def _outputs(flatbuffer: bytes, images: np.ndarray) -> np.ndarray:
-    return Classifier(parse_model_file(flatbuffer, "x"), trusted=True).classify_batch(images).outputs
+    return Classifier(parse_model_file(flatbuffer, "x"), in_process=True).classify_batch(images).outputs
 
 
 @pytest.mark.parametrize("recipe", ["fp32", "fp16", "int8"])

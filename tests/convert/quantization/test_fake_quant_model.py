@@ -55,7 +55,7 @@ def floats(request: pytest.FixtureRequest, mnist_slice: Dataset) -> bytes:
 
 
 def _answers(flatbuffer: bytes, images: np.ndarray) -> np.ndarray:
-    return Classifier(parse_model_file(flatbuffer, "x"), trusted=True).classify_batch(images).logits
+    return Classifier(parse_model_file(flatbuffer, "x"), in_process=True).classify_batch(images).logits
 
 
 def test_a_twin_without_quantisation_computes_what_the_file_computes(floats: bytes, mnist_slice: Dataset) -> None:

@@ -49,7 +49,7 @@ def test_the_file_agrees_with_what_was_trained(trained_cnn: Path, mnist: Dataset
     floats, learned = train_for_integers(source.floats, mnist_slice, ranges, bits, 1, quiet=True)
     quantised = quantize(floats, learned, bits)
     twin = FakeQuantModel(FloatModel(floats), learned, bits)
-    found = Classifier(parse_model_file(quantised, "x"), trusted=True).classify_batch(mnist.test.images)
+    found = Classifier(parse_model_file(quantised, "x"), in_process=True).classify_batch(mnist.test.images)
     expected = twin.predict(mnist.test.images)
     assert int(np.sum(expected.argmax(axis=1) == found.indices)) >= 9_990
     steps = np.abs(expected - found.logits) / read_graph(quantised).outputs[0].scale
@@ -81,7 +81,7 @@ def test_a_spared_layer_of_int8_stays_in_floats(trained_cnn: Path, mnist_slice: 
     mixed = quantize(source.floats, ranges_on(source.floats, mnist_slice.x_train[:200]), with_more_bits(bits, {first}))
     kinds = {tensor.dtype for tensor in read_graph(mixed).tensors if len(tensor.shape) == 4 and tensor.payload_bytes}
     assert kinds == {"float32", "int8"}
-    answers = Classifier(parse_model_file(mixed, "x"), trusted=True).classify_batch(mnist_slice.x_test)
+    answers = Classifier(parse_model_file(mixed, "x"), in_process=True).classify_batch(mnist_slice.x_test)
     assert int(np.sum(answers.indices == source.test_logits.argmax(axis=1))) >= 995
 
 

@@ -43,7 +43,7 @@ def test_each_image_is_a_row_in_the_order_of_the_images(folder: Path) -> None:
     answer = digits("classify", folder / "pictures", "--out", folder / "r.csv")
     assert (answer.code, answer.out) == (4, "")
     broken, summary = answer.err.splitlines()
-    assert broken == f"digits: {folder}/pictures/100.png: is no PNG, JPEG, BMP, GIF, WebP or TIFF image"
+    assert broken == f"digits: {folder}/pictures/100.png: is not a PNG, JPEG, BMP, GIF, WebP or TIFF image"
     assert summary.startswith("300 images, 1 of them unusable, ")
     rows = _rows(folder / "r.csv")
     assert [row["source"] for row in rows] == [str(folder / "pictures" / f"{number:03}.png") for number in range(300)]
@@ -69,7 +69,7 @@ def test_parquet_holds_the_same_with_types(folder: Path) -> None:
         "error": "string",
     }
     assert [row["index"] for row in rows].count(None) == 1
-    assert rows[100]["error"].endswith("is no PNG, JPEG, BMP, GIF, WebP or TIFF image")
+    assert rows[100]["error"].endswith("is not a PNG, JPEG, BMP, GIF, WebP or TIFF image")
     assert rows[-1]["source"] == f"{folder}/many.npy[4999]"
     found = Classifier.load("nano").classify_batch(np.load(folder / "many.npy"))
     assert [row["index"] for row in rows[300:]] == found.indices.tolist()
@@ -106,17 +106,17 @@ def test_a_file_name_that_is_no_text_can_be_written(tmp_path: Path, mnist: Datas
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["--out", "r.txt"], 2, "r.txt: expected a name that ends in .csv or .parquet"),
         (["--out", "there.csv"], 1, "there.csv exists already"),
-        (["--out", "r.csv", "--json"], 2, "--out writes a file"),
+        (["--out", "r.csv", "--json"], 2, "--out cannot be combined with"),
         (["--scheduler", "tcp://127.0.0.1:1"], 2, "--scheduler needs --out"),
         (["--out", "no-folder-here/there.csv/r.csv"], 0, "written: "),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_leaves_nothing(
-    folder: Path, words: list[str], code: int, said: str, monkeypatch: pytest.MonkeyPatch
+    folder: Path, words: list[str], code: int, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is begun, no file is left or replaced; a folder that is not there is made."""
     monkeypatch.chdir(folder)
@@ -124,7 +124,7 @@ def test_what_cannot_be_done_is_one_line_and_leaves_nothing(
     (folder / "there.csv").write_bytes(b"old")
     before = sorted(folder.iterdir())
     answer = digits("classify", "many.npy", *words)
-    assert said in (one_line(answer, code) if code else answer.err)
+    assert message in (one_line(answer, code) if code else answer.err)
     assert (folder / "there.csv").read_bytes() == b"old"
     assert code == 0 or sorted(folder.iterdir()) == before
 
@@ -226,10 +226,10 @@ def test_an_array_of_less_than_no_images_is_refused(folder: Path, monkeypatch: p
     for shape in ("(-5, 28, 28)", "(True, 28, 28)"):
         header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".ljust(117).encode() + b"\n"
         (folder / "odd.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(784))
-        assert "odd.npy: is no array file of numpy" in one_line(digits("classify", "odd.npy"), 4)
+        assert "odd.npy: is not a numpy array file" in one_line(digits("classify", "odd.npy"), 4)
 
 
 def test_a_pipe_is_no_array(folder: Path) -> None:
     """It is refused before it is opened, which would wait for whoever writes."""
     os.mkfifo(folder / "pipe.npy")
-    assert "is no file" in one_line(digits("classify", folder / "pipe.npy"), 4)
+    assert "is not a file" in one_line(digits("classify", folder / "pipe.npy"), 4)

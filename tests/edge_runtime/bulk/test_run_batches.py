@@ -79,7 +79,7 @@ def test_workers_answer_what_this_process_answers(pair: Cluster, folder: Path) -
         assert list(client.run(loaded).values()) == [1, 1]
     assert (here.code, there.code) == (4, 4)
     assert [line for line in there.err.splitlines() if line.startswith("digits:")] == [
-        f"digits: {folder}/pictures/100.png: is no PNG, JPEG, BMP, GIF, WebP or TIFF image"
+        f"digits: {folder}/pictures/100.png: is not a PNG, JPEG, BMP, GIF, WebP or TIFF image"
     ]
     assert (folder / "here.csv").read_bytes() == (folder / "there.csv").read_bytes()
     assert len(_rows(folder / "there.csv")) == COUNT + 930
@@ -131,7 +131,7 @@ def test_images_that_end_every_worker_are_named_and_the_others_answered(tmp_path
         answer = digits("classify", *words)
     assert answer.code == 4
     line = next(line for line in answer.err.splitlines() if "workers" in line)
-    assert line.startswith(f"digits: {folder}/pictures/256.png to {folder}/pictures/299.png: took 4 workers with it")
+    assert line.startswith(f"digits: {folder}/pictures/256.png to {folder}/pictures/299.png: ended 4 workers in a row")
     rows = _rows(tmp_path / "r.csv")
     assert len(rows) == 600
     assert [bool(row["error"]) for row in rows] == [number == 400 or number >= 556 for number in range(600)]
@@ -144,7 +144,7 @@ def test_images_that_leave_no_worker_are_named_in_an_error(tmp_path: Path, folde
         client.run(prepare, "pictures/000.png")
         answer = digits("classify", folder / "pictures", "--out", tmp_path / "out" / "r.csv", "--scheduler", real.address)
     line = one_line(answer, 1)
-    assert "no worker has been left for 5 s" in line
+    assert "the scheduler has had no workers for 5 s" in line
     assert f"{folder}/pictures/000.png to {folder}/pictures/255.png" in line
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -154,7 +154,7 @@ def test_a_worker_that_does_not_see_the_folder_is_told(pair: Cluster, folder: Pa
     monkeypatch.setattr("edge_runtime.bulk.batches.Plan.samples", lambda _: [Path("/nowhere/images.npy")])
     answer = digits("classify", folder / "few.npz", "--out", folder / "not.csv", "--scheduler", pair.address)
     line = one_line(answer, 1)
-    assert "does not find /nowhere/images.npy: images are not sent" in line
+    assert "does not find /nowhere/images.npy; images are not sent to workers" in line
     assert line.startswith("digits: worker ")
 
 
@@ -162,9 +162,9 @@ def test_a_worker_of_another_version_is_refused(pair: Cluster, folder: Path, mon
     """When the client connects; one that comes later, by what it is asked to load."""
     monkeypatch.setattr("edge_runtime.bulk.worker.__version__", "9.9.9")
     words = ("classify", folder / "few.npz", "--out", folder / "not.csv", "--scheduler", pair.address)
-    assert "this is 9.9.9; install the same" in one_line(digits(*words), 1)
-    monkeypatch.setattr("edge_runtime.distributed.machines.Requirements.refuse_others", lambda *_: None)
-    assert "this is 9.9.9; install the same" in one_line(digits(*words), 1)
+    assert "expected 9.9.9; install the same version" in one_line(digits(*words), 1)
+    monkeypatch.setattr("edge_runtime.distributed.machines.Requirements.check_workers", lambda *_: None)
+    assert "expected 9.9.9; install the same version" in one_line(digits(*words), 1)
     assert not (folder / "not.csv").exists()
 
 

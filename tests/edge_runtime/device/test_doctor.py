@@ -67,7 +67,7 @@ def test_a_good_board_has_no_problem() -> None:
 
 
 @pytest.mark.parametrize(
-    ("probes", "facts", "subject", "said", "mend"),
+    ("probes", "facts", "subject", "message", "mend"),
     [
         (NUMPY_2, {"packages": {"numpy": "2.1.0", "tflite-runtime": "2.14.0"}}, "tflite-runtime", "built for numpy 1", "'numpy<2'"),
         (NUMPY_2, {"python": (3, 12, 1)}, "tflite-runtime", "no wheel for Python 3.12", "'.[litert]'"),
@@ -88,21 +88,21 @@ def test_a_good_board_has_no_problem() -> None:
             "--force-reinstall ai-edge-litert",
         ),
         (_probes(litert=(WRONG, "2.3.0", "9 of 16")), {}, "ai-edge-litert", "only 9 of 16", "digits verify"),
-        (_probes(litert=(WORKS, "1.0.1", "")), {}, "model", "1.4.0 or newer, 1.0.1 is installed", "'ai-edge-litert>=1.4.0'"),
+        (_probes(litert=(WORKS, "1.0.1", "")), {}, "model", "1.4.0 or newer, but 1.0.1 is installed", "'ai-edge-litert>=1.4.0'"),
         (GOOD, {"python": (3, 9, 2)}, "Python", "3.11 or newer", "Bookworm"),
         (GOOD, {"memory_kib": (440_000, 50_000)}, "memory", "49 of 430 MiB", "end other programs"),
         (GOOD, {"temperature": 84.2}, "temperature", "84 degrees", "fan"),
         (GOOD, {"throttled": 0x50005}, "throttling", "now: under-voltage, throttled", "power supply"),
-        (GOOD, {"debian_picamera2": True}, "camera", "does not see it", "--system-site-packages"),
+        (GOOD, {"debian_picamera2": True}, "camera", "not visible in this venv", "--system-site-packages"),
     ],
 )
 def test_a_problem_is_found_with_what_mends_it(
-    probes: list[Probe], facts: dict[str, object], subject: str, said: str, mend: str
+    probes: list[Probe], facts: dict[str, object], subject: str, message: str, mend: str
 ) -> None:
     """Each of those that people run into."""
     (found,) = [problem for problem in _problems(probes, **facts) if problem.subject == subject]
-    assert said in found.text
-    assert mend in found.mend
+    assert message in found.text
+    assert mend in found.remedy
 
 
 ARMV7: dict[str, object] = {"machine": "armv7l", "bits": 32}
@@ -151,7 +151,7 @@ def test_a_model_for_another_runtime_is_a_problem(
 ) -> None:
     """Whether it is refused, runs unproven or wrongly: what mends it is a wheel that there is, or a model for this device."""
     (found,) = _problems(probes, minimum, **facts)
-    assert (found.subject, found.mend) == (subject, mend)
+    assert (found.subject, found.remedy) == (subject, mend)
 
 
 def test_what_a_second_interpreter_refuses_is_a_note() -> None:
@@ -183,25 +183,25 @@ def test_a_broken_library_is_a_problem(package: str, outcome: str, text: str, fa
     probes = [] if package == "numpy" else GOOD
     findings = diagnose(dataclasses.replace(PI, **facts), probes, NEEDS, libraries)
     (found,) = [found for found in findings if found.level == PROBLEM]
-    assert (found.subject, found.mend) == (package, mend)
+    assert (found.subject, found.remedy) == (package, mend)
     assert text in found.text
 
 
 @pytest.mark.parametrize(
-    ("facts", "subject", "said"),
+    ("facts", "subject", "message"),
     [
         ({"bits": 32}, "platform", "32-bit system on a 64-bit kernel"),
-        ({"governor": "ondemand"}, "governor", "slower"),
+        ({"governor": "ondemand"}, "governor", "take longer"),
         ({"temperature": 72.0}, "temperature", "72"),
-        ({"throttled": 0x40000}, "throttling", "since it was switched on: throttled"),
+        ({"throttled": 0x40000}, "throttling", "since boot: throttled"),
         ({"cameras": ("/dev/video0",)}, "camera", "without picamera2"),
         ({"cameras": ("/dev/video0",), "board": ""}, "camera", "/dev/video0"),
     ],
 )
-def test_what_could_be_better_is_a_note(facts: dict[str, object], subject: str, said: str) -> None:
+def test_what_could_be_better_is_a_note(facts: dict[str, object], subject: str, message: str) -> None:
     """With a command, and without an exit code."""
     notes = [found for found in diagnose(dataclasses.replace(PI, **facts), GOOD, NEEDS) if found.level == NOTE]
-    assert [(found.subject, said in found.text, bool(found.mend)) for found in notes] == [(subject, True, True)]
+    assert [(found.subject, message in found.text, bool(found.remedy)) for found in notes] == [(subject, True, True)]
 
 
 def test_the_wheels_that_fit() -> None:
@@ -246,17 +246,17 @@ def test_facts_are_read_from_the_system(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "outcome", "said"),
+    ("code", "outcome", "message"),
     [
-        ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", CRASHED, "SIGILL; this processor lacks an instruction"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", CRASHED, "SIGILL; it was built for instructions"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", CRASHED, "SIGSEGV"),
         ("raise ImportError('numpy.core.multiarray failed to import')", BROKEN, "numpy.core.multiarray"),
-        ("import os; os._exit(3)", CRASHED, "exit code 3"),
-        ("import time; time.sleep(60)", CRASHED, "no answer within"),
+        ("import os; os._exit(3)", CRASHED, "exited with code 3"),
+        ("import time; time.sleep(60)", CRASHED, "did not finish within"),
     ],
 )
 def test_an_interpreter_that_crashes_is_a_finding(
-    code: str, outcome: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    code: str, outcome: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here a package of that name which does what broken wheels do; this process lives on."""
     (tmp_path / "tflite_runtime").mkdir()
@@ -264,14 +264,14 @@ def test_an_interpreter_that_crashes_is_a_finding(
     (tmp_path / "tflite_runtime" / "interpreter.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     found = probe(BACKENDS["tflite"], seconds=3 if "sleep" in code else 60)
-    assert (found.outcome, said in found.text) == (outcome, True), found.text
+    assert (found.outcome, message in found.text) == (outcome, True), found.text
 
 
 @pytest.mark.parametrize("package", list(LIBRARIES))
 @pytest.mark.parametrize(
-    ("code", "outcome", "said"),
+    ("code", "outcome", "message"),
     [
-        ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", CRASHED, "SIGILL; this processor lacks an instruction"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", CRASHED, "SIGILL; it was built for instructions"),
         (
             "try: raise ImportError('libopenblas.so.0: cannot open')\nexcept ImportError as e: raise ImportError('a page') from e",
             BROKEN,
@@ -281,7 +281,7 @@ def test_an_interpreter_that_crashes_is_a_finding(
     ],
 )
 def test_a_library_that_is_broken_is_a_finding(
-    package: str, code: str, outcome: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    package: str, code: str, outcome: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The command tells it, with what mends it and without a traceback, though it needs numpy itself when all is well."""
     module = tmp_path / LIBRARIES[package]
@@ -289,12 +289,12 @@ def test_a_library_that_is_broken_is_a_finding(
     (module / "__init__.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT), os.environ.get("PYTHONPATH", "")]))
     found = probe_library(package)
-    assert (found.outcome, said in found.text) == (outcome, True), found.text
+    assert (found.outcome, message in found.text) == (outcome, True), found.text
     if package == "numpy":
         command = [sys.executable, "-P", "-m", "edge_runtime.cli", "doctor"]
         answer = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
         assert (answer.returncode, answer.stderr) == (1, "digits: 1 problem: numpy\n")
-        assert re.search(rf"problem +numpy .*{re.escape(said)}", answer.stdout)
+        assert re.search(rf"problem +numpy .*{re.escape(message)}", answer.stdout)
         assert re.search(r"-> (sudo apt|pip) install ", answer.stdout)
 
 
@@ -327,4 +327,4 @@ def test_a_plain_model_is_exit_4(tmp_path: Path) -> None:
 
     path = tmp_path / "plain.tflite"
     path.write_bytes(read_model_file(None).flatbuffer)
-    assert "says nothing about itself" in one_line(digits("doctor", "--model", path), 4)
+    assert "is a plain .tflite without a manifest" in one_line(digits("doctor", "--model", path), 4)

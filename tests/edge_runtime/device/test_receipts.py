@@ -89,32 +89,32 @@ def test_the_accuracy_on_all_images(mnist: Dataset, tmp_path: Path) -> None:
 def test_all_images_and_data_belong_together(tmp_path: Path) -> None:
     """One without the other is exit 2."""
     for words in (["--all-images"], ["--data", tmp_path / "x.npz"]):
-        assert "belong together" in one_line(digits("verify", *words), 2)
+        assert "need each other" in one_line(digits("verify", *words), 2)
 
 
 IMAGES, LABELS = np.zeros((3, 28, 28), np.uint8), np.array([0, 1, 2], np.uint8)
 
 
 @pytest.mark.parametrize(
-    ("arrays", "said"),
+    ("arrays", "message"),
     [
-        ({"x_test": IMAGES}, "lacks y_test; it holds x_test"),
+        ({"x_test": IMAGES}, "lacks y_test; it contains x_test"),
         ({"x_test": IMAGES.astype(float), "y_test": LABELS}, r"x_test is float64 [3, 28, 28], expected uint8 [N, 28, 28]"),
         ({"x_test": IMAGES.reshape(3, 784), "y_test": LABELS}, "x_test is uint8 [3, 784]"),
         ({"x_test": IMAGES, "y_test": LABELS[:2]}, "3 images and 2 labels"),
         ({"x_test": IMAGES[:0], "y_test": LABELS[:0]}, "0 images and 0 labels"),
-        ({"x_test": IMAGES, "y_test": LABELS.astype(float)}, "y_test is float64 [3], expected whole numbers"),
+        ({"x_test": IMAGES, "y_test": LABELS.astype(float)}, "y_test is float64 [3], expected integers"),
         ({"x_test": IMAGES, "y_test": np.eye(3, dtype=np.uint8)}, "y_test is uint8 [3, 3]"),
-        ({"x_test": IMAGES, "y_test": LABELS + 8}, "labels are 8 to 10, the model knows 0 to 9"),
+        ({"x_test": IMAGES, "y_test": LABELS + 8}, "labels are 8 to 10, but the model's classes are 0 to 9"),
         ({"x_test": IMAGES, "y_test": LABELS.astype(int) - 1}, "labels are -1 to 1"),
         ({"x_test": IMAGES, "y_test": np.array([None, 1, 2])}, "pickled objects, which are never loaded"),
     ],
 )
-def test_data_of_another_form_is_exit_4(arrays: dict[str, Any], said: str, tmp_path: Path) -> None:
+def test_data_of_another_form_is_exit_4(arrays: dict[str, Any], message: str, tmp_path: Path) -> None:
     """The file, what was wrong, and what is expected; nothing is written."""
     np.savez(tmp_path / "wrong.npz", **arrays)
     answer = digits("verify", "--all-images", "--data", tmp_path / "wrong.npz", "--receipt", tmp_path / "r.json")
-    assert said in one_line(answer, 4)
+    assert message in one_line(answer, 4)
     assert not (tmp_path / "r.json").exists()
 
 
@@ -131,12 +131,12 @@ def test_data_that_cannot_be_read_is_exit_4(tmp_path: Path) -> None:
 
 
 EDITS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
-    "another verdict": (lambda text: text.update(passed=False), "passed is False, against its own numbers"),
+    "another verdict": (lambda text: text.update(passed=False), "passed is False, which contradicts its own numbers"),
     "another runtime": (lambda text: text.update(runtime="tflite-runtime 2.14.0"), "digest"),
     "another output": (lambda text: text["outputs"][0].__setitem__(0, -127.0), "digest"),
     "another label": (lambda text: text["labels"].__setitem__(0, 0), "labels are not those of the outputs"),
     "fewer images": (lambda text: text.update(images=15), "15 images, 16 labels"),
-    "a difference": (lambda text: text.update(largest_difference=7.0), "against its own numbers"),
+    "a difference": (lambda text: text.update(largest_difference=7.0), "which contradicts its own numbers"),
     "no digest": (lambda text: text.pop("digest"), "digits verify --receipt writes one"),
     "another digest": (lambda text: text.update(digest="0" * 64), "edited or damaged"),
     "no schema": (lambda text: text.pop("schema_version"), "schema_version"),
@@ -144,7 +144,7 @@ EDITS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a field more": (lambda text: text.update(colour="red"), "unknown field 'colour'"),
     "a field less": (lambda text: text.pop("machine"), "missing field 'machine'"),
     "a wrong type": (lambda text: text.update(labels="0123"), "'labels' is"),
-    "a hash that is none": (lambda text: text.update(sha256="../../etc/passwd"), "no SHA-256"),
+    "a hash that is none": (lambda text: text.update(sha256="../../etc/passwd"), "not a SHA-256"),
     "escape codes": (lambda text: text.update(model="\x1b[2J"), "cannot be printed"),
     "rows of several lengths": (lambda text: text["outputs"][0].pop(), "labels are not those"),
     "impossible counts": (lambda text: text.update(labels_equal=17), "16 images"),
@@ -167,13 +167,13 @@ EDITS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
 def test_an_edited_receipt_is_exit_4(edit: str, tmp_path: Path) -> None:
     """With the file and the cause on one line."""
     good, bad = _write(tmp_path, good=RECEIPT, bad=RECEIPT)
-    change, said = EDITS[edit]
+    change, message = EDITS[edit]
     text = json.loads(bad.read_text())
     change(text)
     bad.write_text(json.dumps(text))
     error = one_line(digits("receipts", good, bad), 4)
     assert str(bad) in error
-    assert said in error
+    assert message in error
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_a_receipt_larger_than_any_is_not_read(tmp_path: Path) -> None:
     huge = tmp_path / "huge.json"
     with huge.open("wb") as stream:
         stream.truncate(2**30)
-    with pytest.raises(DataError, match="which no receipt is"):
+    with pytest.raises(DataError, match="so it is not a receipt"):
         read_receipt(huge)
 
 
@@ -231,7 +231,7 @@ def test_boards_that_agree(tmp_path: Path) -> None:
     assert lines[0] == f"small, sha256 {RECEIPT.sha256[:12]}: 3 receipts"
     cells = f"Raspberry Pi 4 ({RECEIPT.machine}) {RECEIPT.runtime} passed 16 of 16 1 1 -"
     assert lines[3].split() == [str(paths[1]), *cells.split()]
-    assert lines[-2:] == ["outputs lie at most 2 steps apart", "no contradiction"]
+    assert lines[-2:] == ["outputs differ by at most 2 steps", "no contradictions"]
     (found,) = compare([("first", RECEIPT), ("below", below), ("above", above)])
     assert (found.from_first, found.apart, found.unit) == ((0.0, 1.0, 1.0), 2.0, "steps")
 
@@ -260,7 +260,7 @@ def test_accuracies_on_other_images_are_not_compared(tmp_path: Path) -> None:
     """It is said, and is no contradiction."""
     one, other = _other(all_images=_all_images((7, 3))), _other(all_images=_all_images((8, 3), data="1" * 64))
     code, text, _ = digits("receipts", *_write(tmp_path, one=one, other=other))
-    assert (code, "of different sets" in text) == (0, True)
+    assert (code, "the data sets differ" in text) == (0, True)
 
 
 def test_outputs_that_are_no_numbers() -> None:
@@ -281,7 +281,7 @@ def test_receipts_are_compared_by_model(tmp_path: Path) -> None:
         ("base", ["base"]),
     ]
     assert found[0]["receipts"][0]["digest"] == RECEIPT.digest
-    assert digits("receipts", *paths).out.endswith("nothing to compare it with\n")
+    assert digits("receipts", *paths).out.endswith("only one receipt of this model; nothing to compare\n")
 
 
 def test_receipts_of_different_models_alone_are_exit_4(tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ def test_the_same_model_with_other_golden_images_is_another() -> None:
     with pytest.raises(DataError, match="nothing to compare"):
         compare([("one", RECEIPT), ("other", _other(golden_sha256="0" * 64))])
     fewer = _other(images=15, labels=RECEIPT.labels[:15], outputs=RECEIPT.outputs[:15], labels_equal=15)
-    with pytest.raises(DataError, match=r"other: has outputs of shape \[15, 10\], one of \[16, 10\]"):
+    with pytest.raises(DataError, match=r"other: has outputs of shape \[15, 10\], but one of \[16, 10\]"):
         compare([("one", RECEIPT), ("other", fewer)])
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from edge_runtime import Classifier
 from edge_runtime.device import tuning
-from edge_runtime.device.tuning import Timing, recall, remember, tune
+from edge_runtime.device.system import cores
+from edge_runtime.device.tuning import Timing, load_tuning, save_tuning, tune
 from edge_runtime.errors import BadArgument, ImageError
 from edge_runtime.inference.interpreter import BACKENDS
 from edge_runtime.model.model_file import read_model_file
@@ -36,30 +37,30 @@ def test_the_command_remembers_what_it_found(cache: Path) -> None:
     assert answer.code == 0
     found = json.loads(answer.out)
     assert len(list(cache.iterdir())) == 1
-    known = recall(read_model_file(Path("nano")), LITERT)
+    known = load_tuning(read_model_file(Path("nano")), LITERT)
     assert known is not None
     assert (known.threads, known.batch_threads, known.batch) == (found["threads"], found["batch_threads"], found["batch"])
     assert {(timing.threads, timing.batch) for timing in known.timings} == {
-        (threads, batch) for threads in tuning._thread_counts(tuning.cores()) for batch in (0, 1, 50)
+        (threads, batch) for threads in tuning._thread_counts(cores()) for batch in (0, 1, 50)
     }
-    assert recall(read_model_file(None), LITERT) is None
-    assert "remembered in" in digits("tune", "--model", "nano").out
+    assert load_tuning(read_model_file(None), LITERT) is None
+    assert "saved in" in digits("tune", "--model", "nano").out
 
 
 def test_what_is_remembered_is_of_this_device(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another processor, a damaged file, nonsense in it: nothing is remembered."""
     model = read_model_file(Path("nano"))
-    path = remember(tune(model, LITERT))
+    path = save_tuning(tune(model, LITERT))
     content = path.read_text()
-    assert recall(model, LITERT) is not None
+    assert load_tuning(model, LITERT) is not None
     with monkeypatch.context() as patch:
         patch.setattr(tuning, "device", lambda: "another one")
-        assert recall(model, LITERT) is None
+        assert load_tuning(model, LITERT) is None
     wrong_counts = [re.sub(f'"{name}": [0-9]+', f'"{name}": 0', content) for name in ("threads", "batch_threads")]
     for damaged in (content[:50], *wrong_counts, content.replace(model.sha256, "0" * 64), "[]"):
         assert damaged != content
         path.write_text(damaged)
-        assert recall(model, LITERT) is None, damaged[:80]
+        assert load_tuning(model, LITERT) is None, damaged[:80]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_a_plain_model_cannot_be_tuned(tmp_path: Path) -> None:
     """It runs in a child process, one image at a time."""
     path = tmp_path / "plain.tflite"
     path.write_bytes(read_model_file(None).flatbuffer)
-    assert "nothing to tune" in one_line(digits("tune", "--model", path), 4)
+    assert "cannot be tuned" in one_line(digits("tune", "--model", path), 4)
 
 
 @settings(max_examples=20)

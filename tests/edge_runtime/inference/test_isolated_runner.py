@@ -35,12 +35,12 @@ def test_outputs_are_those_of_this_process(recipe: str, cnn_files: dict[str, Pat
         assert np.array_equal(here.run_one(image), there.run_one(image))
 
 
-def test_a_plain_file_runs_in_a_child_unless_it_is_trusted(tmp_path: Path) -> None:
+def test_a_plain_file_runs_in_a_child_unless_in_process(tmp_path: Path) -> None:
     """By its process; a file of ours runs here."""
     path = tmp_path / "plain.tflite"
     path.write_bytes(MODEL.flatbuffer)
     assert isinstance(Classifier.load(path)._single, IsolatedRunner)
-    assert isinstance(Classifier.load(path, trusted=True)._single, Runner)
+    assert isinstance(Classifier.load(path, in_process=True)._single, Runner)
     assert isinstance(Classifier.load()._single, Runner)
 
 
@@ -52,7 +52,7 @@ def test_a_child_that_dies_is_an_error(number: int, name: str) -> None:
     runner = _isolated()
     os.kill(runner._child.pid, number)
     runner._child.wait()
-    with pytest.raises(ModelFileError, match=f"ended ai-edge-litert by signal {name}"):
+    with pytest.raises(ModelFileError, match=f"crashed ai-edge-litert with signal {name}"):
         runner.run_one(np.zeros((28, 28), np.uint8))
 
 
@@ -61,31 +61,31 @@ def test_a_child_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
     runner = _isolated()
     monkeypatch.setattr(isolated_runner, "_SECONDS", 0.2)
     os.kill(runner._child.pid, signal.SIGSTOP)
-    with pytest.raises(ModelFileError, match=r"hung ai-edge-litert for 0\.2 s"):
+    with pytest.raises(ModelFileError, match=r"ai-edge-litert did not answer within 0\.2 s"):
         runner.run_one(np.zeros((28, 28), np.uint8))
     assert runner._child.wait() == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [
         ("os.write(2, b'INFO: x\\nterminate called\\nINFO: y\\n'); os.abort()", r"signal SIGABRT; .*\(terminate called\)$"),
         (
             "import nothing_of_that_name",
             "tflite-runtime is installed but does not work here .No module named 'nothing_of_that_name'",
         ),
-        ("os.write(2, b'out of luck'); os._exit(7)", r"exit code 7 \(out of luck\)$"),
+        ("os.write(2, b'out of luck'); os._exit(7)", r"exited with code 7 \(out of luck\)$"),
     ],
 )
 def test_what_a_child_said_before_it_died_is_told(
-    code: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    code: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Not swallowed, though its stderr is not shown; with -v that is shown too."""
     (tmp_path / "tflite_runtime").mkdir()
     (tmp_path / "tflite_runtime" / "__init__.py").touch()
     (tmp_path / "tflite_runtime" / "interpreter.py").write_text(f"import os\n{code}")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
-    with pytest.raises((ModelFileError, MissingPackage), match=said):
+    with pytest.raises((ModelFileError, MissingPackage), match=message):
         IsolatedRunner(MODEL.flatbuffer, MODEL.graph, BACKENDS["tflite"])
     assert capfd.readouterr().err == ""
     monkeypatch.setenv("EDGE_DIGITS_VERBOSE", "1")

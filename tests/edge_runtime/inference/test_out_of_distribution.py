@@ -24,12 +24,12 @@ CLASSIFIER = Classifier.load()
 
 def _told(images: np.ndarray, classifier: Classifier = CLASSIFIER) -> float:
     """Share of images that are called unlike a digit."""
-    likeness = OutOfDistribution.of(classifier.model)
-    assert likeness is not None
+    detector = OutOfDistribution.of(classifier.model)
+    assert detector is not None
     answers = classifier.classify_batch(images)
     return float(
         np.mean(
-            [bool(likeness.warnings(image, answer.index, answer.logits)) for image, answer in zip(images, answers, strict=True)]
+            [bool(detector.warnings(image, answer.index, answer.logits)) for image, answer in zip(images, answers, strict=True)]
         )
     )
 
@@ -38,9 +38,9 @@ def test_every_shipped_file_is_calibrated_and_no_other(cnn_files: dict[str, Path
     """By the hash of its FlatBuffer; of another model nothing is said, and of a plain file neither."""
     assert set(read_calibrations().models) == {path.stem for path in MODELS.glob("*.tflite")}
     for path in MODELS.glob("*.tflite"):
-        likeness = OutOfDistribution.of(read_model_file(path))
-        assert likeness is not None
-        assert likeness.calibration == read_calibrations().models[path.stem]
+        detector = OutOfDistribution.of(read_model_file(path))
+        assert detector is not None
+        assert detector.calibration == read_calibrations().models[path.stem]
     assert OutOfDistribution.of(read_model_file(cnn_files["int8"])) is None
 
 

@@ -1,4 +1,4 @@
-"""A camera that shows no digit: nothing is said, and the digit that comes back is said again."""
+"""A camera that shows no digit: nothing is reported, and the digit that comes back is reported again."""
 
 import json
 import types
@@ -6,11 +6,10 @@ import types
 import numpy as np
 import pytest
 
-from edge_runtime import Classifier
-from edge_runtime.classify.predictions import Prediction, Predictor
+from edge_runtime import Classifier, Prediction
 from edge_runtime.inputs import camera as camera_module
-from edge_runtime.inputs.camera import StableAnswer, frames, usable
-from edge_runtime.preprocessing.image_files import picture_of
+from edge_runtime.inputs.camera import MajorityVote, frames, shows_digit
+from edge_runtime.preprocessing.image_files import to_picture
 from tests.commands import digits
 from tests.conftest import draw_digit
 from train.data import Dataset
@@ -69,38 +68,38 @@ def show(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     return pictures
 
 
-def _said() -> list[Prediction]:
-    """What is said of all the frames."""
-    predictor, stable = Predictor(Classifier.load()), StableAnswer()
-    answers = (predictor.predict("0", picture_of(frame)) for frame in frames("0"))
+def _reported() -> list[Prediction]:
+    """The predictions that are reported of all frames."""
+    classifier, vote = Classifier.load(), MajorityVote()
+    answers = (classifier.classify_picture(to_picture(frame), "0") for frame in frames("0"))
     return [
-        answer for answer in answers if stable.see(answer.result.label, answer.result.confidence, usable=usable(answer.warnings))
+        answer for answer in answers if vote.add(answer.result.label, answer.result.confidence, usable=shows_digit(answer.warnings))
     ]
 
 
 @pytest.mark.parametrize("between", [PAPER, np.zeros_like(PAPER), np.full_like(PAPER, 255), _scribble()])
 def test_a_digit_is_said_again_after_what_is_none(show: list[np.ndarray], between: np.ndarray) -> None:
-    """Blank paper, a covered lens, a light, a grid: nothing is said of it."""
+    """Blank paper, a covered lens, a light, a grid: none of them is reported."""
     show += [between, SEVEN, between, SEVEN, between]
-    assert [answer.result.label for answer in _said()] == ["7", "7"]
+    assert [answer.result.label for answer in _reported()] == ["7", "7"]
 
 
 def test_frames_of_28x28_pixels_may_be_blank_too(show: list[np.ndarray], mnist: Dataset) -> None:
     """Of a sensor that is as small as that."""
     seven = mnist.x_test[0].astype(int)
     show += [seven, np.zeros((28, 28)), seven, np.full((28, 28), 255), 255 - seven]
-    assert [answer.result.label for answer in _said()] == ["7", "7", "7"]
+    assert [answer.result.label for answer in _reported()] == ["7", "7", "7"]
 
 
 def test_other_warnings_do_not_make_a_frame_unusable(show: list[np.ndarray]) -> None:
     """They are told with the answer."""
     show += [255 - SEVEN]
-    (answer,) = _said()
+    (answer,) = _reported()
     assert [warning.partition(":")[0] for warning in answer.warnings] == ["inverted"]
-    assert usable(())
-    assert usable(["inverted: it was read as light ink on dark ground", "small: the digit is 9 pixels large"])
-    assert not usable(["blank: no ink stands out from the paper"])
-    assert not usable(["faint: ...", "unlike any digit seen in training (so are 1.0 % of photos of digits)"])
+    assert shows_digit(())
+    assert shows_digit(["inverted: read as light ink on a dark background", "small: the digit is 9 pixels large"])
+    assert not shows_digit(["blank: no ink stands out from the paper"])
+    assert not shows_digit(["faint: ...", "unlike any digit seen in training (so are 1.0 % of photos of digits)"])
 
 
 def test_the_command_says_a_digit_again_after_a_blank_page(show: list[np.ndarray]) -> None:
@@ -108,6 +107,6 @@ def test_the_command_says_a_digit_again_after_a_blank_page(show: list[np.ndarray
     show += [PAPER, 255 - SEVEN, PAPER, SEVEN, PAPER]
     answer = digits("classify", "--camera", "0", "--json")
     assert answer.code == 0, answer.err
-    said = [json.loads(line) for line in answer.out.splitlines()]
-    assert [one["label"] for one in said] == ["7", "7"]
-    assert [[text.partition(":")[0] for text in one["warnings"]] for one in said] == [["inverted"], []]
+    reported = [json.loads(line) for line in answer.out.splitlines()]
+    assert [one["label"] for one in reported] == ["7", "7"]
+    assert [[text.partition(":")[0] for text in one["warnings"]] for one in reported] == [["inverted"], []]

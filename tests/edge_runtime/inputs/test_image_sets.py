@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge_runtime.errors import DataError, InputError, MissingPackage
-from edge_runtime.inputs.image_sets import Stored, find_stored
+from edge_runtime.inputs.image_sets import ImageSet, find_image_set
 from edge_runtime.preprocessing.image_files import Picture, png_bytes
 from tests.commands import digits, one_line
 from tests.conftest import invent_digits
@@ -51,17 +51,17 @@ WAYS: dict[str, Callable[[Path], Path]] = {
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stored]:
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ImageSet]:
     """The same images in each way, found by their names."""
     folder = tmp_path_factory.mktemp("stored")
-    found = {name: find_stored(str(write(folder / name))) for name, write in WAYS.items()}
+    found = {name: find_image_set(str(write(folder / name))) for name, write in WAYS.items()}
     return {name: stored for name, stored in found.items() if stored}
 
 
 @pytest.mark.parametrize("way", WAYS)
 @settings(max_examples=20)
 @given(ranges=st.lists(st.tuples(st.integers(0, COUNT), st.integers(0, COUNT)), max_size=5))
-def test_any_ranges_in_any_order_are_the_images_there(files: dict[str, Stored], way: str, ranges: list[tuple[int, int]]) -> None:
+def test_any_ranges_in_any_order_are_the_images_there(files: dict[str, ImageSet], way: str, ranges: list[tuple[int, int]]) -> None:
     """One file that stays open, read forwards, backwards and again."""
     assert files[way].count == COUNT
     with files[way].open() as images:
@@ -73,7 +73,7 @@ def test_any_ranges_in_any_order_are_the_images_there(files: dict[str, Stored], 
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_classify_answers_each_image_of_a_file(files: dict[str, Stored], way: str) -> None:
+def test_classify_answers_each_image_of_a_file(files: dict[str, ImageSet], way: str) -> None:
     """A line for each, under the name as given and its position; the array or the column may be named."""
     word = str(files[way].path)
     lines = digits("classify", word).out.splitlines()
@@ -125,9 +125,9 @@ def test_rows_that_hold_no_image_are_told_and_the_others_answered(tmp_path: Path
     answer = digits("classify", tmp_path / "p.parquet")
     assert (answer.code, answer.out.count("\n")) == (4, 2)
     assert [line.split("parquet", 1)[1] for line in answer.err.splitlines()] == [
-        "[1]: is empty",
-        "[2]: is no PNG, JPEG, BMP, GIF, WebP or TIFF image",
-        "[3]: is empty",
+        "[1]: is null, expected an image",
+        "[2]: is not a PNG, JPEG, BMP, GIF, WebP or TIFF image",
+        "[3]: is null, expected an image",
     ]
     values = [[0] * 784, [0] * 783, [None] + [0] * 783, []]
     pyarrow.parquet.write_table(
@@ -141,7 +141,7 @@ def test_rows_that_hold_no_image_are_told_and_the_others_answered(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("array", "said"),
+    ("array", "message"),
     [
         (np.array([{}, 1], object), "is pickled objects [2], expected uint8"),
         (IMAGES.astype(np.float32) / 255, "is float32 [200, 28, 28], expected uint8"),
@@ -149,21 +149,21 @@ def test_rows_that_hold_no_image_are_told_and_the_others_answered(tmp_path: Path
         (IMAGES[0], "is uint8 [28, 28], expected uint8"),
         (np.uint8(3), "is uint8 [], expected uint8"),
         (np.asfortranarray(IMAGES), "is uint8 [200, 28, 28] in column order, expected uint8"),
-        (IMAGES[:0], "holds no images"),
+        (IMAGES[:0], "contains no images"),
         (np.zeros(3, [("x", "u1")]), "expected uint8"),
     ],
 )
-def test_arrays_that_are_no_images_are_refused(tmp_path: Path, array: NDArray[Any], said: str) -> None:
+def test_arrays_that_are_no_images_are_refused(tmp_path: Path, array: NDArray[Any], message: str) -> None:
     """Each in one line that says what it is; a pickle is never opened."""
     np.save(tmp_path / "a.npy", array)
-    assert said in one_line(digits("classify", tmp_path / "a.npy"), 4)
+    assert message in one_line(digits("classify", tmp_path / "a.npy"), 4)
     np.savez(tmp_path / "a.npz", a=array)
     assert "a.npz: " in one_line(digits("classify", tmp_path / "a.npz"), 4)
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
-def test_a_file_that_is_cut_off_is_refused(files: dict[str, Stored], way: str, share: float, tmp_path: Path) -> None:
+def test_a_file_that_is_cut_off_is_refused(files: dict[str, ImageSet], way: str, share: float, tmp_path: Path) -> None:
     """Before anything of it is answered."""
     content = files[way].path.read_bytes()
     (tmp_path / way).write_bytes(content[: int(share * len(content))])
@@ -173,7 +173,7 @@ def test_a_file_that_is_cut_off_is_refused(files: dict[str, Stored], way: str, s
 @pytest.mark.parametrize("way", ["images.npy", "stored.npz", "packed.npz", "fixed.parquet", "one-group.parquet"])
 @settings(max_examples=60)
 @given(data=st.data())
-def test_mutated_files_end_in_images_or_in_an_error_of_ours(files: dict[str, Stored], way: str, data: st.DataObject) -> None:
+def test_mutated_files_end_in_images_or_in_an_error_of_ours(files: dict[str, ImageSet], way: str, data: st.DataObject) -> None:
     """Some bytes changed, most of them where the file says what it holds."""
     content = bytearray(files[way].path.read_bytes())
     edges = st.integers(-300, 300).map(lambda place: place % len(content))
@@ -183,7 +183,7 @@ def test_mutated_files_end_in_images_or_in_an_error_of_ours(files: dict[str, Sto
     path = files[way].path.with_name(f"mutated-{way}")
     path.write_bytes(content)
     try:
-        stored = find_stored(str(path))
+        stored = find_image_set(str(path))
         assert stored
         with stored.open() as images:
             for picture in images.pictures(0, min(stored.count, 300), "here"):
@@ -197,7 +197,7 @@ def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.txt", "hello")
-    assert "holds no arrays" in one_line(digits("classify", path), 4)
+    assert "contains no arrays" in one_line(digits("classify", path), 4)
     stream = io.BytesIO()
     np.save(stream, IMAGES)
     with zipfile.ZipFile(path, "w") as archive:
@@ -210,10 +210,10 @@ def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_has_changed_since_it_was_looked_at_is_refused(tmp_path: Path) -> None:
     """As on a worker that sees another one."""
     np.save(tmp_path / "a.npy", IMAGES)
-    stored = find_stored(str(tmp_path / "a.npy"))
+    stored = find_image_set(str(tmp_path / "a.npy"))
     assert stored
     np.save(tmp_path / "a.npy", IMAGES[:5])
-    with pytest.raises(DataError, match="holds 5 images, and held 200"):
+    with pytest.raises(DataError, match="has 5 images, expected 200"):
         stored.open()
 
 
@@ -223,9 +223,9 @@ def test_other_words_are_other_files(word: str, tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x.npy:y").write_bytes(b"")
     (tmp_path / "a.npz:").write_bytes(b"")
-    assert find_stored(word) is None
+    assert find_image_set(word) is None
     (tmp_path / "folder.npy").mkdir()
-    assert find_stored("folder.npy") is None
+    assert find_image_set("folder.npy") is None
 
 
 def test_without_pyarrow_the_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -233,6 +233,6 @@ def test_without_pyarrow_the_line_says_what_to_install(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.delitem(sys.modules, "edge_runtime.inputs.parquet", raising=False)
     with pytest.raises(MissingPackage, match=r"pip install '\.\[parquet\]'"):
-        find_stored("images.parquet")
+        find_image_set("images.parquet")
     np.save(tmp_path / "a.npy", IMAGES)
     assert ".[parquet]" in one_line(digits("classify", tmp_path / "a.npy", "--out", tmp_path / "a.parquet"), 1)

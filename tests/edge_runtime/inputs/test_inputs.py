@@ -23,8 +23,8 @@ from edge_runtime.errors import ImageError, MissingPackage
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inputs import camera as camera_module
 from edge_runtime.inputs import files
-from edge_runtime.inputs.camera import StableAnswer, frames
-from edge_runtime.inputs.files import ahead, expanded, items
+from edge_runtime.inputs.camera import MajorityVote, frames
+from edge_runtime.inputs.files import expand, map_ahead, read_items
 from edge_runtime.inputs.watching import watch
 from edge_runtime.preprocessing.image_files import png_bytes
 from tests.commands import digits, one_line
@@ -54,7 +54,7 @@ def test_a_pattern_stands_for_the_files_that_fit(folder: Path) -> None:
     """By name, folders on the way included; one that nothing fits is exit 4, and a file of that very name goes first."""
     assert _labels(digits("classify", folder / "[02].png").out) == ["7", "1"]
     assert _labels(digits("classify", folder.parent / f"{folder.name[:-1]}?").out) == ["7", "2", "1", "0"]
-    assert "no file fits this pattern" in one_line(digits("classify", folder / "x*.png"), 4)
+    assert "no file matches this pattern" in one_line(digits("classify", folder / "x*.png"), 4)
     (folder / "0.png").rename(folder / "a[1].png")
     assert _labels(digits("classify", folder / "a[1].png").out) == ["7"]
 
@@ -81,21 +81,21 @@ def test_standard_input_is_a_stream_of_paths(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         (b"\x89PNG broken", "-: is no"),
-        (b"\xff\xfe\x00not utf-8\n", "neither an image nor paths"),
+        (b"\xff\xfe\x00not utf-8\n", "neither an image nor a path per line"),
         (b"none.png\n", "none.png: cannot be read"),
-        (b"x" * 70_000 + b"\n", "neither an image nor paths"),
-        (b"a\0b.png\n", "neither an image nor paths"),
+        (b"x" * 70_000 + b"\n", "neither an image nor a path per line"),
+        (b"a\0b.png\n", "neither an image nor a path per line"),
         (b"", "standard input is empty"),
     ],
 )
-def test_standard_input_that_is_nothing_is_exit_4(given: bytes, said: str) -> None:
+def test_standard_input_that_is_nothing_is_exit_4(given: bytes, message: str) -> None:
     """One line for each, never a traceback."""
-    found = list(items(expanded(["-"], io.BytesIO(given))))
+    found = list(read_items(expand(["-"], io.BytesIO(given))))
     assert all(isinstance(item.picture, ImageError) for item in found)
-    assert said in str(found[0].picture)
+    assert message in str(found[0].picture)
     assert max(len(str(item.picture)) for item in found) < 200
 
 
@@ -103,7 +103,7 @@ def test_an_endless_image_on_standard_input_is_refused(monkeypatch: pytest.Monke
     """After as many bytes as an image may have; no more are read."""
     monkeypatch.setattr(files, "_MOST_BYTES", 1_000)
     stdin = io.BytesIO(b"\x89PNG\r\n" + bytes(100_000))
-    (found,) = items(expanded(["-"], stdin))
+    (found,) = read_items(expand(["-"], stdin))
     assert "too many for an image" in str(found.picture)
     assert stdin.tell() < 2_000
 
@@ -123,7 +123,7 @@ def test_a_path_is_answered_before_the_next_is_written(folder: Path) -> None:
 
 def test_no_name_at_all_is_no_folder() -> None:
     """An empty word is not the folder that we stand in."""
-    assert "'' names no file" in one_line(digits("classify", ""), 4)
+    assert "'' is no file name" in one_line(digits("classify", ""), 4)
 
 
 def test_a_name_with_a_line_break_is_one_record(folder: Path) -> None:
@@ -177,7 +177,7 @@ def test_work_ahead_keeps_the_order(numbers: list[int], threads: int) -> None:
             yield number
 
     found = []
-    for result in ahead(lambda number: number * 2, source(), threads):
+    for result in map_ahead(lambda number: number * 2, source(), threads):
         found.append(result)
         assert len(taken) - len(found) <= 2 * threads + 1
     assert found == [number * 2 for number in numbers]
@@ -238,7 +238,7 @@ def test_watching_ends_with_ctrl_c(broken: bool, code: int, folder: Path) -> Non
     thread.start()
     try:
         assert json.loads(child.stdout.readline())["label"] == "0"
-        assert not broken or b"bad.png: is no PNG" in child.stderr.readline()
+        assert not broken or b"bad.png: is not a PNG" in child.stderr.readline()
     finally:
         stop.set()
         thread.join()
@@ -286,7 +286,7 @@ def test_a_camera_says_a_digit_once(opencv: types.SimpleNamespace) -> None:
 
 
 def test_a_camera_says_nothing_of_paper(opencv: types.SimpleNamespace, mnist: Dataset) -> None:
-    """A blank page has an answer, which is not said; the digit that comes back after it is said again."""
+    """A blank page has a label, which is not reported; the digit that comes back after it is reported again."""
     digit = np.kron(255 - mnist.x_test[0], np.ones((8, 8), np.uint8))
     blank = np.full((400, 400), 230, np.uint8)
     opencv.VideoCapture = lambda source: _Camera([blank, np.pad(digit, 88, constant_values=255), blank] * 2, 20)
@@ -330,12 +330,12 @@ def test_a_raspberry_pi_s_camera_gives_grey_frames(monkeypatch: pytest.MonkeyPat
 
 
 def _said(labels: str) -> str:
-    stable = StableAnswer(frames=5, least=4)
-    return "".join(stable.see(label, 0.1 if label == "?" else 0.99, usable=label != " ") or "." for label in labels)
+    vote = MajorityVote(frames=5, minimum=4)
+    return "".join(vote.add(label, 0.1 if label == "?" else 0.99, usable=label != " ") or "." for label in labels)
 
 
 @pytest.mark.parametrize(
-    ("seen", "said"),
+    ("seen", "message"),
     [
         ("77777777", "...7...."),
         ("7171717171", ".........."),
@@ -346,9 +346,9 @@ def _said(labels: str) -> str:
         ("", ""),
     ],
 )
-def test_a_stable_answer_does_not_flicker(seen: str, said: str) -> None:
-    """It is said once most frames agree, and again only after something else; an unsure frame says nothing."""
-    assert _said(seen) == said.ljust(len(seen), ".")
+def test_a_stable_answer_does_not_flicker(seen: str, message: str) -> None:
+    """It is reported once most frames agree, and again only after something else; a frame of low confidence abstains."""
+    assert _said(seen) == message.ljust(len(seen), ".")
 
 
 def test_a_broken_pipe_is_no_traceback(folder: Path) -> None:

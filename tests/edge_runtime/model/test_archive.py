@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.errors import ModelFileError
-from edge_runtime.model.archive import ENTRY_NAMES, MOST_ENTRY_BYTES, has_archive_end, has_archive_trace, pack, unpack
+from edge_runtime.model.archive import ENTRY_NAMES, MAX_ENTRY_BYTES, has_archive_end, has_archive_trace, pack, unpack
 
 PREFIX = b"\x1c\0\0\0TFL3" + bytes(56)
-COUNTED = r"3 entries, expected manifest\.json, labels\.txt, golden\.npz, with nothing between or behind them"
+COUNTED = r"it has 3 entries, expected manifest\.json, labels\.txt, golden\.npz with nothing between or after them"
 CONTENTS = st.fixed_dictionaries({name: st.binary(max_size=2_000) for name in ENTRY_NAMES})
 SAMPLE = {"manifest.json": b'{"name":"x"}' * 20, "labels.txt": b"0\n1\n", "golden.npz": bytes(range(256)) * 4}
 
@@ -86,7 +86,7 @@ def test_archives_of_others_are_refused(names: list[str]) -> None:
 
 def test_an_archive_that_another_tool_wrote_is_refused() -> None:
     """The right entries, but with a time stamp and other flags."""
-    with pytest.raises(ModelFileError, match=r"^damaged archive: its bytes are not those that its entries give$"):
+    with pytest.raises(ModelFileError, match=r"^damaged archive: it is not byte-identical to one rebuilt from its entries$"):
         unpack(_zip(list(ENTRY_NAMES)))
 
 
@@ -94,7 +94,7 @@ def test_an_entry_that_claims_to_be_huge_is_refused() -> None:
     """The stated size is checked before anything is unpacked."""
     data = bytearray(PREFIX + pack(len(PREFIX), SAMPLE))
     central = data.index(b"PK\x01\x02")
-    data[central + 24 : central + 28] = (MOST_ENTRY_BYTES + 1).to_bytes(4, "little")
+    data[central + 24 : central + 28] = (MAX_ENTRY_BYTES + 1).to_bytes(4, "little")
     with pytest.raises(ModelFileError, match="at most"):
         unpack(bytes(data))
 
@@ -148,7 +148,7 @@ def test_the_beginning_of_an_archive_at_the_end_is_a_trace() -> None:
     assert not has_archive_trace(PREFIX + b"PK\x03\x04" + bytes(40))
 
 
-@pytest.mark.parametrize("entries", [{}, {**SAMPLE, "x": b""}, {**SAMPLE, "golden.npz": bytes(MOST_ENTRY_BYTES + 1)}])
+@pytest.mark.parametrize("entries", [{}, {**SAMPLE, "x": b""}, {**SAMPLE, "golden.npz": bytes(MAX_ENTRY_BYTES + 1)}])
 def test_only_the_known_entries_are_packed(entries: dict[str, bytes]) -> None:
     """A missing, an unknown and a too large entry are the caller's mistake."""
     with pytest.raises(ValueError, match="expected the entries"):

@@ -231,7 +231,7 @@ def test_a_stream_that_is_left_gives_back_what_it_borrowed(mnist: Dataset) -> No
         stream = classifier.classify_stream(iter(mnist.x_test[:500]))
         assert next(stream).label == "7"
         stream.close()
-    assert len(classifier._spare_runners) == 2
+    assert len(classifier._pool._idle) == 2
 
 
 def _outputs(model: str, images: np.ndarray) -> np.ndarray:

@@ -73,7 +73,7 @@ def test_a_value_of_another_type_is_refused() -> None:
         right = type(_value(path))
         for wrong in ANY_JSON:
             whole = (right, type(wrong)) == (float, int)
-            cause = "not written as the format says|is impossible" if whole else re.escape(f"'{place}'")
+            cause = "not in canonical form|is impossible" if whole else re.escape(f"'{place}'")
             if type(wrong) is not right:
                 with pytest.raises(ModelFileError, match=cause):
                     parse_model_file(_edited(path, wrong))
@@ -96,7 +96,7 @@ def test_another_pixel_contract_is_refused(field: str, value: Any) -> None:
         parse_model_file(_edited(("pixels", field), value))
 
 
-@pytest.mark.parametrize(("version", "advice"), [(0, "make it again"), (2, "update edge-digits")])
+@pytest.mark.parametrize(("version", "advice"), [(0, "create it again"), (2, "update edge-digits")])
 def test_another_format_is_refused_before_its_fields_are_read(version: int, advice: str) -> None:
     """Another version may have other fields."""
     with pytest.raises(ModelFileError, match=rf"has format version {version}, this program reads 1; .*{advice}"):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from edge_runtime.preprocessing.background import estimate_background, estimate_contrast, is_light_on_dark, spread
+from edge_runtime.preprocessing.background import estimate_background, estimate_contrast, is_light_on_dark, robust_std
 
 SHAPE = (300, 400)
 Y, X = np.mgrid[: SHAPE[0], : SHAPE[1]].astype(np.float32)
@@ -54,8 +54,8 @@ def test_spread_passes_over_ink() -> None:
     """The noise's standard deviation, though a twentieth of the values are something else; 0 for none."""
     values = np.random.default_rng(2).normal(3, 2, 50_000).astype(np.float32)
     values[::20] = 200
-    assert spread(values) == pytest.approx(2.0, rel=0.15)
-    assert spread(np.zeros((1, 1), np.float32)) == 0
+    assert robust_std(values) == pytest.approx(2.0, rel=0.15)
+    assert robust_std(np.zeros((1, 1), np.float32)) == 0
 
 
 @settings(max_examples=30)

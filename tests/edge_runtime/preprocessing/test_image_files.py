@@ -10,7 +10,7 @@ import PIL.Image
 import pytest
 
 from edge_runtime.errors import ImageError
-from edge_runtime.preprocessing.image_files import find_images, picture_of, png_bytes, read_picture
+from edge_runtime.preprocessing.image_files import image_names, png_bytes, read_picture, to_picture
 from edge_runtime.preprocessing.pipeline import read_photo
 from tests.conftest import draw_digit
 from tests.edge_runtime.limits import in_time
@@ -43,7 +43,7 @@ def test_a_28x28_picture_with_a_light_border_is_inverted(tmp_path: Path) -> None
     """Dark ink on light ground, as at any other size; that is told."""
     picture = read_picture(_save(tmp_path / "light.png", 255 - SEVEN))
     assert np.array_equal(picture.image, SEVEN)
-    assert picture.warnings == ("inverted: the border is light, so it was read as dark ink on light ground",)
+    assert picture.warnings == ("inverted: read as dark ink, since the border is light",)
 
 
 def test_no_image_of_mnist_is_inverted_unless_it_was(mnist: Dataset) -> None:
@@ -53,7 +53,7 @@ def test_no_image_of_mnist_is_inverted_unless_it_was(mnist: Dataset) -> None:
 
 
 def _kept(pixels: np.ndarray, expected: np.ndarray, kinds: list[str]) -> bool:
-    picture = picture_of(pixels)
+    picture = to_picture(pixels)
     return np.array_equal(picture.image, expected) and [text.partition(":")[0] for text in picture.warnings] == kinds
 
 
@@ -61,9 +61,9 @@ def _kept(pixels: np.ndarray, expected: np.ndarray, kinds: list[str]) -> bool:
 def test_a_28x28_picture_may_be_blank_or_faint(level: int) -> None:
     """Of any one level, whichever side of the middle; as is told of photos."""
     level_alone = np.full((28, 28), level, np.uint8)
-    assert picture_of(level_alone).warnings[0].startswith("blank: ")
+    assert to_picture(level_alone).warnings[0].startswith("blank: ")
     level_alone[10:20, 12:16] += 20 if level < 200 else 236  # 20 less
-    assert picture_of(level_alone).warnings[0] == "faint: the ink differs from the paper by 20 of 255 grey levels"
+    assert to_picture(level_alone).warnings[0] == "faint: the ink differs from the paper by 20 of 255 grey levels"
 
 
 def test_any_other_picture_is_a_photo(tmp_path: Path) -> None:
@@ -152,18 +152,18 @@ def test_a_large_photo_gives_the_same_digit(suffix: str, tmp_path: Path) -> None
 def test_a_picture_may_come_from_a_stream() -> None:
     """Messages name it as they are told to."""
     assert np.array_equal(read_picture("upload", io.BytesIO(png_bytes(SEVEN))).image, SEVEN)
-    with pytest.raises(ImageError, match=r"^upload: is no PNG"):
+    with pytest.raises(ImageError, match=r"^upload: is not a PNG"):
         read_picture("upload", io.BytesIO(b"hello"))
-    with pytest.raises(ImageError, match="upload: 28x28 is more than 100 pixels"):
+    with pytest.raises(ImageError, match="upload: 28x28 pixels, expected at most 100"):
         read_picture("upload", io.BytesIO(png_bytes(SEVEN)), most_pixels=100)
 
 
 @pytest.mark.parametrize(
     ("content", "cause"),
     [
-        (b"", "no PNG, JPEG, BMP"),
-        (b"GIF89a" + bytes(50), "no PNG|damaged"),
-        (b"hello", "no PNG"),
+        (b"", "not a PNG, JPEG, BMP"),
+        (b"GIF89a" + bytes(50), "not a PNG|damaged"),
+        (b"hello", "not a PNG"),
         (b"\0\0\0\x18ftypheic" + bytes(50), "it is HEIC, save it as JPEG"),
         (png_bytes(SEVEN)[:60], "damaged|cannot be read"),
     ],
@@ -214,9 +214,9 @@ def test_a_pipe_is_refused(tmp_path: Path) -> None:
     """It may never end; standard input is for that. A folder is told as what it is."""
     os.mkfifo(tmp_path / "pipe.png")
     with in_time():
-        with pytest.raises(ImageError, match=r"pipe.png: is no regular file; give - to read standard input"):
+        with pytest.raises(ImageError, match=r"pipe.png: is not a regular file; give - to read standard input"):
             read_picture(tmp_path / "pipe.png")
-        with pytest.raises(ImageError, match="null: is no regular file"):
+        with pytest.raises(ImageError, match="null: is not a regular file"):
             read_picture("/dev/null")
         with pytest.raises(ImageError, match="directory"):
             read_picture(tmp_path)
@@ -227,7 +227,6 @@ def test_a_folder_stands_for_its_pictures(tmp_path: Path) -> None:
     for name in ("b.png", "a.JPG", "d.webp", "notes.txt", "._a.png"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "c.png").mkdir()
-    assert [path.name for path in find_images(tmp_path)] == ["a.JPG", "b.png", "d.webp"]
-    assert find_images(Path("c.png")) == [Path("c.png")]
-    with pytest.raises(ImageError, match="holds no image file"):
-        find_images(tmp_path / "c.png")
+    assert image_names(tmp_path) == ["a.JPG", "b.png", "d.webp"]
+    with pytest.raises(ImageError, match="contains no image files"):
+        image_names(tmp_path / "c.png")

@@ -52,7 +52,7 @@ def test_screenshots_are_read_like_their_originals(light: bool, scale: float, mn
         photo = read_photo(large if light else 255 - large)
         assert photo.light == light
         assert CLASSIFIER.classify(photo.image).index == label
-        assert ("inverted: it was read as light ink on dark ground" in photo.warnings) == light
+        assert ("inverted: read as light ink on a dark background" in photo.warnings) == light
 
 
 def test_every_step_is_kept(mnist: Dataset) -> None:
@@ -61,7 +61,7 @@ def test_every_step_is_kept(mnist: Dataset) -> None:
     photo = read_photo(photograph(mnist.validation.images[7], scene))
     assert photo.image.shape == (28, 28)
     assert photo.image.dtype == np.uint8
-    assert photo.grey.shape == photo.ground.shape == photo.contrast.shape == photo.ink.shape
+    assert photo.grey.shape == photo.background.shape == photo.contrast.shape == photo.ink.shape
     assert photo.strokes is not None
     top, left, bottom, right = photo.strokes.box
     assert max(bottom - top, right - left) == pytest.approx(scene.size * photo.whole[0], rel=0.15)

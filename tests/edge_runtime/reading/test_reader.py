@@ -54,11 +54,11 @@ def _lines(split: Split, seeds: range, gap: tuple[float, float]) -> _Lines:
     for seed in seeds:
         written, content = _photo(split, seed, gap)
         reading = _read(content)
-        doubts = [text for text in reading.doubts if not text.startswith("inverted")]  # which is as it should be
+        warnings = [text for text in reading.all_warnings if not text.startswith("inverted")]  # which is as it should be
         is_right = reading.text.replace(" ", "") == written
         right += is_right
-        warned += is_right and bool(doubts)
-        silent += not is_right and not doubts
+        warned += is_right and bool(warnings)
+        silent += not is_right and not warnings
     return _Lines(len(seeds), right, warned, silent)
 
 
@@ -126,7 +126,7 @@ def test_digits_that_run_together_are_told(seed: int, gap: tuple[float, float], 
     """Of several kinds, each taken for one digit once, though the model is sure of that."""
     written, content = _photo(mnist.validation, seed, gap)
     reading = _read(content)
-    assert reading.text.replace(" ", "") == written or any("touching" in text for text in reading.doubts)
+    assert reading.text.replace(" ", "") == written or any("touching" in text for text in reading.all_warnings)
 
 
 @pytest.mark.parametrize("seed", [5_035, 5_150, 5_158, 5_162, 5_307])
@@ -135,7 +135,7 @@ def test_a_slanted_one_is_one_digit(seed: int, mnist: Dataset) -> None:
     written, content = _photo(mnist.validation, seed, APART)
     reading = _read(content)
     assert reading.text.replace(" ", "") == written
-    assert not any("touching" in text for text in reading.doubts)
+    assert not any("touching" in text for text in reading.all_warnings)
 
 
 def test_what_is_left_out_is_told_if_it_is_no_speck(mnist: Dataset) -> None:
@@ -146,7 +146,7 @@ def test_what_is_left_out_is_told_if_it_is_no_speck(mnist: Dataset) -> None:
     assert (reading.text, reading.warnings) == ("".join(map(str, mnist.validation.labels[:3])), ())
     page = _drawn(mnist, (0, 100, 100), (2, 100, 170), (3, 250, 100))
     page[140:150, 150:220] = 60
-    assert READER.read(page).warnings == ("left out: 1 marks that are like no digit",)
+    assert READER.read(page).warnings == ("left out: 1 marks that are unlike any digit",)
 
 
 @pytest.mark.parametrize("level", [0, 200, 255])
@@ -176,12 +176,12 @@ def test_the_command_prints_lines(mnist: Dataset, tmp_path: Path) -> None:
     several = digits("read", tmp_path, "--explain", tmp_path / "how" / "how.png")
     assert several.out == f"{tmp_path}/a.png: {labels[0]}{labels[1]}\n{tmp_path}/b.png: {labels[3]}\n"
     assert (several.code, several.err.count("\n")) == (4, 1)
-    assert "c.png: is no PNG" in several.err
+    assert "c.png: is not a PNG" in several.err
     with PIL.Image.open(tmp_path / "how" / "how.png") as drawing:
         assert drawing.width > 1_000
         assert (np.asarray(drawing) == (0xE0, 0x70, 0x00)).all(axis=2).sum() > 300
     assert "how.png" in one_line(digits("read", tmp_path / "a.png", "--explain", tmp_path / "how" / "how.png"), 1)
-    assert "no standard input" in one_line(digits("read", "-"), 2)
+    assert "does not read standard input" in one_line(digits("read", "-"), 2)
 
 
 def test_the_json_of_a_picture(mnist: Dataset, tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_arrays_that_cannot_be_a_data_set_are_data_errors(tmp_path: Path, case: 
 def test_a_missing_array_is_named(tmp_path: Path, missing: str) -> None:
     """And so are those that are there."""
     held = {name: array for name, array in TINY.items() if name != missing}
-    with pytest.raises(DataError, match=f"lacks {missing}; it holds {', '.join(held)}$"):
+    with pytest.raises(DataError, match=f"lacks {missing}; it contains {', '.join(held)}$"):
         load_dataset(write_npz(tmp_path / "bad.npz", held))
 
 
@@ -193,7 +193,7 @@ def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
             return pytest.fail, ("the pickle was loaded",)
 
     path = write_npz(tmp_path / "bad.npz", {**TINY, "y_test": np.array([Trap()], object)})
-    with pytest.raises(DataError, match="holds pickled objects, which are never loaded"):
+    with pytest.raises(DataError, match="contains pickled objects, which are never loaded"):
         load_dataset(path)
 
 

@@ -198,7 +198,7 @@ def test_a_damaged_cell_is_told_and_trained_again(finished: Experiment) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     answer = digits(*finished.words)
     assert answer.code == 0
-    assert answer.err.startswith(f"digits: cell {key} is no valid JSON")
+    assert answer.err.startswith(f"digits: cell {key} is not valid JSON")
     assert "it is trained again\n6 cells, 5 of them finished before" in answer.err
     assert {name: content for name, content in _cells(finished.folder).items() if name != key} == {
         name: content for name, content in before.items() if name != key

@@ -74,10 +74,10 @@ def _edited(**changes: Any) -> Callable[[bytes], bytes]:
 @pytest.mark.parametrize(
     ("damage", "expected"),
     [
-        (lambda content: content[:-20], "no valid JSON"),
-        (lambda content: b"", "no valid JSON"),
-        (lambda content: b"\xff" + content, "no valid JSON"),
-        (lambda content: b"[" * 10_000, "no valid JSON"),
+        (lambda content: content[:-20], "not valid JSON"),
+        (lambda content: b"", "not valid JSON"),
+        (lambda content: b"\xff" + content, "not valid JSON"),
+        (lambda content: b"[" * 10_000, "not valid JSON"),
         (lambda content: b"[]", "expected an object"),
         (_edited(parameters="many"), "'parameters' is \"many\""),
         (_edited(extra=1), "unknown field 'extra'"),

@@ -86,7 +86,7 @@ def test_the_tutorial_model_can_be_quantised(invented: Dataset) -> None:
     """Its int8 file says what the Keras model says."""
     model = build(TrainingConfig("tutorial"))
     flatbuffer = to_flatbuffer(model, find_recipe("int8"), invented.train.images[:100])
-    found = Classifier(parse_model_file(flatbuffer), trusted=True).classify_batch(invented.x_test)
+    found = Classifier(parse_model_file(flatbuffer), in_process=True).classify_batch(invented.x_test)
     assert np.mean(found.indices == predict_logits(model, invented.x_test).argmax(axis=1)) > 0.95
 
 
@@ -175,5 +175,5 @@ def test_atrous_becomes_plain_convolutions_on_the_device(invented: Dataset) -> N
         ("FULLY_CONNECTED", 1),
     ]
     float_file = parse_model_file(to_flatbuffer(model, find_recipe("fp32"), invented.x_train[:20]))
-    logits = Classifier(float_file, trusted=True).classify_batch(invented.x_test[:50]).logits
+    logits = Classifier(float_file, in_process=True).classify_batch(invented.x_test[:50]).logits
     np.testing.assert_allclose(logits, predict_logits(model, invented.x_test[:50]), rtol=1e-3, atol=1e-4)

@@ -100,7 +100,7 @@ def test_a_record_with_a_wrong_field_names_it(linear_run: Run, tmp_path: Path, c
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b'{"config": ', "is no valid JSON"), (b"\xff\xfe", "can't decode"), (None, "cannot be read")]
+    ("content", "message"), [(b'{"config": ', "is not valid JSON"), (b"\xff\xfe", "can't decode"), (None, "cannot be read")]
 )
 def test_a_record_that_cannot_be_read_is_a_data_error(tmp_path: Path, content: bytes | None, message: str) -> None:
     """Truncated, no text, not there."""
@@ -125,5 +125,5 @@ def test_a_file_in_the_way_is_told_before_training(tmp_path: Path, force: bool) 
     """Neither a run nor a folder above it can be made where a file is."""
     (tmp_path / "notes").write_text("mine")
     for folder in (tmp_path / "notes", tmp_path / "notes" / "deep" / "run"):
-        with pytest.raises(DigitsError, match="notes is no folder that may be written to"):
+        with pytest.raises(DigitsError, match="notes is not a writable folder"):
             refuse_taken_run(folder, force)

@@ -120,7 +120,7 @@ def test_a_damaged_study_is_told_in_one_line(killed_study: KilledStudy, tmp_path
     assert "journal.log: is damaged" in one_line(digits(*words), 4)
     journal.write_bytes(whole)
     settings.write_text(text[:-20])
-    assert "study.json: is no valid JSON" in one_line(digits(*words), 4)
+    assert "study.json: is not valid JSON" in one_line(digits(*words), 4)
     settings.write_text(text.replace('"version": 1', '"version": 2'))
     assert "study.json: has version 2, this program reads 1" in one_line(digits(*words), 4)
     settings.unlink()

@@ -23,7 +23,7 @@ from benchmarks.system.info import this_machine
 from edge_runtime.common.atomic_files import write_file
 from edge_runtime.common.child_process import child_environment, module_command
 from edge_runtime.common.json_codec import to_json
-from edge_runtime.device.tuning import cores
+from edge_runtime.device.system import cores
 from edge_runtime.errors import DigitsError
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.preprocessing.image_files import png_bytes

@@ -19,8 +19,8 @@ from edge_runtime.common.text_table import text_table
 from edge_runtime.errors import DataError
 from edge_runtime.inference.classifier import Classifications, Classifier
 from edge_runtime.inference.out_of_distribution import (
+    CALIBRATIONS,
     COMPONENTS,
-    RECORD,
     STEP,
     Calibration,
     Calibrations,
@@ -71,16 +71,20 @@ def main() -> None:
     others = nondigits(*(DEVELOPMENT if development else HELD_APART))
     photos = photos_of(data)
     files = sorted(Layout().models.glob("*.tflite"))
-    models, told = {}, {}
+    models, detection_rates = {}, {}
     for path in files:
-        models[path.stem], told[path.stem] = calibrate(Classifier.load(path), data, photos, others)
+        models[path.stem], detection_rates[path.stem] = calibrate(Classifier.load(path), data, photos, others)
     if not development:
-        write_file(RECORD, to_json(Calibrations(models, told), indent=1) + "\n", force=True)
-    print(text_table(("model", "false alarms", "on photos", *others), [_row(name, models[name], told[name]) for name in models]))
+        write_file(CALIBRATIONS, to_json(Calibrations(models, detection_rates), indent=1) + "\n", force=True)
+    print(
+        text_table(
+            ("model", "false alarms", "on photos", *others), [_row(name, models[name], detection_rates[name]) for name in models]
+        )
+    )
 
 
-def _row(name: str, calibration: Calibration, told: Mapping[str, float]) -> list[str]:
-    return [name, *(f"{value:.1f} %" for value in (calibration.false_alarms, calibration.photo_alarms, *told.values()))]
+def _row(name: str, calibration: Calibration, detection_rates: Mapping[str, float]) -> list[str]:
+    return [name, *(f"{value:.1f} %" for value in (calibration.false_alarms, calibration.photo_alarms, *detection_rates.values()))]
 
 
 def principal_components(data: Dataset) -> NDArray[np.int8]:
@@ -130,14 +134,14 @@ def calibrate(
     """What the judge needs to know of a model, and percent of each kind of other pictures that it tells."""
     digits = _parts(classifier.classify_batch(data.validation.images), data.validation.images)
     spreads = digits.std(axis=0)
-    least = float(np.quantile(_scores(digits, spreads), FALSE_ALARMS / 100))
+    threshold = float(np.quantile(_scores(digits, spreads), FALSE_ALARMS / 100))
 
     def below(parts: NDArray[np.float64]) -> float:
-        return round(100 * float((_scores(parts, spreads) < least).mean()), 2)
+        return round(100 * float((_scores(parts, spreads) < threshold).mean()), 2)
 
     alarms = below(digits), below(_parts(classifier.classify_batch(photos), photos))
-    told = {kind: below(_parts(classifier.classify_batch(images), images)) for kind, images in others.items()}
-    return Calibration(classifier.model.sha256, float(spreads[0]), float(spreads[1]), least, *alarms), told
+    detection_rates = {kind: below(_parts(classifier.classify_batch(images), images)) for kind, images in others.items()}
+    return Calibration(classifier.model.sha256, float(spreads[0]), float(spreads[1]), threshold, *alarms), detection_rates
 
 
 def _parts(answers: Classifications, images: Batch) -> NDArray[np.float64]:

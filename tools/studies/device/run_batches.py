@@ -99,7 +99,10 @@ def measure() -> Spread:
 def _alone(job: Job, folder: Path) -> Turn:
     before, started = time.process_time(), time.perf_counter()
     plan = make_plan([str(folder / "images.npy")], sys.stdin.buffer)
-    with open_table(folder / "answers.csv", job.model.labels, force=True) as written, run_batches.run_here(job, plan) as answered:
+    with (
+        open_table(folder / "answers.csv", job.model.labels, force=True) as written,
+        run_batches.run_locally(job, plan) as answered,
+    ):
         _write(written, answered)
     return Turn(time.perf_counter() - started, time.process_time() - before, 0)
 

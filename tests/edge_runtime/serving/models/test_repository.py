@@ -61,7 +61,7 @@ def test_a_changed_file_is_loaded(path: Path) -> None:
     [
         (b"", "is empty"),
         (SMALL.read_bytes()[:-100], "damaged archive"),
-        (SMALL.read_bytes()[:20_000], "damaged|truncated|no multiple"),
+        (SMALL.read_bytes()[:20_000], "damaged|truncated|not a multiple"),
         (read_model_file(SMALL).flatbuffer, "plain .tflite without golden images"),
         (with_wrong_golden(), "golden images come out differently"),
     ],

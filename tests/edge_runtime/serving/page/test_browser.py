@@ -273,7 +273,7 @@ def test_a_photo_is_answered_with_what_was_done_to_it(kind: str, page: Page) -> 
     steps = page.by_id("strip").find_elements(By.CSS_SELECTOR, "canvas[role=img]")
     assert [step.accessible_name for step in steps][1:] == [
         "light and shadow removed",
-        "paper's lines removed",
+        "ruled lines removed",
         "ink of the digit",
         "as in MNIST, 28x28",
     ]
@@ -292,7 +292,7 @@ def test_a_photo_can_be_chosen(page: Page, tmp_path: Path) -> None:
     page.wait_for_digit("7")
     path.with_suffix(".bmp").write_bytes(b"no picture")
     page.by_id("file").send_keys(str(path.with_suffix(".bmp")))
-    page.wait(lambda: "is no PNG, JPEG, BMP, GIF, WebP or TIFF image" in page.text("trouble"))
+    page.wait(lambda: "is not a PNG, JPEG, BMP, GIF, WebP or TIFF image" in page.text("trouble"))
     assert [message for message in page.errors() if "400" not in message] == []  # Chromium notes each 4xx
     page.draw(SEVEN)
     page.wait_for_digit("7")

@@ -100,7 +100,7 @@ def test_a_tensor_that_the_model_does_not_take_is_refused(changes: dict[str, obj
         (b'{"inputs": []}', "expected 1 input but got 0"),
         (b'{"inputs": [1]}', "an input is a whole number"),
         (b'{"inputs": [{}, {}]}', "got 2 inputs"),
-        (b'{"inputs": [{"shape": NaN}]}', "NaN is no JSON number"),
+        (b'{"inputs": [{"shape": NaN}]}', "NaN is not a JSON number"),
         (b'{"inputs": ' + b"[" * 100_000, "parse"),
         (b'{"inputs": [1' + b"0" * 10_000 + b"]}", "parse"),
         (_json_body(_tensor(ONE), outputs=[{"name": "x"}]), "unexpected inference output 'x'"),
