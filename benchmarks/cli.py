@@ -302,7 +302,7 @@ class _Pipeline:
             # 4 bits are too few without training for them.
             settings = ConversionSettings(Limits(self.max_drop), qat=1, qat_recipes=("int4",))
             with tqdm(total=len(RECIPES), disable=None, leave=False) as bar:
-                conversions = export(
+                exported = export(
                     model,
                     self.data,
                     list(RECIPES.values()),
@@ -312,7 +312,7 @@ class _Pipeline:
                     force=True,
                     step=lambda what: _advance(bar, what),
                 )
-            click.echo(as_table(conversions), err=True)
+            click.echo(as_table(exported.conversions), err=True)
 
         outputs = [*(self.models / recipe.file_name(name) for recipe in RECIPES.values()), self.models / f"{name}-conversion.json"]
         inputs = [model, self._run_file(name, "training.json")]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convert.quantization.recipes import RECIPES, Recipe, find_recipe
-from edge_runtime.common.atomic_files import check_name, write_file
+from edge_runtime.common.atomic_files import check_name
 from edge_runtime.common.text_table import text_table
 from edge_runtime.errors import BadArgument, GateFailed
 from edge_runtime.model.model_file import read_model_file
@@ -21,9 +21,9 @@ from train.data import Split, load_dataset
 from train.loop.threads import limit_threads
 
 if TYPE_CHECKING:
-    from convert.compatibility.targets import Target
     from convert.conversion import Conversion
     from convert.evaluation.layer_errors import LayerError
+    from convert.reporting.page import Part
 
 
 @click.command("convert", epilog="Example: digits convert runs/cnn/model.keras --recipe int8 --max-drop 0.2")
@@ -140,9 +140,10 @@ def convert_command(
     from convert.evaluation.gate import Limits
     from convert.export import export
     from convert.quantization.calibration import CalibrationSettings
+    from convert.reporting.summary import summary_lines
+    from convert.reporting.table import as_layer_table
     from convert.settings import ConversionSettings
 
-    folder = out or model.parent
     settings = ConversionSettings(
         Limits(max_drop, min_accuracy, min_agreement),
         qat,
@@ -152,12 +153,12 @@ def convert_command(
         try_runtimes=try_runtimes,
         fold_columns=int(fold_columns),
     )
-    conversions = in_child(
+    result = in_child(
         export,
         model,
         data,
         chosen,
-        folder,
+        out or model.parent,
         name=name,
         labels=_labels(labels),
         input_scale=input_scale,
@@ -166,32 +167,17 @@ def convert_command(
         keep_failed=keep_failed,
         leave_out="all" in recipes,
         force=force,
-        step=_say,
+        plot_layers=layers,
+        step=_print_step,
         measure=measure,
+        render=_render_page,
     )
-    _tell(conversions, targets, folder, layers)
-    _refuse_misfits(conversions, [] if "all" in recipes else named)
-    _refuse_failed(conversions)
-
-
-def _tell(conversions: "Sequence[Conversion]", targets: "Sequence[Target]", folder: Path, layers: bool) -> None:
-    """Print what was found, write the page, and list the files that are there now."""
-    from convert.export import gallery_path, report_path
-    from convert.reporting.table import as_layer_table, as_table, notes
-
-    click.echo(as_table(conversions))
-    report = report_path(folder, conversions[0].manifest.name)
-    _print_fits(targets, conversions, report)
-    paths = [report, _write_page(report, conversions, folder)]
-    paths += [path for conversion in conversions if (path := folder / conversion.file_name).exists()]
-    paths += [path for conversion in conversions if (path := gallery_path(folder, conversion)).exists()]
     if layers:
-        click.echo("\n" + as_layer_table(conversions))
-        paths.append(_draw_layers(folder, conversions))
-    for note in notes(conversions):
-        click.echo(f"note: {note}")
-    for path in paths:
-        click.echo(f"written: {path}")
+        click.echo(as_layer_table(result.conversions) + "\n")
+    for line in summary_lines(result.conversions, result.excluded, targets, result.models, result.reports):
+        click.echo(line)
+    _refuse_misfits(result.conversions, [] if "all" in recipes else named)
+    _refuse_failed(result.conversions)
 
 
 def _refuse_failed(conversions: "Sequence[Conversion]") -> None:
@@ -201,17 +187,13 @@ def _refuse_failed(conversions: "Sequence[Conversion]") -> None:
         raise GateFailed(f"the gate refused {len(failed)} of {len(conversions)}: {reasons}")
 
 
-def _say(what: str) -> None:
-    click.echo(f"{what} ...", err=True)
+def _print_step(name: str) -> None:
+    click.echo(f"{name} ...", err=True)
 
 
-def _write_page(report: Path, conversions: "Sequence[Conversion]", folder: Path) -> Path:
+def _render_page(title: str, parts: "Sequence[Part]") -> str:
     from benchmarks.reporting.html import Picture, Section, Table, render
-    from convert.export import gallery_path
-    from convert.reporting.page import page_parts
 
-    paths = {conversion.recipe.short: gallery_path(folder, conversion) for conversion in conversions}
-    parts = page_parts(conversions, {recipe: path.read_bytes() for recipe, path in paths.items() if path.exists()})
     sections = [
         Section(
             part.title,
@@ -222,32 +204,19 @@ def _write_page(report: Path, conversions: "Sequence[Conversion]", folder: Path)
         )
         for part in parts
     ]
-    path = report.with_suffix(".html")
-    write_file(path, render(f"{conversions[0].manifest.name}: from Keras to TFLite", sections), force=True)
-    return path
-
-
-def _print_fits(targets: "Sequence[Target]", conversions: "Sequence[Conversion]", report: Path) -> None:
-    """Where files have to run, recipes that were left out, and what is known of the others."""
-    from convert.compatibility_check import compatibility_lines
-    from convert.reporting.table import left_out_lines
-
-    for line in [
-        *(f"to run on {target}" for target in targets),
-        *left_out_lines(report),
-        *(line for conversion in conversions for line in compatibility_lines(conversion)),
-    ]:
-        click.echo(line)
+    return render(title, sections)
 
 
 def _refuse_misfits(conversions: "Sequence[Conversion]", named: Sequence[Recipe]) -> None:
     """Files that turned out not to run where they have to: an error if they were asked for by name, or if there are no others."""
     from convert.compatibility_check import DoesNotRun
 
-    stuck = [conversion for conversion in conversions if not conversion.runs_there]
+    stuck = [conversion for conversion in conversions if not conversion.runs_on_targets]
     if any(conversion.recipe in named for conversion in stuck) or len(stuck) == len(conversions):
         reasons = "; ".join(
-            f"{conversion.recipe.short}: {'; '.join(conversion.fit.reasons)}" for conversion in stuck if conversion.fit
+            f"{conversion.recipe.short}: {'; '.join(conversion.compatibility.reasons)}"
+            for conversion in stuck
+            if conversion.compatibility
         )
         raise DoesNotRun(f"not written, since not known to run there: {reasons}")
 
@@ -262,14 +231,6 @@ def _labels(text: str | None) -> tuple[str, ...] | None:
         return tuple(line for line in Path(text).read_text().splitlines() if line)
     except (OSError, UnicodeDecodeError) as error:
         raise BadArgument(f"labels are {text!r}, neither a list with commas nor a file that can be read ({error})") from error
-
-
-def _draw_layers(folder: Path, conversions: "Sequence[Conversion]") -> Path:
-    from convert.reporting.plots import layer_plot
-
-    path = folder / f"{conversions[0].manifest.name}-layers.png"
-    write_file(path, layer_plot({conversion.recipe.short: conversion.layers for conversion in conversions}), force=True)
-    return path
 
 
 @click.command("compare", epilog="Example: digits compare runs/cnn/model.keras runs/cnn/cnn-int8.tflite")
@@ -288,7 +249,7 @@ def compare_command(reference: Path, candidate: Path, data_path: Path | None, sp
     """
     from convert.evaluation.compare import facts_table, file_facts, predict
     from convert.evaluation.gate import compare
-    from convert.reporting.table import finite
+    from convert.reporting.report import layer_entry
     from edge_runtime.model.inspection import comparison_lines
 
     paths = (reference, candidate)
@@ -302,7 +263,7 @@ def compare_command(reference: Path, candidate: Path, data_path: Path | None, sp
     errors = _layer_errors(*paths, images) if layers else []
     if as_json:
         answer = {**dataclasses.asdict(found), "files": files}
-        click.echo(json.dumps(answer | ({"layers": [finite(error) for error in errors]} if layers else {})))
+        click.echo(json.dumps(answer | ({"layers": [layer_entry(error) for error in errors]} if layers else {})))
         return
     click.echo(facts_table(*files) + "\n\n" + "\n".join(comparison_lines(found)))
     if layers:
@@ -313,7 +274,7 @@ def compare_command(reference: Path, candidate: Path, data_path: Path | None, sp
 
 
 def _layer_errors(reference: Path, candidate: Path, images: Split) -> "list[LayerError]":
-    from convert.conversion import LAYER_IMAGES
+    from convert.evaluation.evaluate import LAYER_IMAGES
     from convert.evaluation.layer_errors import layer_errors
 
     before, after = (read_model_file(path).flatbuffer for path in (reference, candidate))

@@ -1,28 +1,27 @@
-"""Which recipes give files that run where they have to, and whether a file really does."""
+"""Check on which runtimes a recipe's files run: before conversion by their operators, after it by running the file."""
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from convert.build import without_training
 from convert.compatibility.operator_support import Obstacle, State, obstacles
-from convert.compatibility.runtime_environments import CompatibilityReport, check_file, is_here
-from convert.compatibility.targets import Target, ends, parse_targets, releases_of
-from convert.conversion import Conversion
+from convert.compatibility.runtime_environments import RuntimeCheck, check_file, is_installed
+from convert.compatibility.targets import Target, oldest_and_newest, releases_of
 from convert.quantization.recipes import RECIPES, Recipe
-from convert.settings import ConversionSettings
-from convert.source.source import Source
 from edge_runtime.errors import DigitsError, InputError
 from edge_runtime.model.graph import read_graph
+from edge_runtime.model.model_file import parse_model_file
+
+Build = Callable[[Recipe], bytes]
+"""Builds a recipe's FlatBuffer without training it; its operators are those of the final one."""
 
 
 class DoesNotRun(InputError):
-    """A model cannot be made to run where it has to by the recipes that were asked for."""
+    """No requested recipe gives a file that runs on the targets, or one that was named does not."""
 
 
 @dataclass(frozen=True)
 class ExcludedRecipe:
-    """A recipe whose file would not run where it has to, and why."""
+    """A recipe whose file does not run on the targets, by its short name, and why."""
 
     recipe: str
     reasons: tuple[str, ...]
@@ -32,115 +31,114 @@ class ExcludedRecipe:
         return f"{self.recipe}: {self.reasons[0]}{more}"
 
 
-def choose(
-    source: Source,
-    recipes: Sequence[Recipe],
-    settings: ConversionSettings,
-    *,
-    leave_out: bool,
-    step: Callable[[str], object] = lambda _: None,
-) -> tuple[list[Recipe], tuple[ExcludedRecipe, ...]]:
-    """The recipes whose files run where `settings.runs_on` demands, and the others. Nothing is trained for that.
+@dataclass(frozen=True)
+class CompatibilityReport:
+    """Whether a file runs on its targets.
 
-    Operators that are unproven are no reason against a recipe as long as the file can be tried there.
+    targets: as requested. releases: what they stand for. reasons: why it does not run; empty if it does. trials: runs of the file in
+    releases that are available.
+    """
+
+    targets: tuple[str, ...]
+    releases: tuple[str, ...]
+    reasons: tuple[str, ...]
+    trials: tuple[RuntimeCheck, ...]
+
+    @property
+    def runs(self) -> bool:
+        """Whether there is no reason against it."""
+        return not self.reasons
+
+
+def choose_recipes(
+    recipes: Sequence[Recipe],
+    build: Build,
+    targets: Sequence[Target],
+    *,
+    try_runtimes: bool,
+    leave_out: bool,
+    step: Callable[[Recipe], object] = lambda _: None,
+) -> tuple[list[Recipe], tuple[ExcludedRecipe, ...]]:
+    """Split recipes into those whose files run on all targets and the others. Nothing is trained.
+
+    An unproven operator does not exclude a recipe as long as its file can be tried in the runtime.
 
     Args:
-        source: what to convert.
         recipes: to choose from.
-        settings: where files have to run.
-        leave_out: go on without recipes that do not fit, as long as one does.
-        step: told which recipe is looked at.
+        build: builds a recipe's FlatBuffer.
+        targets: where files have to run.
+        try_runtimes: whether files can be tried in runtimes that are not installed here.
+        leave_out: exclude recipes without an error as long as one is left.
+        step: called with each recipe before it is built.
 
     Raises:
-        DoesNotRun: no recipe fits, or one does not and may not be left out; the message has the reasons, and other recipes that do fit.
+        DoesNotRun: no recipe is left, or one is excluded and `leave_out` is false; the message has the reasons and the recipes that run.
     """
-    if not settings.runs_on:
-        return list(recipes), ()
-    targets = parse_targets(settings.runs_on)
-    looks = {}
+    previews = {}
     for recipe in recipes:
-        step(f"{source.name}: {recipe.short} for {', '.join(settings.runs_on)}")
-        looks[recipe] = _look(source, recipe, settings, targets)
-    out = tuple(ExcludedRecipe(recipe.short, look.reasons) for recipe, look in looks.items() if look.reasons)
-    fitting = [recipe for recipe, look in looks.items() if not look.reasons]
-    if out and (not fitting or not leave_out):
-        size = next(look.payload_bytes for look in looks.values() if look.reasons)
-        others = {recipe: _look(source, recipe, settings, targets) for recipe in RECIPES.values() if recipe not in looks}
-        raise DoesNotRun(f"{'; '.join(map(str, out))}; {_that_fit({**looks, **others}, size)}")
-    return fitting, out
+        step(recipe)
+        previews[recipe] = _preview(recipe, build, targets, try_runtimes)
+    excluded = tuple(ExcludedRecipe(recipe.short, preview.reasons) for recipe, preview in previews.items() if preview.reasons)
+    chosen = [recipe for recipe, preview in previews.items() if not preview.reasons]
+    if excluded and (not chosen or not leave_out):
+        size = next(preview.payload_bytes for preview in previews.values() if preview.reasons)
+        others = {recipe: _preview(recipe, build, targets, try_runtimes) for recipe in RECIPES.values() if recipe not in previews}
+        raise DoesNotRun(f"{'; '.join(map(str, excluded))}; {_alternatives({**previews, **others}, size)}")
+    return chosen, excluded
 
 
-def with_compatibility(conversion: Conversion, settings: ConversionSettings) -> Conversion:
-    """A conversion that knows whether it runs where it has to: by the table, and by trials.
+def check_compatibility(content: bytes, targets: Sequence[Target], *, try_runtimes: bool) -> CompatibilityReport:
+    """Check a self-describing file against the operator table, and run it in the releases that are available.
 
-    A file is tried in what is installed here; with `settings.try_runtimes`, in environments with the oldest and the newest release of each
-    target, and with those in which an operator is unproven.
+    These are the targets' releases that are installed here; with `try_runtimes`, the oldest and the newest release of each target and those
+    in which an operator is unproven, in environments made for it.
     """
-    if not settings.runs_on:
-        return conversion
-    targets = parse_targets(settings.runs_on)
-    against = obstacles(conversion.model.graph, releases_of(targets))
+    against = obstacles(parse_model_file(content).graph, releases_of(targets))
     unproven = [release for found in against if found.state is State.UNPROVEN for release in found.releases]
-    wanted = dict.fromkeys([*ends(targets), *unproven]) if settings.try_runtimes else filter(is_here, releases_of(targets))
-    trials = {release: check_file(conversion.content, release) for release in wanted}
-    failed = [f"on {trial.release}: {trial.said}" for trial in trials.values() if trial.passed is False]
-    shown = {release for release, trial in trials.items() if trial.passed}
-    fit = CompatibilityReport(
-        settings.runs_on,
+    wanted = dict.fromkeys([*oldest_and_newest(targets), *unproven]) if try_runtimes else filter(is_installed, releases_of(targets))
+    trials = {release: check_file(content, release) for release in wanted}
+    passed = {release for release, trial in trials.items() if trial.passed}
+    failed = [f"on {trial.release}: {trial.message}" for trial in trials.values() if trial.passed is False]
+    return CompatibilityReport(
+        tuple(target.text for target in targets),
         tuple(map(str, releases_of(targets))),
-        (*(str(found) for found in against if found.state is State.REFUSED or not shown.issuperset(found.releases)), *failed),
+        (*(str(found) for found in against if found.state is State.REFUSED or not passed.issuperset(found.releases)), *failed),
         tuple(trials.values()),
     )
-    return dataclasses.replace(conversion, fit=fit)
-
-
-def compatibility_lines(conversion: Conversion) -> list[str]:
-    """What is known of where a file runs, for people: a line a fact."""
-    fit = conversion.fit
-    if fit is None:
-        return []
-    short, where = conversion.recipe.short, ", ".join(fit.targets)
-    spared = conversion.manifest.origin.calibration.get("spared")
-    verdict = f"runs on {where}" if fit.runs else f"is NOT known to run on {where}: {'; '.join(fit.reasons)}"
-    tried = {True: "passed", False: "FAILED", None: "not tried"}
-    return [
-        f"{short}: {verdict}",
-        *([f"{short}: in higher precision, to run there or to pass: {', '.join(spared)}"] if spared else []),
-        *(f"{short}: {tried[trial.passed]} on {trial.release}: {trial.said}" for trial in fit.trials),
-    ]
 
 
 @dataclass(frozen=True)
-class _Look:
-    """What speaks against a recipe before its file is tried, and how large its payload would be."""
+class _Preview:
+    """Reasons against a recipe before its file is tried, and the payload bytes it would have."""
 
     reasons: tuple[str, ...]
     payload_bytes: int
 
 
-def _look(source: Source, recipe: Recipe, settings: ConversionSettings, targets: Sequence[Target]) -> _Look:
+def _preview(recipe: Recipe, build: Build, targets: Sequence[Target], try_runtimes: bool) -> _Preview:
     try:
-        graph = read_graph(without_training(source, recipe, settings))
-    except DigitsError as error:  # a recipe that cannot have this model
-        return _Look((str(error),), 0)
+        graph = read_graph(build(recipe))
+    except DigitsError as error:  # the recipe cannot be applied to this model
+        return _Preview((str(error),), 0)
     against = obstacles(graph, releases_of(targets))
-    return _Look(tuple(_reason(found) for found in against if _is_final(found, settings)), graph.payload_bytes)
+    return _Preview(tuple(_reason(found) for found in against if _is_final(found, try_runtimes)), graph.payload_bytes)
 
 
-def _is_final(found: Obstacle, settings: ConversionSettings) -> bool:
-    """Whether no trial can help."""
-    return found.state is State.REFUSED or not (settings.try_runtimes or all(map(is_here, found.releases)))
+def _is_final(found: Obstacle, try_runtimes: bool) -> bool:
+    """Whether running the file cannot settle it."""
+    return found.state is State.REFUSED or not (try_runtimes or all(map(is_installed, found.releases)))
 
 
 def _reason(found: Obstacle) -> str:
     return str(found) + ("; --try-runtimes tries it" if found.state is State.UNPROVEN else "")
 
 
-def _that_fit(looks: Mapping[Recipe, _Look], size: int) -> str:
-    """Which recipes fit, the nearest in size first."""
-    fitting = sorted(
-        (recipe for recipe in looks if not looks[recipe].reasons), key=lambda recipe: abs(looks[recipe].payload_bytes - size)
+def _alternatives(previews: Mapping[Recipe, _Preview], size: int) -> str:
+    """The recipes that run, the nearest in size first."""
+    chosen = sorted(
+        (recipe for recipe in previews if not previews[recipe].reasons),
+        key=lambda recipe: abs(previews[recipe].payload_bytes - size),
     )
-    if not fitting:
+    if not chosen:
         return "no recipe does"
-    return "these do: " + ", ".join(f"{recipe.short} ({looks[recipe].payload_bytes:,} payload bytes)" for recipe in fitting)
+    return "these do: " + ", ".join(f"{recipe.short} ({previews[recipe].payload_bytes:,} payload bytes)" for recipe in chosen)

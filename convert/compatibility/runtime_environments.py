@@ -55,31 +55,12 @@ class EnvironmentFailed(DigitsError):
 class RuntimeCheck:
     """What came of a file's golden images in a release of a runtime.
 
-    passed: whether they came out as the file says; None where it could not be tried. said: what was found, or why it could not be tried.
+    passed: whether the outputs are within the manifest's tolerance; None if the file could not be run. message: the outcome, or why not.
     """
 
     release: str
     passed: bool | None
-    said: str
-
-
-@dataclass(frozen=True)
-class CompatibilityReport:
-    """Whether a file runs where it has to.
-
-    targets: as they were asked for. releases: what they stand for. reasons: why it does not; empty if it does. trials: in releases that
-    are at hand.
-    """
-
-    targets: tuple[str, ...]
-    releases: tuple[str, ...]
-    reasons: tuple[str, ...]
-    trials: tuple[RuntimeCheck, ...]
-
-    @property
-    def runs(self) -> bool:
-        """Whether nothing speaks against it."""
-        return not self.reasons
+    message: str
 
 
 def cache_folder() -> Path:
@@ -87,7 +68,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-digits" / "runtimes"
 
 
-def is_here(release: Release) -> bool:
+def is_installed(release: Release) -> bool:
     """Whether this Python has that very release installed."""
     try:
         return version(release.package) == release.version
@@ -117,7 +98,7 @@ def environment(release: Release, folder: Path | None = None) -> Path:
 def check_file(content: bytes, release: Release) -> RuntimeCheck:
     """Verify a self-describing file in a release of a runtime: in this Python if it has that one, else in an environment of its own."""
     try:
-        python = Path(sys.executable) if is_here(release) else environment(release)
+        python = Path(sys.executable) if is_installed(release) else environment(release)
     except EnvironmentFailed as error:
         return RuntimeCheck(str(release), None, str(error))
     with tempfile.TemporaryDirectory() as folder:
@@ -141,11 +122,11 @@ def _verified(path: Path, release: Release, python: Path) -> RuntimeCheck:
         return RuntimeCheck(str(release), passed, _last_line(done.stderr).replace(f"{path}: ", ""))
     receipt = from_json(Receipt, done.stdout)
     difference = "no number of" if receipt.largest_difference is None else f"{receipt.largest_difference:g}"
-    said = (
+    message = (
         f"{receipt.labels_equal} of {receipt.images} labels equal, largest difference {difference} {receipt.tolerance.unit} "
         f"(allowed: {receipt.tolerance.amount:g})"
     )
-    return RuntimeCheck(str(release), receipt.passed, said)
+    return RuntimeCheck(str(release), receipt.passed, message)
 
 
 def _install(release: Release, place: Path) -> None:

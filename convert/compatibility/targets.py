@@ -64,8 +64,8 @@ def releases_of(targets: Sequence[Target]) -> tuple[Release, ...]:
     return tuple(dict.fromkeys(release for target in targets for release in target.releases))
 
 
-def ends(targets: Sequence[Target]) -> tuple[Release, ...]:
-    """Of each target the oldest and the newest release."""
+def oldest_and_newest(targets: Sequence[Target]) -> tuple[Release, ...]:
+    """The oldest and the newest release of each target."""
     return tuple(dict.fromkeys(release for target in targets for release in (target.releases[0], target.releases[-1])))
 
 

@@ -10,10 +10,11 @@ from convert import compatibility_check
 from convert.build import without_training
 from convert.compatibility import operator_support
 from convert.compatibility.operator_support import Release, minimum_runtime, obstacles, uses
-from convert.compatibility_check import DoesNotRun, choose
+from convert.compatibility.targets import parse_targets
+from convert.compatibility_check import DoesNotRun, choose_recipes
 from convert.evaluation.gate import Limits
 from convert.export import export
-from convert.quantization.recipes import RECIPES
+from convert.quantization.recipes import RECIPES, Recipe
 from convert.settings import ConversionSettings
 from convert.source.source import Source, load_source
 from edge_runtime.model.graph import read_graph
@@ -61,8 +62,8 @@ def test_of_all_recipes_those_that_fit_are_written(dense: Path, invented: Datase
     """The others are named in the report with the reason, and an older file of theirs does not stay to pass for one that runs there."""
     (tmp_path / "tiny-int4.tflite").write_bytes(b"older")
     recipes = [RECIPES["int8"], RECIPES["int4"]]
-    (made,) = export(dense, invented, recipes, tmp_path, settings=ARMV7, leave_out=True, force=True)
-    assert (made.recipe.short, made.runs_there) == ("int8", True)
+    (conversion,) = export(dense, invented, recipes, tmp_path, settings=ARMV7, leave_out=True, force=True).conversions
+    assert (conversion.recipe.short, conversion.runs_on_targets) == ("int8", True)
     assert sorted(path.name for path in tmp_path.glob("*.tflite")) == ["tiny-int8.tflite"]
     report = json.loads((tmp_path / "tiny-conversion.json").read_text())
     (left_out,) = report["left_out"]
@@ -77,9 +78,9 @@ def test_of_all_recipes_those_that_fit_are_written(dense: Path, invented: Datase
 def test_what_is_installed_here_is_tried_unasked(dense: Path, invented: Dataset, tmp_path: Path) -> None:
     """The newest LiteRT is what converts: the golden images of each file go through it, and the report says so."""
     settings = ConversionSettings(Limits(100), runs_on=("ai-edge-litert>=1.4",))
-    (made,) = export(dense, invented, [RECIPES["int4"]], tmp_path, settings=settings)
-    assert made.fit is not None
-    assert [(trial.release.split()[0], trial.passed) for trial in made.fit.trials] == [("ai-edge-litert", True)]
+    (conversion,) = export(dense, invented, [RECIPES["int4"]], tmp_path, settings=settings).conversions
+    assert conversion.compatibility is not None
+    assert [(trial.release.split()[0], trial.passed) for trial in conversion.compatibility.trials] == [("ai-edge-litert", True)]
     manifest = read_model_file(tmp_path / "tiny-int4.tflite").manifest
     assert manifest is not None
     assert manifest.minimum_runtime == {"ai-edge-litert": "1.4.0"}
@@ -106,15 +107,19 @@ def test_where_no_recipe_fits_every_reason_is_told(tutorial: Source, monkeypatch
     monkeypatch.setattr(
         compatibility_check, "RECIPES", {recipe.short: recipe for recipe in recipes}
     )  # for the others it is the same, and takes time
+    targets = parse_targets(ARMV7.runs_on)
+
+    def build(recipe: Recipe) -> bytes:
+        return without_training(tutorial, recipe, ARMV7)
+
     with pytest.raises(DoesNotRun) as error:
-        choose(tutorial, recipes, ARMV7, leave_out=True)
+        choose_recipes(recipes, build, targets, try_runtimes=False, leave_out=True)
     unproven = "is unproven on tflite-runtime 2.14.0; --try-runtimes tries it"
     assert f"fp32: CONV_2D version 1 (float32, float32, float32 -> float32) {unproven}" in str(error.value)
     assert f"int8: CONV_2D version 3 (int8, int8, int32 -> int8) {unproven}" in str(error.value)
     assert str(error.value).endswith("no recipe does")
     # Where it may be tried, that is no reason against it yet.
-    settings = ConversionSettings(Limits(100), runs_on=("armv7",), try_runtimes=True)
-    assert choose(tutorial, recipes[:1], settings, leave_out=False) == (recipes[:1], ())
+    assert choose_recipes(recipes[:1], build, targets, try_runtimes=True, leave_out=False) == (recipes[:1], ())
 
 
 @pytest.mark.slow
@@ -125,13 +130,10 @@ def test_the_command_says_what_was_left_out(dense: Path, data_file: Path, tmp_pa
     assert code == 0, error
     lines = text.splitlines()
     assert (
-        "to run on armv7: tflite-runtime 2.14.0; LiteRT has no wheel for 32 bits; tflite-runtime's last one needs Python 3.11"
-        in lines
+        "target armv7: tflite-runtime 2.14.0; LiteRT has no wheel for 32 bits; tflite-runtime's last one needs Python 3.11" in lines
     )
     assert "left out: int4: FULLY_CONNECTED version 1 (int8, int4, int32 -> int8) is not run by tflite-runtime 2.14.0" in lines
-    assert [line for line in lines if line.endswith("runs on armv7")] == [
-        f"{recipe}: runs on armv7" for recipe in ("fp32", "fp16", "dynamic", "int8", "int16x8")
-    ]
+    assert [line for line in lines if "runs on armv7" in line] == ["runs on armv7: fp32, fp16, dynamic, int8, int16x8"]
     assert len(list(tmp_path.glob("*.tflite"))) == 5
 
 

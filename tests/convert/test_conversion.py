@@ -281,8 +281,8 @@ def test_a_model_that_loses_too_much_is_refused_with_its_numbers(invented: Datas
     spread[0, 1:] = -3000.0
     outlier.set_weights([spread])
     path = _save(model, tmp_path / "outlier.keras")
-    conversions = export(path, invented, [RECIPES["int8"]], tmp_path, settings=ConversionSettings(Limits(0.5)))
-    assert conversions[0].manifest.verdict.passed is False
+    exported = export(path, invented, [RECIPES["int8"]], tmp_path, settings=ConversionSettings(Limits(0.5)))
+    assert exported.conversions[0].manifest.verdict.passed is False
     assert not (tmp_path / "outlier-int8.tflite").exists()
     report = json.loads((tmp_path / "outlier-conversion.json").read_text())
     assert report["models"][0]["manifest"]["verdict"]["passed"] is False

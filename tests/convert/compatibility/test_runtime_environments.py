@@ -10,7 +10,7 @@ import pytest
 
 from convert.compatibility import runtime_environments
 from convert.compatibility.operator_support import Release
-from convert.compatibility.runtime_environments import EnvironmentFailed, check_file, environment, is_here
+from convert.compatibility.runtime_environments import EnvironmentFailed, check_file, environment, is_installed
 from edge_runtime.model.archive import unpack
 from edge_runtime.model.model_file import DEFAULT_MODEL, read_model_file
 
@@ -18,18 +18,18 @@ HERE = Release("ai-edge-litert", version("ai-edge-litert"))
 ELSEWHERE = Release("tflite-runtime", "2.14.0")
 
 
-def test_this_very_release_is_here_and_no_other() -> None:
+def test_this_very_release_is_installed_and_no_other() -> None:
     """By its version, to the last digit."""
-    assert is_here(HERE)
-    assert not is_here(Release("ai-edge-litert", "1.4.0"))
-    assert not is_here(Release("tflite-runtime", "9.9.9"))
+    assert is_installed(HERE)
+    assert not is_installed(Release("ai-edge-litert", "1.4.0"))
+    assert not is_installed(Release("tflite-runtime", "9.9.9"))
 
 
 def test_a_file_is_tried_with_what_is_installed() -> None:
     """Its golden images come out as it says, in a process of its own; no environment is made."""
     found = check_file(DEFAULT_MODEL.read_bytes(), HERE)
     assert (found.release, found.passed) == (str(HERE), True)
-    assert re.fullmatch(r"16 of 16 labels equal, largest difference [01] steps \(allowed: 1\)", found.said)
+    assert re.fullmatch(r"16 of 16 labels equal, largest difference [01] steps \(allowed: 1\)", found.message)
 
 
 def test_a_file_that_cannot_be_verified_does_not_pass() -> None:
@@ -37,10 +37,12 @@ def test_a_file_that_cannot_be_verified_does_not_pass() -> None:
     plain = read_model_file().flatbuffer
     found = check_file(plain, HERE)
     assert found.passed is False
-    assert found.said.endswith("is a plain .tflite without golden images; convert it with 'digits convert'")
+    assert found.message.endswith("is a plain .tflite without golden images; convert it with 'digits convert'")
     damaged = bytearray(DEFAULT_MODEL.read_bytes())
     damaged[unpack(bytes(damaged))[0] - 5] ^= 1
-    assert check_file(bytes(damaged), HERE).said == "damaged: the SHA-256 of its FlatBuffer is not the one that the manifest states"
+    assert (
+        check_file(bytes(damaged), HERE).message == "damaged: the SHA-256 of its FlatBuffer is not the one that the manifest states"
+    )
 
 
 def _script(tmp_path: Path, code: str) -> Path:
@@ -65,7 +67,7 @@ def test_a_runtime_that_fails_is_a_trial_that_says_how(
     """A crash ends the child alone; a runtime that does not work at all says nothing of the file."""
     monkeypatch.setattr(runtime_environments, "environment", lambda _release: _script(tmp_path, code))
     found = check_file(b"", ELSEWHERE)
-    assert (found.passed, found.said) == (passed, said)
+    assert (found.passed, found.message) == (passed, said)
 
 
 def test_an_environment_that_cannot_be_made_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convert.compatibility.operator_support import Release, known
-from convert.compatibility.targets import BOARDS, ends, parse_targets, releases_of
+from convert.compatibility.targets import BOARDS, oldest_and_newest, parse_targets, releases_of
 from edge_runtime.errors import BadArgument
 from tests.commands import digits, one_line
 
@@ -38,7 +38,7 @@ def test_several_targets_are_demanded_together() -> None:
     targets = parse_targets(["armv7", "ai-edge-litert>=1.4", "armv7"])
     assert [target.text for target in targets] == ["armv7", "ai-edge-litert>=1.4"]
     assert set(releases_of(targets)) == {*LITERT, Release("tflite-runtime", "2.14.0")}
-    assert set(ends(targets)) == {LITERT[0], LITERT[-1], Release("tflite-runtime", "2.14.0")}
+    assert set(oldest_and_newest(targets)) == {LITERT[0], LITERT[-1], Release("tflite-runtime", "2.14.0")}
 
 
 def test_a_board_says_what_is_not_claimed() -> None:

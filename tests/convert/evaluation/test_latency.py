@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.evaluation.kernels import operators_outside_xnnpack
-from convert.evaluation.latency import SAMPLES, measure_costs
+from convert.evaluation.latency import SAMPLES, measure_costs, operators_outside_xnnpack
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.model.model_file import read_model_file
 from train.data import Dataset

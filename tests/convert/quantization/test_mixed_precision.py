@@ -30,8 +30,8 @@ def test_what_is_found_passes_with_as_few_layers_as_can_be(harms: list[int], all
     assert found.passed
     assert len(found.layers) == fewest
     assert bytes(sorted(found.layers)) == found.content
-    assert found.tried == len(made) == len(set(made))  # nothing is made twice
-    assert found.tried <= 3 * len(harms) + 1
+    assert found.candidates == len(made) == len(set(made))  # nothing is made twice
+    assert found.candidates <= 3 * len(harms) + 1
 
 
 def test_a_layer_that_turns_out_not_to_be_needed_is_taken_back() -> None:
@@ -39,7 +39,7 @@ def test_a_layer_that_turns_out_not_to_be_needed_is_taken_back() -> None:
     harms = {frozenset({0}): 1.0, frozenset({1}): 2.0, frozenset({2}): 3.0}
     found = find_higher_precision(bytes, range(3), lambda file: harms[frozenset(file)], lambda file: 1 in file)
     assert found.layers == (1,)
-    assert found.harms == {0: 1.0, 1: 2.0, 2: 3.0}
+    assert found.errors == {0: 1.0, 1: 2.0, 2: 3.0}
 
 
 def test_where_nothing_helps_everything_is_spared() -> None:

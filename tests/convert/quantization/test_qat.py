@@ -29,7 +29,7 @@ def test_training_makes_4_bits_as_good_as_floats(trained_cnn: Path, mnist_slice:
         convert(source, RECIPES[recipe], ConversionSettings(Limits(100), qat=qat))
         for recipe, qat in (("int4", 0), ("int4", 2), ("int4", 2), ("int8", 0))
     )
-    errors = [float(np.mean((found.test_logits - source.test_logits) ** 2)) for found in (without, trained)]
+    errors = [float(np.mean((found.evaluation.test.logits - source.test_logits) ** 2)) for found in (without, trained)]
     assert errors[1] < errors[0]
     assert trained.manifest.accuracy[1].candidate.correct >= without.manifest.accuracy[1].candidate.correct
     assert trained.model.graph.payload_bytes < 0.62 * int8.model.graph.payload_bytes

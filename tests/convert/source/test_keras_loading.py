@@ -72,7 +72,7 @@ def test_a_foreign_model_is_converted_with_its_scale(name: str, invented: Datase
     test = found.manifest.accuracy[1]
     assert test.reference.correct == int(np.sum(expected.argmax(axis=1) == invented.y_test))
     assert test.agreeing >= 199  # sums of floats in another order can turn a tie
-    assert not np.allclose(found.test_logits.sum(axis=1), 1, atol=0.01)
+    assert not np.allclose(found.evaluation.test.logits.sum(axis=1), 1, atol=0.01)
     assert f"--input-scale {scale}" in found.manifest.origin.command
 
 
