@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from convert.compatibility.promotion import promote_unsupported
 from convert.evaluation.evaluate import compare_with_float, predict_split
 from convert.evaluation.gate import judge
 from convert.flatbuffer.float_model import FloatModel
@@ -16,7 +17,6 @@ from convert.quantization.calibration import Calibration, choose_calibration
 from convert.quantization.mixed_precision import find_higher_precision
 from convert.quantization.quantizer import quantize, weight_bits, weighted, with_more_bits
 from convert.quantization.recipes import Recipe
-from convert.quantization.runtime_bits import promote_unsupported
 from convert.settings import ConversionSettings
 from convert.source.source import Source
 from convert.source.tf_converter import to_flatbuffer, with_ranges

@@ -209,7 +209,7 @@ def _render_page(title: str, parts: "Sequence[Part]") -> str:
 
 def _refuse_misfits(conversions: "Sequence[Conversion]", named: Sequence[Recipe]) -> None:
     """Files that turned out not to run where they have to: an error if they were asked for by name, or if there are no others."""
-    from convert.compatibility_check import DoesNotRun
+    from convert.compatibility.check import DoesNotRun
 
     stuck = [conversion for conversion in conversions if not conversion.runs_on_targets]
     if any(conversion.recipe in named for conversion in stuck) or len(stuck) == len(conversions):

@@ -6,8 +6,8 @@ from importlib.metadata import version
 from typing import Any
 
 from convert.build import BuildResult, build_flatbuffer
+from convert.compatibility.check import CompatibilityReport, check_compatibility
 from convert.compatibility.targets import parse_targets
-from convert.compatibility_check import CompatibilityReport, check_compatibility
 from convert.evaluation.evaluate import Evaluation, evaluate
 from convert.evaluation.latency import Cost
 from convert.packaging import choose_golden, make_manifest, package, with_exact_floats

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convert.build import build_flatbuffer, without_training
+from convert.compatibility.check import ExcludedRecipe, choose_recipes
 from convert.compatibility.targets import parse_targets
-from convert.compatibility_check import ExcludedRecipe, choose_recipes
 from convert.conversion import Conversion, convert
 from convert.evaluation.latency import Measure, measure_costs
 from convert.quantization.recipes import RECIPES, Recipe, find_recipe

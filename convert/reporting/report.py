@@ -7,7 +7,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from convert.compatibility_check import CompatibilityReport, ExcludedRecipe
+from convert.compatibility.check import CompatibilityReport, ExcludedRecipe
 from convert.conversion import Conversion
 from convert.evaluation.layer_errors import LayerError
 from convert.quantization.recipes import find_recipe

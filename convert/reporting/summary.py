@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from convert.compatibility.check import ExcludedRecipe
 from convert.compatibility.targets import Target
-from convert.compatibility_check import ExcludedRecipe
 from convert.conversion import Conversion
 from convert.reporting.table import as_table
 from edge_runtime.model.graph import read_graph

@@ -9,10 +9,10 @@ import pytest
 
 from convert.build import without_training
 from convert.compatibility import operator_support, runtime_environments
+from convert.compatibility.check import DoesNotRun, choose_recipes
 from convert.compatibility.operator_support import TABLE, Release, State, known, obstacles, proven, uses
 from convert.compatibility.runtime_environments import EnvironmentFailed, check_file, environment
 from convert.compatibility.targets import parse_targets
-from convert.compatibility_check import DoesNotRun, choose_recipes
 from convert.conversion import convert
 from convert.quantization.recipes import RECIPES, Recipe
 from convert.reporting.summary import compatibility_lines

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from convert import compatibility_check
 from convert.build import without_training
-from convert.compatibility import operator_support
+from convert.compatibility import check, operator_support
+from convert.compatibility.check import DoesNotRun, choose_recipes
 from convert.compatibility.operator_support import Release, minimum_runtime, obstacles, uses
 from convert.compatibility.targets import parse_targets
-from convert.compatibility_check import DoesNotRun, choose_recipes
 from convert.evaluation.gate import Limits
 from convert.export import export
 from convert.quantization.recipes import RECIPES, Recipe
@@ -105,7 +104,7 @@ def test_where_no_recipe_fits_every_reason_is_told(tutorial: Source, monkeypatch
     monkeypatch.setattr(operator_support, "proven", lambda: operator_support.Table(known.releases, rows))
     recipes = [RECIPES["fp32"], RECIPES["int8"]]
     monkeypatch.setattr(
-        compatibility_check, "RECIPES", {recipe.short: recipe for recipe in recipes}
+        check, "RECIPES", {recipe.short: recipe for recipe in recipes}
     )  # for the others it is the same, and takes time
     targets = parse_targets(ARMV7.runs_on)
 
