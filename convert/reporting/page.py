@@ -58,8 +58,8 @@ def _overview(conversions: Sequence[Conversion]) -> Part:
             (
                 header,
                 rows,
-                "Accuracy in percent; drop in percentage points on test images; p: McNemar's exact test; us: median time of an image "
-                "on this machine; x float: that over the float file's.",
+                "Accuracy in percent; drop in percentage points on test images; p: McNemar's exact test; us/image: median on "
+                "this machine; x fp32: that over the float file's.",
             ),
             (("recipe", "gate", "reason"), reasons, "The accuracy gate's verdict on test images."),
         ],

@@ -87,7 +87,7 @@ def summary_lines(
     kinds: dict[str, list[str]] = {}
     for warning in find_warnings(conversions):
         kinds.setdefault(warning.kind, []).append(warning.recipe)
-    lines += [f"warning: {_count(recipes)} {kind} ({', '.join(dict.fromkeys(recipes))})" for kind, recipes in kinds.items()]
+    lines += [f"warning: {kind}: {_files(list(dict.fromkeys(recipes)))}" for kind, recipes in kinds.items()]
     if models:
         lines.append(f"written: {_together(models)}")
     lines.append(f"report:  {reports[0]}")
@@ -124,8 +124,8 @@ def _verdict(conversion: Conversion) -> str:
     return f"runs on {where}" if report.runs else f"is NOT known to run on {where}: {'; '.join(report.reasons)}"
 
 
-def _count(recipes: Sequence[str]) -> str:
-    return f"{len(recipes)} x"
+def _files(recipes: Sequence[str]) -> str:
+    return f"{len(recipes)} file{'s' * (len(recipes) > 1)} ({', '.join(recipes)})"
 
 
 def _together(paths: Sequence[Path]) -> str:

@@ -6,7 +6,7 @@ from convert.conversion import Conversion
 from convert.evaluation.layer_errors import LayerError
 from edge_runtime.common.text_table import text_table
 
-HEADER = ("recipe", "file B", "payload B", "validation", "test", "agree", "drop (95 % interval)", "p", "us", "x float", "gate")
+HEADER = ("recipe", "file B", "payload B", "validation", "test", "agree", "drop (95 % interval)", "p", "us/image", "x fp32", "gate")
 _IN_PAGE_ONLY = ("payload B", "validation", "p")
 Row = tuple[str, ...]
 
@@ -14,8 +14,8 @@ Row = tuple[str, ...]
 def as_table(conversions: Sequence[Conversion]) -> str:
     """The table for a terminal, one row a recipe, without empty columns.
 
-    Accuracy in percent and drops in percentage points, on test images, positive where accuracy was lost; us: median time of an image; x
-    float: that over the float file's.
+    Accuracy in percent and drops in percentage points, on test images, positive where accuracy was lost; us/image: median time; x fp32:
+    that over the float file's.
     """
     shown = [column for column, name in enumerate(HEADER) if name not in _IN_PAGE_ONLY]
     rows = [tuple(cells[column] for column in shown) for cells in map(row, conversions)]

@@ -41,7 +41,13 @@ def test_convert_writes_files_a_report_and_a_table(run_folder: Path, data_file: 
     page = (tmp_path / "tiny-conversion.html").read_text()
     assert all(f"<td>{cell}</td>" in page for cell in ("int8", "fp32", "passed", f"{manifest.accuracy[1].agreeing:,}"))
     assert "http" not in page.replace("http-equiv", "")
+    assert text.splitlines()[-3:] == [
+        f"written: {tmp_path / 'tiny-{int8,fp32}.tflite'}",
+        f"report:  {tmp_path / 'tiny-conversion.html'}",
+        f"next:    digits classify photo.png --model {tmp_path / 'tiny-int8.tflite'}",
+    ]
     entry = json.loads((tmp_path / "tiny-conversion.json").read_text())["models"][1]
+    assert entry["recipe"] == "int8"
     assert entry["cost"]["nanoseconds"] > 0
     assert len(entry["calibration_indices"]) == entry["manifest"]["origin"]["calibration"]["images"]
     again = digits(*words)
@@ -91,7 +97,7 @@ def test_a_drop_that_is_no_number_of_points_is_exit_2(value: str) -> None:
     ("words", "said"),
     [
         (["none.keras"], "none.keras: cannot be read"),
-        ([__file__], "no Keras model"),
+        ([__file__], "not a Keras model"),
     ],
 )
 def test_a_model_that_cannot_be_used_is_exit_4(words: list[str], said: str, data_file: Path, in_this_process: None) -> None:

@@ -213,7 +213,7 @@ def _model(shape: tuple[int | None, ...], outputs: int) -> keras.Model:
     ("shape", "outputs", "cause"),
     [
         ((32, 32, 1), 10, "takes input"),
-        ((28, 28, 3), 10, "three colours"),
+        ((28, 28, 3), 10, "three colour channels"),
         ((None, None, 1), 10, "its size is not fixed"),
         ((28, 28, 1), 7, "one number for each of 10 classes"),
     ],
@@ -232,7 +232,7 @@ def test_what_is_no_keras_file_is_refused(content: bytes, invented: Dataset, tmp
     """Empty, damaged and foreign files, and one that is not there."""
     path = tmp_path / "broken.keras"
     path.write_bytes(content)
-    with pytest.raises(ModelFileError, match="no Keras model"):
+    with pytest.raises(ModelFileError, match="not a Keras model"):
         load_source(path, invented)
     with pytest.raises(ModelFileError, match="cannot be read"):
         load_source(tmp_path / "none.keras", invented)
@@ -250,7 +250,7 @@ def test_a_model_that_answers_nan_is_refused(invented: Dataset, tmp_path: Path) 
     """Weights that are no numbers are told, not quantised."""
     model = _model((784,), 10)
     model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
-    with pytest.raises(ModelFileError, match="no numbers"):
+    with pytest.raises(ModelFileError, match="not finite numbers"):
         load_source(_save(model, tmp_path / "nan.keras"), invented)
 
 

@@ -129,7 +129,8 @@ def test_the_command_says_what_was_left_out(dense: Path, data_file: Path, tmp_pa
     assert code == 0, error
     lines = text.splitlines()
     assert (
-        "target armv7: tflite-runtime 2.14.0; LiteRT has no wheel for 32 bits; tflite-runtime's last one needs Python 3.11" in lines
+        "target armv7: tflite-runtime 2.14.0; LiteRT has no wheel for 32 bits; the last one of tflite-runtime needs Python 3.11"
+        in lines
     )
     assert "left out: int4: FULLY_CONNECTED version 1 (int8, int4, int32 -> int8) is not run by tflite-runtime 2.14.0" in lines
     assert [line for line in lines if "runs on armv7" in line] == ["runs on armv7: fp32, fp16, dynamic, int8, int16x8"]

@@ -75,7 +75,7 @@ def test_what_nobody_knows_is_exit_2_with_what_is_known(text: str) -> None:
 
 def test_trying_needs_to_know_where() -> None:
     """--try-runtimes alone is wrong usage."""
-    assert "give --runs-on" in one_line(digits("convert", "none.keras", "--try-runtimes"), 2)
+    assert "name one with --runs-on" in one_line(digits("convert", "none.keras", "--try-runtimes"), 2)
 
 
 @given(st.text(max_size=30) | st.from_regex(r"(ai-edge-litert|tflite-runtime)[<>=!~]{1,2}[0-9.*]{1,6}", fullmatch=True))

@@ -197,16 +197,16 @@ def test_a_limit_that_is_just_kept_is_kept() -> None:
 @pytest.mark.parametrize(
     ("limits", "name"),
     [
-        ({"max_drop": -1.0}, "drop"),
-        ({"max_drop": np.nextafter(100, 101)}, "drop"),
-        ({"min_accuracy": 101.0}, "least accuracy"),
-        ({"min_agreement": float("nan")}, "least agreement"),
+        ({"max_drop": -1.0}, "max_drop"),
+        ({"max_drop": np.nextafter(100, 101)}, "max_drop"),
+        ({"min_accuracy": 101.0}, "min_accuracy"),
+        ({"min_agreement": float("nan")}, "min_agreement"),
     ],
 )
 def test_limits_that_cannot_be_are_refused(limits: dict[str, float], name: str) -> None:
     """Points and percents are within 0 to 100, and either end is one."""
     (value,) = limits.values()
-    with pytest.raises(BadArgument, match=f"^the {name} that is allowed is {value}, expected 0 to 100$"):
+    with pytest.raises(BadArgument, match=f"^{name} is {value}, expected 0 to 100$"):
         Limits(**limits)
     assert Limits(0, 0, 0) != Limits(100, 100, 100)
 

@@ -104,14 +104,16 @@ def test_other_images_do_not(mnist_slice: Dataset) -> None:
 def test_a_model_calibrated_on_blank_sheets_fails_the_gate(
     trained_cnn: Path, mnist_slice: Dataset, tmp_path: Path, in_this_process: None
 ) -> None:
-    """Numbers first, then exit 3; the note says what is odd about the images."""
+    """Numbers first, then exit 3; a warning says that the images differ, and the page how."""
     np.save(tmp_path / "blank.npy", np.zeros((20, 28, 28), np.uint8))
     data = write_npz(tmp_path / "slice.npz", arrays_of(mnist_slice))
     words = ["convert", trained_cnn, "--data", data, "--recipe", "int8", "--out", tmp_path / "out", "--max-drop", "2"]
     answer = digits(*words, "--calibration-images", tmp_path / "blank.npy")
     assert answer.code == 3
     assert "FAILED" in answer.out
-    assert "note: int8: the mean grey level of calibration images is 0.0 on average" in answer.out
+    assert "warning: calibration images differ from training images: 1 file (int8)" in answer.out
+    page = (tmp_path / "out" / "cnn-conversion.html").read_text()
+    assert "int8: the mean grey level of calibration images is 0.0 on average" in page
     assert "the gate refused 1 of 1" in answer.err
     assert digits(*words, "--calibration-count", "20").code == 0
     manifest = read_model_file(tmp_path / "out" / "cnn-int8.tflite").manifest
