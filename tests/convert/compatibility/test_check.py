@@ -1,4 +1,4 @@
-"""Which recipes run where they have to: chosen, left out with reasons, or changed so that they do."""
+"""Recipes and targets: recipes that run, that are left out, or that are changed to run."""
 
 import json
 import re
@@ -30,7 +30,7 @@ ARMV7 = ConversionSettings(Limits(100), runs_on=("armv7",))
 
 @pytest.fixture(scope="module")
 def dense(invented: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dense network: with 4-bit weights it is nothing for tflite-runtime."""
+    """A dense network, which tflite-runtime does not run with 4-bit weights."""
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     train_run(TrainingConfig("mlp", hidden=(16,), epochs=2), invented, folder, quiet=True)
     return folder / "model.keras"
@@ -45,7 +45,7 @@ def tutorial(invented: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Sou
 
 
 def test_a_named_recipe_that_does_not_fit_is_refused_with_those_that_do(dense: Path, invented: Dataset, tmp_path: Path) -> None:
-    """Why, in the operator's and the runtime's names; the nearest in size first; nothing is written."""
+    """The error names operator and runtime, then alternatives, the nearest in size first; nothing is written."""
     with pytest.raises(DoesNotRun) as error:
         export(dense, invented, [RECIPES["int4"]], tmp_path / "out", settings=ARMV7)
     assert str(error.value).startswith(
@@ -58,7 +58,7 @@ def test_a_named_recipe_that_does_not_fit_is_refused_with_those_that_do(dense: P
 
 
 def test_of_all_recipes_those_that_fit_are_written(dense: Path, invented: Dataset, tmp_path: Path) -> None:
-    """The others are named in the report with the reason, and an older file of theirs does not stay to pass for one that runs there."""
+    """The report names the others with the reason, and older files of theirs are removed."""
     (tmp_path / "tiny-int4.tflite").write_bytes(b"older")
     recipes = [RECIPES["int8"], RECIPES["int4"]]
     (conversion,) = export(dense, invented, recipes, tmp_path, settings=ARMV7, leave_out=True, force=True).conversions
@@ -75,7 +75,7 @@ def test_of_all_recipes_those_that_fit_are_written(dense: Path, invented: Datase
 
 @pytest.mark.slow
 def test_what_is_installed_here_is_tried_unasked(dense: Path, invented: Dataset, tmp_path: Path) -> None:
-    """The newest LiteRT is what converts: the golden images of each file go through it, and the report says so."""
+    """The installed LiteRT runs each file's golden images, and the report says so."""
     settings = ConversionSettings(Limits(100), runs_on=("ai-edge-litert>=1.4",))
     (conversion,) = export(dense, invented, [RECIPES["int4"]], tmp_path, settings=settings).conversions
     assert conversion.compatibility is not None
@@ -87,7 +87,7 @@ def test_what_is_installed_here_is_tried_unasked(dense: Path, invented: Dataset,
 
 
 def test_int4_is_made_to_fit_by_8_bit_dense_layers(tutorial: Source) -> None:
-    """The convolution keeps its 4 bits; without the demand both have 4, and the old runtime refuses the file."""
+    """The convolution keeps 4 bits; without a target both layers have 4, and the old runtime refuses the file."""
     free, fitted = (
         read_graph(without_training(tutorial, RECIPES["int4"], settings)) for settings in (ConversionSettings(Limits(100)), ARMV7)
     )
@@ -97,8 +97,8 @@ def test_int4_is_made_to_fit_by_8_bit_dense_layers(tutorial: Source) -> None:
     assert [use.operator for use in uses(fitted) if "int4" in use.inputs] == ["CONV_2D"]
 
 
-def test_where_no_recipe_fits_every_reason_is_told(tutorial: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a table that knows no convolution, nothing may be left out any more."""
+def test_if_no_recipe_runs_every_reason_is_listed(tutorial: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a table without convolutions, no recipe is left."""
     known = operator_support.proven()
     rows = {use: row for use, row in known.rows.items() if use.operator != "CONV_2D"}
     monkeypatch.setattr(operator_support, "proven", lambda: operator_support.Table(known.releases, rows))
@@ -123,7 +123,7 @@ def test_where_no_recipe_fits_every_reason_is_told(tutorial: Source, monkeypatch
 
 @pytest.mark.slow
 def test_the_command_says_what_was_left_out(dense: Path, data_file: Path, tmp_path: Path) -> None:
-    """Of all recipes and int4, which was named beside them; exit 0, since others fit."""
+    """int4, named together with all, is left out; exit 0 because others run."""
     words = ["--recipe", "all", "--recipe", "int4", "--runs-on", "armv7", "--max-drop", 100, "--data", data_file, "--out", tmp_path]
     code, text, error = digits("convert", dense, *words)
     assert code == 0, error
@@ -139,7 +139,7 @@ def test_the_command_says_what_was_left_out(dense: Path, data_file: Path, tmp_pa
 
 @pytest.mark.slow
 def test_the_command_refuses_a_named_recipe_with_exit_4(dense: Path, data_file: Path, tmp_path: Path) -> None:
-    """One line of error after what was done."""
+    """The error is one line after the steps."""
     code, text, error = digits("convert", dense, "--recipe", "int4", "--runs-on", "armv7", "--data", data_file, "--out", tmp_path)
     assert (code, text, list(tmp_path.iterdir())) == (4, "", [])
     assert error.splitlines()[-1].startswith("digits: int4: FULLY_CONNECTED version 1")
