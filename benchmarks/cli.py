@@ -287,7 +287,7 @@ class _Pipeline:
         return Stage(f"train {config.model}", {**self._common(), **dataclasses.asdict(config)}, [], outputs, work)
 
     def _conversion_stage(self, name: str) -> Stage:
-        from convert.flatbuffer.space_to_depth import MOST_COLUMNS
+        from convert.flatbuffer.space_to_depth import MAX_COLUMNS
 
         model = self._run_file(name, "model.keras")
 
@@ -316,7 +316,7 @@ class _Pipeline:
 
         outputs = [*(self.models / recipe.file_name(name) for recipe in RECIPES.values()), self.models / f"{name}-conversion.json"]
         inputs = [model, self._run_file(name, "training.json")]
-        settings = {**self._common(), "max_drop": self.max_drop, "fold_columns": MOST_COLUMNS}
+        settings = {**self._common(), "max_drop": self.max_drop, "fold_columns": MAX_COLUMNS}
         return Stage(f"convert {name}", settings, inputs, outputs, work)
 
     def _bench(self) -> None:

@@ -96,19 +96,19 @@ def _unfolded(
     source: Source, recipe: Recipe, settings: ConversionSettings, calibration: Calibration | None, train: bool
 ) -> BuildResult:
     if recipe.name == "float32" and settings.simplify:
-        return _uniform(source.floats)
+        return _not_folded(source.floats)
     if calibration is None or (not settings.simplify and recipe.weight_bits == 8 and not settings.qat):
         images = calibration.images if calibration else None
-        return _uniform(to_flatbuffer(source.model, recipe, images, simplify=settings.simplify))
+        return _not_folded(to_flatbuffer(source.model, recipe, images, simplify=settings.simplify))
     ranges = ranges_on(source.floats, calibration.images, settings.calibration.method)
     if recipe.weight_bits == 8 and not settings.qat:
         flatbuffer = quantized(source.floats, ranges, recipe)
         if not settings.keep_passing or _passes(source, settings, flatbuffer):
-            return _uniform(flatbuffer)
+            return _not_folded(flatbuffer)
     return _mixed(source, recipe, settings, ranges, train)
 
 
-def _uniform(flatbuffer: bytes) -> BuildResult:
+def _not_folded(flatbuffer: bytes) -> BuildResult:
     return BuildResult(flatbuffer, flatbuffer)
 
 
@@ -125,8 +125,8 @@ def _mixed(source: Source, recipe: Recipe, settings: ConversionSettings, ranges:
         floats, ranges = train_for_integers(floats, source.data, ranges, bits, settings.qat, config)
     uniform = quantize(floats, ranges, bits)
     if not settings.keep_passing:
-        return dataclasses.replace(_uniform(uniform), promoted=promoted)
-    found = find_higher_precision(
+        return dataclasses.replace(_not_folded(uniform), promoted=promoted)
+    chosen = find_higher_precision(
         lambda layers: quantize(floats, ranges, with_more_bits(bits, layers)),
         weighted(floats, bits),
         lambda content: _mean_square_error(source, content),
@@ -134,11 +134,11 @@ def _mixed(source: Source, recipe: Recipe, settings: ConversionSettings, ranges:
     )
     model = FloatModel(floats)
     return dataclasses.replace(
-        _uniform(found.content),
+        _not_folded(chosen.content),
         promoted=promoted,
-        kept_higher=tuple(model.describe(output) for output in found.layers),
-        without_kept_higher=uniform if found.layers else None,
-        candidates=found.candidates,
+        kept_higher=tuple(model.describe(output) for output in chosen.layers),
+        without_kept_higher=uniform if chosen.layers else None,
+        candidates=chosen.candidates,
     )
 
 

@@ -42,7 +42,9 @@ def in_child(work: Callable[..., Result], *arguments: Any, step: Callable[[str],
                 return content  # type: ignore[no-any-return]  # the result of `work`
     except EOFError:
         child.join()
-        raise DigitsError(f"the child process died ({_exit_cause(child.exitcode)}) at this step: {last}") from None
+        raise DigitsError(
+            f"the child process died ({_exit_cause(child.exitcode)}) at this step: {last}; digits -v shows TensorFlow's messages"
+        ) from None
     finally:
         child.kill()
         child.join()

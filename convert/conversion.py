@@ -109,7 +109,7 @@ def _origin(source: Source, recipe: Recipe, settings: ConversionSettings, build:
         data_sha256=source.data.sha256,
         calibration={**_quantization_facts(settings, build), **build.calibration.facts} if build.calibration else {},
         versions={"edge-digits": __version__, **{name: version(name) for name in _PACKAGES}},
-        command=f"digits convert {source.words} --recipe {recipe.short} {settings.words}",
+        command=f"digits convert {source.command_arguments} --recipe {recipe.short} {settings.command_options}",
     )
 
 

@@ -84,7 +84,7 @@ def export(
     """
     if settings.qat and not any(recipe.short in settings.qat_recipes for recipe in recipes):
         raise BadArgument(
-            f"quantisation-aware training is for int8 and int4, not for {', '.join(recipe.short for recipe in recipes)}"
+            f"--qat is for int8 and int4, not for {', '.join(recipe.short for recipe in recipes)}; add --recipe int8 or omit --qat"
         )
     source = load_source(path, data, name, labels=labels, input_scale=input_scale, code=code)
     for recipe in recipes:

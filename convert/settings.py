@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from convert.compatibility.targets import parse_targets
 from convert.evaluation.gate import Limits
-from convert.flatbuffer.space_to_depth import COLUMNS, MOST_COLUMNS
+from convert.flatbuffer.space_to_depth import COLUMNS, MAX_COLUMNS
 from convert.quantization.calibration import DEFAULT_CALIBRATION, CalibrationSettings
 from convert.quantization.recipes import Recipe
 from edge_runtime.errors import BadArgument
@@ -36,7 +36,7 @@ class ConversionSettings:
     keep_passing: bool = False
     calibration: CalibrationSettings = DEFAULT_CALIBRATION
     simplify: bool = True
-    fold_columns: int = MOST_COLUMNS
+    fold_columns: int = MAX_COLUMNS
     runs_on: tuple[str, ...] = ()
     try_runtimes: bool = False
 
@@ -54,7 +54,7 @@ class ConversionSettings:
             raise BadArgument(f"fold_columns is {self.fold_columns}, expected 1, 2 or 4")
 
     @property
-    def words(self) -> str:
+    def command_options(self) -> str:
         """The settings as command-line options."""
         limits = self.limits
         options = {
@@ -64,9 +64,9 @@ class ConversionSettings:
             "qat": self.qat or None,
         }
         words = [f"--{name} {value:g}" for name, value in options.items() if value is not None]
-        words += [f"--fold-columns {self.fold_columns}"] if self.fold_columns != MOST_COLUMNS else []
+        words += [f"--fold-columns {self.fold_columns}"] if self.fold_columns != MAX_COLUMNS else []
         words += [f"--runs-on {shlex.quote(text)}" for text in self.runs_on]
-        return " ".join([*words, *["--keep-passing"] * self.keep_passing]) + self.calibration.words
+        return " ".join([*words, *["--keep-passing"] * self.keep_passing]) + self.calibration.command_options
 
 
 DEFAULT_SETTINGS = ConversionSettings()

@@ -94,7 +94,7 @@ def check_compatibility(content: bytes, targets: Sequence[Target], *, try_runtim
     in which an operator is unproven, in environments made for it.
     """
     against = obstacles(parse_model_file(content).graph, releases_of(targets))
-    unproven = [release for found in against if found.state is State.UNPROVEN for release in found.releases]
+    unproven = [release for obstacle in against if obstacle.state is State.UNPROVEN for release in obstacle.releases]
     wanted = dict.fromkeys([*oldest_and_newest(targets), *unproven]) if try_runtimes else filter(is_installed, releases_of(targets))
     trials = {release: check_file(content, release) for release in wanted}
     passed = {release for release, trial in trials.items() if trial.passed}
@@ -102,7 +102,10 @@ def check_compatibility(content: bytes, targets: Sequence[Target], *, try_runtim
     return CompatibilityReport(
         tuple(target.text for target in targets),
         tuple(map(str, releases_of(targets))),
-        (*(str(found) for found in against if found.state is State.REFUSED or not passed.issuperset(found.releases)), *failed),
+        (
+            *(str(obstacle) for obstacle in against if obstacle.state is State.REFUSED or not passed.issuperset(obstacle.releases)),
+            *failed,
+        ),
         tuple(trials.values()),
     )
 
@@ -121,16 +124,16 @@ def _preview(recipe: Recipe, build: Build, targets: Sequence[Target], try_runtim
     except DigitsError as error:  # the recipe cannot be applied to this model
         return _Preview((str(error),), 0)
     against = obstacles(graph, releases_of(targets))
-    return _Preview(tuple(_reason(found) for found in against if _is_final(found, try_runtimes)), graph.payload_bytes)
+    return _Preview(tuple(_reason(obstacle) for obstacle in against if _is_final(obstacle, try_runtimes)), graph.payload_bytes)
 
 
-def _is_final(found: Obstacle, try_runtimes: bool) -> bool:
+def _is_final(obstacle: Obstacle, try_runtimes: bool) -> bool:
     """Whether running the file cannot settle it."""
-    return found.state is State.REFUSED or not (try_runtimes or all(map(is_installed, found.releases)))
+    return obstacle.state is State.REFUSED or not (try_runtimes or all(map(is_installed, obstacle.releases)))
 
 
-def _reason(found: Obstacle) -> str:
-    return str(found) + ("; --try-runtimes tries it" if found.state is State.UNPROVEN else "")
+def _reason(obstacle: Obstacle) -> str:
+    return str(obstacle) + ("; --try-runtimes tries it" if obstacle.state is State.UNPROVEN else "")
 
 
 def _alternatives(previews: Mapping[Recipe, _Preview], size: int) -> str:

@@ -136,24 +136,24 @@ def uses(graph: Graph) -> tuple[Use, ...]:
 
 def obstacles(graph: Graph, releases: Sequence[Release]) -> tuple[Obstacle, ...]:
     """Operators of a graph that some of the releases are not known to run; empty if all run all."""
-    found: dict[tuple[Use, State, str], list[Release]] = {}
+    releases_by_state: dict[tuple[Use, State, str], list[Release]] = {}
     for use in uses(graph):
         for release in releases:
             state = proven().state(use, release)
             if state is not State.RUNS:
-                found.setdefault((use, state, release.package), []).append(release)
-    return tuple(Obstacle(use, state, tuple(kept)) for (use, state, _), kept in found.items())
+                releases_by_state.setdefault((use, state, release.package), []).append(release)
+    return tuple(Obstacle(use, state, tuple(kept)) for (use, state, _), kept in releases_by_state.items())
 
 
 def minimum_runtime(graph: Graph) -> dict[str, str]:
     """For each runtime, the release from which on all known ones run all operators of a graph; runtimes without one are omitted."""
     table = proven()
-    found = {}
+    oldest = {}
     for runtime, versions in table.releases.items():
         since = [_place(table, use, runtime) for use in uses(graph)]
         if all(place is not None for place in since):
-            found[runtime] = versions[max((place for place in since if place is not None), default=0)]
-    return found
+            oldest[runtime] = versions[max((place for place in since if place is not None), default=0)]
+    return oldest
 
 
 def unproven(graph: Graph) -> tuple[Use, ...]:

@@ -29,7 +29,7 @@ def promote_unsupported(
     model = FloatModel(floats)
     graph = read_graph(quantize(floats, ranges, bits))
     against = obstacles(graph, releases_of(parse_targets(runs_on)))
-    kinds = {found.use.operator for found in against if found.state is not State.RUNS and "int4" in found.use.inputs}
+    kinds = {obstacle.use.operator for obstacle in against if obstacle.state is not State.RUNS and "int4" in obstacle.use.inputs}
     promoted = [operation.output for operation in model.operations if operation.kind in kinds and bits(operation) == 4]
     higher = with_more_bits(bits, promoted)
     if not promoted or not any("int4" in use.inputs for use in uses(read_graph(quantize(floats, ranges, higher)))):

@@ -155,9 +155,9 @@ def _python() -> str:
     """A Python for which all releases have wheels, or this one."""
     if "{}.{}".format(*sys.version_info) == PYTHON:
         return sys.executable
-    found = shutil.which(f"python{PYTHON}")
-    works = found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0
-    return found if found and works else sys.executable
+    python = shutil.which(f"python{PYTHON}")
+    works = python and subprocess.run([python, "--version"], capture_output=True, check=False).returncode == 0
+    return python if python and works else sys.executable
 
 
 def _last_line(text: str) -> str:

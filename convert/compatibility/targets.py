@@ -84,10 +84,10 @@ def _matching(text: str) -> tuple[Release, ...]:
     package = canonicalize_name(requirement.name)
     if package not in proven().releases or requirement.url or requirement.marker or requirement.extras:
         raise BadArgument(f"--runs-on {text!a} is unknown; {_known()}")
-    found = tuple(release for release in known([package]) if requirement.specifier.contains(release.version))
-    if not found:
+    releases = tuple(release for release in known([package]) if requirement.specifier.contains(release.version))
+    if not releases:
         raise BadArgument(f"--runs-on {text!a}: no known release meets that; {_known()}")
-    return found
+    return releases
 
 
 def _known() -> str:

@@ -66,9 +66,9 @@ def predict_split(flatbuffer: bytes, source: Source, split: Split) -> Classifica
     return classifier.classify_batch(split.images)
 
 
-def compare_with_float(source: Source, split: Split, found: Classifications) -> Comparison:
+def compare_with_float(source: Source, split: Split, predictions: Classifications) -> Comparison:
     """Compare predictions with the float model's on the "validation" or the "test" split."""
-    return compare(split.name, split.labels, _float_logits(source, split).argmax(axis=1), found.indices)
+    return compare(split.name, split.labels, _float_logits(source, split).argmax(axis=1), predictions.indices)
 
 
 def _float_logits(source: Source, split: Split) -> NDArray[np.float32]:

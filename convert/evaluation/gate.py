@@ -161,9 +161,9 @@ def _discordant_by_class(
     labels: Classes, right_before: NDArray[np.bool_], right_now: NDArray[np.bool_]
 ) -> list[tuple[int, int, int]]:
     """For each class: the number of images lost, gained, and in all."""
-    found = []
+    counts = []
     for label in range(int(labels.max()) + 1):
         images = labels == label
         lost, gained = int(np.sum(images & right_before & ~right_now)), int(np.sum(images & ~right_before & right_now))
-        found.append((lost, gained, int(images.sum())))
-    return found
+        counts.append((lost, gained, int(images.sum())))
+    return counts

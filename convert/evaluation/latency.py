@@ -60,7 +60,7 @@ def operators_outside_xnnpack(flatbuffer: bytes) -> dict[str, int]:
     for operator in interpreter._get_ops_details():
         for output in operator["outputs"]:
             (delegated if operator["op_name"] == _DELEGATE else own)[int(output)] = operator
-    found: dict[int, str] = {}  # by the operator's number
+    outside: dict[int, str] = {}  # by the operator's number
     waiting, seen = [int(detail["index"]) for detail in interpreter.get_output_details()], set()
     while waiting:
         tensor = waiting.pop()
@@ -69,6 +69,6 @@ def operators_outside_xnnpack(flatbuffer: bytes) -> dict[str, int]:
             continue  # a constant or an input
         seen.add(tensor)
         if operator["op_name"] != _DELEGATE:
-            found[int(operator["index"])] = operator["op_name"]
+            outside[int(operator["index"])] = operator["op_name"]
         waiting += [int(index) for index in operator["inputs"] if index >= 0]
-    return dict(Counter(found[number] for number in sorted(found)))
+    return dict(Counter(outside[number] for number in sorted(outside)))

@@ -43,8 +43,15 @@ def layer_errors(floats: bytes, quantised: bytes, images: NDArray[np.uint8]) -> 
         for number, counterpart in pairs.items():
             if number not in before or counterpart not in after:
                 continue  # shapes, not activations
-            exact, found = before[number].astype(np.float64), after[counterpart].astype(np.float64)
-            parts = np.array([np.sum((found - exact) ** 2), np.sum(exact**2), np.sum(found**2), np.sum(exact * found)])
+            exact, approximate = before[number].astype(np.float64), after[counterpart].astype(np.float64)
+            parts = np.array(
+                [
+                    np.sum((approximate - exact) ** 2),
+                    np.sum(exact**2),
+                    np.sum(approximate**2),
+                    np.sum(exact * approximate),
+                ]
+            )
             sums[number] = sums.get(number, 0) + parts
         values += len(next(iter(before.values())))
     return [
@@ -59,8 +66,8 @@ def _key(file: FloatModel, operation: Operation) -> tuple[str, str, tuple[int, .
 
 
 def _error(operator: str, output: int, sums: NDArray[np.float64], count: int) -> LayerError:
-    difference, exact, found, product = map(float, sums)
-    lengths = (exact * found) ** 0.5
+    difference, exact, approximate, product = map(float, sums)
+    lengths = (exact * approximate) ** 0.5
     return LayerError(
         operator,
         output,

@@ -19,7 +19,7 @@ from ai_edge_litert.tools import flatbuffer_utils
 from numpy.typing import NDArray
 
 COLUMNS = (1, 2, 4)  # that can be computed at once
-MOST_COLUMNS = COLUMNS[-1]
+MAX_COLUMNS = COLUMNS[-1]
 WIDEST_FLOAT = 16
 """Output channels that fill the registers of float kernels on AVX2, and half of those on AVX-512; more do not gain speed."""
 
@@ -32,7 +32,7 @@ _DTYPES = {
 }  # of constants that can be rearranged; 4-bit weights, two in a byte, cannot
 
 
-def to_space_to_depth(flatbuffer: bytes, columns: int = MOST_COLUMNS) -> bytes:
+def to_space_to_depth(flatbuffer: bytes, columns: int = MAX_COLUMNS) -> bytes:
     """Fold groups of columns into channels in convolutions of one channel; outputs stay the same.
 
     Args:

@@ -41,7 +41,7 @@ class CalibrationSettings:
             raise BadArgument("--calibration-count and --calibration-images exclude each other; give one of them")
 
     @property
-    def words(self) -> str:
+    def command_options(self) -> str:
         """The settings as command-line options."""
         words = [f" --calibration {self.method}"] if self.method != "min-max" else []
         words += [f" --calibration-count {self.per_class}"] if self.per_class is not None else []

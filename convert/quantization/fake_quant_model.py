@@ -154,11 +154,11 @@ class FakeQuantModel:
 
     def constants(self) -> dict[int, NDArray[np.float32]]:
         """Trained weights, rounded to their steps, and biases, by tensor number."""
-        found: dict[int, NDArray[np.float32]] = {}
+        constants: dict[int, NDArray[np.float32]] = {}
         for operation in self._file.operations:
             if layer := self.weighted.get(operation.output):
-                found |= dict(zip(operation.constants, map(np.asarray, (layer.quantized_kernel(), layer.bias)), strict=False))
-        return found
+                constants |= dict(zip(operation.constants, map(np.asarray, (layer.quantized_kernel(), layer.bias)), strict=False))
+        return constants
 
     @property
     def ranges(self) -> dict[int, Range]:

@@ -1,4 +1,4 @@
-"""Search for the layers to keep in higher precision so that a quantised model passes the gate: few, found by measurement."""
+"""Search for the few layers that must stay in higher precision for a quantised model to pass the gate."""
 
 import functools
 from collections.abc import Callable, Sequence

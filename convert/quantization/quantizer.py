@@ -81,5 +81,5 @@ def quantize(flatbuffer: bytes, ranges: Mapping[int, Range], bits: WeightBits) -
                 work.add_static_config(scope, names(operation.kind), 8, bits(operation) if operation.kind in WEIGHTED else 8)
             result = work.quantize(statistics, enable_progress_bar=False, enable_progress_report=False)
     except Exception as error:  # ValueError, RuntimeError and its own
-        raise DigitsError(f"litert-quantizer cannot quantise the model ({one_line(error)[:300]})") from error
+        raise DigitsError(f"litert-quantizer cannot quantise the model ({one_line(error)[:300]}); try another --recipe") from error
     return bytes(result.quantized_model)

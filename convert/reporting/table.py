@@ -56,10 +56,10 @@ def as_layer_table(conversions: Sequence[Conversion]) -> str:
 def layer_rows(conversions: Sequence[Conversion]) -> tuple[Row, list[Row]]:
     """Header and rows of that table."""
     header = ("operator", *(f"{conversion.recipe.short} {what}" for conversion in conversions for what in ("dB", "cosine")))
-    found = [{layer.output: layer for layer in conversion.evaluation.layers} for conversion in conversions]
-    operators = {layer.output: layer.operator for layers in found for layer in layers.values()}
+    errors = [{layer.output: layer for layer in conversion.evaluation.layers} for conversion in conversions]
+    operators = {layer.output: layer.operator for layers in errors for layer in layers.values()}
     rows = [
-        (f"{place} {kind}", *(cell for layers in found for cell in _layer_cells(layers.get(output))))
+        (f"{place} {kind}", *(cell for layers in errors for cell in _layer_cells(layers.get(output))))
         for place, (output, kind) in enumerate(operators.items(), 1)
     ]
     return without_empty_columns(header, rows)

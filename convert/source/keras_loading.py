@@ -48,7 +48,9 @@ def load_keras(path: Path, code: Path | None = None) -> tuple[bytes, keras.Model
             raise ModelFileError(
                 f"{path}: has custom layers; give the file that defines them with --code ({text[:160]})"
             ) from error
-        raise ModelFileError(f"{path}: is not a Keras model that can be loaded ({text[:200]})") from error
+        raise ModelFileError(
+            f"{path}: is not a Keras model that can be loaded ({text[:200]}); save it by model.save('NAME.keras')"
+        ) from error
 
 
 def _with_inputs(model: keras.Model) -> keras.Model:
@@ -80,7 +82,9 @@ def check_contract(path: Path, model: keras.Model, classes: int) -> None:
             hint = "; its size is not fixed: build it with keras.Input((28, 28, 1))"
         raise ModelFileError(f"{path}: takes input {shape}, expected (None, 784), (None, 28, 28) or (None, 28, 28, 1){hint}")
     if len(outputs) != 1 or tuple(model.output_shape) != (None, classes):
-        raise ModelFileError(f"{path}: has output {model.output_shape}, expected one number for each of {classes} classes")
+        raise ModelFileError(
+            f"{path}: has output {model.output_shape}, expected one number for each of {classes} classes; give its data with --data"
+        )
 
 
 def adapt(path: Path, model: keras.Model, scale: str, validation: Split) -> keras.Model:

@@ -140,7 +140,7 @@ def _find_folds(graph: keras.Model) -> tuple[dict[Any, _Fold], set[Any]]:
 
 def _weighted_after(graph: keras.Model, layer: Any) -> list[Any]:
     """The layers with weights that consume a layer's output; none if any other layer consumes it, too."""
-    found: list[Any] = []
+    weighted: list[Any] = []
     waiting = [layer]
     while waiting:
         output = waiting.pop().output
@@ -150,12 +150,12 @@ def _weighted_after(graph: keras.Model, layer: Any) -> list[Any]:
             if not _is_used_once(consumer):
                 return []
             if type(consumer) in _WEIGHTED:
-                found.append(consumer)
+                weighted.append(consumer)
             elif type(consumer) in _UNSCALED:
                 waiting.append(consumer)
             else:
                 return []
-    return found
+    return weighted
 
 
 def _weighted_before(graph: keras.Model, normalization: Any) -> Any:

@@ -25,18 +25,17 @@ from train.runs.store import RECORD, TrainingRecord, read_record
 class Source:
     """A Keras model to convert.
 
-    sha256: of the .keras file. record: of its training; None if it was trained elsewhere. words: the model's part of the command line,
+    sha256: of the .keras file. record: of its training; None if it was trained elsewhere. command_arguments: the model in the command line,
     without folders. validation_logits, test_logits: float32 [N, classes].
     """
 
     name: str
-    file_name: str
     sha256: str
     model: keras.Model
     record: TrainingRecord | None
     data: Dataset
     labels: tuple[str, ...]
-    words: str
+    command_arguments: str
     validation_logits: NDArray[np.float32]
     test_logits: NDArray[np.float32]
 
@@ -81,7 +80,7 @@ def load_source(
     labels = tuple(labels or map(str, range(data.classes)))
     if len(labels) != data.classes or len(set(labels)) != len(labels) or not all(map(is_model_text, labels)):
         raise BadArgument(
-            f"got {len(labels)} labels ({', '.join(labels)[:80]!a}), expected {data.classes} different ones of 1 to 64 printable characters"
+            f"--labels has {len(labels)} ({', '.join(labels)[:80]!a}), expected {data.classes} different, of 1 to 64 printable characters"
         )
     content, model = load_keras(path, code)
     check_contract(path, model, data.classes)
@@ -93,19 +92,18 @@ def load_source(
     model = adapt(path, model, input_scale, data.validation)
     return Source(
         name=name,
-        file_name=path.name,
         sha256=hashlib.sha256(content).hexdigest(),
         model=model,
         record=record,
         data=data,
         labels=labels,
-        words=_source_words(path, labels, input_scale, code),
+        command_arguments=_command_arguments(path, labels, input_scale, code),
         validation_logits=predict_logits(model, data.validation.images),
         test_logits=predict_logits(model, data.test.images),
     )
 
 
-def _source_words(path: Path, labels: tuple[str, ...], input_scale: str, code: Path | None) -> str:
+def _command_arguments(path: Path, labels: tuple[str, ...], input_scale: str, code: Path | None) -> str:
     """The model's part of the command line, without folders."""
     named = f" --labels {shlex.quote(','.join(labels))}" if labels != tuple(map(str, range(len(labels)))) else ""
     return (

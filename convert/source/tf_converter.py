@@ -53,7 +53,9 @@ def to_flatbuffer(
         with quiet():
             flatbuffer: bytes = converter.convert()
     except Exception as error:  # ConverterError, and others from TensorFlow and Keras
-        raise DigitsError(f"TensorFlow cannot convert the model to {recipe.short} ({one_line(error)[:300]})") from error
+        raise DigitsError(
+            f"TensorFlow cannot convert the model to {recipe.short} ({one_line(error)[:300]}); try another --recipe"
+        ) from error
     _refuse_custom_operators(flatbuffer)
     return flatbuffer
 
@@ -84,7 +86,9 @@ def with_ranges(flatbuffer: bytes, ranges: Mapping[int, Range], recipe: Recipe) 
         with quiet():
             quantised = quantize(measured)
     except Exception as error:  # RuntimeError, ValueError and ConverterError
-        raise DigitsError(f"TensorFlow cannot quantise the model to {recipe.short} ({one_line(error)[:300]})") from error
+        raise DigitsError(
+            f"TensorFlow cannot quantise the model to {recipe.short} ({one_line(error)[:300]}); try another --recipe"
+        ) from error
     _refuse_custom_operators(quantised)
     return quantised
 
