@@ -287,7 +287,7 @@ class _Pipeline:
         return Stage(f"train {config.model}", {**self._common(), **dataclasses.asdict(config)}, [], outputs, work)
 
     def _conversion_stage(self, name: str) -> Stage:
-        from convert.flatbuffer.space_to_depth import MOST_COLUMNS
+        from convert.flatbuffer.space_to_depth import MAX_COLUMNS
 
         model = self._run_file(name, "model.keras")
 
@@ -302,7 +302,7 @@ class _Pipeline:
             # 4 bits are too few without training for them.
             settings = ConversionSettings(Limits(self.max_drop), qat=1, qat_recipes=("int4",))
             with tqdm(total=len(RECIPES), disable=None, leave=False) as bar:
-                conversions = export(
+                exported = export(
                     model,
                     self.data,
                     list(RECIPES.values()),
@@ -312,11 +312,11 @@ class _Pipeline:
                     force=True,
                     step=lambda what: _advance(bar, what),
                 )
-            click.echo(as_table(conversions), err=True)
+            click.echo(as_table(exported.conversions), err=True)
 
         outputs = [*(self.models / recipe.file_name(name) for recipe in RECIPES.values()), self.models / f"{name}-conversion.json"]
         inputs = [model, self._run_file(name, "training.json")]
-        settings = {**self._common(), "max_drop": self.max_drop, "fold_columns": MOST_COLUMNS}
+        settings = {**self._common(), "max_drop": self.max_drop, "fold_columns": MAX_COLUMNS}
         return Stage(f"convert {name}", settings, inputs, outputs, work)
 
     def _bench(self) -> None:

@@ -1,6 +1,6 @@
-"""Conversion: Keras models to quantised, self-describing TFLite files, proven against the float model.
+"""Conversion: Keras models to quantised, self-describing TFLite files, each compared with the float model.
 
 Imports: train, edge_runtime. Needs the `train` extra (TensorFlow).
-Imported by: nobody but the commands.
+Imported by: no package; only by commands.
 Flow: model.keras -> <name>-<recipe>.tflite + report
 """

@@ -1,4 +1,4 @@
-"""Work in a child process, so that an abort inside TensorFlow's converter is an error message and no dead shell."""
+"""Run work in a child process, so that an abort inside TensorFlow's converter becomes an error message."""
 
 import multiprocessing
 import signal
@@ -13,16 +13,16 @@ _STEP, _RESULT, _ERROR = "step", "result", "error"
 
 
 def in_child(work: Callable[..., Result], *arguments: Any, step: Callable[[str], object], **options: Any) -> Result:
-    """Call a function in a process of its own.
+    """Call a function in a child process and return its result.
 
     Args:
-        work: a function of a module. Called with the arguments, and with `step`, which reaches the caller's.
-        arguments: what can be pickled.
-        step: told what is done, here.
-        options: what can be pickled.
+        work: a module-level function. Called with the arguments, options and a `step` that forwards to the caller's.
+        arguments: picklable.
+        step: called in this process with the name of each step.
+        options: picklable.
 
     Raises:
-        DigitsError: what the function raised, or that the process died and of what.
+        DigitsError: raised by the function, or the process died; the message names the signal or exit code, and the step.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
@@ -39,24 +39,26 @@ def in_child(work: Callable[..., Result], *arguments: Any, step: Callable[[str],
             elif kind == _ERROR:
                 raise content
             else:
-                return content  # type: ignore[no-any-return]  # what `work` gave
+                return content  # type: ignore[no-any-return]  # the result of `work`
     except EOFError:
         child.join()
-        raise DigitsError(f"the process that converts died ({_reason(child.exitcode)}) at this step: {last}") from None
+        raise DigitsError(
+            f"the child process died ({_exit_cause(child.exitcode)}) at this step: {last}; digits -v shows TensorFlow's messages"
+        ) from None
     finally:
         child.kill()
         child.join()
 
 
 def _serve(pipe: Connection, work: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and kills this process
     try:
         pipe.send((_RESULT, work(*arguments, step=lambda text: pipe.send((_STEP, text)), **options)))
     except DigitsError as error:
         pipe.send((_ERROR, error))
 
 
-def _reason(code: int | None) -> str:
+def _exit_cause(code: int | None) -> str:
     if code is not None and code < 0:
         return signal.Signals(-code).name
     return f"exit code {code}"

@@ -1,67 +1,58 @@
-"""One conversion: a Keras model to one recipe's self-describing file, proven against the float model on real images."""
+"""Convert a Keras model by one recipe: build the FlatBuffer, judge it on real images, package it as a self-describing file."""
 
 import time
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from convert.build import BuildResult, build_flatbuffer, classify_with, postprocess
-from convert.compatibility.runtime_environments import CompatibilityReport
-from convert.evaluation.gate import class_drop_intervals, compare, judge
+from convert.build import BuildResult, build_flatbuffer
+from convert.compatibility.check import CompatibilityReport, check_compatibility
+from convert.compatibility.targets import parse_targets
+from convert.evaluation.evaluate import Evaluation, evaluate
 from convert.evaluation.latency import Cost
-from convert.evaluation.layer_errors import LayerError, layer_errors
-from convert.flatbuffer.strip import strip
 from convert.packaging import choose_golden, make_manifest, package, with_exact_floats
-from convert.quantization.calibration import Calibration, calibration_warnings, choose_calibration
+from convert.quantization.calibration import calibration_warnings
 from convert.quantization.recipes import Recipe
 from convert.settings import DEFAULT_SETTINGS, ConversionSettings
 from convert.source.source import Source
-from edge_runtime.inference.classifier import Classifications
-from edge_runtime.model.manifest import Comparison, Manifest, Origin
+from edge_runtime.model.manifest import Manifest, Origin
 from edge_runtime.model.model_file import ModelFile, parse_model_file
 from edge_runtime.version import __version__
-from train.data import Split
 from train.runs.store import TrainingRecord
 
-LAYER_IMAGES = 500  # of validation, for errors of layers
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "litert-quantizer")
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """A converted model.
+    """A model converted by one recipe.
 
-    content: of its file. manifest: with all figures and the verdict. layers: what each operator's output lost, on validation images.
-    test_logits: float32 [N, classes], its answers to the test images. largest_logit_error: of those, beside the float model's.
-    class_drop_intervals: of the drop of each class on test, in percentage points; all hold at once with 95 %.
-    seconds: that it took, training and search for layers included. made: how it came about.
-    calibration_indices: of training images; empty if there are none. warnings: what its maker should know.
-    cost: what an image costs here; None if that was not measured.
-    fit: whether it runs where it was asked to; None if nobody asked.
+    content: of the self-describing file.
+    manifest: the one in it, with all figures and the verdict.
+    model: the file as a device reads it.
+    evaluation: what the model lost.
+    build: how its FlatBuffer was built.
+    seconds: time that took, with training, search and evaluation.
+    warnings: differences of the calibration images from training images.
+    compatibility: whether it runs on the targets; None without targets.
+    cost: time of an image on this machine; None if not measured.
     """
 
     recipe: Recipe
     content: bytes
     manifest: Manifest
     model: ModelFile
-    layers: tuple[LayerError, ...]
-    test_logits: NDArray[np.float32]
-    largest_logit_error: float
-    class_drop_intervals: tuple[tuple[float, float], ...]
+    evaluation: Evaluation
+    build: BuildResult
     seconds: float
-    made: BuildResult
-    calibration_indices: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
+    compatibility: CompatibilityReport | None = None
     cost: Cost | None = None
-    fit: CompatibilityReport | None = None
 
     @property
-    def runs_there(self) -> bool:
-        """Whether nothing speaks against that it runs where it was asked to."""
-        return self.fit is None or self.fit.runs
+    def runs_on_targets(self) -> bool:
+        """Whether the file runs on all targets; true without targets."""
+        return self.compatibility is None or self.compatibility.runs
 
     @property
     def file_name(self) -> str:
@@ -70,74 +61,63 @@ class Conversion:
 
 
 def convert(source: Source, recipe: Recipe, settings: ConversionSettings = DEFAULT_SETTINGS) -> Conversion:
-    """Convert to one recipe and judge the result: on validation images to choose by, on test images for the verdict.
+    """Convert a model by one recipe.
 
     Raises:
         DigitsError: TensorFlow's converter or the quantiser failed.
-        InputError: the model needs operators that a light runtime does not have, or that cannot be trained.
+        InputError: the model has operators that are not built in, or that cannot be trained.
         DataError: the calibration images cannot be used.
     """
     started = time.perf_counter()
-    settings, data = settings.for_recipe(recipe), source.data
-    calibration = choose_calibration(settings.calibration, data.train, source.record) if recipe.static else None
-    made = build_flatbuffer(source, recipe, settings, calibration)
-    layers = layer_errors(strip(source.floats), strip(made.flatbuffer), data.validation.images[:LAYER_IMAGES])
-    flatbuffer = postprocess(made.flatbuffer, settings)
-    validation, test = (classify_with(flatbuffer, source, split) for split in ("validation", "test"))
-    accuracy = (
-        _compared(data.validation, source.validation_logits, validation),
-        _compared(data.test, source.test_logits, test),
-    )
+    own, data = settings.for_recipe(recipe), source.data
+    build = build_flatbuffer(source, recipe, own)
+    evaluation = evaluate(source, build.flatbuffer, build.unfolded, own.limits)
     manifest = make_manifest(
         name=source.name,
         recipe=recipe,
         labels=source.labels,
-        flatbuffer=flatbuffer,
-        accuracy=accuracy,
-        verdict=judge(accuracy[1], settings.limits),
-        origin=_origin(source, recipe, settings, calibration, made),
+        flatbuffer=build.flatbuffer,
+        accuracy=evaluation.accuracy,
+        verdict=evaluation.verdict,
+        origin=_origin(source, recipe, own, build),
         attribution=data.attribution,
     )
-    golden = choose_golden(data.test, source.test_logits, test.outputs)
-    content = package(flatbuffer, manifest, with_exact_floats(golden, source.floats, flatbuffer, recipe))
+    golden = choose_golden(data.test, source.test_logits, evaluation.test.outputs)
+    content = package(build.flatbuffer, manifest, with_exact_floats(golden, source.floats, build.flatbuffer, recipe))
     return Conversion(
         recipe,
         content,
         manifest,
         parse_model_file(content),
-        tuple(layers),
-        test.logits,
-        float(np.abs(test.logits - source.test_logits).max()),
-        class_drop_intervals(data.test.labels, source.test_logits.argmax(axis=1), test.indices),
+        evaluation,
+        build,
         time.perf_counter() - started,
-        made,
-        calibration.indices if calibration else (),
-        tuple(calibration_warnings(calibration.images, data.train.images)) if calibration else (),
+        tuple(calibration_warnings(build.calibration.images, data.train.images)) if build.calibration else (),
+        _compatibility(content, settings),
     )
 
 
-def _compared(split: Split, logits: NDArray[np.float32], found: Classifications) -> Comparison:
-    return compare(split.name, split.labels, logits.argmax(axis=1), found.indices)
+def _compatibility(content: bytes, settings: ConversionSettings) -> CompatibilityReport | None:
+    targets = parse_targets(settings.runs_on)
+    return check_compatibility(content, targets, try_runtimes=settings.try_runtimes) if targets else None
 
 
-def _origin(
-    source: Source, recipe: Recipe, settings: ConversionSettings, calibration: Calibration | None, made: BuildResult
-) -> Origin:
+def _origin(source: Source, recipe: Recipe, settings: ConversionSettings, build: BuildResult) -> Origin:
     return Origin(
         training=_training_essentials(source.record) if source.record else {},
         keras_sha256=source.sha256,
         data_sha256=source.data.sha256,
-        calibration={**_how(settings, made), **calibration.facts} if calibration else {},
+        calibration={**_quantization_facts(settings, build), **build.calibration.facts} if build.calibration else {},
         versions={"edge-digits": __version__, **{name: version(name) for name in _PACKAGES}},
-        command=f"digits convert {source.words} --recipe {recipe.short} {settings.words}",
+        command=f"digits convert {source.command_arguments} --recipe {recipe.short} {settings.command_options}",
     )
 
 
-def _how(settings: ConversionSettings, made: BuildResult) -> dict[str, Any]:
-    """How ranges were found, epochs that they were learned for on top, and the layers that were left in higher precision."""
+def _quantization_facts(settings: ConversionSettings, build: BuildResult) -> dict[str, Any]:
+    """Calibration method, epochs of quantisation-aware training, and layers in higher precision, under the manifest's names."""
     learned = {"qat_epochs": settings.qat} if settings.qat else {}
-    higher = (*made.raised, *made.spared)
-    return {"method": settings.calibration.method, **learned, **({"spared": list(dict.fromkeys(higher))} if higher else {})}
+    higher = list(dict.fromkeys((*build.promoted, *build.kept_higher)))
+    return {"method": settings.calibration.method, **learned, **({"spared": higher} if higher else {})}
 
 
 def _training_essentials(record: TrainingRecord) -> dict[str, Any]:

@@ -1,21 +1,38 @@
-"""From a .keras file to a folder of self-describing files and a report beside them."""
+"""The conversion of a .keras file, step by step: load, build, fold and strip, judge, package, report."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from convert.build import postprocess
-from convert.compatibility_check import choose, with_compatibility
+from convert.build import build_flatbuffer, without_training
+from convert.compatibility.check import ExcludedRecipe, choose_recipes
+from convert.compatibility.targets import parse_targets
 from convert.conversion import Conversion, convert
 from convert.evaluation.latency import Measure, measure_costs
-from convert.quantization.recipes import Recipe, find_recipe
-from convert.reporting.plots import changed_labels_gallery
-from convert.reporting.table import as_entry, as_json, other_recipes
+from convert.quantization.recipes import RECIPES, Recipe, find_recipe
+from convert.reporting.report import Render, write_report
 from convert.settings import DEFAULT_SETTINGS, ConversionSettings
 from convert.source.source import Source, load_source
 from edge_runtime.common.atomic_files import refuse_to_overwrite, write_file
 from edge_runtime.errors import BadArgument
 from train.data import Dataset
+
+Step = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """The conversions of a model.
+
+    conversions: one for each recipe. excluded: recipes whose files do not run on the targets. models: files of converted models that were
+    written. reports: other files that were written, the report page first.
+    """
+
+    conversions: tuple[Conversion, ...]
+    excluded: tuple[ExcludedRecipe, ...]
+    models: tuple[Path, ...]
+    reports: tuple[Path, ...]
 
 
 def export(
@@ -32,87 +49,91 @@ def export(
     keep_failed: bool = False,
     leave_out: bool = False,
     force: bool = False,
-    step: Callable[[str], object] = lambda _: None,
+    plot_layers: bool = False,
+    step: Step = lambda _: None,
     measure: Measure | None = None,
-) -> list[Conversion]:
-    """Convert a Keras model to each of the recipes and write NAME-RECIPE.tflite files and NAME-conversion.json.
+    render: Render | None = None,
+) -> ExportResult:
+    """Convert a Keras model by each recipe; write NAME-RECIPE.tflite files and a report, NAME-conversion.json and .html.
 
-    Where labels changed, NAME-RECIPE-changed.png shows on which test images.
+    NAME-RECIPE-changed.png shows the test images whose label changed, if any.
 
     Args:
         path: the .keras file.
-        data: what it was trained on.
+        data: the data set that the model was trained on.
         recipes: what to convert to.
-        folder: where to write.
+        folder: where files are written.
         name: of the model; that of its run's folder if None.
         labels: of the classes; their numbers if None.
-        input_scale: of the pixels that the model wants.
-        code: a Python file with layers of its own; it is executed.
+        input_scale: range of the pixel values that the model was trained with.
+        code: Python file that defines the model's custom layers; it is executed.
         settings: how to convert.
-        keep_failed: write files that the gate refuses, too.
-        leave_out: go on without recipes whose files would not run where `settings.runs_on` demands, as long as one does.
-        force: replace .tflite files. The report is always renewed; what it says of other recipes of the same model is kept.
-        step: called with what is done next.
-        measure: times files; None to leave that out.
+        keep_failed: write files that fail the gate, too.
+        leave_out: skip recipes whose files do not run on `settings.runs_on`, as long as one does.
+        force: replace .tflite files. Reports are always replaced; entries about other recipes of the same model are kept.
+        plot_layers: write NAME-layers.png, the error of each operator's output.
+        step: called with the name of each step before it begins.
+        measure: times the files; None to skip that.
+        render: renders the report page; None to skip the page.
 
     Raises:
-        WouldOverwrite: a file is there already and `force` is false.
-        BadArgument: there is something to train for in none of the recipes.
-        DoesNotRun: a recipe's file would not run where it has to, and may not be left out.
+        WouldOverwrite: a file exists and `force` is false.
+        BadArgument: quantisation-aware training is requested and applies to none of the recipes.
+        DoesNotRun: a recipe's file does not run on the targets and must not be left out.
         DigitsError: the model cannot be used or converted.
     """
     if settings.qat and not any(recipe.short in settings.qat_recipes for recipe in recipes):
         raise BadArgument(
-            f"quantisation-aware training is for int8 and int4, not for {', '.join(recipe.short for recipe in recipes)}"
+            f"--qat is for int8 and int4, not for {', '.join(recipe.short for recipe in recipes)}; add --recipe int8 or omit --qat"
         )
     source = load_source(path, data, name, labels=labels, input_scale=input_scale, code=code)
-    report = report_path(folder, source.name)
-    kept = other_recipes(report, source.sha256, recipes)
     for recipe in recipes:
         refuse_to_overwrite(folder / recipe.file_name(source.name), force)
-    recipes, left_out = choose(source, recipes, settings, leave_out=leave_out, step=step)
-    for misfit in left_out:  # an older file would pass for one that runs there
+    recipes, excluded = _choose(source, recipes, settings, leave_out, step)
+    for misfit in excluded:  # an older file of that name must not be taken for one that runs on the targets
         (folder / find_recipe(misfit.recipe).file_name(source.name)).unlink(missing_ok=True)
     conversions = []
     for recipe in recipes:
         step(f"{source.name}: {recipe.short}")
-        conversion = with_compatibility(convert(source, recipe, settings), settings)
-        conversions.append(conversion)
-        _write(folder, source, conversion, keep_failed, force)
+        conversions.append(convert(source, recipe, settings))
+        _write_model(folder, conversions[-1], keep_failed, force)
     if measure:
-        step(f"{source.name}: what an image costs")
+        step(f"{source.name}: latency")
         conversions = _with_costs(source, conversions, settings, measure)
-    write_file(report, as_json([*kept, *map(as_entry, conversions)], left_out), force=True)
-    return conversions
+    reports = write_report(folder, source, conversions, excluded, render=render, plot_layers=plot_layers)
+    models = (path for conversion in conversions if (path := folder / conversion.file_name).exists())
+    return ExportResult(tuple(conversions), excluded, tuple(models), tuple(reports))
 
 
-def report_path(folder: Path, name: str) -> Path:
-    """Where the report of a conversion is written."""
-    return folder / f"{name}-conversion.json"
+def _choose(
+    source: Source, recipes: Sequence[Recipe], settings: ConversionSettings, leave_out: bool, step: Step
+) -> tuple[Sequence[Recipe], tuple[ExcludedRecipe, ...]]:
+    targets = parse_targets(settings.runs_on)
+    if not targets:
+        return recipes, ()
+    return choose_recipes(
+        recipes,
+        lambda recipe: without_training(source, recipe, settings),
+        targets,
+        try_runtimes=settings.try_runtimes,
+        leave_out=leave_out,
+        step=lambda recipe: step(f"{source.name}: {recipe.short} for {', '.join(settings.runs_on)}"),
+    )
 
 
-def gallery_path(folder: Path, conversion: Conversion) -> Path:
-    """Where the images are shown whose label a conversion changed."""
-    return folder / f"{Path(conversion.file_name).stem}-changed.png"
+def _write_model(folder: Path, conversion: Conversion, keep_failed: bool, force: bool) -> None:
+    path = folder / conversion.file_name
+    if conversion.runs_on_targets and (conversion.manifest.verdict.passed or keep_failed):
+        write_file(path, conversion.content, force)
+    else:
+        path.unlink(missing_ok=True)  # an older file must not be taken for this one
 
 
 def _with_costs(
     source: Source, conversions: Sequence[Conversion], settings: ConversionSettings, measure: Measure
 ) -> list[Conversion]:
+    fp32 = RECIPES["fp32"]
+    floats = build_flatbuffer(source, fp32, settings.for_recipe(fp32)).flatbuffer
     files = [conversion.model.flatbuffer for conversion in conversions]
-    costs = measure_costs(postprocess(source.floats, settings), files, source.data.validation.images, measure)
+    costs = measure_costs(floats, files, source.data.validation.images, measure)
     return [dataclasses.replace(conversion, cost=cost) for conversion, cost in zip(conversions, costs, strict=True)]
-
-
-def _write(folder: Path, source: Source, conversion: Conversion, keep_failed: bool, force: bool) -> None:
-    target, gallery = folder / conversion.file_name, gallery_path(folder, conversion)
-    if conversion.runs_there and (conversion.manifest.verdict.passed or keep_failed):
-        write_file(target, conversion.content, force)
-    else:
-        target.unlink(missing_ok=True)  # an older file would pass for this one
-    test = conversion.manifest.accuracy[-1]
-    if test.agreeing == test.candidate.total:
-        gallery.unlink(missing_ok=True)
-    else:
-        picture = changed_labels_gallery(source.data.test, source.test_logits, conversion.test_logits, source.labels)
-        write_file(gallery, picture, force=True)

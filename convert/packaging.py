@@ -1,4 +1,4 @@
-"""Making a self-describing model file: FlatBuffer, manifest, labels and golden images in one (docs/model-file.md)."""
+"""Package a self-describing model file: FlatBuffer, manifest, labels and golden images (docs/model-file.md)."""
 
 import hashlib
 import io
@@ -22,7 +22,7 @@ _MARGIN_STEPS, _MARGIN_LOGITS = 3, 0.1
 
 
 def package(flatbuffer: bytes, manifest: Manifest, golden: Golden) -> bytes:
-    """The content of a model file. The same arguments give the same bytes."""
+    """Content of a model file. The same arguments give the same bytes."""
     entries = {
         "manifest.json": to_json(manifest).encode(),
         "labels.txt": labels_text(manifest.labels),
@@ -41,7 +41,7 @@ def make_manifest(
     origin: Origin,
     attribution: str,
 ) -> Manifest:
-    """What a converted model says about itself; what can be read from the FlatBuffer is read from there."""
+    """Manifest of a converted model; tensors, operators and hash are read from the FlatBuffer."""
     graph = read_graph(flatbuffer)
     return Manifest(
         format_version=FORMAT_VERSION,
@@ -63,27 +63,27 @@ def make_manifest(
 
 
 def choose_golden(test: Split, float_logits: NDArray[np.float32], outputs: NDArray[np.generic]) -> Golden:
-    """Pick test images whose answer cannot flip by a rounding: the top two outputs are well apart. Taken from all classes in turn.
+    """Choose golden images: test images from all classes in turn, whose top two outputs are too far apart for rounding to flip the label.
 
     Args:
         test: the test images.
-        float_logits: float32 [N, classes], the Keras model's.
-        outputs: [N, classes], the converted model's as its graph gives them.
+        float_logits: float32 [N, classes] of the Keras model.
+        outputs: [N, classes] of the converted model, in the dtype of its output tensor.
     """
     top = np.sort(outputs.astype(np.float64), axis=1)[:, ::-1]
     margin = top[:, 0] - top[:, 1]
     enough = _MARGIN_LOGITS if outputs.dtype == np.float32 else _MARGIN_STEPS
-    # Where too few are far enough apart (a model that learned nothing), the clearest of the others follow.
-    order = np.lexsort((np.where(margin >= enough, _turn(test.labels), len(test) - margin), margin < enough))
+    # If there are too few (the model has learned nothing), those with the largest margins follow.
+    order = np.lexsort((np.where(margin >= enough, _place_in_class(test.labels), len(test) - margin), margin < enough))
     chosen = np.sort(order[:GOLDEN_IMAGES])
     return Golden(test.images[chosen], test.labels[chosen], float_logits[chosen], outputs[chosen])
 
 
 def with_exact_floats(golden: Golden, floats: bytes, flatbuffer: bytes, recipe: Recipe) -> Golden:
-    """Golden images with floats that were computed in float64, so that the same model gives the same file on every CPU.
+    """Replace recorded float outputs by ones computed in float64, so that the same model gives the same file on every CPU.
 
-    That is the float model's logits, and the outputs of a float file. Where the graph has an operator that is not computed so, and where
-    the recorded value is further off than a float32 file's tolerance, what was recorded stays.
+    These are the float model's logits, and the outputs of a float file. Recorded values are kept if the graph has an operator that is not
+    implemented in float64, or if they differ by more than the fp32 tolerance.
 
     Args:
         golden: as recorded on this machine.
@@ -104,17 +104,17 @@ def _exact_or_recorded(flatbuffer: bytes, images: NDArray[np.uint8], recorded: N
     return exact if exact is not None and near else recorded
 
 
-def _turn(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """For each image, how many images of its class come before it: sorting by that takes all classes in turn."""
-    turn = np.empty(len(labels), np.int64)
+def _place_in_class(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """For each image, the number of images of its class before it: sorting by that takes all classes in turn."""
+    place = np.empty(len(labels), np.int64)
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        turn[members] = np.arange(len(members))
-    return turn
+        place[members] = np.arange(len(members))
+    return place
 
 
 def _golden_bytes(golden: Golden) -> bytes:
-    stream = io.BytesIO()  # compressed here, since the archive around it stores its entries as they are
+    stream = io.BytesIO()  # compressed here because the archive stores its entries uncompressed
     np.savez_compressed(
         stream, images=golden.images, labels=golden.labels, float_logits=golden.float_logits, outputs=golden.outputs
     )

@@ -1,4 +1,4 @@
-"""Keeping off the screen what converters print and warn of: pages, none of them about the model."""
+"""Silence converters and quantisers, which print pages that do not concern the model."""
 
 import contextlib
 import io
@@ -10,7 +10,7 @@ from edge_runtime.common.stderr_filter import filter_stderr
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """For as long as the block runs, nothing reaches stdout or stderr, and no warning is shown."""
+    """Within the block, discard stdout, stderr (of C++ code, too) and warnings."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), filter_stderr(everything=True):
         warnings.simplefilter("ignore")
         yield

@@ -1,5 +1,5 @@
-"""Which operators run in which release of which runtime: the proven table, targets, real environments.
+"""Which releases of which runtimes run a file: the table of proven operators, targets, trials in environments.
 
-In: A graph and target names.
-Out: releases that run it, and what does not.
+In: A FlatBuffer or model file, and targets.
+Out: the releases that run it, and the operators that the others do not run.
 """

@@ -1,8 +1,7 @@
-"""Which release of which runtime runs which operators: a table whose rows were each proven by loading and running a model there.
+"""Which releases of which runtimes run which operators: a table whose rows were each proven by running a model in the release.
 
-`tools/release/operators/prove.py` writes the table, `make test-venvs` proves it again.
-A file's own `min_runtime_version` is not used: it names the
-version in which an operator appeared, not one in which it works with these types.
+`tools/release/operators/prove.py` writes the table, `make test-venvs` proves it again. A file's own `min_runtime_version` is not used: it
+names the version in which an operator appeared, not one in which it works with these types.
 """
 
 import json
@@ -16,13 +15,13 @@ from typing import Any
 from edge_runtime.model.graph import Graph
 
 TABLE = "proven_operators.json"
-_OF_ANY_NUMBER = ("ADD_N", "CONCATENATION", "PACK")  # of inputs, which are all of one type
-_WITH_GRAPHS = ("CALL", "CALL_ONCE", "IF", "WHILE")  # what they run is in other graphs of the file, which are not read
+_OF_ANY_NUMBER = ("ADD_N", "CONCATENATION", "PACK")  # of inputs, all of one type
+_WITH_GRAPHS = ("CALL", "CALL_ONCE", "IF", "WHILE")  # they run other graphs of the file, which are not read
 
 
 @dataclass(frozen=True)
 class Release:
-    """A release of a package that brings an interpreter, by its name and version on the package index."""
+    """A release of a package with an interpreter: name and version on the package index."""
 
     package: str
     version: str
@@ -33,7 +32,7 @@ class Release:
 
 @dataclass(frozen=True)
 class Use:
-    """An operator with its version and the types of the tensors that it takes and gives: what a runtime knows or does not know."""
+    """An operator with its version and the types of its inputs and outputs, on which support in a runtime depends."""
 
     operator: str
     version: int
@@ -45,7 +44,7 @@ class Use:
 
 
 class State(Enum):
-    """What is known of an operator in a release."""
+    """Support of an operator in a release."""
 
     RUNS = "is run by"
     REFUSED = "is not run by"
@@ -54,11 +53,11 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table.
+    """A row of the table.
 
-    runs: for each runtime, the release from which on all known ones were seen to run it.
-    refused: releases that were seen not to, and what they said.
-    proof: a model of the tool that shows it.
+    runs: for each runtime, the release from which on all known ones run the operator.
+    refused: releases that do not, and their error messages.
+    proof: the tool's model that proves it.
     """
 
     use: Use
@@ -69,7 +68,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Obstacle:
-    """An operator that is not known to run in some releases."""
+    """An operator that some releases are not known to run."""
 
     use: Use
     state: State
@@ -83,13 +82,13 @@ class Obstacle:
 
 @dataclass(frozen=True)
 class Table:
-    """All that is known. releases: of each runtime, the oldest first."""
+    """The table of proven operators. releases: of each runtime, the oldest first."""
 
     releases: dict[str, tuple[str, ...]]
     rows: dict[Use, Row]
 
     def state(self, use: Use, release: Release) -> State:
-        """Whether a release runs an operator; a release that is not in the table is not known to run anything."""
+        """Support of an operator in a release; unproven for a release that is not in the table."""
         row, known = self.rows.get(use), self.releases.get(release.package, ())
         if row is None or release.version not in known or use.operator in _WITH_GRAPHS:
             return State.UNPROVEN
@@ -106,12 +105,12 @@ def proven() -> Table:
 
 
 def parse_table(content: Any) -> Table:
-    """A table from the JSON that `tools/release/operators/prove.py` writes."""
+    """Parse the JSON that `tools/release/operators/prove.py` writes."""
     rows = [
         Row(
             Use(row["operator"], row["version"], tuple(row["inputs"]), tuple(row["outputs"])),
             row["runs"],
-            {Release(*name.split()): said for name, said in row["refused"].items()},
+            {Release(*name.split()): message for name, message in row["refused"].items()},
             row["proof"],
         )
         for row in content["rows"]
@@ -120,41 +119,41 @@ def parse_table(content: Any) -> Table:
 
 
 def uses(graph: Graph) -> tuple[Use, ...]:
-    """The operators of a graph with their types, each once, in the order of execution."""
-    found = zip(graph.operators, graph.input_dtypes, graph.output_dtypes, strict=True)
+    """The distinct operators of a graph with their types, in the order of execution."""
+    typed = zip(graph.operators, graph.input_dtypes, graph.output_dtypes, strict=True)
     return tuple(
         dict.fromkeys(
             Use(
                 operator.name,
                 operator.version,
-                tuple(dict.fromkeys(given)) if operator.name in _OF_ANY_NUMBER else given,
-                gives,
+                tuple(dict.fromkeys(inputs)) if operator.name in _OF_ANY_NUMBER else inputs,
+                outputs,
             )
-            for operator, given, gives in found
+            for operator, inputs, outputs in typed
         )
     )
 
 
 def obstacles(graph: Graph, releases: Sequence[Release]) -> tuple[Obstacle, ...]:
-    """Operators of a graph that are not known to run in all of the releases; empty if all are."""
-    found: dict[tuple[Use, State, str], list[Release]] = {}
+    """Operators of a graph that some of the releases are not known to run; empty if all run all."""
+    releases_by_state: dict[tuple[Use, State, str], list[Release]] = {}
     for use in uses(graph):
         for release in releases:
             state = proven().state(use, release)
             if state is not State.RUNS:
-                found.setdefault((use, state, release.package), []).append(release)
-    return tuple(Obstacle(use, state, tuple(kept)) for (use, state, _), kept in found.items())
+                releases_by_state.setdefault((use, state, release.package), []).append(release)
+    return tuple(Obstacle(use, state, tuple(kept)) for (use, state, _), kept in releases_by_state.items())
 
 
 def minimum_runtime(graph: Graph) -> dict[str, str]:
-    """The oldest release of each runtime from which on all known ones run all operators of the graph; a runtime without one is left out."""
+    """For each runtime, the release from which on all known ones run all operators of a graph; runtimes without one are omitted."""
     table = proven()
-    found = {}
+    oldest = {}
     for runtime, versions in table.releases.items():
         since = [_place(table, use, runtime) for use in uses(graph)]
         if all(place is not None for place in since):
-            found[runtime] = versions[max((place for place in since if place is not None), default=0)]
-    return found
+            oldest[runtime] = versions[max((place for place in since if place is not None), default=0)]
+    return oldest
 
 
 def unproven(graph: Graph) -> tuple[Use, ...]:
@@ -163,11 +162,11 @@ def unproven(graph: Graph) -> tuple[Use, ...]:
 
 
 def known(packages: Iterable[str]) -> tuple[Release, ...]:
-    """All releases of some runtimes that the table knows, the oldest first."""
+    """The releases of some runtimes in the table, the oldest first."""
     return tuple(Release(package, version) for package in packages for version in proven().releases[package])
 
 
 def _place(table: Table, use: Use, runtime: str) -> int | None:
-    """The place among a runtime's releases of the one from which on they run an operator; None if that is not known."""
+    """Index of the release of a runtime from which on all run an operator; None if unknown."""
     since = table.rows[use].runs.get(runtime) if use in table.rows and use.operator not in _WITH_GRAPHS else None
     return None if since is None else table.releases[runtime].index(since)

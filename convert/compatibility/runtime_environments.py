@@ -1,4 +1,4 @@
-"""Trying a model file in the very release of a runtime that it has to run in: in an environment of its own, kept in the user's cache."""
+"""Run a model file in a given release of a runtime, in a virtual environment that is kept in the user's cache."""
 
 import fcntl
 import os
@@ -20,14 +20,14 @@ from edge_runtime.device.receipts import Receipt
 from edge_runtime.errors import DigitsError
 from edge_runtime.inference.interpreter import BACKENDS
 
-PYTHON = "3.11"  # all releases have wheels for it, tflite-runtime for nothing newer
+PYTHON = "3.11"  # all releases have wheels for it; tflite-runtime has none for newer ones
 NEEDS = {"tflite-runtime": ("numpy<2",)}
-"""What stands beside a runtime in its environment."""
+"""Packages that a runtime's environment needs besides the runtime."""
 READY = "ready"
-"""A file that stands in an environment that is whole."""
+"""A file that marks a complete environment."""
 _SECONDS = 120
 
-# edge_runtime by its path: with its folder's parent on the import path, packages of this environment would win over those of the other.
+# edge_runtime is imported by its path: with its parent folder on sys.path, packages of this environment would shadow the other's.
 _VERIFY = """
 import importlib.util, pathlib, sys
 folder, path, backend = sys.argv[1:]
@@ -44,51 +44,32 @@ except DigitsError as error:
     print(" ".join(str(error).split()), file=sys.stderr)
     sys.exit(75 if isinstance(error, MissingPackage) else 1)
 """
-_NO_RUNTIME = 75  # the runtime itself does not work here, which says nothing of the file
+_NO_RUNTIME = 75  # exit code: the runtime does not work here, whatever the file
 
 
 class EnvironmentFailed(DigitsError):
-    """A release of a runtime cannot be installed here; the message says why."""
+    """A release of a runtime cannot be installed here."""
 
 
 @dataclass(frozen=True)
 class RuntimeCheck:
-    """What came of a file's golden images in a release of a runtime.
+    """Outcome of a file's golden images in a release of a runtime.
 
-    passed: whether they came out as the file says; None where it could not be tried. said: what was found, or why it could not be tried.
+    passed: whether the outputs are within the manifest's tolerance; None if the file could not be run. message: the outcome, or why not.
     """
 
     release: str
     passed: bool | None
-    said: str
-
-
-@dataclass(frozen=True)
-class CompatibilityReport:
-    """Whether a file runs where it has to.
-
-    targets: as they were asked for. releases: what they stand for. reasons: why it does not; empty if it does. trials: in releases that
-    are at hand.
-    """
-
-    targets: tuple[str, ...]
-    releases: tuple[str, ...]
-    reasons: tuple[str, ...]
-    trials: tuple[RuntimeCheck, ...]
-
-    @property
-    def runs(self) -> bool:
-        """Whether nothing speaks against it."""
-        return not self.reasons
+    message: str
 
 
 def cache_folder() -> Path:
-    """Where environments with runtimes are kept."""
+    """The folder of environments with runtimes."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-digits" / "runtimes"
 
 
-def is_here(release: Release) -> bool:
-    """Whether this Python has that very release installed."""
+def is_installed(release: Release) -> bool:
+    """Whether this Python has exactly that release installed."""
     try:
         return version(release.package) == release.version
     except PackageNotFoundError:
@@ -96,28 +77,28 @@ def is_here(release: Release) -> bool:
 
 
 def environment(release: Release, folder: Path | None = None) -> Path:
-    """The Python of an environment that has a release of a runtime and what that needs, and nothing else. Made if it is not there.
+    """Path of the Python in an environment with only a release of a runtime and its requirements; created if missing.
 
     Args:
-        release: of which runtime.
-        folder: where environments are kept; `cache_folder()` if None.
+        release: the release.
+        folder: of all environments; `cache_folder()` if None.
 
     Raises:
-        CannotTry: pip cannot install it, for want of a network or of a wheel for this machine and Python.
+        EnvironmentFailed: pip cannot install it: no network, or no wheel for this machine and Python.
     """
     folder = folder or cache_folder()
     place = folder / f"{release.package}-{release.version}"
     python = place / "bin" / "python"
     with _locked(folder, place.name):
-        if not ((place / READY).exists() and python.exists()):  # a link into a Python that may be gone
+        if not ((place / READY).exists() and python.exists()):  # a link to a Python that may have been removed
             _install(release, place)
     return python
 
 
 def check_file(content: bytes, release: Release) -> RuntimeCheck:
-    """Verify a self-describing file in a release of a runtime: in this Python if it has that one, else in an environment of its own."""
+    """Verify a self-describing file in a release of a runtime: in this Python if installed here, else in an environment."""
     try:
-        python = Path(sys.executable) if is_here(release) else environment(release)
+        python = Path(sys.executable) if is_installed(release) else environment(release)
     except EnvironmentFailed as error:
         return RuntimeCheck(str(release), None, str(error))
     with tempfile.TemporaryDirectory() as folder:
@@ -133,19 +114,19 @@ def _verified(path: Path, release: Release, python: Path) -> RuntimeCheck:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
     except subprocess.TimeoutExpired:
-        return RuntimeCheck(str(release), False, f"no answer within {_SECONDS} s")
+        return RuntimeCheck(str(release), False, f"timed out after {_SECONDS} s")
     if done.returncode < 0:
-        return RuntimeCheck(str(release), False, f"ended by signal {signal.Signals(-done.returncode).name}")
+        return RuntimeCheck(str(release), False, f"the interpreter was killed by {signal.Signals(-done.returncode).name}")
     if done.returncode:
         passed = None if done.returncode == _NO_RUNTIME else False
         return RuntimeCheck(str(release), passed, _last_line(done.stderr).replace(f"{path}: ", ""))
     receipt = from_json(Receipt, done.stdout)
-    difference = "no number of" if receipt.largest_difference is None else f"{receipt.largest_difference:g}"
-    said = (
+    difference = "not a number of" if receipt.largest_difference is None else f"{receipt.largest_difference:g}"
+    message = (
         f"{receipt.labels_equal} of {receipt.images} labels equal, largest difference {difference} {receipt.tolerance.unit} "
         f"(allowed: {receipt.tolerance.amount:g})"
     )
-    return RuntimeCheck(str(release), receipt.passed, said)
+    return RuntimeCheck(str(release), receipt.passed, message)
 
 
 def _install(release: Release, place: Path) -> None:
@@ -156,7 +137,7 @@ def _install(release: Release, place: Path) -> None:
         _run(str(place / "bin" / "python"), *pip, "--only-binary=:all:", *wanted)
         (place / READY).touch()
     except OSError as error:
-        raise EnvironmentFailed(f"{place}: no environment can be made there ({error.strerror or error})") from error
+        raise EnvironmentFailed(f"{place}: cannot create an environment ({error.strerror or error})") from error
     finally:
         if not (place / READY).exists():
             shutil.rmtree(place, ignore_errors=True)
@@ -171,26 +152,26 @@ def _run(*command: str) -> None:
 
 
 def _python() -> str:
-    """A Python that all releases have wheels for, or this one."""
+    """A Python for which all releases have wheels, or this one."""
     if "{}.{}".format(*sys.version_info) == PYTHON:
         return sys.executable
-    found = shutil.which(f"python{PYTHON}")
-    works = found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0
-    return found if found and works else sys.executable
+    python = shutil.which(f"python{PYTHON}")
+    works = python and subprocess.run([python, "--version"], capture_output=True, check=False).returncode == 0
+    return python if python and works else sys.executable
 
 
 def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["without a word"])[-1][:300]
+    return (text.strip().splitlines() or ["no message"])[-1][:300]
 
 
 @contextmanager
 def _locked(folder: Path, name: str) -> Iterator[None]:
-    """One process at a time makes an environment; the others wait for it."""
+    """Hold the lock of an environment, so that one process at a time creates it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / f".{name}.lock").open("w")
     except OSError as error:
-        raise EnvironmentFailed(f"{folder}: no environment can be made there ({error.strerror or error})") from error
+        raise EnvironmentFailed(f"{folder}: cannot create environments ({error.strerror or error})") from error
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

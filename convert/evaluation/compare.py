@@ -1,4 +1,4 @@
-"""Any model file, Keras or TFLite: what it is, and what it says to the same images, so that any two can be compared."""
+"""Facts and predictions of any model file, Keras or TFLite, so that any two can be compared."""
 
 import hashlib
 from pathlib import Path
@@ -16,16 +16,16 @@ from train.data import Dataset, Split
 
 
 def predict(path: Path, data: Dataset, split: Split, threads: int = 2) -> NDArray[np.float32]:
-    """Logits that a `.keras` or `.tflite` file gives to the images of a split: float32 [N, classes].
+    """Logits of a `.keras` or `.tflite` file for the images of a split: float32 [N, classes].
 
     Raises:
         ModelFileError: the file cannot be used.
-        InputError: it knows another number of classes than the data.
+        InputError: its number of classes is not that of the data.
     """
     if path.suffix != ".keras":
         classifier = Classifier.load(path, threads)
         if len(classifier.labels) != data.classes:
-            raise InputError(f"{path}: knows {len(classifier.labels)} classes, {data.source} has {data.classes}")
+            raise InputError(f"{path}: has {len(classifier.labels)} classes, {data.source} has {data.classes}; give other --data")
         return classifier.classify_batch(split.images).logits
 
     from convert.source.keras_loading import adapt, check_contract, load_keras
@@ -37,15 +37,15 @@ def predict(path: Path, data: Dataset, split: Split, threads: int = 2) -> NDArra
 
 
 def file_facts(path: Path) -> dict[str, Any]:
-    """What a file is: kind, bytes, operators or layers, input and output; for a `.tflite` payload and scale bytes too.
+    """Facts of a file: kind, bytes, operators or layers, input and output; payload and scale bytes of a `.tflite`.
 
     Raises:
         ModelFileError: the file cannot be used.
     """
     if path.suffix != ".keras":
-        found = facts(read_model_file(path), Runtimes({}))
+        known = facts(read_model_file(path), Runtimes({}))
         kept = ("file_bytes", "payload_bytes", "scale_bytes", "operators", "input", "output", "sha256")
-        return {"kind": "TFLite", **{name: found[name] for name in kept}}
+        return {"kind": "TFLite", **{name: known[name] for name in kept}}
 
     from convert.source.keras_loading import load_keras
 
@@ -62,7 +62,7 @@ def file_facts(path: Path) -> dict[str, Any]:
 
 
 def facts_table(reference: dict[str, Any], candidate: dict[str, Any]) -> str:
-    """Both side by side, a fact a line; what only one of them has is empty for the other."""
+    """Facts of two files side by side, one a line."""
     names = [
         name for name in ("kind", "file_bytes", "payload_bytes", "scale_bytes", "parameters") if name in {**reference, **candidate}
     ]

@@ -1,4 +1,4 @@
-"""The accuracy gate: two models on the same images, paired, and whether what was lost is little enough.
+"""The accuracy gate: paired comparison of two models on the same images, and the verdict.
 
 Pure functions of predicted classes; edge_runtime.model.manifest has the records.
 """
@@ -20,14 +20,14 @@ Classes = NDArray[np.integer]
 
 @dataclass(frozen=True)
 class Limits:
-    """What a converted model has to hold on the test images to pass.
+    """Limits that a converted model must hold on the test images to pass.
 
-    max_drop: percentage points of accuracy that may be lost; the upper end of the drop's 95 % interval has to be within it.
-    min_accuracy: in percent; the lower end of the accuracy's 95 % interval has to reach it.
-    min_agreement: share of images in percent on which both models say the same, which the lower end of its 95 % interval has to reach.
+    max_drop: percentage points; the upper end of the 95 % interval of the drop in accuracy must not exceed it.
+    min_accuracy: percent; the lower end of the accuracy's 95 % interval must reach it.
+    min_agreement: percent of images with the same label by both models; the lower end of its 95 % interval must reach it.
 
     Raises:
-        BadArgument: a limit is not within 0 to 100.
+        BadArgument: a limit is not between 0 and 100.
     """
 
     max_drop: float = 0.5
@@ -36,12 +36,12 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in (
-            ("drop", self.max_drop),
-            ("least accuracy", self.min_accuracy),
-            ("least agreement", self.min_agreement),
+            ("max_drop", self.max_drop),
+            ("min_accuracy", self.min_accuracy),
+            ("min_agreement", self.min_agreement),
         ):
             if value is not None and not 0 <= value <= 100:
-                raise BadArgument(f"the {name} that is allowed is {value}, expected 0 to 100")
+                raise BadArgument(f"{name} is {value}, expected 0 to 100")
 
 
 def compare(split: str, labels: Classes, reference: Classes, candidate: Classes) -> Comparison:
@@ -49,9 +49,9 @@ def compare(split: str, labels: Classes, reference: Classes, candidate: Classes)
 
     Args:
         split: the name of the set of images.
-        labels: [N], what is right.
-        reference: [N], what the float model says.
-        candidate: [N], what the quantised model says.
+        labels: [N], the true classes.
+        reference: [N], the float model's predictions.
+        candidate: [N], the quantised model's predictions.
 
     Returns:
         Accuracies, agreement, exact McNemar p, the drop in percentage points with its 95 % interval, and the drop of each class.
@@ -78,24 +78,26 @@ def compare(split: str, labels: Classes, reference: Classes, candidate: Classes)
 
 
 def judge(comparison: Comparison, limits: Limits) -> Verdict:
-    """Pass if what was lost is proven to be within the limits: not the figures themselves but the ends of their 95 % intervals count."""
+    """Pass a model if the 95 % intervals of its drop, accuracy and agreement are within the limits."""
     split, upper = comparison.split, comparison.drop_interval[1]
     allowed = f"{limits.max_drop:g} {'are' if upper <= limits.max_drop else 'were'} allowed"
     findings = [(upper <= limits.max_drop, f"the drop on {split} is at most {upper:.2f} points (95 % interval), {allowed}")]
-    for name, (low, _high), least in (
+    for name, (low, _high), minimum in (
         ("accuracy", comparison.candidate.interval, limits.min_accuracy),
         ("agreement", wilson_interval(comparison.agreeing, comparison.candidate.total), limits.min_agreement),
     ):
-        if least is not None:
-            findings.append((low >= least, f"the {name} on {split} is at least {low:.2f} % (95 % interval), {least:g} demanded"))
+        if minimum is not None:
+            findings.append(
+                (low >= minimum, f"the {name} on {split} is at least {low:.2f} % (95 % interval), {minimum:g} demanded")
+            )
     passed = all(holds for holds, _ in findings)
-    # A refusal says what it is for and nothing else.
+    # A failure states only the limits that do not hold.
     reason = "; ".join(text for holds, text in findings if passed or not holds)
     return Verdict(float(limits.max_drop), passed, reason)
 
 
 def mcnemar_p(lost: int, gained: int) -> float:
-    """Two-sided p of McNemar's exact test: that of a fair coin for the images on which exactly one model is right; 1 without any.
+    """Two-sided p of McNemar's exact test, a binomial test of the images on which exactly one model is right; 1 without any.
 
     Source: Q. McNemar, Psychometrika 12 (1947); exact form as in A. Agresti, Categorical Data Analysis, section 11.1.
     """
@@ -105,20 +107,20 @@ def mcnemar_p(lost: int, gained: int) -> float:
 def tango_interval(lost: int, gained: int, total: int, level: float = 0.95) -> tuple[float, float]:
     """Score interval of the difference of two paired proportions, (lost - gained) / total.
 
-    Holds its coverage for few discordant images, where Wald's interval does not.
+    Its coverage holds for few discordant images, where that of Wald's interval does not.
     Source: T. Tango, "Equivalence test and confidence interval for the difference in proportions for the paired-sample design",
     Statistics in Medicine 17 (1998).
 
     Raises:
-        ValueError: counts that cannot be.
+        ValueError: impossible counts.
     """
     if min(lost, gained) < 0 or lost + gained > total or total == 0:
-        raise ValueError(f"{lost} lost and {gained} gained of {total}")
+        raise ValueError(f"impossible counts: {lost} lost and {gained} gained of {total}")
     z = float(norm.ppf((1 + level) / 2))
     drop, edge = (lost - gained) / total, 1 - 1e-12
 
     def bound(target: float, limit: float) -> float:
-        """Where the score statistic is `target`, between the drop itself and `limit`; `limit` if it stays nearer to 0 all the way."""
+        """Where the score statistic reaches `target` between the drop and `limit`; `limit` if it does not."""
         if abs(_tango_score(limit, lost, gained, total)) <= z:
             return limit
         return float(brentq(lambda delta: _tango_score(delta, lost, gained, total) - target, min(drop, limit), max(drop, limit)))
@@ -127,26 +129,25 @@ def tango_interval(lost: int, gained: int, total: int, level: float = 0.95) -> t
 
 
 def _tango_score(delta: float, lost: int, gained: int, total: int) -> float:
-    """Tango's statistic for the hypothesis that the difference is `delta`; falls as `delta` grows."""
+    """Tango's statistic for the hypothesis that the difference is `delta`; decreasing in `delta`."""
     a = 2 * total
     b = -lost - gained + (2 * total - lost + gained) * delta
     c = -gained * delta * (1 - delta)
     restricted = (sqrt(max(0.0, b * b - 4 * a * c)) - b) / (2 * a)
     variance = total * (2 * restricted + delta * (1 - delta))
-    # The variance is 0 only where nothing was lost or gained, at a difference of 0: there the hypothesis fits exactly.
+    # The variance is 0 only if nothing was lost or gained and delta is 0: the hypothesis fits exactly.
     return (lost - gained - total * delta) / sqrt(variance) if variance > 0 else 0.0
 
 
 def class_drop_intervals(labels: Classes, reference: Classes, candidate: Classes) -> tuple[tuple[float, float], ...]:
-    """Interval of the drop of each class in percentage points, all of which hold at once with 95 %.
+    """Simultaneous 95 % intervals of the drop of each class in percentage points.
 
-    Tango's interval at the level that Bonferroni's correction asks for with as many looks as there are classes. For a class without images
-    everything is possible.
+    Tango's intervals with Bonferroni's correction for the number of classes; -100 to 100 for a class without images.
 
     Args:
-        labels: [N], what is right.
-        reference: [N], what the float model says.
-        candidate: [N], what the quantised model says.
+        labels: [N], the true classes.
+        reference: [N], the float model's predictions.
+        candidate: [N], the quantised model's predictions.
     """
     classes = _discordant_by_class(labels, reference == labels, candidate == labels)
     intervals = []
@@ -159,10 +160,10 @@ def class_drop_intervals(labels: Classes, reference: Classes, candidate: Classes
 def _discordant_by_class(
     labels: Classes, right_before: NDArray[np.bool_], right_now: NDArray[np.bool_]
 ) -> list[tuple[int, int, int]]:
-    """Of each class: how many images were lost, how many gained, and how many there are."""
-    found = []
+    """For each class: the number of images lost, gained, and in all."""
+    counts = []
     for label in range(int(labels.max()) + 1):
         images = labels == label
         lost, gained = int(np.sum(images & right_before & ~right_now)), int(np.sum(images & ~right_before & right_now))
-        found.append((lost, gained, int(images.sum())))
-    return found
+        counts.append((lost, gained, int(images.sum())))
+    return counts

@@ -1,4 +1,4 @@
-"""Where precision is lost: each operator's output in the quantised file beside that in the float file, on the same real images."""
+"""Error of each operator's output: the quantised file compared with the float file on the same real images."""
 
 from dataclasses import dataclass
 from math import inf, log10
@@ -12,10 +12,10 @@ from convert.quantization.activation_ranges import activations
 
 @dataclass(frozen=True)
 class LayerError:
-    """What quantisation did to one operator's output; errors of the operators before it are in it.
+    """Error of one operator's output, which includes the errors of the operators before it.
 
-    operator, output: its kind and the number of the tensor it gives, in the float file.
-    mean_square: of the difference. cosine: of the angle between all values of both. signal_to_noise: in dB; infinite without a difference.
+    operator, output: kind of the operator and tensor number of its output, in the float file.
+    mean_square: mean squared difference. cosine: cosine similarity of all values. signal_to_noise: in dB; infinite if nothing differs.
     """
 
     operator: str
@@ -29,8 +29,8 @@ def layer_errors(floats: bytes, quantised: bytes, images: NDArray[np.uint8]) -> 
     """Compare a float file with a quantised one operator by operator, in the order of execution.
 
     Args:
-        floats: the float file.
-        quantised: one made from it; operators are matched by kind, name and shape of output; those that only one file has are left out.
+        floats: the float FlatBuffer.
+        quantised: one made from it. Operators are matched by kind, name and shape of output; those in one file only are left out.
         images: uint8 [N, 28, 28].
     """
     file = FloatModel(floats)
@@ -40,11 +40,18 @@ def layer_errors(floats: bytes, quantised: bytes, images: NDArray[np.uint8]) -> 
     sums: dict[int, NDArray[np.float64]] = {}  # of difference squared, float squared, quantised squared, product
     values = 0
     for before, after in zip(activations(floats, images), activations(quantised, images), strict=True):
-        for number, twin in pairs.items():
-            if number not in before or twin not in after:
-                continue  # shapes, not values
-            exact, found = before[number].astype(np.float64), after[twin].astype(np.float64)
-            parts = np.array([np.sum((found - exact) ** 2), np.sum(exact**2), np.sum(found**2), np.sum(exact * found)])
+        for number, counterpart in pairs.items():
+            if number not in before or counterpart not in after:
+                continue  # shapes, not activations
+            exact, approximate = before[number].astype(np.float64), after[counterpart].astype(np.float64)
+            parts = np.array(
+                [
+                    np.sum((approximate - exact) ** 2),
+                    np.sum(exact**2),
+                    np.sum(approximate**2),
+                    np.sum(exact * approximate),
+                ]
+            )
             sums[number] = sums.get(number, 0) + parts
         values += len(next(iter(before.values())))
     return [
@@ -59,8 +66,8 @@ def _key(file: FloatModel, operation: Operation) -> tuple[str, str, tuple[int, .
 
 
 def _error(operator: str, output: int, sums: NDArray[np.float64], count: int) -> LayerError:
-    difference, exact, found, product = map(float, sums)
-    lengths = (exact * found) ** 0.5
+    difference, exact, approximate, product = map(float, sums)
+    lengths = (exact * approximate) ** 0.5
     return LayerError(
         operator,
         output,

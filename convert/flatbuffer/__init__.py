@@ -1,4 +1,4 @@
-"""Float FlatBuffers read and written: constants, space-to-depth of the first convolution, stripping.
+"""Rewrite FlatBuffers: constants of a float model, space-to-depth of the first convolution, stripping.
 
 In: A FlatBuffer.
 Out: a FlatBuffer.

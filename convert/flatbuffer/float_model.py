@@ -1,4 +1,4 @@
-"""Float TFLite files, read and written again with other constants."""
+"""Read float TFLite files and write them with other constants."""
 
 import copy
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from edge_runtime.model.builtin_operators import OPERATOR_NAMES
 
 Array = NDArray[Any]
-WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")  # operators whose constants are weights and perhaps a bias
+WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")  # operators with weights and an optional bias
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operator of the file: its kind, the tensors that are computed before it, its constants, and the tensor that it gives."""
+    """An operator of the file: its kind, and tensor numbers of its computed inputs, its constants and its output."""
 
     kind: str
     inputs: tuple[int, ...]
@@ -31,7 +31,7 @@ class Operation:
 class FloatModel:
     """The first subgraph of a float TFLite model, whose constants can be replaced by others of the same shape.
 
-    Weights and biases that several operators share, as the converter stores equal ones, are a tensor of each operator's own here.
+    The converter stores equal weights and biases once; here each operator has its own.
     """
 
     def __init__(self, flatbuffer: bytes) -> None:
@@ -44,10 +44,10 @@ class FloatModel:
     @cached_property
     def operations(self) -> list[Operation]:
         """In the order of execution."""
-        found = []
+        operations = []
         for operator in self._graph.operators:
             used = [int(index) for index in operator.inputs if index >= 0]
-            found.append(
+            operations.append(
                 Operation(
                     self._kind(operator),
                     tuple(index for index in used if not self._is_constant(index)),
@@ -56,10 +56,10 @@ class FloatModel:
                     operator.builtinOptions,
                 )
             )
-        return found
+        return operations
 
     def describe(self, output: int) -> str:
-        """The operator that gives a tensor, such as "3 CONV_2D": its place in the order of execution, and its kind."""
+        """The operator that computes a tensor, such as "3 CONV_2D": its place in the order of execution, and its kind."""
         for place, operation in enumerate(self.operations, 1):
             if operation.output == output:
                 return f"{place} {operation.kind}"
@@ -76,7 +76,7 @@ class FloatModel:
         return np.frombuffer(self._content(index), dtype).reshape(self.shape(index))
 
     def with_constants(self, constants: Mapping[int, Array]) -> bytes:
-        """The file with other values in some of its constants."""
+        """Write the file with other values in some of its constants."""
         for index, values in constants.items():
             buffer = self._model.buffers[self._graph.tensors[index].buffer]
             buffer.data = np.frombuffer(values.astype("<f4").tobytes(), np.uint8)
@@ -96,7 +96,7 @@ class FloatModel:
             operator.inputs = inputs
 
     def _copied(self, index: int) -> int:
-        """The number of a new tensor with the content of another."""
+        """The number of a new tensor that is a copy of another."""
         tensor = copy.copy(self._graph.tensors[index])
         tensor.name += f"_{len(self._graph.tensors)}".encode()
         self._model.buffers.append(copy.copy(self._model.buffers[tensor.buffer]))

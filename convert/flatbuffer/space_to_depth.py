@@ -1,12 +1,11 @@
-"""Convolutions of grey images, computed on several columns at once.
+"""Space-to-depth of the first convolution: several columns of a grey image are computed at once.
 
-Kernels for 8-bit convolutions multiply groups of input channels, most often four, and all kernels compute so many output channels at once
-as their registers hold. The first convolution has one input channel and few output channels, so that most of that work would be for
-nothing. Here neighbouring columns of the image become its channels, [28, 28, 1] as [28, 7, 4], which is the same memory; each output column
-of such a group has filters of its own, with zeros where it sees nothing, and [12, 6, 16] is [12, 12, 8] again. Every sum has the same terms
-as before and some zeros: integers give the same bits. Vendors of accelerators call it space-to-depth ("Use
-Space-to-depth transformation where possible" in Qualcomm's HTP guidelines, docs.qualcomm.com); here it is for the width alone, which moves
-no byte.
+Kernels of 8-bit convolutions multiply groups of input channels, mostly four, and compute as many output channels at once as their registers
+hold. The first convolution has one input channel and few output channels, so most of that work is wasted. Here neighbouring columns of the
+image become channels, [28, 28, 1] as [28, 7, 4], which is the same memory; each output column of a group has its own filters, with zeros
+outside its window, and [12, 6, 16] is [12, 12, 8] again. Each sum has the same terms as before and some zeros, so integers give the same
+bits. Vendors of accelerators recommend it ("Use Space-to-depth transformation where possible" in Qualcomm's HTP guidelines,
+docs.qualcomm.com); here only the width is folded, which moves no byte.
 """
 
 import copy
@@ -19,10 +18,10 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 from numpy.typing import NDArray
 
-COLUMNS = (1, 2, 4)  # of the image that may be taken at once
-MOST_COLUMNS = COLUMNS[-1]
+COLUMNS = (1, 2, 4)  # that can be computed at once
+MAX_COLUMNS = COLUMNS[-1]
 WIDEST_FLOAT = 16
-"""Output channels that float kernels fill registers with: on AVX2, and half of those on AVX-512. More are only more work."""
+"""Output channels that fill the registers of float kernels on AVX2, and half of those on AVX-512; more do not gain speed."""
 
 _KINDS = schema.BuiltinOperator
 _DTYPES = {
@@ -30,17 +29,17 @@ _DTYPES = {
     schema.TensorType.FLOAT16: "<f2",
     schema.TensorType.INT8: "<i1",
     schema.TensorType.INT32: "<i4",
-}  # of constants that can be rearranged: 4-bit weights, two in a byte, are not among them
+}  # of constants that can be rearranged; 4-bit weights, two in a byte, cannot
 
 
-def to_space_to_depth(flatbuffer: bytes, columns: int = MOST_COLUMNS) -> bytes:
-    """The same model with its convolutions of one channel computed on groups of columns.
+def to_space_to_depth(flatbuffer: bytes, columns: int = MAX_COLUMNS) -> bytes:
+    """Fold groups of columns into channels in convolutions of one channel; outputs stay the same.
 
     Args:
-        flatbuffer: of one subgraph; others stay as they are.
-        columns: of the image in one group: 4, 2, or 1 for none. A convolution that does not divide into such groups gets smaller ones.
-            It stays as it is where that would not be quicker: with float weights and many output channels, with 16-bit activations,
-            which have no such kernels; and with 4-bit weights, two of which are in a byte.
+        flatbuffer: of one subgraph; one with several is returned unchanged.
+        columns: of a group, at most: 4, 2, or 1 for no folding. A convolution that does not divide into such groups gets smaller ones. It
+            is not folded if that would not be faster (float weights and many output channels; 16-bit activations, which have no such
+            kernels), or if its weights have 4 bits, two in a byte.
     """
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(flatbuffer))
     if len(model.subgraphs) > 1:
@@ -49,10 +48,10 @@ def to_space_to_depth(flatbuffer: bytes, columns: int = MOST_COLUMNS) -> bytes:
     for operator in graph.operators:
         folds = (_fold_of(graph, operator, group) for group in reversed(COLUMNS) if 1 < group <= columns)
         if (fold := next(filter(None, folds), None)) is not None:
-            _put_folded(graph, operator, fold)
+            _add_folded(graph, operator, fold)
         else:
-            graph.put(operator)
-    if len(graph.put_operators) == len(graph.operators):
+            graph.add(operator)
+    if len(graph.new_operators) == len(graph.operators):
         return flatbuffer
     model.subgraphs[0].operators = graph.used_operators
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
@@ -62,8 +61,8 @@ def to_space_to_depth(flatbuffer: bytes, columns: int = MOST_COLUMNS) -> bytes:
 class _Fold:
     """How a convolution is folded.
 
-    stride: of its width. columns: of the input in a group. filters: output columns of a group. start: the column of the folded filters
-    where those of a group's first output column begin. kernel: width of the folded filters, in groups.
+    stride: along the width. columns: input columns of a group. filters: output columns of a group. start: the column of the folded filters
+    at which the filters of a group's first output column begin. kernel: width of the folded filters, in groups.
     """
 
     stride: int
@@ -87,7 +86,7 @@ class _Fold:
 
 
 def _fold_of(graph: "_Graph", operator: Any, columns: int) -> _Fold | None:
-    """How a convolution can be folded; None if the operator is none, or cannot be."""
+    """How an operator can be folded; None if it is not a convolution, or cannot be."""
     if graph.kind(operator) != _KINDS.CONV_2D:
         return None
     options = operator.builtinOptions
@@ -103,12 +102,12 @@ def _fold_of(graph: "_Graph", operator: Any, columns: int) -> _Fold | None:
     start = groups * columns - padded
     kernel = -(-(start + options.strideW * (filters - 1) + weights[2]) // columns)
     if groups != ((kernel - 1) // 2 if same else 0) or output[2] // filters != image[2] // columns - (0 if same else kernel - 1):
-        return None  # the runtime would begin elsewhere, or end
+        return None  # the runtime would pad differently
     return _Fold(options.strideW, columns, filters, start, kernel)
 
 
 def _gains(graph: "_Graph", operator: Any, filters: int) -> bool:
-    """Whether a convolution whose output channels become so many times as many is quicker then."""
+    """Whether a convolution is faster with `filters` times as many output channels."""
     image, weights = (graph.dtype(index) for index in operator.inputs[:2])
     if weights == schema.TensorType.INT8:
         return image in (schema.TensorType.INT8, schema.TensorType.FLOAT32)
@@ -116,14 +115,14 @@ def _gains(graph: "_Graph", operator: Any, filters: int) -> bool:
     return weights == schema.TensorType.FLOAT32 and filters > 1 and filters * features <= WIDEST_FLOAT
 
 
-def _put_folded(graph: "_Graph", operator: Any, fold: _Fold) -> None:
-    """RESHAPE, the convolution with folded weights, RESHAPE."""
+def _add_folded(graph: "_Graph", operator: Any, fold: _Fold) -> None:
+    """Add RESHAPE, the convolution with folded weights, and RESHAPE."""
     source, output = int(operator.inputs[0]), int(operator.outputs[0])
     _, height, width, _ = graph.shape(source)
     _, rows, places, features = graph.shape(output)
     grouped = graph.like(source, (height, width // fold.columns, fold.columns))
-    together = graph.like(output, (rows, places // fold.filters, fold.filters * features))
-    graph.put_reshape(source, grouped)
+    folded = graph.like(output, (rows, places // fold.filters, fold.filters * features))
+    graph.add_reshape(source, grouped)
     convolution = copy.copy(operator)
     convolution.builtinOptions = copy.copy(operator.builtinOptions)
     convolution.builtinOptions.strideW = 1
@@ -133,21 +132,21 @@ def _put_folded(graph: "_Graph", operator: Any, fold: _Fold) -> None:
         graph.changed(weights, fold.weights, fold.filters),
         *(graph.changed(bias, fold.per_feature, fold.filters) for bias in biases),
     ]
-    convolution.outputs = [together]
-    graph.put(convolution)
-    graph.put_reshape(together, output)
+    convolution.outputs = [folded]
+    graph.add(convolution)
+    graph.add_reshape(folded, output)
 
 
 class _Graph:
-    """The first subgraph of a model, to which tensors are added while its operators are put down again."""
+    """The first subgraph of a model, with tensors added to it and a new list of operators."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
         self._tensors = model.subgraphs[0].tensors
         self._outputs = model.subgraphs[0].outputs
         self.operators = model.subgraphs[0].operators
-        self.put_operators: list[Any] = []
-        self._makers = {int(operator.outputs[0]): operator for operator in self.operators if len(operator.outputs)}
+        self.new_operators: list[Any] = []
+        self._producers = {int(operator.outputs[0]): operator for operator in self.operators if len(operator.outputs)}
 
     def kind(self, operator: Any) -> int:
         code = self._model.operatorCodes[operator.opcodeIndex]
@@ -160,32 +159,32 @@ class _Graph:
         return int(self._tensors[index].type)
 
     def is_constant(self, index: int) -> bool:
-        """Whether it can be rearranged: a constant, or what DEQUANTIZE makes of one, as in float16 files."""
-        if index < 0:  # an input that is left out
+        """Whether a tensor can be rearranged: a constant, or the output of DEQUANTIZE of one, as in float16 files."""
+        if index < 0:  # an omitted input
             return False
-        maker = self._makers.get(int(index))
-        if maker is not None:
-            return self.kind(maker) == _KINDS.DEQUANTIZE and self.is_constant(maker.inputs[0])
+        producer = self._producers.get(int(index))
+        if producer is not None:
+            return self.kind(producer) == _KINDS.DEQUANTIZE and self.is_constant(producer.inputs[0])
         tensor = self._tensors[index]
         return tensor.type in _DTYPES and tensor.sparsity is None and self._model.buffers[tensor.buffer].data is not None
 
-    def put(self, operator: Any) -> None:
-        self.put_operators.append(operator)
+    def add(self, operator: Any) -> None:
+        self.new_operators.append(operator)
 
     @property
     def used_operators(self) -> list[Any]:
-        """What was put down, without what unpacked constants that others have replaced."""
-        wanted = {int(index) for operator in self.put_operators for index in operator.inputs} | set(map(int, self._outputs))
+        """The new operators, without DEQUANTIZE of constants that were replaced."""
+        wanted = {int(index) for operator in self.new_operators for index in operator.inputs} | set(map(int, self._outputs))
         return [
             operator
-            for operator in self.put_operators
+            for operator in self.new_operators
             if self.kind(operator) != _KINDS.DEQUANTIZE or int(operator.outputs[0]) in wanted
         ]
 
-    def put_reshape(self, source: int, output: int) -> None:
-        """RESHAPE to the shape of `output`, for any number of images.
+    def add_reshape(self, source: int, output: int) -> None:
+        """Add a RESHAPE to the shape of `output`, for any batch size.
 
-        The shape is an option of the operator and no second input, which would be a constant of 16 bytes.
+        The shape is an option of the operator, not a second input, which would be a constant of 16 bytes.
         """
         operator = schema.OperatorT()
         operator.opcodeIndex = self._code(_KINDS.RESHAPE)
@@ -193,23 +192,23 @@ class _Graph:
         operator.builtinOptions = schema.ReshapeOptionsT()
         operator.builtinOptions.newShape = [-1, *self.shape(output)[1:]]
         operator.inputs, operator.outputs = [source], [output]
-        self.put(operator)
+        self.add(operator)
 
     def like(self, index: int, shape: tuple[int, ...]) -> int:
-        """The number of a new tensor like another one, of another shape beside the batch."""
+        """The number of a new tensor like another one, with another shape after the batch dimension."""
         tensor = copy.copy(self._tensors[index])
         tensor.shape, tensor.shapeSignature = [1, *shape], [-1, *shape]
         return self._added(tensor)
 
     def changed(self, index: int, change: Callable[[NDArray[Any]], NDArray[Any]], times: int) -> int:
-        """The number of a new constant, or of what DEQUANTIZE makes of it, with its values changed and its scales so many times over."""
+        """The number of a new constant, or of its DEQUANTIZE, with changed values and scales repeated `times` times."""
         tensor = copy.copy(self._tensors[index])
-        if (maker := self._makers.get(int(index))) is not None:
-            operator = copy.copy(maker)
-            operator.inputs = [self.changed(int(maker.inputs[0]), change, times)]
+        if (producer := self._producers.get(int(index))) is not None:
+            operator = copy.copy(producer)
+            operator.inputs = [self.changed(int(producer.inputs[0]), change, times)]
             tensor.shape = self._tensors[operator.inputs[0]].shape
             operator.outputs = [self._added(tensor)]
-            self.put(operator)
+            self.add(operator)
             return int(operator.outputs[0])
         dtype = _DTYPES[tensor.type]
         values = change(np.frombuffer(bytes(self._model.buffers[tensor.buffer].data), dtype).reshape(self.shape(index)))
@@ -239,7 +238,7 @@ class _Graph:
 
 
 def _repeated(quantization: Any, times: int) -> Any:
-    """Quantisation for each output channel, so many times over; for the whole tensor, or none, as it is."""
+    """Per-channel quantisation, repeated `times` times; quantisation of the whole tensor, or none, unchanged."""
     if quantization is None or quantization.scale is None or len(quantization.scale) < 2:
         return quantization
     repeated = copy.copy(quantization)

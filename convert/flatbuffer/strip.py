@@ -1,4 +1,4 @@
-"""Files without what no interpreter needs."""
+"""Strip from FlatBuffers what no interpreter needs."""
 
 from collections import Counter
 from typing import Any
@@ -11,12 +11,12 @@ _INPUT, _OUTPUT = b"pixels", b"logits"
 
 
 def strip(flatbuffer: bytes) -> bytes:
-    """The same model in fewer bytes: tensors and buffers that nothing uses dropped, the rest with short names, no converter's notes.
+    """Remove unused tensors and buffers and the converter's metadata, and shorten names; outputs stay the same.
 
-    TensorFlow's converter names a tensor after all layers that went into it. Here an operator's output is called after the operator,
-    such as conv_2d_2 for the second convolution, and its constants after its place in the file and their own, such as 2.1: other tools
-    want names, and each only once. The converter's metadata goes: its `min_runtime_version` says in which version operators appeared, not
-    in which they work.
+    TensorFlow's converter names a tensor after all layers that were fused into it. Here an operator's output is named after the operator,
+    such as conv_2d_2 for the second convolution, and its constants after their place in the file, such as 2.1 for input 1 of operator 2:
+    other tools need unique names. The converter's `min_runtime_version` is removed because it names the version in which operators
+    appeared, not one in which they work.
     """
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(flatbuffer))
     if len(model.subgraphs) > 1:
@@ -42,7 +42,7 @@ def _name(model: Any, graph: Any) -> None:
             graph.tensors[index].name = f"{kind}_{counts[kind]}{f'.{place}' if place else ''}".encode()
     graph.tensors[graph.inputs[0]].name, graph.tensors[graph.outputs[0]].name = _INPUT, _OUTPUT
     for tensor in graph.tensors:
-        if tensor.quantization is not None:  # the range that a scale came from
+        if tensor.quantization is not None:  # the range that the scale was computed from
             tensor.quantization.min = tensor.quantization.max = None
 
 
@@ -64,7 +64,7 @@ def _drop_unused_buffers(model: Any, graph: Any) -> None:
     filled = [number for number in kept if number == 0 or _is_filled(model.buffers[number])]
     new = {old: number for number, old in enumerate(filled)}
     for tensor in graph.tensors:
-        tensor.buffer = new.get(tensor.buffer, 0)  # without content, the empty one serves all
+        tensor.buffer = new.get(tensor.buffer, 0)  # all tensors without content share the empty buffer
     model.buffers = [model.buffers[number] for number in filled]
 
 

@@ -1,4 +1,4 @@
-"""What every operator of a TFLite file gives for real images, and the ranges of these values."""
+"""Activations of a TFLite file on real images, and their ranges."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,7 +17,7 @@ from edge_runtime.inference.runner import encoder, pixel_values
 from edge_runtime.model.graph import Tensor, read_graph
 
 Range = tuple[float, float]
-PIXEL_RANGE = (0.0, 255.0)  # of the input, whatever the calibration images hold
+PIXEL_RANGE = (0.0, 255.0)  # of the input, whatever values the calibration images have
 METHODS = ("min-max", "moving-average")
 MOMENTUM = 0.99
 _BATCH = 100
@@ -26,19 +26,18 @@ _BATCH = 100
 def activations(
     flatbuffer: bytes, images: NDArray[np.uint8], *, reference: bool = False
 ) -> Iterator[dict[int, NDArray[np.float32]]]:
-    """The activations of a file by LiteRT, a batch of images at a time.
+    """Compute the activations of a file by LiteRT, batch by batch.
 
     Args:
         flatbuffer: a float or quantised TFLite file.
         images: uint8 [N, 28, 28].
-        reference: by its reference kernels, which are slow and do not choose instructions by the CPU; by the others where those lack an
-            operator.
+        reference: use reference kernels, which are slow but do not choose instructions by the CPU, if they have all operators.
 
     Yields:
-        Real values, float32 [n, ...], of the input and of each operator's output by the tensor's number.
+        Real values, float32 [n, ...], of the input and of each operator's output by tensor number.
     """
     graph = read_graph(flatbuffer)
-    numbers = [number for number, tensor in enumerate(graph.tensors) if not tensor.payload_bytes and _is_number(tensor)]
+    numbers = [number for number, tensor in enumerate(graph.tensors) if not tensor.payload_bytes and _is_activation(tensor)]
     for start in range(0, len(images), _BATCH):
         batch = images[start : start + _BATCH]
         if start == 0 or len(batch) < _BATCH:
@@ -53,29 +52,29 @@ def activations(
 
 
 def _interpreter(flatbuffer: bytes, batch: int, reference: bool) -> Any:
-    with quiet():  # it warns that preserving tensors takes memory
+    with quiet():  # LiteRT warns that preserving tensors takes memory
         if reference:
-            with suppress(ModelFileError):  # there is no reference kernel for some operators
+            with suppress(ModelFileError):  # an operator without a reference kernel
                 return make_interpreter(flatbuffer, find_backend("litert"), batch=batch, preserve=True, reference=True)
         return make_interpreter(flatbuffer, find_backend("litert"), batch=batch, preserve=True)
 
 
 def exact_activations(flatbuffer: bytes, images: NDArray[np.uint8]) -> Iterator[dict[int, NDArray[np.float64]]] | None:
-    """The activations of a float file computed in float64, a batch of images at a time.
+    """Compute the activations of a float file in float64, batch by batch.
 
-    Sums in another order, as another CPU adds them up, differ by some 1e-15 of a value. Rounded to float32 afterwards, whose steps are 6e-8
-    of it, they are the same on every CPU.
+    CPUs add in different orders, which changes a float64 sum by some 1e-15 of its value. Rounded to float32, whose steps are 6e-8, the
+    values are the same on every CPU.
 
     Args:
         flatbuffer: a float32 or float16 file.
         images: uint8 [N, 28, 28].
 
     Yields:
-        float64 [n, ...] of the input and of each operator's output by the tensor's number. None if there is an operator that is not
-        computed here.
+        float64 [n, ...] of the input and of each operator's output by tensor number. None is returned if an operator is not implemented in
+        `float_operators`.
     """
     file = FloatModel(flatbuffer)
-    if not all(_is_computed(operation) for operation in file.operations):
+    if not all(_is_implemented(operation) for operation in file.operations):
         return None
     shape = file.shape(file.input)[1:]
     batches = (images[start : start + _BATCH].reshape(-1, *shape) for start in range(0, len(images), _BATCH))
@@ -83,13 +82,13 @@ def exact_activations(flatbuffer: bytes, images: NDArray[np.uint8]) -> Iterator[
 
 
 def exact_logits(flatbuffer: bytes, images: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-    """Logits of a float file computed in float64 and rounded: float32 [N, classes]; None as `exact_activations`."""
+    """Logits of a float file, computed in float64 and rounded to float32 [N, classes]; None as in `exact_activations`."""
     batches = exact_activations(flatbuffer, images)
     output = FloatModel(flatbuffer).output
     return None if batches is None else np.concatenate([batch[output] for batch in batches]).astype(np.float32)
 
 
-def _is_computed(operation: Operation) -> bool:
+def _is_implemented(operation: Operation) -> bool:
     return operation.kind in PLAIN or operation.kind in (*WEIGHTED, "DEQUANTIZE")
 
 
@@ -97,7 +96,7 @@ def _computed(file: FloatModel, pixels: NDArray[np.float64]) -> dict[int, NDArra
     values: dict[int, Any] = {file.input: pixels}
     for operation in file.operations:
         inputs = [values[index] for index in operation.inputs]
-        if operation.kind == "DEQUANTIZE":  # float16 weights
+        if operation.kind == "DEQUANTIZE":  # of float16 weights
             values[operation.output] = file.constant(operation.constants[0]).astype(np.float64)
         elif operation.kind in WEIGHTED:
             constants = (file.constant(index).astype(np.float64) for index in operation.constants)
@@ -109,16 +108,16 @@ def _computed(file: FloatModel, pixels: NDArray[np.float64]) -> dict[int, NDArra
 
 
 def ranges_on(flatbuffer: bytes, images: NDArray[np.uint8], method: str = "min-max") -> dict[int, Range]:
-    """The range of each activation of a float file on images, by the tensor's number; the same on every CPU.
+    """Measure the range of each activation of a float file, by tensor number; the same on every CPU.
 
-    They are measured in float64 and rounded to float32. A file with an operator that is not computed so (`float_operators`) is run by
-    LiteRT's reference kernels, which add up in one order on every CPU of an architecture.
+    Ranges are measured in float64 and rounded to float32. A file with an operator that is not in `float_operators` is run by LiteRT's
+    reference kernels, which add in the same order on all CPUs of an architecture.
 
     Args:
         flatbuffer: the file.
         images: uint8 [N, 28, 28].
-        method: "min-max" for the least and the largest value that occurs; "moving-average" for exponential moving averages, over images,
-            of each image's least and largest value, so that a single odd image does not stretch the range (Jacob et al., arXiv 1712.05877).
+        method: "min-max" for the minimum and maximum over all images; "moving-average" for exponential moving averages of each image's
+            minimum and maximum, so that a single odd image does not stretch the range (Jacob et al., arXiv 1712.05877).
     """
     lows: dict[int, list[NDArray[np.floating]]] = {}
     highs: dict[int, list[NDArray[np.floating]]] = {}
@@ -142,7 +141,7 @@ def _moving_average(values: NDArray[np.floating]) -> float:
     return average
 
 
-def _is_number(tensor: Tensor) -> bool:
+def _is_activation(tensor: Tensor) -> bool:
     return tensor.dtype in ("float32", "int8", "int16")
 
 

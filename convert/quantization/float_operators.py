@@ -1,4 +1,4 @@
-"""What the operators of a float file compute, as TensorFlow functions of any float dtype."""
+"""Operators of float TFLite files as TensorFlow functions of any float dtype."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,12 +17,12 @@ _FUSED: dict[int, Callable[[Any], Any]] = {
 
 
 def apply_weights(operation: Operation, x: Any, kernel: Any, bias: Any = 0.0) -> Any:
-    """A convolution or a dense layer, with its fused activation.
+    """Compute a convolution or a dense layer with its fused activation.
 
     Args:
         operation: CONV_2D, DEPTHWISE_CONV_2D or FULLY_CONNECTED.
         x: floats [N, ...].
-        kernel: floats as the file has them: [out, h, w, in], for depthwise convolutions [1, h, w, out], for dense layers [out, in].
+        kernel: floats in the file's layout: [out, h, w, in]; depthwise [1, h, w, out]; dense [out, in].
         bias: floats [out].
     """
     options = operation.options
@@ -41,7 +41,7 @@ def apply_weights(operation: Operation, x: Any, kernel: Any, bias: Any = 0.0) ->
 
 
 def apply_plain(operation: Operation, file: FloatModel, inputs: Sequence[Any]) -> Any:
-    """An operator of `PLAIN` on its inputs, floats [N, ...]."""
+    """Compute an operator of `PLAIN` on its inputs, floats [N, ...]."""
     return PLAIN[operation.kind](operation, file, *inputs)
 
 

@@ -1,4 +1,4 @@
-"""Which layers to leave in higher precision so that a model passes: the fewest that a search by measurement finds."""
+"""Search for the few layers that must stay in higher precision for a quantised model to pass the gate."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -9,45 +9,45 @@ Layers = frozenset[int]
 
 @dataclass(frozen=True)
 class HigherPrecision:
-    """A file with some layers in higher precision.
+    """The FlatBuffer that the search chose.
 
-    layers: their outputs' tensor numbers, in the order in which they help most.
-    harms: the harm that is left if a layer alone is spared, for every layer; empty if nothing had to be spared.
-    tried: how many files were made and judged.
-    passed: whether this one passes; if not, all layers are spared.
+    layers: tensor numbers of the outputs of layers in higher precision, the one that reduces the error most first.
+    errors: error with one layer alone in higher precision, for every layer; empty if none had to be.
+    candidates: number of FlatBuffers built and judged.
+    passed: whether the chosen one passes; if not, all layers are in higher precision.
     """
 
     content: bytes
     layers: tuple[int, ...]
-    harms: dict[int, float]
-    tried: int
+    errors: dict[int, float]
+    candidates: int
     passed: bool
 
 
 def find_higher_precision(
-    make: Callable[[Layers], bytes], layers: Sequence[int], harm: Callable[[bytes], float], passes: Callable[[bytes], bool]
+    build: Callable[[Layers], bytes], layers: Sequence[int], error: Callable[[bytes], float], passes: Callable[[bytes], bool]
 ) -> HigherPrecision:
-    """Find few layers that have to be left in higher precision; none if the file passes as it is.
+    """Choose few layers to keep in higher precision; none if the FlatBuffer passes without.
 
-    Else each layer is spared alone first, which says how much of the harm it does. Then they are spared together, the most harmful first,
-    until the file passes, and at last each of them is taken back if the file passes without it.
+    First each layer is kept alone, which measures how much of the error it causes. Then layers are kept together, the most harmful first,
+    until the FlatBuffer passes. Last, each of them is quantised again if the FlatBuffer passes without it.
 
     Args:
-        make: makes a file with those layers spared.
-        layers: all that could be.
-        harm: how far a file is from the float model; less is better.
-        passes: whether a file is good enough.
+        build: builds a FlatBuffer with these layers in higher precision.
+        layers: all that can be kept.
+        error: distance of a FlatBuffer from the float model; smaller is better.
+        passes: whether a FlatBuffer is good enough.
     """
-    made = functools.cache(make)
-    good = functools.cache(lambda spared: passes(made(spared)))
-    kept: list[int] = []
-    harms: dict[int, float] = {}
+    built = functools.cache(build)
+    good = functools.cache(lambda kept: passes(built(kept)))
+    kept_higher: list[int] = []
+    errors: dict[int, float] = {}
     if not good(frozenset()):
-        harms = {layer: harm(made(frozenset({layer}))) for layer in layers}
-        order = sorted(layers, key=lambda layer: harms[layer])
-        kept = next((order[:count] for count in range(1, len(order)) if good(frozenset(order[:count]))), order)
-        for layer in reversed(kept.copy()):
-            if good(frozenset(kept)) and good(frozenset(kept) - {layer}):
-                kept.remove(layer)
-    spared = frozenset(kept)
-    return HigherPrecision(made(spared), tuple(kept), harms, made.cache_info().currsize, good(spared))
+        errors = {layer: error(built(frozenset({layer}))) for layer in layers}
+        order = sorted(layers, key=lambda layer: errors[layer])
+        kept_higher = next((order[:count] for count in range(1, len(order)) if good(frozenset(order[:count]))), order)
+        for layer in reversed(kept_higher.copy()):
+            if good(frozenset(kept_higher)) and good(frozenset(kept_higher) - {layer}):
+                kept_higher.remove(layer)
+    kept = frozenset(kept_higher)
+    return HigherPrecision(built(kept), tuple(kept_higher), errors, built.cache_info().currsize, good(kept))

@@ -1,4 +1,4 @@
-"""Quantisation-aware training: the weights of a float file, and the ranges of its activations, made fit for integers."""
+"""Quantisation-aware training: fine-tune the weights and activation ranges of a float file for integers."""
 
 import hashlib
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ from train.loop.input_pipeline import steps_of, view_of
 from train.loop.progress import Progress
 from train.loop.trainer import fit_weights
 
-LEARNING_RATE = 0.001  # of weights in units of the largest of their channel
-_MILD = Augmentation(rotation=10, shear=0.1, zoom=0.1, shift=2)  # for a model of which nobody knows what it was trained with
+LEARNING_RATE = 0.001  # of weights relative to the largest of their channel
+_MILD = Augmentation(rotation=10, shear=0.1, zoom=0.1, shift=2)  # for a model without a training record
 
 
 def train_for_integers(
@@ -29,22 +29,23 @@ def train_for_integers(
     config: TrainingConfig | None = None,
     quiet: bool = False,
 ) -> tuple[bytes, dict[int, Range]]:
-    """Train a float file under fake quantisation, with itself as the teacher.
+    """Train a float file with fake quantisation and itself as the teacher.
 
-    Nine tenths of the loss is cross-entropy with what the float file says of the same augmented image, the rest with the labels. Adam's
-    rate falls from `LEARNING_RATE` to 0 along half a cosine. The same arguments, machine and number of threads give the same result.
+    Nine tenths of the loss is cross-entropy with the float file's prediction for the same augmented image, the rest with the labels. Adam's
+    learning rate falls from `LEARNING_RATE` to 0 along half a cosine. The same arguments, machine and number of threads give the same
+    result.
 
     Args:
         flatbuffer: the float file.
-        data: its training split is trained on.
-        ranges: of each activation by the tensor's number, as `ranges_on` gives them: where learning starts.
+        data: whose training split is used.
+        ranges: of each activation by tensor number, as from `ranges_on`; training starts from them.
         bits: of an operation's weights.
-        epochs: how many; each sees every training image once, augmented anew.
-        config: what the model was trained by; its augmentation, batch size and seed are taken. None if that is not known.
+        epochs: number of passes over the training images, each with new augmentation.
+        config: of the model's training, for augmentation, batch size and seed; None if unknown.
         quiet: show no progress.
 
     Returns:
-        The float file with weights that are whole steps, and the ranges that were learned.
+        The float file with weights on the quantiser's steps, and the learned ranges.
 
     Raises:
         InputError: the file has an operator that cannot be trained.
@@ -54,11 +55,11 @@ def train_for_integers(
     config = _config(config, epochs, hashlib.sha256(flatbuffer).hexdigest())
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
-    teacher, twin = FakeQuantModel(file), FakeQuantModel(file, ranges, bits)
+    teacher, student = FakeQuantModel(file), FakeQuantModel(file, ranges, bits)
     logits = [teacher.predict(view_of(data.train.images, config.augmentation, view)).astype(np.float16) for view in range(epochs)]
     with Progress(epochs, steps_of(config, len(data.train)), quiet) as progress:
-        fit_weights(twin.model, config, data, progress=progress, teacher_logits=np.stack(logits))
-    return file.with_constants(twin.constants()), twin.ranges
+        fit_weights(student.model, config, data, progress=progress, teacher_logits=np.stack(logits))
+    return file.with_constants(student.constants()), student.ranges
 
 
 def _config(trained_by: TrainingConfig | None, epochs: int, teacher: str) -> TrainingConfig:

@@ -1,4 +1,4 @@
-"""Float TFLite files to integer ones by litert-quantizer, with ranges that are given."""
+"""Quantise float TFLite files by litert-quantizer, with given activation ranges."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -18,31 +18,31 @@ _SMALL_SHARE = 0.1
 
 
 def weight_bits(flatbuffer: bytes, bits: int) -> WeightBits:
-    """How many bits the weights of each operator have if most of them have `bits`.
+    """Number of bits of each operator's weights if most have `bits`.
 
-    Depthwise convolutions have 8, since nothing runs less. So has the last layer if it holds less than a tenth of all weights: it saves few
-    bytes, and an older runtime that runs 4-bit convolutions refuses 4-bit dense layers.
+    Depthwise convolutions have 8, because no runtime runs fewer. So has the last layer if it holds less than a tenth of all weights: 4 bits
+    would save few bytes there, and an older runtime that runs 4-bit convolutions does not run 4-bit dense layers.
     """
     file = FloatModel(flatbuffer)
     sizes = {
         operation.output: file.constant(operation.constants[0]).size for operation in file.operations if operation.kind in WEIGHTED
     }
-    spared = file.output if sizes.get(file.output, 0) < _SMALL_SHARE * sum(sizes.values()) else None
+    small_last = file.output if sizes.get(file.output, 0) < _SMALL_SHARE * sum(sizes.values()) else None
 
     def of(operation: Operation) -> int:
-        return 8 if operation.kind == "DEPTHWISE_CONV_2D" or operation.output == spared else bits
+        return 8 if operation.kind == "DEPTHWISE_CONV_2D" or operation.output == small_last else bits
 
     return of
 
 
 def weighted(flatbuffer: bytes, bits: WeightBits) -> list[int]:
-    """The layers that could be left in higher precision, by their outputs' tensor numbers: those with the fewest bits."""
-    found = {operation.output: bits(operation) for operation in FloatModel(flatbuffer).operations if operation.kind in WEIGHTED}
-    return [output for output, count in found.items() if count == min(found.values())]
+    """Layers that can be kept in higher precision, those with the fewest bits, by tensor number of their output."""
+    counts = {operation.output: bits(operation) for operation in FloatModel(flatbuffer).operations if operation.kind in WEIGHTED}
+    return [output for output, count in counts.items() if count == min(counts.values())]
 
 
 def with_more_bits(bits: WeightBits, layers: Collection[int]) -> WeightBits:
-    """The same with some layers in the next higher precision: 8 bits instead of 4, floats instead of 8 bits."""
+    """`bits` with some layers in the next higher precision: 8 bits instead of 4, floats instead of 8 bits."""
 
     def of(operation: Operation) -> int:
         count = bits(operation)
@@ -52,12 +52,12 @@ def with_more_bits(bits: WeightBits, layers: Collection[int]) -> WeightBits:
 
 
 def quantize(flatbuffer: bytes, ranges: Mapping[int, Range], bits: WeightBits) -> bytes:
-    """Quantise a float file: 8-bit activations, weights symmetric with a scale for each output channel.
+    """Quantise a float file: 8-bit activations, symmetric weights with one scale for each output channel.
 
     Args:
         flatbuffer: the float file.
-        ranges: least and largest value of each activation by the tensor's number. The input's is taken to be that of pixels.
-        bits: of each operator's weights; `FLOAT` for an operator that stays as it is.
+        ranges: minimum and maximum of each activation by tensor number. The input's is always that of pixels.
+        bits: of each operator's weights; `FLOAT` to leave an operator unquantised.
 
     Raises:
         DigitsError: the quantiser failed.
@@ -76,10 +76,10 @@ def quantize(flatbuffer: bytes, ranges: Mapping[int, Range], bits: WeightBits) -
             for operation in file.operations:
                 if operation.kind in WEIGHTED and bits(operation) == FLOAT:
                     continue
-                # One scope for each operator: the names of its output, which the quantiser ends with a semicolon.
+                # The scope of one operator is the name of its output, to which the quantiser appends a semicolon.
                 scope = f"^{re.escape(file.names[operation.output])};$"
                 work.add_static_config(scope, names(operation.kind), 8, bits(operation) if operation.kind in WEIGHTED else 8)
             result = work.quantize(statistics, enable_progress_bar=False, enable_progress_report=False)
-    except Exception as error:  # ValueError and RuntimeError, and others of its own
-        raise DigitsError(f"the quantiser refuses the model ({one_line(error)[:300]})") from error
+    except Exception as error:  # ValueError, RuntimeError and its own
+        raise DigitsError(f"litert-quantizer cannot quantise the model ({one_line(error)[:300]}); try another --recipe") from error
     return bytes(result.quantized_model)

@@ -1,6 +1,6 @@
-"""Quantisation recipes: named, validated data. A name decodes to what it does: `static_wi8_ai16` has 8-bit weights and 16-bit activations.
+"""Quantisation recipes. A name states the precision: `static_wi8_ai16` has 8-bit integer weights and 16-bit integer activations.
 
-Static recipes measure the ranges of activations beforehand on calibration images; the dynamic one measures them at each inference.
+Static recipes measure activation ranges beforehand on calibration images; the dynamic one measures them at each inference.
 """
 
 import re
@@ -16,10 +16,10 @@ _NAME = re.compile(r"float(16|32)|dynamic_wi8|static_wi(?P<weights>4|8)_ai(?P<ac
 class Recipe:
     """How a float model becomes a TFLite file.
 
-    name: decodes to the precision of weights and activations.
-    short: for file names and options.
-    tolerance: how far the outputs on another machine or interpreter may lie from those recorded here. Measured between LiteRT with and
-        without XNNPACK, tflite-runtime 2.14, x86-64 and emulated Cortex-A72, with room to spare for float sums in another order.
+    name: states the precision of weights and activations; the name in manifests.
+    short: for file names, options, tables and reports.
+    tolerance: maximum difference of outputs on another machine or interpreter from those recorded here. Measured between LiteRT with and
+        without XNNPACK, tflite-runtime 2.14, x86-64 and emulated Cortex-A72, with a margin for float sums in another order.
     """
 
     name: str
@@ -28,13 +28,13 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise ValueError(f"recipe name {self.name!r} does not decode")
+            raise ValueError(f"recipe name {self.name!r} does not state a known precision")
         if (self.tolerance.unit == "steps") != self.static:
-            raise ValueError(f"{self.name}: integer outputs have a tolerance in steps, float outputs in logits")
+            raise ValueError(f"{self.name}: tolerance in {self.tolerance.unit}; integer outputs have steps, float outputs logits")
 
     @property
     def static(self) -> bool:
-        """Whether activations are integers, whose ranges are measured on calibration images."""
+        """Whether activations are integers, with ranges measured on calibration images."""
         return self.name.startswith("static")
 
     @property
@@ -45,7 +45,7 @@ class Recipe:
 
     @property
     def weight_bits(self) -> int:
-        """Bits of weights where they are integers that are multiplied with integers: 4 or 8; else 32."""
+        """Bits of weights that are multiplied as integers with integers: 4 or 8; else 32."""
         match = _NAME.fullmatch(self.name)
         return int(match["weights"]) if match and match["weights"] else 32
 
@@ -68,10 +68,10 @@ RECIPES = {
 
 
 def find_recipe(name: str) -> Recipe:
-    """The recipe of that short or full name.
+    """Find a recipe by its short or full name.
 
     Raises:
-        BadArgument: there is none; the message lists them.
+        BadArgument: the name is unknown; the message lists the known ones.
     """
     for recipe in RECIPES.values():
         if name in (recipe.short, recipe.name):

@@ -1,5 +1,5 @@
-"""What a conversion found, as table, JSON, page and plots.
+"""The report of a conversion: tables, summary, JSON, page and plots.
 
 In: Conversions.
-Out: text, parts of a page and PNG.
+Out: text for the terminal, and files.
 """

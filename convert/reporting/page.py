@@ -1,12 +1,12 @@
-"""All that a conversion found, as the parts of a page: recipes side by side, then what changed, layer by layer and image by image."""
+"""The report page of a conversion: recipes side by side, accuracy, layer errors, changed labels, the files themselves."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from convert.compatibility_check import compatibility_lines
 from convert.conversion import Conversion
 from convert.reporting.plots import layer_plot
-from convert.reporting.table import HEADER, layer_rows, notes, row
+from convert.reporting.summary import compatibility_lines, find_warnings
+from convert.reporting.table import HEADER, layer_rows, row, without_empty_columns
 from edge_runtime.model.manifest import Comparison
 from edge_runtime.model.model_file import operator_specs
 
@@ -15,7 +15,7 @@ Row = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a page. tables: header, rows and caption of each. pictures: PNG and what is to be seen."""
+    """A section of the page. tables: header, rows and caption of each. pictures: PNG and caption of each."""
 
     title: str
     paragraphs: Sequence[str] = ()
@@ -25,11 +25,11 @@ class Part:
 
 
 def page_parts(conversions: Sequence[Conversion], galleries: Mapping[str, bytes]) -> list[Part]:
-    """The page, in the order of reading.
+    """The sections of the page in order.
 
     Args:
         conversions: of one model by different recipes, at least one.
-        galleries: by recipe's short name, the PNG of the images whose label changed; recipes that changed none have none.
+        galleries: PNG of the images whose label changed, by the recipe's short name; none for recipes that changed no label.
     """
     return [
         _overview(conversions),
@@ -45,7 +45,7 @@ def _overview(conversions: Sequence[Conversion]) -> Part:
     verdicts = {conversion.recipe.short: conversion.manifest.verdict for conversion in conversions}
     failed = [f"the gate refused {recipe}: {verdict.reason}" for recipe, verdict in verdicts.items() if not verdict.passed]
     reasons = [(recipe, "passed" if verdict.passed else "FAILED", verdict.reason) for recipe, verdict in verdicts.items()]
-    side_by_side = [row(conversion) for conversion in conversions]
+    header, rows = without_empty_columns(HEADER, [row(conversion) for conversion in conversions])
     return Part(
         "Recipes side by side",
         [
@@ -53,10 +53,15 @@ def _overview(conversions: Sequence[Conversion]) -> Part:
             f"data sha256 {manifest.origin.data_sha256}.",
             f"{len(conversions) - len(failed)} of {len(conversions)} files passed the gate.",
         ],
-        [*failed, *notes(conversions)],
+        [*failed, *map(str, find_warnings(conversions))],
         [
-            (HEADER, side_by_side, "Accuracies in percent; drops in percentage points, on test images; us: median of an image."),
-            (("recipe", "gate", "reason"), reasons, "What the gate says."),
+            (
+                header,
+                rows,
+                "Accuracy in percent; drop in percentage points on test images; p: McNemar's exact test; us/image: median on "
+                "this machine; x fp32: that over the float file's.",
+            ),
+            (("recipe", "gate", "reason"), reasons, "The accuracy gate's verdict on test images."),
         ],
     )
 
@@ -82,15 +87,13 @@ def _accuracy(conversions: Sequence[Conversion]) -> Part:
     classes = [(label, *(_class_cell(conversion, number) for conversion in conversions)) for number, label in enumerate(labels)]
     return Part(
         "Accuracy",
-        [
-            "Validation images are there to choose by, test images for the verdict. Accuracies have Wilson's interval, drops Tango's."
-        ],
+        ["Choose by validation images; the verdict is on test images. 95 % intervals: Wilson's of an accuracy, Tango's of a drop."],
         tables=[
             (header, rows, "Paired: both models on the same images."),
             (
                 ("class", *(conversion.recipe.short for conversion in conversions)),
                 classes,
-                "Drop by class on test images, in percentage points of the class; the intervals hold all at once with 95 % (Bonferroni).",
+                "Drop by class on test images, in percentage points of the class, with simultaneous 95 % intervals (Bonferroni).",
             ),
         ],
     )
@@ -113,7 +116,7 @@ def _comparison_cells(comparison: Comparison) -> Row:
 
 
 def _class_cell(conversion: Conversion, number: int) -> str:
-    low, high = conversion.class_drop_intervals[number]
+    low, high = conversion.evaluation.class_drop_intervals[number]
     return f"{conversion.manifest.accuracy[-1].class_drops[number]:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
@@ -122,13 +125,13 @@ def _layers(conversions: Sequence[Conversion]) -> Part:
     return Part(
         "Where precision is lost",
         [
-            "Each operator's output beside that in the float file, on validation images; errors of the operators before it are in it."
+            "Each operator's output compared with the float file's, on validation images; errors of the operators before it are included."
         ],
-        tables=[(header, rows, "Signal to noise in dB (more is better) and cosine.")],
+        tables=[(header, rows, "Signal-to-noise ratio in dB (higher is better) and cosine similarity.")],
         pictures=[
             (
-                layer_plot({conversion.recipe.short: conversion.layers for conversion in conversions}),
-                "Signal to noise after each operator. Where a line ends, the output is equal to the last bit.",
+                layer_plot({conversion.recipe.short: conversion.evaluation.layers for conversion in conversions}),
+                "Signal-to-noise ratio after each operator. A missing point: the output is bit for bit equal.",
             )
         ],
     )
@@ -140,10 +143,12 @@ def _changes(conversions: Sequence[Conversion], galleries: Mapping[str, bytes]) 
         test = conversion.manifest.accuracy[-1]
         lines.append(
             f"{conversion.recipe.short}: {test.candidate.total - test.agreeing:,} of {test.candidate.total:,} labels changed; "
-            f"largest difference of a logit {conversion.largest_logit_error:.3g}."
+            f"largest logit difference {conversion.evaluation.largest_logit_error:.3g}."
         )
-    pictures = [(png, f"{recipe}: images whose label changed, with the scores of both models") for recipe, png in galleries.items()]
-    return Part("Which answers changed", lines, pictures=pictures)
+    pictures = [
+        (png, f"{recipe}: test images whose label changed, with the scores of both models") for recipe, png in galleries.items()
+    ]
+    return Part("Changed labels", lines, pictures=pictures)
 
 
 def _inside(conversions: Sequence[Conversion]) -> Part:
@@ -161,7 +166,7 @@ def _inside(conversions: Sequence[Conversion]) -> Part:
         "Inside the files",
         [line for conversion in conversions for line in compatibility_lines(conversion)],
         tables=[
-            (("recipe", "operators", "runs from", "sha256 of the FlatBuffer"), rows, "Built-in operators alone."),
-            (("recipe", "command"), commands, "How to make them again."),
+            (("recipe", "operators", "runs from", "sha256 of the FlatBuffer"), rows, "Built-in operators only."),
+            (("recipe", "command"), commands, "Commands that make the same files."),
         ],
     )

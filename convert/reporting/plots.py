@@ -1,4 +1,4 @@
-"""Pictures of what a conversion changed, as the bytes of PNG files."""
+"""Plots of a conversion as PNG: images whose label changed, and the error of each operator."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,24 +11,24 @@ from edge_runtime.common.quantization import softmax
 from train.data import Split
 from train.runs.plots import png
 
-MOST_IMAGES = 24
+MAX_IMAGES = 24
 _COLUMNS = 4
 
 
 def changed_labels_gallery(
     split: Split, reference: NDArray[np.float32], candidate: NDArray[np.float32], labels: Sequence[str]
 ) -> bytes:
-    """The images to which two models give different labels, at most 24, with what both give to each class.
+    """Draw the images to which two models give different labels, at most 24, with the scores of both models.
 
     Args:
         split: the images.
-        reference: float32 [N, classes], logits of the float model.
-        candidate: the same of the converted model.
+        reference: logits of the float model, float32 [N, classes].
+        candidate: logits of the converted model, float32 [N, classes].
         labels: of the classes.
     """
     before, after = reference.argmax(axis=1), candidate.argmax(axis=1)
     changed = np.flatnonzero(before != after)
-    shown = changed[:MOST_IMAGES]
+    shown = changed[:MAX_IMAGES]
     rows = max(1, -(-len(shown) // _COLUMNS))
     figure = Figure(figsize=(_COLUMNS * 3.2, rows * 1.7 + 0.7), layout="constrained")
     grid = figure.subplots(rows, 2 * _COLUMNS, squeeze=False, width_ratios=[1, 1.4] * _COLUMNS).ravel()
@@ -39,7 +39,9 @@ def changed_labels_gallery(
         picture.imshow(split.images[index], cmap="gray", vmin=0, vmax=255)
         label = int(split.labels[index])
         picture.set_title(
-            f"no. {index}, is {labels[label]}\nfloat {labels[before[index]]}, now {labels[after[index]]}", fontsize=7, loc="left"
+            f"no. {index}, label {labels[label]}\nfloat {labels[before[index]]}, now {labels[after[index]]}",
+            fontsize=7,
+            loc="left",
         )
         bars.set_axis_on()
         classes = np.arange(len(labels))
@@ -51,12 +53,12 @@ def changed_labels_gallery(
         if place == 0:
             bars.legend(fontsize=6)
     rest = f", the first {len(shown)} shown" if len(shown) < len(changed) else ""
-    figure.suptitle(f"{len(changed)} of {len(split):,} {split.name} images changed their label{rest}", fontsize=10)
+    figure.suptitle(f"{len(changed)} of {len(split):,} {split.name} images changed label{rest}", fontsize=10)
     return png(figure)
 
 
 def layer_plot(errors: Mapping[str, Sequence[LayerError]]) -> bytes:
-    """Signal to noise after each operator, a line for each recipe."""
+    """Plot the signal-to-noise ratio after each operator, one line a recipe."""
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axes = figure.subplots()
     operators = {error.output: error.operator for layers in errors.values() for error in layers}
@@ -71,8 +73,8 @@ def layer_plot(errors: Mapping[str, Sequence[LayerError]]) -> bytes:
         )
     names = [f"{place} {operator}" for place, operator in enumerate(operators.values(), 1)]
     axes.set_xticks(range(len(names)), names, rotation=20, ha="right", fontsize=7)
-    axes.set_ylabel("signal to noise in dB")
+    axes.set_ylabel("signal-to-noise ratio, dB")
     axes.grid(alpha=0.3)
     axes.legend(loc="upper right", fontsize=8)
-    axes.set_title("Output of each operator beside that of the float file", fontsize=10)
+    axes.set_title("Error of each operator's output against the float file", fontsize=10)
     return png(figure)

@@ -1,5 +1,5 @@
-"""Keras models as they come: loading, folding of batch normalisation and scaling, the float FlatBuffer.
+"""Keras models: loading, folding of batch normalisation and scaling, conversion by TensorFlow.
 
 In: A .keras file.
-Out: a `Source` with its float file and answers.
+Out: a `Source` with its float FlatBuffer and logits.
 """

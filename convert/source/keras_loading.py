@@ -1,4 +1,4 @@
-"""Anybody's Keras model made into one that takes pixel values from 0 to 255 and gives logits."""
+"""Load a Keras model and adapt it to take pixel values from 0 to 255 and to output logits."""
 
 import importlib.util
 import sys
@@ -18,41 +18,43 @@ from train.model.architectures import predict_logits
 
 SCALES = {"0..255": (0.0, 255.0), "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
 _SHAPES = ((None, SIDE * SIDE), (None, SIDE, SIDE), (None, SIDE, SIDE, 1))
-_MUCH = 20  # points of accuracy by which another scale has to be better, to be told
+_CLEARLY_BETTER = 20  # points of accuracy by which another input scale must win to be suggested
 
 
 def load_keras(path: Path, code: Path | None = None) -> tuple[bytes, keras.Model]:
-    """The content of a .keras file, and the model in it.
+    """Load a .keras file: its content and the model in it.
 
     Args:
         path: the file.
-        code: a Python file with the classes of layers and models that are not Keras' own. It is executed.
+        code: Python file that defines the custom layers and models. It is executed.
 
     Raises:
-        ModelFileError: it cannot be read as a Keras model.
-        InputError: the code cannot be executed.
+        ModelFileError: the file is not a readable Keras model.
+        InputError: the code fails.
     """
     try:
         content = path.read_bytes()
         if content[4:8] == FILE_IDENTIFIER:
-            raise ModelFileError(f"{path}: is a .tflite file already; give the .keras file that it came from")
+            raise ModelFileError(f"{path}: is a .tflite file; give the .keras file that it was converted from")
         model = keras.saving.load_model(path, custom_objects=_classes(code) if code else None, compile=False, safe_mode=True)
         return content, _with_inputs(model)
     except InputError:
         raise
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except Exception as error:  # Keras raises ValueError, TypeError, KeyError and others of a file that is no model
+    except Exception as error:  # Keras raises ValueError, TypeError, KeyError and others for a file that is not a model
         text = one_line(error) or type(error).__name__
         if not code and ("custom object" in text or "register" in text or "Could not locate" in text):
             raise ModelFileError(
-                f"{path}: has layers of its own; give the file that defines them with --code ({text[:160]})"
+                f"{path}: has custom layers; give the file that defines them with --code ({text[:160]})"
             ) from error
-        raise ModelFileError(f"{path}: is no Keras model that can be loaded ({text[:200]})") from error
+        raise ModelFileError(
+            f"{path}: is not a Keras model that can be loaded ({text[:200]}); save it by model.save('NAME.keras')"
+        ) from error
 
 
 def _with_inputs(model: keras.Model) -> keras.Model:
-    """A subclassed model as a graph of one layer; it knows the shape of the images that it was called on, but has no inputs."""
+    """Wrap a subclassed model, which has no inputs, in a graph of one layer with the input shape that it was built with."""
     shape = None if getattr(model, "inputs", None) else (model.get_build_config() or {}).get("input_shape")
     if not shape:
         return model
@@ -61,57 +63,59 @@ def _with_inputs(model: keras.Model) -> keras.Model:
 
 
 def check_contract(path: Path, model: keras.Model, classes: int) -> None:
-    """Refuse a Keras model that does not take 784 pixel values and give one output for each class.
+    """Check that a Keras model takes 784 pixel values and has one output for each class.
 
     Raises:
-        ModelFileError: it does not; the message names its shapes.
+        ModelFileError: it does not; the message has its shapes.
     """
     inputs, outputs = (getattr(model, name, None) or () for name in ("inputs", "outputs"))
     if not inputs or not outputs:
-        raise ModelFileError(f"{path}: says nothing of its input; call it on an image once before it is saved")
+        raise ModelFileError(f"{path}: has no input shape; call the model on an image once before saving it")
     if len(inputs) != 1:
-        raise ModelFileError(f"{path}: takes {len(inputs)} inputs, expected one image")
+        raise ModelFileError(f"{path}: takes {len(inputs)} inputs, expected one: the image")
     shape = tuple(model.input_shape)
     if shape not in _SHAPES:
         hint = ""
         if len(shape) == 4 and shape[-1] == 3:
-            hint = "; it wants three colours, MNIST has one"
+            hint = "; it takes three colour channels, MNIST has one"
         elif None in shape[1:]:
-            hint = "; its size is not fixed: build it with an Input of 28x28x1"
-        raise ModelFileError(f"{path}: takes input {shape}, expected 784 numbers, 28x28 or 28x28x1 of each image{hint}")
+            hint = "; its size is not fixed: build it with keras.Input((28, 28, 1))"
+        raise ModelFileError(f"{path}: takes input {shape}, expected (None, 784), (None, 28, 28) or (None, 28, 28, 1){hint}")
     if len(outputs) != 1 or tuple(model.output_shape) != (None, classes):
-        raise ModelFileError(f"{path}: gives output {model.output_shape}, expected one number for each of {classes} classes")
+        raise ModelFileError(
+            f"{path}: has output {model.output_shape}, expected one number for each of {classes} classes; give its data with --data"
+        )
 
 
 def adapt(path: Path, model: keras.Model, scale: str, validation: Split) -> keras.Model:
-    """Take pixel values from 0 to 255, and end in logits.
+    """Adapt a model to take pixel values from 0 to 255 and to output logits.
 
     Args:
         path: of the model, for messages.
         model: one that `check_contract` accepts. Its last activation may be changed.
-        scale: of the inputs that it was trained with, one of `SCALES`.
-        validation: images to see by whether the scale can be right.
+        scale: pixel range that it was trained with, one of `SCALES`.
+        validation: images on which the scale is checked.
 
     Raises:
-        BadArgument: no such scale.
-        ModelFileError: it answers with what are no numbers, or with probabilities that are made in a way of its own.
-        InputError: with another scale it is right far more often.
+        BadArgument: the scale is unknown.
+        ModelFileError: outputs are NaN or infinite, or probabilities that are not a last softmax.
+        InputError: the model is far more accurate with another scale.
     """
     if scale not in SCALES:
-        raise BadArgument(f"the input's scale is {scale!r}, expected one of {', '.join(SCALES)}")
+        raise BadArgument(f"--input-scale is {scale!r}, expected one of {', '.join(SCALES)}")
     outputs = predict_logits(with_input_scale(model, scale), validation.images)
     _refuse_wrong_scale(path, model, scale, outputs, validation)
     if not np.isfinite(outputs).all():
-        raise ModelFileError(f"{path}: answers with values that are no numbers (NaN or infinite)")
+        raise ModelFileError(f"{path}: outputs are not finite numbers (NaN or infinite); train it again")
     if _are_probabilities(outputs):
         model = _without_softmax(model)
         if _are_probabilities(predict_logits(with_input_scale(model, scale), validation.images)):
-            raise ModelFileError(f"{path}: ends in probabilities that are not a last softmax; build it to end in logits")
+            raise ModelFileError(f"{path}: outputs probabilities, but not by a last softmax; build it to output logits")
     return with_input_scale(model, scale)
 
 
 def with_input_scale(model: keras.Model, scale: str) -> keras.Model:
-    """The model with pixels brought to its scale first."""
+    """The model with pixels from 0 to 255 rescaled to its pixel range first."""
     low, high = SCALES[scale]
     if (low, high) == (0.0, 255.0):
         return model
@@ -120,7 +124,7 @@ def with_input_scale(model: keras.Model, scale: str) -> keras.Model:
 
 
 def _applied(model: keras.Model, x: Any) -> Any:
-    """What a model gives, layer by layer where it is a chain, so that the result is one graph that can be made simpler."""
+    """Apply a model; a chain of layers layer by layer, so that `simplify_model` sees them in one graph."""
     chain = [layer for layer in model.layers if not isinstance(layer, layers.InputLayer)]
     if not isinstance(model, keras.Sequential):
         try:
@@ -130,7 +134,7 @@ def _applied(model: keras.Model, x: Any) -> Any:
                 or model.outputs[0] is not before[-1]
             ):
                 return model(x)
-        except (AttributeError, ValueError):  # no graph of layers, or one used twice
+        except (AttributeError, ValueError):  # not a graph of layers, or a layer used twice
             return model(x)
     for layer in chain:
         x = _applied(layer, x) if isinstance(layer, keras.Model) else layer(x)
@@ -138,17 +142,20 @@ def _applied(model: keras.Model, x: Any) -> Any:
 
 
 def _refuse_wrong_scale(path: Path, model: keras.Model, scale: str, outputs: NDArray[np.float32], validation: Split) -> None:
-    def percent(answers: NDArray[np.float32]) -> float:
-        return 100 * float(np.mean(answers.argmax(axis=1) == validation.labels))
+    def percent(logits: NDArray[np.float32]) -> float:
+        return 100 * float(np.mean(logits.argmax(axis=1) == validation.labels))
 
-    found = percent(outputs)
-    if found > 100 - _MUCH:
+    accuracy = percent(outputs)
+    if accuracy > 100 - _CLEARLY_BETTER:
         return
     for other in SCALES:
-        if other != scale and (there := percent(predict_logits(with_input_scale(model, other), validation.images))) > found + _MUCH:
+        if (
+            other != scale
+            and (there := percent(predict_logits(with_input_scale(model, other), validation.images))) > accuracy + _CLEARLY_BETTER
+        ):
             raise InputError(
-                f"{path}: is right on {found:.1f} % of validation images with pixels from {scale.replace('..', ' to ')}, "
-                f"on {there:.1f} % with --input-scale {other}"
+                f"{path}: validation accuracy is {accuracy:.1f} % with pixels from {scale.replace('..', ' to ')} and {there:.1f} % with "
+                f"--input-scale {other}; use that"
             )
 
 
@@ -157,7 +164,7 @@ def _are_probabilities(outputs: NDArray[np.float32]) -> bool:
 
 
 def _without_softmax(model: keras.Model) -> keras.Model:
-    """The model without a last softmax, be it a layer or an activation, of its own or of a model in it."""
+    """The model without its last softmax, a layer or an activation, also inside a nested model."""
     last, owner = model, model
     while isinstance(last, keras.Model):
         last, owner = last.layers[-1], last
@@ -165,12 +172,12 @@ def _without_softmax(model: keras.Model) -> keras.Model:
         return keras.Model(model.inputs, last.input)
     if getattr(last, "activation", None) is keras.activations.softmax:
         last.activation = keras.activations.linear
-        model.predict_function = None  # which still has the softmax
+        model.predict_function = None  # compiled with the softmax
     return model
 
 
 def _classes(code: Path) -> dict[str, Any]:
-    """Execute a Python file; its classes by name."""
+    """Execute a Python file and collect its classes by name."""
     try:
         spec = importlib.util.spec_from_file_location("_model_code", code)
         assert spec
@@ -180,6 +187,6 @@ def _classes(code: Path) -> dict[str, Any]:
         spec.loader.exec_module(module)
     except OSError as error:
         raise InputError(f"{code}: cannot be read ({error.strerror or error})") from error
-    except Exception as error:  # whatever that code raises
+    except Exception as error:  # anything that foreign code raises
         raise InputError(f"{code}: cannot be executed ({type(error).__name__}: {one_line(error)[:200]})") from error
     return {name: value for name, value in vars(module).items() if isinstance(value, type)}

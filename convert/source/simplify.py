@@ -1,7 +1,7 @@
-"""Keras models made simpler without changing what they compute, so that the converter gives fewer operators and smaller files.
+"""Simplify Keras models without changing their outputs, for fewer operators and smaller files.
 
-Batch normalisation and scaling are folded into weights here, in float64, and rounded once. TensorFlow's converter would fold them in
-float32 with the instructions of the CPU that it runs on, and give other weights on another one.
+Batch normalisation and scaling are folded into weights in float64 and rounded once. TensorFlow's converter folds them in float32 with the
+instructions of the CPU that it runs on, which gives different weights on different CPUs.
 """
 
 import itertools
@@ -20,23 +20,20 @@ _UNSCALED = (
     keras.layers.Flatten,
     keras.layers.ZeroPadding2D,
     keras.layers.Dropout,
-)  # do the same at any scale
+)  # commute with scaling
 
 Floats = NDArray[np.float64]
 
 
 class _DilatedConvolution(keras.layers.Conv2D):  # type: ignore[misc]  # Keras has no types
-    """A convolution with dilation as one operator.
-
-    Keras' own is three, SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND around the convolution.
-    """
+    """A dilated convolution as one operator; Keras' own becomes SPACE_TO_BATCH_ND, CONV_2D and BATCH_TO_SPACE_ND."""
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         return tf.nn.conv2d(inputs, kernel, self.strides, self.padding.upper(), dilations=self.dilation_rate)
 
 
 class _Reshaping(keras.layers.Layer):  # type: ignore[misc]
-    """Flatten or Reshape as one operator. Keras' own asks for the size of the batch first: SHAPE, STRIDED_SLICE and PACK before RESHAPE."""
+    """Flatten or Reshape as one operator; Keras' own becomes SHAPE, STRIDED_SLICE, PACK and RESHAPE, to find the batch size."""
 
     def __init__(self, shape: tuple[int, ...], name: str) -> None:
         super().__init__(name=name)
@@ -47,7 +44,7 @@ class _Reshaping(keras.layers.Layer):  # type: ignore[misc]
 
 
 class _Affine(keras.layers.Layer):  # type: ignore[misc]
-    """A batch normalisation that no layer before it can take: a product and a sum with constants along one axis."""
+    """A batch normalisation that cannot be folded into the layer before it: multiply and add constants along one axis."""
 
     def __init__(self, normalization: Any, name: str) -> None:
         super().__init__(name=name)
@@ -61,8 +58,8 @@ class _Affine(keras.layers.Layer):  # type: ignore[misc]
         return inputs * self._factor + self._offset
 
 
-class _Nothing(keras.layers.Layer):  # type: ignore[misc]
-    """In the place of a layer that was folded into another one; called as any layer may be."""
+class _Identity(keras.layers.Layer):  # type: ignore[misc]
+    """Replaces a layer that was folded into another one."""
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         del training, mask
@@ -71,17 +68,16 @@ class _Nothing(keras.layers.Layer):  # type: ignore[misc]
 
 @dataclass
 class _Fold:
-    """What a layer with weights takes in: a factor of its inputs, and the batch normalisation of its outputs."""
+    """What is folded into a layer with weights: a factor of its inputs, and the batch normalisation of its outputs."""
 
     factor: float = 1.0
     normalization: Any = None
 
 
 def simplify_model(model: keras.Model) -> keras.Model:
-    """A copy that computes the same and makes a smaller file.
+    """Copy a model with fewer operators and the same outputs; a subclassed model, whose graph is unknown, is returned unchanged.
 
-    Its layers are called l0, l1...: the converter writes each layer's name into the file up to four times. Of a subclassed model's layers
-    nothing is known; it is returned as it is.
+    Layers are renamed l0, l1...: the converter writes each layer's name into the file up to four times.
     """
     try:
         graph = _fresh(model)
@@ -92,19 +88,19 @@ def simplify_model(model: keras.Model) -> keras.Model:
 
     def copy(layer: Any) -> Any:
         name = f"l{next(numbers)}"
-        return _Nothing(name=name) if layer in folded else _copied(layer, name, folds.get(layer))
+        return _Identity(name=name) if layer in folded else _copied(layer, name, folds.get(layer))
 
     clone = keras.models.clone_model(graph, clone_function=copy)
-    for layer, twin in zip(graph.layers, clone.layers, strict=True):
+    for layer, copied in zip(graph.layers, clone.layers, strict=True):
         if layer in folds:
-            twin.set_weights(_folded_weights(layer, folds[layer]))
-        elif twin.weights and not isinstance(layer, keras.Model):  # which has been made simpler itself
-            twin.set_weights(layer.get_weights())
+            copied.set_weights(_folded_weights(layer, folds[layer]))
+        elif copied.weights and not isinstance(layer, keras.Model):  # a nested model has been simplified with its weights
+            copied.set_weights(layer.get_weights())
     return clone
 
 
 def _fresh(model: keras.Model) -> keras.Model:
-    """A copy of which each layer has been called once (a model that another one wraps has been called twice), without loss and metrics."""
+    """A copy in which each layer has been called once; the layers of a wrapped model have been called twice."""
     graph = keras.Model(model.inputs, model.outputs, name=model.name)
     fresh = keras.models.clone_model(graph)
     fresh.set_weights(graph.get_weights())
@@ -112,7 +108,7 @@ def _fresh(model: keras.Model) -> keras.Model:
 
 
 def _copied(layer: Any, name: str, fold: _Fold | None) -> Any:
-    """A layer that computes the same, by fewer operators where that can be; with a bias if it takes in a normalisation."""
+    """Copy a layer, by one with fewer operators if possible; with a bias if a normalisation is folded into it."""
     kind = type(layer)
     if isinstance(layer, keras.Model):
         return simplify_model(layer)
@@ -127,24 +123,24 @@ def _copied(layer: Any, name: str, fold: _Fold | None) -> Any:
 
 
 def _find_folds(graph: keras.Model) -> tuple[dict[Any, _Fold], set[Any]]:
-    """What layers with weights take in, and the layers that are gone then."""
+    """What is folded into each layer with weights, and the layers that this removes."""
     folds: dict[Any, _Fold] = {}
     folded = set()
     for layer in graph.layers:
         if type(layer) is keras.layers.Rescaling and np.ndim(layer.scale) == 0 and np.all(layer.offset == 0):
             weighted = _weighted_after(graph, layer)
-            for taker in weighted:
-                folds.setdefault(taker, _Fold()).factor *= float(layer.scale)
+            for target in weighted:
+                folds.setdefault(target, _Fold()).factor *= float(layer.scale)
             folded |= {layer} if weighted else set()
-        elif type(layer) is keras.layers.BatchNormalization and (taker := _weighted_before(graph, layer)):
-            folds.setdefault(taker, _Fold()).normalization = layer
+        elif type(layer) is keras.layers.BatchNormalization and (target := _weighted_before(graph, layer)):
+            folds.setdefault(target, _Fold()).normalization = layer
             folded.add(layer)
     return folds, folded
 
 
 def _weighted_after(graph: keras.Model, layer: Any) -> list[Any]:
-    """The layers with weights that take what a layer gives; none if anything else takes it too."""
-    found: list[Any] = []
+    """The layers with weights that consume a layer's output; none if any other layer consumes it, too."""
+    weighted: list[Any] = []
     waiting = [layer]
     while waiting:
         output = waiting.pop().output
@@ -154,28 +150,28 @@ def _weighted_after(graph: keras.Model, layer: Any) -> list[Any]:
             if not _is_used_once(consumer):
                 return []
             if type(consumer) in _WEIGHTED:
-                found.append(consumer)
+                weighted.append(consumer)
             elif type(consumer) in _UNSCALED:
                 waiting.append(consumer)
             else:
                 return []
-    return found
+    return weighted
 
 
 def _weighted_before(graph: keras.Model, normalization: Any) -> Any:
-    """The layer with weights whose outputs are normalised, channel by channel, before anything else is done with them; None without one."""
-    maker: Any = next((layer for layer in graph.layers if layer.output is normalization.input), None)
+    """The layer with weights whose output only this normalisation consumes, channel by channel; None if there is none."""
+    producer: Any = next((layer for layer in graph.layers if layer.output is normalization.input), None)
     if (
-        type(maker) in _WEIGHTED
-        and _is_used_once(maker)
+        type(producer) in _WEIGHTED
+        and _is_used_once(producer)
         and _is_used_once(normalization)
-        and maker.activation is keras.activations.linear
+        and producer.activation is keras.activations.linear
         and normalization.axis in (-1, len(normalization.output.shape) - 1)
-        and getattr(maker, "data_format", "channels_last") == "channels_last"
-        and len(list(_consumers(graph, maker.output))) == 1
-        and not _is_output(graph, maker.output)
+        and getattr(producer, "data_format", "channels_last") == "channels_last"
+        and len(list(_consumers(graph, producer.output))) == 1
+        and not _is_output(graph, producer.output)
     ):
-        return maker
+        return producer
     return None
 
 
@@ -194,19 +190,19 @@ def _is_output(graph: keras.Model, tensor: Any) -> bool:
 
 
 def _folded_weights(layer: Any, fold: _Fold) -> list[NDArray[np.float32]]:
-    """Kernel and bias of a layer with what it takes in: float32, of which each value was rounded once."""
+    """Kernel and bias with everything folded in: float32, each value rounded once."""
     kernel = _exact(layer.kernel) * fold.factor
     bias = [_exact(layer.bias)] if layer.use_bias else []
     if fold.normalization is not None:
         factor, offset = _factor_and_offset(fold.normalization)
-        # A depthwise kernel is [h, w, in, multiplier], of which the last two are the output's channels.
+        # A depthwise kernel is [h, w, in, multiplier]; the last two axes are the output's channels.
         channels = kernel.shape[2:] if type(layer) is keras.layers.DepthwiseConv2D else kernel.shape[-1:]
         kernel, bias = kernel * factor.reshape(channels), [sum(bias) * factor + offset]
     return [values.astype(np.float32) for values in (kernel, *bias)]
 
 
 def _factor_and_offset(normalization: Any) -> tuple[Floats, Floats]:
-    """What batch normalisation multiplies by at inference, and then adds: float64 [channels] each."""
+    """Factor and offset of batch normalisation at inference: float64 [channels] each."""
     mean, variance = _exact(normalization.moving_mean), _exact(normalization.moving_variance)
     gamma = _exact(normalization.gamma) if normalization.scale else np.ones_like(mean)
     beta = _exact(normalization.beta) if normalization.center else np.zeros_like(mean)

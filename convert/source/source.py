@@ -1,4 +1,4 @@
-"""What is converted: a Keras model, what is known of it, and what it answers."""
+"""Load the Keras model to convert, with its training record and its logits on validation and test images."""
 
 import hashlib
 import shlex
@@ -23,25 +23,25 @@ from train.runs.store import RECORD, TrainingRecord, read_record
 
 @dataclass(frozen=True)
 class Source:
-    """A Keras model to convert, what is known of it, and what it answers: float32 [N, classes] logits.
+    """A Keras model to convert.
 
-    floats: its float32 FlatBuffer, from which quantised ones are made and against which they are held.
+    sha256: of the .keras file. record: of its training; None if it was trained elsewhere. command_arguments: the model in the command line,
+    without folders. validation_logits, test_logits: float32 [N, classes].
     """
 
     name: str
-    file_name: str
     sha256: str
     model: keras.Model
     record: TrainingRecord | None
     data: Dataset
     labels: tuple[str, ...]
-    words: str
+    command_arguments: str
     validation_logits: NDArray[np.float32]
     test_logits: NDArray[np.float32]
 
     @cached_property
     def floats(self) -> bytes:
-        """The model as a float32 FlatBuffer."""
+        """The float32 FlatBuffer, from which quantised ones are made and with which they are compared."""
         return to_flatbuffer(self.model, RECIPES["fp32"])
 
 
@@ -54,58 +54,57 @@ def load_source(
     input_scale: str = "0..255",
     code: Path | None = None,
 ) -> Source:
-    """Load a Keras model and ask it about the validation and test images.
+    """Load a Keras model and predict the validation and test images.
 
-    Beside it, training.json is read if it is there; it says on which data the model was trained.
+    training.json is read if it is in the same folder; it names the data that the model was trained on.
 
     Args:
         path: the .keras file.
-        data: what it was trained on.
+        data: the data set that the model was trained on.
         name: of the model; that of its run's folder if None.
         labels: of the classes; their numbers if None.
-        input_scale: of the pixels that the model wants, one of `convert.source.keras_loading.SCALES`.
-        code: a Python file with layers of its own; it is executed.
+        input_scale: pixel range that the model was trained with, one of `convert.source.keras_loading.SCALES`.
+        code: Python file that defines custom layers; it is executed.
 
     Raises:
-        ModelFileError: no Keras model that takes 784 pixel values and gives one number for each class of the data.
+        ModelFileError: not a Keras model that takes 784 pixel values and outputs one number for each class of the data.
         DataError: training.json is damaged.
-        InputError: the model was trained on other data, or with pixels of another scale.
-        BadArgument: the file's name cannot be a model's, or the labels are not one for each class.
+        InputError: the model was trained on other data, or with another pixel range.
+        BadArgument: the name is not valid for a model, or there is not one label for each class.
     """
     record_path = path.with_name(RECORD)
     record = read_record(record_path) if record_path.exists() else None
     name = name or (path.resolve().parent.name if record else path.stem)
     if not is_model_text(name):
-        raise BadArgument(f"{path}: its name {name!a} is not 1 to 64 printable characters; give another with --name")
+        raise BadArgument(f"{path}: the name {name!a} is not 1 to 64 printable characters; give another with --name")
     labels = tuple(labels or map(str, range(data.classes)))
     if len(labels) != data.classes or len(set(labels)) != len(labels) or not all(map(is_model_text, labels)):
         raise BadArgument(
-            f"{len(labels)} labels ({', '.join(labels)[:80]!a}), expected {data.classes} different ones of 1 to 64 printable characters"
+            f"--labels has {len(labels)} ({', '.join(labels)[:80]!a}), expected {data.classes} different, of 1 to 64 printable characters"
         )
     content, model = load_keras(path, code)
     check_contract(path, model, data.classes)
     if record and record.data_sha256 != data.sha256:
         raise InputError(
             f"{path}: was trained on {record.data_source} (sha256 {record.data_sha256[:12]}), not on {data.source} "
-            f"(sha256 {data.sha256[:12]}); give that one with --data"
+            f"(sha256 {data.sha256[:12]}); give the training data with --data"
         )
     model = adapt(path, model, input_scale, data.validation)
     return Source(
         name=name,
-        file_name=path.name,
         sha256=hashlib.sha256(content).hexdigest(),
         model=model,
         record=record,
         data=data,
         labels=labels,
-        words=_source_words(path, labels, input_scale, code),
+        command_arguments=_command_arguments(path, labels, input_scale, code),
         validation_logits=predict_logits(model, data.validation.images),
         test_logits=predict_logits(model, data.test.images),
     )
 
 
-def _source_words(path: Path, labels: tuple[str, ...], input_scale: str, code: Path | None) -> str:
-    """What a command says of the model, without folders."""
+def _command_arguments(path: Path, labels: tuple[str, ...], input_scale: str, code: Path | None) -> str:
+    """The model's part of the command line, without folders."""
     named = f" --labels {shlex.quote(','.join(labels))}" if labels != tuple(map(str, range(len(labels)))) else ""
     return (
         path.name + named + f" --input-scale {input_scale}" * (input_scale != "0..255") + (f" --code {code.name}" if code else "")

@@ -1,4 +1,4 @@
-"""Keras models to TFLite FlatBuffers, with built-in operators alone."""
+"""Convert Keras models to TFLite FlatBuffers by TensorFlow's converter and quantisers, with built-in operators only."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -27,18 +27,18 @@ def to_flatbuffer(
     """Convert a Keras model.
 
     Args:
-        model: takes pixel values from 0 to 255, gives logits.
-        recipe: which precision.
-        calibration: uint8 [N, 28, 28], on which static recipes measure ranges; others do without.
-        simplify: convert a simpler model that computes the same; without it, what TensorFlow makes of the model as it is, with ranges that
-            it measures by itself.
+        model: takes pixel values from 0 to 255, outputs logits.
+        recipe: the precision.
+        calibration: uint8 [N, 28, 28], on which activation ranges are measured; only static recipes need them.
+        simplify: first simplify the model without changing its outputs. If false, TensorFlow converts the model unchanged, and measures
+            ranges itself.
 
     Returns:
-        A TFLite FlatBuffer. With `simplify`, the same model, recipe and images give the same bytes, on every CPU.
+        A TFLite FlatBuffer. With `simplify`, the same model, recipe and images give the same bytes on every CPU.
 
     Raises:
         DigitsError: TensorFlow's converter failed.
-        InputError: the model needs operators that a light runtime does not have.
+        InputError: the model has operators that are not built in.
     """
     if recipe.static and simplify:
         assert calibration is not None, recipe.name
@@ -52,38 +52,43 @@ def to_flatbuffer(
     try:
         with quiet():
             flatbuffer: bytes = converter.convert()
-    except Exception as error:  # the converter raises its own ConverterError, and others from TensorFlow and Keras
-        raise DigitsError(f"TensorFlow cannot convert the model to {recipe.name} ({one_line(error)[:300]})") from error
+    except Exception as error:  # ConverterError, and others from TensorFlow and Keras
+        raise DigitsError(
+            f"TensorFlow cannot convert the model to {recipe.short} ({one_line(error)[:300]}); try another --recipe"
+        ) from error
     _refuse_custom_operators(flatbuffer)
     return flatbuffer
 
 
 def with_ranges(flatbuffer: bytes, ranges: Mapping[int, Range], recipe: Recipe) -> bytes:
-    """Quantise a float file by TensorFlow's quantisers with ranges that are given, rather than measured in float32 on this CPU.
+    """Quantise a float FlatBuffer by TensorFlow's quantisers, with given activation ranges.
 
-    What `TFLiteConverter` calls after it has measured ranges is called here: functions that TensorFlow does not document.
+    TFLiteConverter measures ranges in float32, which differs by CPU. Here its quantisers, which are not in TensorFlow's public API, are
+    called with ranges that do not.
 
     Args:
-        flatbuffer: the float file.
-        ranges: least and largest value of each activation by the tensor's number. The input's is taken to be that of pixels.
-        recipe: static, with 8-bit weights.
+        flatbuffer: the float model.
+        ranges: minimum and maximum of each activation by tensor number. The input's is always that of pixels.
+        recipe: a static one with 8-bit weights.
 
     Raises:
         DigitsError: the quantiser failed.
-        InputError: the model needs operators that a light runtime does not have.
+        InputError: the model has operators that are not built in.
     """
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(flatbuffer))
     graph = model.subgraphs[0]
     for number, (low, high) in {**ranges, int(graph.inputs[0]): PIXEL_RANGE}.items():
-        found = graph.tensors[number].quantization = schema.QuantizationParametersT()
-        found.min, found.max = [low], [high]
+        quantization = graph.tensors[number].quantization = schema.QuantizationParametersT()
+        quantization.min, quantization.max = [low], [high]
     measured = bytes(flatbuffer_utils.convert_object_to_bytearray(model))
     quantize = _quantize_to_int8 if recipe.activation_bits == 8 else _quantize_to_int16
     try:
         with quiet():
             quantised = quantize(measured)
     except Exception as error:  # RuntimeError, ValueError and ConverterError
-        raise DigitsError(f"TensorFlow cannot quantise the model to {recipe.name} ({one_line(error)[:300]})") from error
+        raise DigitsError(
+            f"TensorFlow cannot quantise the model to {recipe.short} ({one_line(error)[:300]}); try another --recipe"
+        ) from error
     _refuse_custom_operators(quantised)
     return quantised
 
@@ -98,7 +103,7 @@ def _quantize_to_int16(measured: bytes) -> bytes:
     from tensorflow.lite.python.optimize.calibrator import Calibrator
 
     int16, int64 = (np.dtype(name).num for name in ("int16", "int64"))
-    # Input, output, whether operators may stay floats, activations, biases, and no single scale for all channels of a weight.
+    # Input and output type, allow_float, activation and bias type, disable_per_channel, disable_per_channel_for_dense_layers.
     return bytes(Calibrator(measured)._calibrator.QuantizeModel(int16, int16, False, int16, int64, False, False))
 
 
@@ -108,13 +113,13 @@ def _set_precision(converter: Any, recipe: Recipe) -> None:
         return
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if recipe.name == "dynamic_wi8":
-        # One scale for a whole dense layer: with one for each unit it is FULLY_CONNECTED version 12, which tflite-runtime 2.14 lacks.
+        # Per-channel scales would make dense layers FULLY_CONNECTED version 12, which tflite-runtime 2.14 does not run.
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     if recipe.name == "float16":
         converter.target_spec.supported_types = [tf.float16]
     elif recipe.static:
         integers = {8: tf.int8, 16: tf.int16}[recipe.activation_bits]
-        # int8 inputs rather than uint8: those would cost one more QUANTIZE operator.
+        # uint8 inputs would add a QUANTIZE operator.
         converter.inference_input_type = converter.inference_output_type = integers
         converter.target_spec.supported_ops = [
             operators.TFLITE_BUILTINS_INT8
@@ -124,7 +129,7 @@ def _set_precision(converter: Any, recipe: Recipe) -> None:
 
 
 def _calibration_batches(model: keras.Model, images: NDArray[np.uint8]) -> Iterator[list[NDArray[np.float32]]]:
-    """Calibration in batches: ten times as fast as one image at a time."""
+    """Calibration images in batches, which is ten times as fast as one at a time."""
     inputs = model_input(images, model.input_shape)
     for start in range(0, len(inputs), _CALIBRATION_BATCH):
         yield [inputs[start : start + _CALIBRATION_BATCH]]
@@ -133,4 +138,6 @@ def _calibration_batches(model: keras.Model, images: NDArray[np.uint8]) -> Itera
 def _refuse_custom_operators(flatbuffer: bytes) -> None:
     custom = sorted({operator.name for operator in read_graph(flatbuffer).operators if operator.custom})
     if custom:
-        raise InputError(f"the model needs operators that a light runtime does not have: {', '.join(custom)}")
+        raise InputError(
+            f"the model needs operators that are not built into TFLite: {', '.join(custom)}; replace the layers that use them"
+        )

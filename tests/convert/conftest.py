@@ -1,4 +1,4 @@
-"""Conversions by command without a child process, which would load TensorFlow anew each time."""
+"""Run `digits convert` without a child process, which would load TensorFlow each time."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `digits convert` does in a child is done here. That it can be done there, other tests show."""
+    """Do the work of `digits convert` in this process; other tests cover the child process."""
 
     def call(work: Callable[..., Any], *arguments: Any, step: Callable[[str], object], **options: Any) -> Any:
         return work(*arguments, step=step, **options)

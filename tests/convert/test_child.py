@@ -1,4 +1,4 @@
-"""Work in a child process: results, steps and errors come back, and a child that dies is an error message."""
+"""Work in a child process: results, steps and errors come back; a child that dies is an error."""
 
 import json
 import os
@@ -18,49 +18,49 @@ Step = Callable[[str], object]
 
 
 def add(left: int, right: int, *, step: Step) -> int:
-    """Adds, and says so."""
+    """Add, and report a step."""
     step(f"adding {left} and {right}")
     return left + right
 
 
 def refuse(*, step: Step) -> None:
-    """Raises an error of ours."""
+    """Raise a DigitsError."""
     raise InputError("no such thing")
 
 
 def die(number: int, *, step: Step) -> None:
-    """Ends as an abort inside a C++ library does."""
+    """Die by a signal, as by an abort inside a C++ library."""
     step("converting")
     os.kill(os.getpid(), number)
 
 
 def leave(*, step: Step) -> None:
-    """Ends without a word."""
+    """Exit without a message."""
     os._exit(7)
 
 
 def test_results_and_steps_come_back() -> None:
-    """And a number that the child added."""
+    """The child adds two numbers and reports a step."""
     steps: list[str] = []
     assert in_child(add, 2, right=3, step=steps.append) == 5
     assert steps == ["adding 2 and 3"]
 
 
 def test_an_error_of_ours_is_raised_here() -> None:
-    """Of its own class, so that the exit code is right."""
+    """The error has its class, which determines the exit code."""
     with pytest.raises(InputError, match="no such thing"):
         in_child(refuse, step=print)
 
 
 @pytest.mark.parametrize("number", [signal.SIGABRT, signal.SIGSEGV, signal.SIGKILL])
 def test_a_child_that_is_killed_is_an_error_message(number: signal.Signals) -> None:
-    """It names the signal and what was done at the time."""
+    """The error names the signal and the step."""
     with pytest.raises(DigitsError, match=rf"died \({number.name}\) at this step: converting"):
         in_child(die, int(number), step=lambda _: None)
 
 
 def test_a_child_that_leaves_is_an_error_message() -> None:
-    """With its exit code."""
+    """The error names the exit code."""
     with pytest.raises(DigitsError, match="exit code 7"):
         in_child(leave, step=lambda _: None)
 
@@ -90,7 +90,7 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 def test_killing_a_conversion_leaves_no_half_file(trained_cnn: Path, data_file: Path, tmp_path: Path) -> None:
-    """In the middle of each file: what has a name can be read, and what is half written is hidden; the same command goes on."""
+    """Killed in the middle of each file: all named files can be read, partial ones are hidden; the command can be repeated."""
     from edge_runtime.model.model_file import read_model_file
 
     out, script, written = tmp_path / "out", tmp_path / "killed.py", tmp_path / "written"

@@ -26,7 +26,7 @@ def run_folder(invented: Dataset, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def test_convert_writes_files_a_report_and_a_table(run_folder: Path, data_file: Path, tmp_path: Path) -> None:
-    """The named recipes alone; the table's figures are the manifest's; the loose gate lets them pass."""
+    """Only the named recipes are written; the table has the manifest's figures; a loose gate passes them."""
     words = ["convert", run_folder / "model.keras", "--recipe", "int8", "--recipe", "fp32", "--data", data_file, "--out", tmp_path]
     code, text, _ = digits(*words, "--max-drop", 5)
     assert code == 0
@@ -41,7 +41,13 @@ def test_convert_writes_files_a_report_and_a_table(run_folder: Path, data_file: 
     page = (tmp_path / "tiny-conversion.html").read_text()
     assert all(f"<td>{cell}</td>" in page for cell in ("int8", "fp32", "passed", f"{manifest.accuracy[1].agreeing:,}"))
     assert "http" not in page.replace("http-equiv", "")
+    assert text.splitlines()[-3:] == [
+        f"written: {tmp_path / 'tiny-{int8,fp32}.tflite'}",
+        f"report:  {tmp_path / 'tiny-conversion.html'}",
+        f"next:    digits classify photo.png --model {tmp_path / 'tiny-int8.tflite'}",
+    ]
     entry = json.loads((tmp_path / "tiny-conversion.json").read_text())["models"][1]
+    assert entry["recipe"] == "int8"
     assert entry["cost"]["nanoseconds"] > 0
     assert len(entry["calibration_indices"]) == entry["manifest"]["origin"]["calibration"]["images"]
     again = digits(*words)
@@ -66,7 +72,7 @@ def test_the_gate_says_no_after_the_numbers(run_folder: Path, data_file: Path, t
 def test_a_refused_file_does_not_leave_an_older_one_in_its_place(
     run_folder: Path, data_file: Path, tmp_path: Path, in_this_process: None
 ) -> None:
-    """It would pass for the new one; reports keep what they say of other recipes."""
+    """It could be taken for the new one; the report keeps its entries about other recipes."""
     words = ["convert", run_folder / "model.keras", "--data", data_file, "--out", tmp_path, "--force"]
     assert digits(*words, "--recipe", "fp16", "--max-drop", 20)[0] == 0
     assert digits(*words, "--recipe", "int8", "--max-drop", 20)[0] == 0
@@ -82,28 +88,28 @@ def test_a_refused_file_does_not_leave_an_older_one_in_its_place(
 
 @pytest.mark.parametrize("value", ["nan", "101", "x"])
 def test_a_drop_that_is_no_number_of_points_is_exit_2(value: str) -> None:
-    """Before anything is converted."""
+    """The command is refused before anything is converted."""
     assert digits("convert", "x.keras", "--max-drop", value)[0] == 2
     assert digits("pipeline", "--max-drop", value)[0] == 2
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["none.keras"], "none.keras: cannot be read"),
-        ([__file__], "no Keras model"),
+        ([__file__], "not a Keras model"),
     ],
 )
-def test_a_model_that_cannot_be_used_is_exit_4(words: list[str], said: str, data_file: Path, in_this_process: None) -> None:
-    """One line that names the file."""
+def test_a_model_that_cannot_be_used_is_exit_4(words: list[str], message: str, data_file: Path, in_this_process: None) -> None:
+    """The error is one line that names the file."""
     code, text, error = digits("convert", *words, "--data", data_file)
     assert (code, text) == (4, "")
-    assert said in error
+    assert message in error
     assert error.count("\n") == 1
 
 
 def test_compare_two_models(run_folder: Path, data_file: Path, tmp_path: Path, in_this_process: None) -> None:
-    """A Keras model against its file, on validation images unless told; JSON and text have the same counts."""
+    """A Keras model and its file are compared on validation images by default; JSON and text have the same counts."""
     model = run_folder / "model.keras"
     digits("convert", model, "--recipe", "fp16", "--data", data_file, "--out", tmp_path, "--max-drop", 5)
     other = tmp_path / "tiny-fp16.tflite"
@@ -112,8 +118,8 @@ def test_compare_two_models(run_folder: Path, data_file: Path, tmp_path: Path, i
     found = json.loads(digits("compare", model, other, "--data", data_file, "--json")[1])
     assert (found["split"], found["reference"]["total"]) == ("validation", 50)
     assert f"({found['candidate']['correct']}/50 validation images" in text
-    made_of, said = text.split("\n\n")
-    assert [line.split()[0] for line in said.splitlines()] == ["reference", "candidate", "agree", "drop", "McNemar", "by"]
+    made_of, message = text.split("\n\n")
+    assert [line.split()[0] for line in message.splitlines()] == ["reference", "candidate", "agree", "drop", "McNemar", "by"]
     assert ["kind", "Keras", "TFLite"] in [line.split() for line in made_of.splitlines()]
     assert [file["file_bytes"] for file in found["files"]] == [path.stat().st_size for path in (model, other)]
     assert "--layers compares two .tflite files" in one_line(digits("compare", model, other, "--data", data_file, "--layers"), 2)
@@ -122,7 +128,7 @@ def test_compare_two_models(run_folder: Path, data_file: Path, tmp_path: Path, i
 
 
 def test_compare_two_files_layer_by_layer(cnn_files: dict[str, Path], mnist_slice: Dataset, tmp_path: Path) -> None:
-    """Of our own files each operator is found in both, also where one of them has operators of its own; a file equals itself."""
+    """Operators of our own files are matched, even if one file has additional ones; a file equals itself."""
     data = write_npz(tmp_path / "slice.npz", arrays_of(mnist_slice))
     for other, least, most in (("int8", 20, 70), ("fp16", 40, 90), ("int4", 5, 40)):
         answer = digits("compare", cnn_files["fp32"], cnn_files[other], "--data", data, "--layers", "--json")
@@ -136,7 +142,7 @@ def test_compare_two_files_layer_by_layer(cnn_files: dict[str, Path], mnist_slic
 def test_compare_unlike_networks(
     cnn_files: dict[str, Path], mlp_files: dict[str, Path], mnist_slice: Dataset, tmp_path: Path
 ) -> None:
-    """What they have in common is compared: here the last layer alone."""
+    """Only common operators are compared: here the last layer."""
     data = write_npz(tmp_path / "slice.npz", arrays_of(mnist_slice))
     answer = digits("compare", cnn_files["fp32"], NANO, "--data", data, "--layers", "--json")
     assert answer.code == 0
@@ -144,7 +150,7 @@ def test_compare_unlike_networks(
 
 
 def test_compare_refuses_other_classes(run_folder: Path, invented: Dataset, tmp_path: Path) -> None:
-    """Data with another number of classes than the model knows is exit 4."""
+    """Data with another number of classes than the model is exit 4."""
     few = {part: getattr(invented, f"y_{part}") < 5 for part in ("train", "test")}
     path = tmp_path / "few.npz"
     np.savez(path, **{f"{kind}_{part}": getattr(invented, f"{kind}_{part}")[few[part]] for kind in "xy" for part in few})

@@ -1,4 +1,4 @@
-"""Conversion of real and of invented models: proven, the same bytes each time, readable by everybody, and refusing what it must."""
+"""Conversion of real and invented models: verified accuracy, reproducible bytes, files that other tools read, refusals."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ from train.loop.trainer import fit, train_run
 
 
 def _predict(flatbuffer: bytes, images: np.ndarray) -> list[int]:
-    """Classes by plain ai-edge-litert, image by image: an evaluation that shares no code with ours."""
+    """Predict classes by plain ai-edge-litert, image by image, without any code of ours."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=flatbuffer)
@@ -66,14 +66,14 @@ OPERATORS = {
 
 @pytest.mark.parametrize("recipe", list(RECIPES))
 def test_no_operation_is_wasted(recipe: str, cnn_files: dict[str, Path]) -> None:
-    """Normalisation, batch normalisation and activations are folded into the convolutions; only columns of 8 bits become channels."""
+    """Scaling, batch normalisation and activations are folded into convolutions; only 8-bit columns become channels."""
     model = read_model_file(cnn_files[recipe])
     assert [operator.name for operator, _ in model.graph.operator_counts] == OPERATORS[recipe]
     assert model.input.dtype == {"int8": "int8", "int16x8": "int16", "int4": "int8"}.get(recipe, "float32")
 
 
 def test_the_int8_file_is_small(cnn_files: dict[str, Path]) -> None:
-    """Under 60 KB with its archive, which is under 8 KB; input steps are grey levels."""
+    """It has under 60 KB, its archive under 8 KB; a step of the input is a grey level."""
     model = read_model_file(cnn_files["int8"])
     assert model.file_bytes < 60_000
     assert model.file_bytes - len(model.flatbuffer) < 8_000
@@ -124,7 +124,7 @@ def test_the_shipped_model_is_what_the_released_weights_give(mnist: Dataset) -> 
 
 
 def test_others_read_our_files(cnn_files: dict[str, Path]) -> None:
-    """Unzip lists and tests the archive, Python's zipfile too; tf.lite loads the whole file from its path and from its bytes."""
+    """Unzip lists and tests the archive; tf.lite loads the whole file from its path and from its bytes."""
     from train.backend import tf
 
     path = cnn_files["int8"]
@@ -145,7 +145,7 @@ def test_litert_s_own_benchmark_reads_our_file(cnn_files: dict[str, Path]) -> No
 
 
 def test_calibration_images_are_the_recorded_ones(invented: Dataset, tmp_path: Path) -> None:
-    """training.json's list is used, its length and hash are in the manifest, and other data than the trained on is refused."""
+    """The list in training.json is used, its length and hash are in the manifest, and other data than the training data is refused."""
     train_run(TrainingConfig("linear", epochs=1), invented, tmp_path / "mine", quiet=True)
     record = tmp_path / "mine" / "training.json"
     written = json.loads(record.read_text())
@@ -162,7 +162,7 @@ def test_calibration_images_are_the_recorded_ones(invented: Dataset, tmp_path: P
 
 
 def test_the_manifest_has_no_paths_and_names_its_origin(cnn_files: dict[str, Path], mnist_slice: Dataset) -> None:
-    """Command without folders, versions, hashes; the slice is not MNIST's own hash, so it claims no attribution."""
+    """It has the command without folders, versions and hashes; without MNIST's hash it has no attribution."""
     manifest = read_model_file(cnn_files["int8"]).manifest
     assert manifest is not None
     assert manifest.origin.command == "digits convert cnn.keras --recipe int8 --max-drop 5"
@@ -176,7 +176,7 @@ def test_the_manifest_has_no_paths_and_names_its_origin(cnn_files: dict[str, Pat
 
 
 def test_files_are_not_overwritten_unasked(trained_cnn: Path, mnist_slice: Dataset, cnn_files: dict[str, Path]) -> None:
-    """The refusal comes before the first conversion, and nothing changes."""
+    """It is refused before the first conversion, and nothing changes."""
     path = cnn_files["fp32"]
     before = path.stat()
     with pytest.raises(WouldOverwrite, match="--force"):
@@ -187,7 +187,7 @@ def test_files_are_not_overwritten_unasked(trained_cnn: Path, mnist_slice: Datas
 def test_a_model_is_named_after_its_run_from_wherever_it_is_converted(
     invented: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Inside the run's folder, too; and a name that cannot be one is told before the work."""
+    """Also inside the run's folder; an invalid name is refused before conversion."""
     train_run(TrainingConfig("linear", epochs=1), invented, tmp_path / "mine", quiet=True)
     monkeypatch.chdir(tmp_path / "mine")
     assert load_source(Path("model.keras"), invented).name == "mine"
@@ -213,7 +213,7 @@ def _model(shape: tuple[int | None, ...], outputs: int) -> keras.Model:
     ("shape", "outputs", "cause"),
     [
         ((32, 32, 1), 10, "takes input"),
-        ((28, 28, 3), 10, "three colours"),
+        ((28, 28, 3), 10, "three colour channels"),
         ((None, None, 1), 10, "its size is not fixed"),
         ((28, 28, 1), 7, "one number for each of 10 classes"),
     ],
@@ -221,7 +221,7 @@ def _model(shape: tuple[int | None, ...], outputs: int) -> keras.Model:
 def test_models_outside_the_contract_are_refused(
     shape: tuple[int | None, ...], outputs: int, cause: str, invented: Dataset, tmp_path: Path
 ) -> None:
-    """Other sizes, colours and class counts: each is named."""
+    """The error names the size, the colour channels or the number of classes."""
     path = _save(_model(shape, outputs), tmp_path / "other.keras")
     with pytest.raises(ModelFileError, match=cause):
         load_source(path, invented)
@@ -229,17 +229,17 @@ def test_models_outside_the_contract_are_refused(
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip", b"hello", TRAINED_CNN.read_bytes()[:5_000]])
 def test_what_is_no_keras_file_is_refused(content: bytes, invented: Dataset, tmp_path: Path) -> None:
-    """Empty, damaged and foreign files, and one that is not there."""
+    """Empty, damaged, foreign and missing files are refused."""
     path = tmp_path / "broken.keras"
     path.write_bytes(content)
-    with pytest.raises(ModelFileError, match="no Keras model"):
+    with pytest.raises(ModelFileError, match="not a Keras model"):
         load_source(path, invented)
     with pytest.raises(ModelFileError, match="cannot be read"):
         load_source(tmp_path / "none.keras", invented)
 
 
 def test_two_inputs_are_refused(invented: Dataset, tmp_path: Path) -> None:
-    """One image in, one answer out."""
+    """A model with two inputs does not take one image."""
     one, two = keras.Input((784,)), keras.Input((784,))
     path = _save(keras.Model([one, two], keras.layers.Dense(10)(keras.layers.Add()([one, two]))), tmp_path / "two.keras")
     with pytest.raises(ModelFileError, match="takes 2 inputs"):
@@ -247,16 +247,16 @@ def test_two_inputs_are_refused(invented: Dataset, tmp_path: Path) -> None:
 
 
 def test_a_model_that_answers_nan_is_refused(invented: Dataset, tmp_path: Path) -> None:
-    """Weights that are no numbers are told, not quantised."""
+    """NaN weights are an error, not quantised."""
     model = _model((784,), 10)
     model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
-    with pytest.raises(ModelFileError, match="no numbers"):
+    with pytest.raises(ModelFileError, match="not finite numbers"):
         load_source(_save(model, tmp_path / "nan.keras"), invented)
 
 
 @pytest.mark.parametrize("shape", [(784,), (28, 28), (28, 28, 1)])
 def test_each_input_shape_of_the_contract_is_converted(shape: tuple[int, ...], invented: Dataset, tmp_path: Path) -> None:
-    """784 numbers, 28x28 and 28x28x1 give a file that answers like its Keras model."""
+    """784 numbers, 28x28 and 28x28x1 give a file with the predictions of its Keras model."""
     inputs = keras.Input(shape)
     x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs))
     path = _save(keras.Model(inputs, keras.layers.Dense(10)(x)), tmp_path / "shaped.keras")
@@ -265,7 +265,7 @@ def test_each_input_shape_of_the_contract_is_converted(shape: tuple[int, ...], i
 
 
 def test_a_model_that_loses_too_much_is_refused_with_its_numbers(invented: Dataset, tmp_path: Path) -> None:
-    """One huge weight costs all others their precision at 8 bits: the gate says no, the report has the numbers, no file is written."""
+    """One huge weight costs all others their 8-bit precision: the gate fails, the report has the figures, no file is written."""
     trained = fit(TrainingConfig("linear", epochs=8, learning_rate=0.01), invented).model
     inputs = keras.Input((784,))
     x = keras.layers.Rescaling(1 / 255)(inputs)
@@ -281,8 +281,8 @@ def test_a_model_that_loses_too_much_is_refused_with_its_numbers(invented: Datas
     spread[0, 1:] = -3000.0
     outlier.set_weights([spread])
     path = _save(model, tmp_path / "outlier.keras")
-    conversions = export(path, invented, [RECIPES["int8"]], tmp_path, settings=ConversionSettings(Limits(0.5)))
-    assert conversions[0].manifest.verdict.passed is False
+    exported = export(path, invented, [RECIPES["int8"]], tmp_path, settings=ConversionSettings(Limits(0.5)))
+    assert exported.conversions[0].manifest.verdict.passed is False
     assert not (tmp_path / "outlier-int8.tflite").exists()
     report = json.loads((tmp_path / "outlier-conversion.json").read_text())
     assert report["models"][0]["manifest"]["verdict"]["passed"] is False
@@ -290,7 +290,7 @@ def test_a_model_that_loses_too_much_is_refused_with_its_numbers(invented: Datas
 
 
 def test_layers_are_called_by_a_few_letters(cnn_files: dict[str, Path]) -> None:
-    """The names of Keras would be 2 KB of a file of 50; inputs and outputs keep theirs, which programs may ask for."""
+    """Keras' names would be 2 KB of a 50 KB file; inputs and outputs keep theirs, which programs may use."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=read_model_file(cnn_files["int8"]).flatbuffer)
@@ -302,7 +302,7 @@ def test_layers_are_called_by_a_few_letters(cnn_files: dict[str, Path]) -> None:
 
 
 def test_a_subclassed_model_is_converted_with_its_own_names() -> None:
-    """Keras cannot copy it layer by layer."""
+    """Keras cannot copy it layer by layer, so it is not simplified."""
     from convert.source.simplify import simplify_model
 
     class Own(keras.Model):  # type: ignore[misc]  # Keras has no types

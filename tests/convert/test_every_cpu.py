@@ -1,4 +1,4 @@
-"""The same model gives the same bytes, whichever instructions TensorFlow and OpenBLAS choose."""
+"""The same model gives the same bytes, whichever CPU instructions TensorFlow and OpenBLAS use."""
 
 import json
 import os

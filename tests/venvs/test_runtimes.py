@@ -9,11 +9,13 @@ import pytest
 
 from convert.build import without_training
 from convert.compatibility import operator_support, runtime_environments
+from convert.compatibility.check import DoesNotRun, choose_recipes
 from convert.compatibility.operator_support import TABLE, Release, State, known, obstacles, proven, uses
 from convert.compatibility.runtime_environments import EnvironmentFailed, check_file, environment
-from convert.compatibility_check import DoesNotRun, choose, compatibility_lines, with_compatibility
+from convert.compatibility.targets import parse_targets
 from convert.conversion import convert
-from convert.quantization.recipes import RECIPES
+from convert.quantization.recipes import RECIPES, Recipe
+from convert.reporting.summary import compatibility_lines
 from convert.settings import ConversionSettings
 from convert.source.source import load_source
 from edge_runtime.model.graph import read_graph
@@ -73,7 +75,7 @@ def test_files_are_tried_in_the_very_release(model: str, request: pytest.Fixture
         found = check_file(path.read_bytes(), OLD)
         refused = (model, recipe) == ("mlp_files", "int4")
         assert found.passed is not refused, (recipe, found)
-        assert ("cannot run it" in found.said) is refused
+        assert ("cannot run it" in found.message) is refused
 
 
 def test_a_file_that_the_table_calls_unproven_can_be_tried(mnist_slice: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,13 +86,18 @@ def test_a_file_that_the_table_calls_unproven_can_be_tried(mnist_slice: Dataset,
     monkeypatch.setattr(operator_support, "proven", lambda: dataclasses.replace(table, rows=rows))
     monkeypatch.setattr(runtime_environments, "cache_folder", lambda: ENVIRONMENTS)
     settings = ConversionSettings(runs_on=("armv7",))
+    targets = parse_targets(settings.runs_on)
+
+    def build(recipe: Recipe) -> bytes:
+        return without_training(source, recipe, settings)
+
     with pytest.raises(DoesNotRun, match=r"MEAN .* is unproven on tflite-runtime 2.14.0; --try-runtimes tries it"):
-        choose(source, [RECIPES["int8"]], settings, leave_out=False)
+        choose_recipes([RECIPES["int8"]], build, targets, try_runtimes=False, leave_out=False)
     settings = dataclasses.replace(settings, try_runtimes=True)
-    assert choose(source, [RECIPES["int8"]], settings, leave_out=False) == ([RECIPES["int8"]], ())
-    found = with_compatibility(convert(source, RECIPES["int8"], settings), settings)
-    assert found.fit is not None
-    assert (found.fit.runs, [trial.passed for trial in found.fit.trials]) == (True, [True])
+    assert choose_recipes([RECIPES["int8"]], build, targets, try_runtimes=True, leave_out=False) == ([RECIPES["int8"]], ())
+    found = convert(source, RECIPES["int8"], settings)
+    assert found.compatibility is not None
+    assert (found.compatibility.runs, [trial.passed for trial in found.compatibility.trials]) == (True, [True])
     assert compatibility_lines(found)[1].startswith("int8: passed on tflite-runtime 2.14.0: 16 of 16 labels equal")
 
 
@@ -119,8 +126,8 @@ def test_convert_tries_and_reports(
     words = ["--recipe", "int8", "--runs-on", "armv7", "--runs-on", "ai-edge-litert==1.4.0", "--try-runtimes", "--max-drop", 5]
     code, text, error = digits("convert", trained_cnn, "--data", data, "--out", tmp_path / "out", *words)
     assert code == 0, error
-    assert "int8: runs on armv7, ai-edge-litert==1.4.0" in text
+    assert "runs on armv7, ai-edge-litert==1.4.0: int8" in text
     (entry,) = json.loads((tmp_path / "out" / "cnn-conversion.json").read_text())["models"]
     tried = {trial["release"]: trial["passed"] for trial in entry["runs_on"]["trials"]}
     assert tried == {"tflite-runtime 2.14.0": True, "ai-edge-litert 1.4.0": True}
-    assert all(f"int8: passed on {release}" in text for release in tried)
+    assert all(f"tried on {release}: int8 passed" in text for release in tried)

@@ -79,7 +79,7 @@ def evaluate_release(name: str, seed: int, data: Dataset, layout: Layout, *, for
     with TemporaryDirectory() as place:
         settings = ConversionSettings(fold_columns=FOLDED_COLUMNS[name])
         recipes = [find_recipe(recipe) for recipe in RECIPES]
-        conversions = export(folder / MODEL, data, recipes, Path(place), name=name, settings=settings)
+        conversions = export(folder / MODEL, data, recipes, Path(place), name=name, settings=settings).conversions
     evaluation = ReleaseEvaluation(
         schema_version=SCHEMA_VERSION,
         name=name,

@@ -1,7 +1,6 @@
 """The command of experiments: `digits experiment`.
 
-A composition root: it may import any package, and nobody imports it. Workers load it by its name for `to_int8`, the part of convert that a
-cell needs.
+A composition root: it may import any package, and nobody imports it.
 """
 
 import os
@@ -9,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 
 from edge_runtime.common.atomic_files import check_name
 from edge_runtime.common.text_table import text_table
@@ -23,14 +20,6 @@ from train.interrupt import INTERRUPTED
 from train.runs.versions import installed_versions
 
 _LISTS = ("hidden_layers", "units", "activations", "epochs", "optimizers", "seeds")
-
-
-def to_int8(model: Any, images: NDArray[np.uint8]) -> bytes:
-    """The FlatBuffer of a Keras model's int8 version, calibrated on uint8 [N, 28, 28] images."""
-    from convert.quantization.recipes import RECIPES
-    from convert.source.tf_converter import to_flatbuffer
-
-    return to_flatbuffer(model, RECIPES["int8"], images)
 
 
 def _default(name: str) -> str:
@@ -81,6 +70,7 @@ def experiment_command(
         raise BadArgument("--workers is for this machine alone; with --scheduler, start workers with: dask worker")
     data = load_dataset(data_path)
 
+    from convert.int8 import int8_flatbuffer
     from train.experiments.run import finish, write_outputs
     from train.experiments.store import Request, open_store
 
@@ -89,7 +79,7 @@ def experiment_command(
         for key, cause in store.read()[1].items():
             click.echo(f"digits: cell {key} {cause}; it is trained again", err=True)
         try:
-            finished, failures = finish(store, data.sha256 if data_path is None else data, to_int8, scheduler, workers)
+            finished, failures = finish(store, data.sha256 if data_path is None else data, int8_flatbuffer, scheduler, workers)
         except KeyboardInterrupt:
             done = len(store.read()[0])
             click.echo(

@@ -1,6 +1,6 @@
 """The command `digits search`.
 
-A composition root: it may import any package. Nobody imports it but workers, which find the functions of `TOOLS` here by their names.
+A composition root: it may import any package. Nobody imports it but workers, which find the functions of `Tools` here by their names.
 """
 
 import os
@@ -121,11 +121,13 @@ def _search(
     plan = make_plan(*chosen, data)
 
     # Optuna, dask and matplotlib take a second to load, so after all that can be wrong without them.
+    from convert.int8 import int8_flatbuffer
     from train.search.report import HEADER, front_rows
     from train.search.run import Workers, search
 
+    tools = Tools(int8_flatbuffer, litert_latency, machine_kind)
     try:
-        report = search(folder, plan, data, trials, TOOLS, Workers(scheduler, workers), lambda line: click.echo(line, err=True))
+        report = search(folder, plan, data, trials, tools, Workers(scheduler, workers), lambda line: click.echo(line, err=True))
     except KeyboardInterrupt:
         click.echo("digits: stopped; the same command goes on from there", err=True)
         click.get_current_context().exit(INTERRUPTED)
@@ -156,14 +158,6 @@ def _train(folder: Path, point: str, epochs: int | None, seed: int | None, data_
     print_run(record, run, "the same command")
 
 
-def int8_flatbuffer(model: Any, images: NDArray[np.uint8]) -> bytes:
-    """A Keras model as an int8 TFLite FlatBuffer, calibrated on uint8 [N, 28, 28]."""
-    from convert.quantization.recipes import find_recipe
-    from convert.source.tf_converter import to_flatbuffer
-
-    return to_flatbuffer(model, find_recipe("int8"), images)
-
-
 def litert_latency(flatbuffer: bytes, images: NDArray[np.uint8]) -> Latency:
     """Time one image after the other, uint8 [N, 28, 28], on one thread of LiteRT: medians of several batches of calls."""
     import psutil
@@ -189,6 +183,3 @@ def machine_kind() -> MachineKind:
 
     backend = find_backend("litert")
     return MachineKind(platform.machine(), cpu_name(), f"{backend.package} {backend_version(backend)}")
-
-
-TOOLS = Tools(int8_flatbuffer, litert_latency, machine_kind)

@@ -1,4 +1,4 @@
-"""The table of operators that runtimes are proven to run, and what it says of files."""
+"""The table of proven operators, and the runtimes that it gives for files."""
 
 import dataclasses
 from pathlib import Path
@@ -42,7 +42,7 @@ def _changed(path: Path, version: int) -> bytes:
 @pytest.mark.parametrize("model", ["cnn_files", pytest.param("mlp_files", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("recipe", list(RECIPES))
 def test_the_table_has_the_operators_of_every_recipe(model: str, recipe: str, request: pytest.FixtureRequest) -> None:
-    """Of a network of convolutions and a dense one (tests/test_demo.py looks at a linear one); what 2.14 lacks is 4-bit dense layers."""
+    """All operators of convolutional and dense networks are in the table; tflite-runtime 2.14 lacks 4-bit dense layers."""
     graph = read_model_file(request.getfixturevalue(model)[recipe]).graph
     assert unproven(graph) == ()
     assert minimum_runtime(graph)["ai-edge-litert"] == "1.4.0"
@@ -51,7 +51,7 @@ def test_the_table_has_the_operators_of_every_recipe(model: str, recipe: str, re
 
 
 def test_the_table_has_the_operators_of_the_tutorial_s_network() -> None:
-    """Which has a pool and a flattening too."""
+    """It has pooling and flattening, too."""
     from convert.quantization.activation_ranges import ranges_on
     from convert.quantization.quantizer import quantize, weight_bits
     from convert.source.tf_converter import to_flatbuffer
@@ -73,7 +73,7 @@ def test_the_shipped_files_say_what_the_table_says(path: Path) -> None:
 
 
 def test_the_table_holds_together() -> None:
-    """A row is proven somewhere, names releases that are known, and refuses none from which on all are said to run it."""
+    """Each row is proven somewhere, names known releases, and does not contradict itself."""
     table = proven()
     assert len(table.rows) > 150
     for row in table.rows.values():
@@ -92,7 +92,7 @@ def _table(*, runs: dict[str, str], refused: dict[str, str], use: Use = CONV) ->
 
 
 def test_a_release_runs_what_it_was_seen_to_run_and_what_it_refused_it_refuses() -> None:
-    """Before a gap nothing is known; nor is anything of releases, operators and types that were not tried."""
+    """Releases before a gap, and releases, operators and types that were not tried, are unproven."""
     table = _table(runs={"ai-edge-litert": "2.1.3"}, refused={"ai-edge-litert 2.0.2": "outputs differ"})
     states = [table.state(CONV, Release("ai-edge-litert", version)) for version in ("1.4.0", "2.0.2", "2.1.3", "2.3.0", "9.9.9")]
     assert states == [State.UNPROVEN, State.REFUSED, State.RUNS, State.RUNS, State.UNPROVEN]
@@ -102,7 +102,7 @@ def test_a_release_runs_what_it_was_seen_to_run_and_what_it_refused_it_refuses()
 
 
 def test_operators_with_graphs_of_their_own_are_never_proven() -> None:
-    """What a loop runs is in another graph of the file, which is not looked at."""
+    """A loop runs another graph of the file, which is not read."""
     loop = Use("WHILE", 1, ("float32",), ("float32",))
     table = _table(runs={"tflite-runtime": "2.14.0"}, refused={}, use=loop)
     assert table.state(loop, OLD) is State.UNPROVEN
@@ -126,7 +126,7 @@ def test_obstacles_name_operator_types_and_releases(cnn_files: dict[str, Path]) 
 
 
 def test_any_number_of_equal_inputs_is_one_use(cnn_files: dict[str, Path]) -> None:
-    """Three tensors are concatenated as two are; for other operators the number of inputs matters, such as a bias."""
+    """Concatenation takes any number of inputs; for other operators the number matters, such as a bias."""
     graph = _graph(cnn_files)
     joined = tuple(dataclasses.replace(operator, name="CONCATENATION") for operator in graph.operators[:1])
     few = dataclasses.replace(graph, operators=joined, input_dtypes=(("int8",) * 2,), output_dtypes=(("int8",),))
@@ -136,7 +136,7 @@ def test_any_number_of_equal_inputs_is_one_use(cnn_files: dict[str, Path]) -> No
 
 
 def test_inspect_says_of_a_plain_file_where_it_runs(cnn_files: dict[str, Path], tmp_path: Path) -> None:
-    """By the table, since such a file says nothing itself; of an operator that no runtime is known to run, it says that."""
+    """A plain file's runtimes are looked up in the table; an operator that none is known to run is named."""
     plain, strange = tmp_path / "plain.tflite", tmp_path / "strange.tflite"
     plain.write_bytes(read_model_file(cnn_files["int8"]).flatbuffer)
     strange.write_bytes(_changed(cnn_files["int8"], 99))

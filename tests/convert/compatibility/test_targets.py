@@ -1,11 +1,11 @@
-"""What `--runs-on` takes: requirements on runtimes, and boards."""
+"""Values of `--runs-on`: requirements on runtimes, and boards."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from convert.compatibility.operator_support import Release, known
-from convert.compatibility.targets import BOARDS, ends, parse_targets, releases_of
+from convert.compatibility.targets import BOARDS, oldest_and_newest, parse_targets, releases_of
 from edge_runtime.errors import BadArgument
 from tests.commands import digits, one_line
 
@@ -28,21 +28,21 @@ LITERT = known(["ai-edge-litert"])
     ],
 )
 def test_a_target_stands_for_all_known_releases_that_meet_it(text: str, releases: tuple[Release, ...]) -> None:
-    """Names as pip takes them; boards by the runtimes that there are for them."""
+    """Requirements as pip takes them; boards by their available runtimes."""
     (target,) = parse_targets([text])
     assert target.releases == releases
 
 
 def test_several_targets_are_demanded_together() -> None:
-    """Each once; of a range the ends are tried."""
+    """Each release occurs once; the oldest and newest of a range are tried."""
     targets = parse_targets(["armv7", "ai-edge-litert>=1.4", "armv7"])
     assert [target.text for target in targets] == ["armv7", "ai-edge-litert>=1.4"]
     assert set(releases_of(targets)) == {*LITERT, Release("tflite-runtime", "2.14.0")}
-    assert set(ends(targets)) == {LITERT[0], LITERT[-1], Release("tflite-runtime", "2.14.0")}
+    assert set(oldest_and_newest(targets)) == {LITERT[0], LITERT[-1], Release("tflite-runtime", "2.14.0")}
 
 
 def test_a_board_says_what_is_not_claimed() -> None:
-    """No phone was tried, and Google Play services bring a LiteRT of their own."""
+    """The note says that no phone was tried and that Google Play services are not covered."""
     (target,) = parse_targets(["android"])
     assert str(target).startswith("android: ai-edge-litert 1.4.0 to 2.3.0; ")
     assert "no phone was" in str(target)
@@ -65,8 +65,8 @@ def test_a_board_says_what_is_not_claimed() -> None:
         "\N{SNOWMAN}",
     ],
 )
-def test_what_nobody_knows_is_exit_2_with_what_is_known(text: str) -> None:
-    """Before a model is looked at: one line with all releases and boards."""
+def test_an_unknown_target_is_exit_2_with_the_known_ones(text: str) -> None:
+    """Before the model is loaded, one line lists all releases and boards."""
     error = one_line(digits("convert", "none.keras", "--runs-on", text), 2)
     assert ascii(text) in error
     assert "tflite-runtime 2.14.0" in error
@@ -75,12 +75,12 @@ def test_what_nobody_knows_is_exit_2_with_what_is_known(text: str) -> None:
 
 def test_trying_needs_to_know_where() -> None:
     """--try-runtimes alone is wrong usage."""
-    assert "give --runs-on" in one_line(digits("convert", "none.keras", "--try-runtimes"), 2)
+    assert "name one with --runs-on" in one_line(digits("convert", "none.keras", "--try-runtimes"), 2)
 
 
 @given(st.text(max_size=30) | st.from_regex(r"(ai-edge-litert|tflite-runtime)[<>=!~]{1,2}[0-9.*]{1,6}", fullmatch=True))
 def test_any_text_is_a_target_with_releases_or_a_bad_argument(text: str) -> None:
-    """Nothing else comes out of it."""
+    """Any text is a target or raises BadArgument."""
     try:
         (target,) = parse_targets([text])
     except BadArgument:

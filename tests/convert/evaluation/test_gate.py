@@ -100,7 +100,7 @@ def test_the_interval_covers_what_it_claims() -> None:
 
 @pytest.mark.parametrize("counts", [(-1, 0, 10), (0, -1, 10), (6, 5, 10), (0, 0, 0)])
 def test_counts_that_cannot_be_are_refused(counts: tuple[int, int, int]) -> None:
-    """Negative ones, more discordant images than images, none at all."""
+    """Negative counts, more discordant images than images, or no images raise."""
     with pytest.raises(ValueError, match="lost and"):
         tango_interval(*counts)
 
@@ -130,7 +130,7 @@ def test_a_comparison_counts_pairs() -> None:
 
 
 def test_intervals_of_classes_hold_at_once() -> None:
-    """Of each class the pairs that it lost and gained, at a level of 1 - 0.05 / 3; of a class without images anything may be."""
+    """Each class has Tango's interval at the level 1 - 0.05 / 3; a class without images has -100 to 100."""
     expected = [
         [100 * bound for bound in tango_interval(*pairs, level=1 - 0.05 / 3)] for pairs in ((1, 1, 4), (2, 0, 4), (0, 0, 2))
     ]
@@ -139,14 +139,14 @@ def test_intervals_of_classes_hold_at_once() -> None:
 
 
 def test_the_drop_of_a_class_is_of_its_own_images() -> None:
-    """The only image of a class is all of it; a class without images lost nothing."""
+    """The only image of a class is 100 %; a class without images has no drop."""
     found = compare("test", np.array([0, 0, 2]), np.array([0, 0, 2]), np.array([0, 0, 0]))
     assert found.class_drops == (0.0, 0.0, 100.0)
 
 
 @pytest.mark.parametrize(("max_drop", "passed"), [(0.5, True), (0.04, True), (0.03, False), (0.0, False)])
 def test_the_gate_looks_at_the_upper_bound(max_drop: float, passed: bool) -> None:
-    """With no drop at all on 10,000 images the bound is 0.038 points: less is not proven, so it is refused."""
+    """With no drop on 10,000 images the bound is 0.038 points; a smaller limit fails."""
     labels = np.arange(10_000) % 10
     verdict = judge(compare("test", labels, labels, labels), Limits(max_drop))
     assert verdict.passed is passed
@@ -154,7 +154,7 @@ def test_the_gate_looks_at_the_upper_bound(max_drop: float, passed: bool) -> Non
 
 
 @pytest.mark.parametrize(
-    ("limits", "said"),
+    ("limits", "message"),
     [
         (Limits(5.0, 97.0, 95.0), None),
         (Limits(5.0, 98.5), "the accuracy on test is at least 97.17 % (95 % interval), 98.5 demanded"),
@@ -165,17 +165,17 @@ def test_the_gate_looks_at_the_upper_bound(max_drop: float, passed: bool) -> Non
         ),
     ],
 )
-def test_every_limit_has_to_be_proven_and_a_refusal_names_those_that_are_not(limits: Limits, said: str | None) -> None:
+def test_every_limit_has_to_be_proven_and_a_refusal_names_those_that_are_not(limits: Limits, message: str | None) -> None:
     """18 of 1,000 images lost: 98.2 %, of which the lower end of Wilson's interval is 97.17."""
     labels = np.zeros(1_000, int)
     verdict = judge(compare("test", labels, labels, np.where(np.arange(1_000) < 18, 1, 0)), limits)
-    assert verdict.passed is (said is None)
-    assert said is None or verdict.reason.startswith(said)
+    assert verdict.passed is (message is None)
+    assert message is None or verdict.reason.startswith(message)
     assert verdict.max_drop == limits.max_drop
 
 
 def test_a_limit_that_is_just_kept_is_kept() -> None:
-    """The ends of the intervals may be the limits themselves; a pass states all figures and what was allowed."""
+    """Ends of intervals may equal the limits; a pass states all figures and limits."""
     found = Comparison("test", accuracy_of(LABELS, LABELS), Accuracy(9, 10, (80.0, 95.0)), 9, 1, 0, 1.0, 10.0, (0.0, 12.5), ())
     least = wilson_interval(9, 10)[0]
     verdict = judge(found, Limits(12.5, 80.0, least))
@@ -197,16 +197,16 @@ def test_a_limit_that_is_just_kept_is_kept() -> None:
 @pytest.mark.parametrize(
     ("limits", "name"),
     [
-        ({"max_drop": -1.0}, "drop"),
-        ({"max_drop": np.nextafter(100, 101)}, "drop"),
-        ({"min_accuracy": 101.0}, "least accuracy"),
-        ({"min_agreement": float("nan")}, "least agreement"),
+        ({"max_drop": -1.0}, "max_drop"),
+        ({"max_drop": np.nextafter(100, 101)}, "max_drop"),
+        ({"min_accuracy": 101.0}, "min_accuracy"),
+        ({"min_agreement": float("nan")}, "min_agreement"),
     ],
 )
 def test_limits_that_cannot_be_are_refused(limits: dict[str, float], name: str) -> None:
-    """Points and percents are within 0 to 100, and either end is one."""
+    """Points and percents must be 0 to 100, inclusive."""
     (value,) = limits.values()
-    with pytest.raises(BadArgument, match=f"^the {name} that is allowed is {value}, expected 0 to 100$"):
+    with pytest.raises(BadArgument, match=f"^{name} is {value}, expected 0 to 100$"):
         Limits(**limits)
     assert Limits(0, 0, 0) != Limits(100, 100, 100)
 
@@ -228,7 +228,7 @@ def test_coverage_from_four_expected_discordant_images_up(discordant: int) -> No
 
 @pytest.mark.parametrize("discordant", [0.5, 1, 2])
 def test_below_that_it_is_never_narrower(discordant: float) -> None:
-    """Wider it may be."""
+    """The joint interval may be wider than nominal, not narrower."""
     generator = np.random.RandomState(1)
     total = 10_000
     lose, gain = 0.7 * discordant / total, 0.3 * discordant / total
@@ -241,6 +241,6 @@ def test_below_that_it_is_never_narrower(discordant: float) -> None:
 
 @pytest.mark.parametrize(("predicted", "labels"), [(np.zeros(3), np.zeros(4)), (np.zeros(0), np.zeros(0))])
 def test_accuracy_of_nothing_is_refused(predicted: np.ndarray, labels: np.ndarray) -> None:
-    """No images, or not as many predictions as labels, are the caller's mistake, not 0 %."""
+    """No images, or fewer predictions than labels, raise ValueError."""
     with pytest.raises(ValueError, match="predictions for"):
         accuracy_of(predicted, labels)

@@ -1,12 +1,11 @@
-"""What an image costs, and which operators run in slow kernels."""
+"""Latency of converted files, and operators that run in slow kernels."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from convert.evaluation.kernels import operators_outside_xnnpack
-from convert.evaluation.latency import SAMPLES, measure_costs
+from convert.evaluation.latency import SAMPLES, measure_costs, operators_outside_xnnpack
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.model.model_file import read_model_file
 from train.data import Dataset
@@ -14,12 +13,12 @@ from train.data import Dataset
 
 @pytest.mark.parametrize("recipe", ["fp32", "fp16", "dynamic", "int8"])
 def test_xnnpack_takes_all_of_a_usual_file(recipe: str, cnn_files: dict[str, Path]) -> None:
-    """Nothing is left to slower kernels."""
+    """No operator runs in slower kernels."""
     assert operators_outside_xnnpack(read_model_file(cnn_files[recipe]).flatbuffer) == {}
 
 
 def test_operators_that_xnnpack_leaves_are_counted(cnn_files: dict[str, Path]) -> None:
-    """All of int16x8; of int4, the convolutions, while their 8-bit neighbours are taken."""
+    """All of int16x8; the convolutions of int4, but not its 8-bit operators."""
     assert operators_outside_xnnpack(read_model_file(cnn_files["int16x8"]).flatbuffer) == {
         "CONV_2D": 4,
         "MEAN": 1,
@@ -29,7 +28,7 @@ def test_operators_that_xnnpack_leaves_are_counted(cnn_files: dict[str, Path]) -
 
 
 def test_costs_are_beside_the_float_file(cnn_files: dict[str, Path], mnist_slice: Dataset) -> None:
-    """Medians of what the measuring function gives, which is asked once for all files, the float one first."""
+    """Costs are medians of one measurement of all files, the float file first."""
     floats, int8, wide = (read_model_file(cnn_files[recipe]).flatbuffer for recipe in ("fp32", "int8", "int16x8"))
     asked = []
 

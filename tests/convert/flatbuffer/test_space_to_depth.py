@@ -1,4 +1,4 @@
-"""The first convolution on several columns at once gives the same numbers, and other convolutions stay as they are."""
+"""Folding the first convolution keeps all outputs, and other convolutions are not changed."""
 
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def _weights_of_first(flatbuffer: bytes) -> tuple[int, ...]:
 
 
 def _flatbuffer(recipe: str, body: list[Any]) -> bytes:
-    """A network with random weights, by a recipe; calibrated on random images."""
+    """Convert a network with random weights by a recipe, calibrated on random images."""
     keras.utils.set_random_seed(1)
     inputs = keras.Input((28, 28, 1))
     x: Any = layers.Rescaling(1 / 255)(inputs)
@@ -68,7 +68,7 @@ def _flatbuffer(recipe: str, body: list[Any]) -> bytes:
 @pytest.mark.parametrize("recipe", ["fp32", "fp16", "dynamic", "int8"])
 @pytest.mark.parametrize("kernels", [OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES])
 def test_a_trained_network_answers_the_same(recipe: str, kernels: OpResolverType, mnist_slice: Dataset) -> None:
-    """Bit for bit where integers are added up, in XNNPACK and in TensorFlow Lite's own kernels; floats may be added in another order."""
+    """Integer sums are bit for bit equal in XNNPACK and in TFLite's own kernels; float sums may be added in another order."""
     plain = strip(to_flatbuffer(keras.models.load_model(NANO), RECIPES[recipe], mnist_slice.x_train[:50]))
     folded = strip(to_space_to_depth(plain, 2))
     assert _operators(folded).count("RESHAPE") == 2
@@ -92,7 +92,7 @@ def test_a_trained_network_answers_the_same(recipe: str, kernels: OpResolverType
 def test_any_convolution_answers_the_same(
     columns: int, kernel: tuple[int, int], stride: int, features: int, width: int, padding: str, bias: bool
 ) -> None:
-    """Of any kernel, stride, width and padding; and it is folded exactly where its columns divide into groups."""
+    """For any kernel, stride, width and padding; it is folded if and only if its columns divide into groups."""
     assume(width >= kernel[1])
     crop = layers.Cropping2D(((0, 0), (0, 28 - width)))  # calibration images are 28 pixels wide
     layer = layers.Conv2D(features, kernel, stride, padding, use_bias=bias, activation="relu")
@@ -109,7 +109,7 @@ def test_any_convolution_answers_the_same(
 
 
 def _divides(group: int, width: int, out: int, kernel: int, stride: int, left: int, padding: str) -> bool:
-    """Whether groups of output columns and of input columns go in step, and see as many groups on both sides as the padding has."""
+    """Whether groups of output and input columns align, with as many groups on both sides as the padding has."""
     if group % stride or width % group or out % (group // stride):
         return False
     columns = range(-left, stride * (group // stride - 1) + kernel - left)  # that the first group of outputs sees
@@ -132,7 +132,7 @@ def _divides(group: int, width: int, out: int, kernel: int, stride: int, left: i
     ],
 )
 def test_floats_are_folded_as_far_as_registers_get_fuller(layer: Any, columns: int) -> None:
-    """Not where output channels would be more than sixteen, or no more than before: that was measured to be slower."""
+    """Not with more than sixteen output channels, or no more than before, which was measured to be slower."""
     plain = _flatbuffer("fp32", [layer])
     folded = to_space_to_depth(plain)
     assert _weights_of_first(strip(folded))[3] == columns
@@ -140,7 +140,7 @@ def test_floats_are_folded_as_far_as_registers_get_fuller(layer: Any, columns: i
 
 
 def test_weights_and_scales_are_those_of_before(mnist_slice: Dataset) -> None:
-    """Each filter is there for every output column of a group, with its own scale, and all that was added is zero."""
+    """Each filter is repeated for every output column of a group with its scale; all added weights are zero."""
     plain = to_flatbuffer(keras.models.load_model(NANO), RECIPES["int8"], mnist_slice.x_train[:50])
     folded = to_space_to_depth(plain)
     (before, scales), (after, more) = map(_first_constants, (plain, folded))
@@ -177,13 +177,13 @@ def test_other_networks_stay_as_they_are(body: list[Any]) -> None:
 
 
 def test_a_convolution_of_colours_stays_as_it_is() -> None:
-    """Three channels are what kernels can use already."""
+    """Kernels use three channels already."""
     plain = _flatbuffer("int8", [layers.Concatenate(), layers.Conv2D(4, 5)])
     assert to_space_to_depth(plain) is plain
 
 
 def test_four_bit_weights_stay_as_they_are() -> None:
-    """Two of them are in a byte; such files are made to be small."""
+    """Two 4-bit weights share a byte."""
     paths = list((ROOT / "train" / "releases" / "int4").glob("*.tflite"))
     assert paths
     for path in paths:
@@ -193,7 +193,7 @@ def test_four_bit_weights_stay_as_they_are() -> None:
 
 @pytest.mark.parametrize("kernels", [OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES])
 def test_8_bit_weights_beside_float_activations_are_folded(kernels: OpResolverType) -> None:
-    """As the dynamic recipe has them where there are many; each image's own scale is found as before."""
+    """As in large dynamic files; the scale of each image is computed as before."""
     plain = _flatbuffer("dynamic", [layers.Conv2D(64, 5)])
     folded = to_space_to_depth(plain)
     assert _weights_of_first(strip(folded))[3] == 4
@@ -201,21 +201,21 @@ def test_8_bit_weights_beside_float_activations_are_folded(kernels: OpResolverTy
 
 
 def test_activations_of_16_bits_stay_as_they_are() -> None:
-    """Their kernels multiply one by one, so that zeros take time."""
+    """Their kernels multiply one by one, so zeros take time."""
     plain = _flatbuffer("int16x8", [layers.Conv2D(8, 5)])
     assert to_space_to_depth(plain) is plain
 
 
 def test_float16_weights_are_unpacked_once() -> None:
-    """What unpacked the weights of before is gone."""
+    """The DEQUANTIZE of the old weights is removed."""
     plain = _flatbuffer("fp16", [layers.Conv2D(8, 5)])
     before, after = (_operators(content) for content in (plain, strip(to_space_to_depth(plain))))
     assert sorted(after) == sorted([*before, "RESHAPE", "RESHAPE"])
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_the_command_folds_as_it_is_told(trained_cnn: Path, tmp_path: Path) -> None:
-    """By four columns if not told otherwise; with 1 the file is smaller; the manifest's command says what was not the default."""
+def test_the_command_folds_by_its_option(trained_cnn: Path, tmp_path: Path) -> None:
+    """Four columns by default; with 1 the file is smaller; the manifest's command names values other than the default."""
     sizes = {}
     for columns in ("4", "1"):
         out = tmp_path / columns
@@ -231,7 +231,7 @@ def test_the_command_folds_as_it_is_told(trained_cnn: Path, tmp_path: Path) -> N
 
 
 def test_another_number_of_columns_is_refused() -> None:
-    """By the settings, and by the command."""
+    """The settings and the command refuse them."""
     with pytest.raises(BadArgument, match="fold_columns is 3, expected 1, 2 or 4"):
         ConversionSettings(fold_columns=3)
     answer = digits("convert", "x.keras", "--fold-columns", "3")
@@ -239,7 +239,7 @@ def test_another_number_of_columns_is_refused() -> None:
 
 
 def test_released_models_are_folded() -> None:
-    """All that ship, as far as their budgets let them, but for base-fp32, whose output channels fill registers already."""
+    """All shipped files are folded as far as their byte budgets allow, except base-fp32, whose output channels fill registers already."""
     for name in RELEASED:
         for recipe in ("fp32", "int8"):
             folded = (name, recipe) != ("base", "fp32")

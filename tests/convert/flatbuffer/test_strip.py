@@ -1,4 +1,4 @@
-"""Tidied files compute the same in fewer bytes, and other tools can still work with them."""
+"""Stripped files have the same outputs in fewer bytes, and other tools can still use them."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def _outputs(flatbuffer: bytes, images: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("recipe", ["fp32", "fp16", "int8"])
 def test_a_file_is_smaller_than_tensorflows_and_says_the_same(recipe: str, trained_cnn: Path, mnist_slice: Dataset) -> None:
-    """Than what its converter makes of the same model as it is: the FlatBuffer alone, so the archive is all that comes on top."""
+    """The FlatBuffer is smaller than TensorFlow's of the unsimplified model."""
     source = load_source(trained_cnn, mnist_slice)
     theirs = to_flatbuffer(source.model, RECIPES[recipe], mnist_slice.x_train[:100], simplify=False)
     simple = to_flatbuffer(source.model, RECIPES[recipe], mnist_slice.x_train[:100])
@@ -36,7 +36,7 @@ def test_a_file_is_smaller_than_tensorflows_and_says_the_same(recipe: str, train
 
 
 def test_nothing_unused_is_left(cnn_files: dict[str, Path]) -> None:
-    """By every recipe: each tensor is used, has a name of its own, and each buffer but the first is a tensor's; no metadata."""
+    """For every recipe, each tensor is used and has a unique name, each buffer but the first is a tensor's, and there is no metadata."""
     for recipe, path in cnn_files.items():
         model = flatbuffer_utils.convert_bytearray_to_object(bytearray(read_model_file(path).flatbuffer))
         graph = model.subgraphs[0]
@@ -48,8 +48,8 @@ def test_nothing_unused_is_left(cnn_files: dict[str, Path]) -> None:
         assert model.signatureDefs[0].inputs[0].tensorIndex == graph.inputs[0], recipe
 
 
-def test_a_tidied_float_file_can_be_quantised_by_others(cnn_files: dict[str, Path], mnist_slice: Dataset) -> None:
-    """They find tensors by their names."""
+def test_a_stripped_float_file_can_be_quantised_by_others(cnn_files: dict[str, Path], mnist_slice: Dataset) -> None:
+    """Tools find tensors by name."""
     floats = read_model_file(cnn_files["fp32"]).flatbuffer
     quantised = quantize(floats, ranges_on(floats, mnist_slice.x_train[:100]), weight_bits(floats, 8))
     before, after = (_outputs(content, mnist_slice.x_test).argmax(axis=1) for content in (floats, quantised))

@@ -1,4 +1,4 @@
-"""What operators give in float64 is what LiteRT gives, and ranges do not depend on which of both computes."""
+"""Activations computed in float64 equal LiteRT's, and ranges do not depend on which of them computes."""
 
 from collections.abc import Callable
 
@@ -36,7 +36,7 @@ def _network(activation: Callable[[], layers.Layer]) -> keras.Model:
 
 
 def _compare(flatbuffer: bytes, images: np.ndarray) -> bool:
-    """Hold all values of a float file in float64 against LiteRT's; whether it has values in float64."""
+    """Compare all float64 activations of a file with LiteRT's; return whether it has any."""
     exact = exact_activations(flatbuffer, images)
     if exact is None:
         return False
@@ -50,7 +50,7 @@ def _compare(flatbuffer: bytes, images: np.ndarray) -> bool:
 @pytest.mark.parametrize("kind", ACTIVATIONS)
 @pytest.mark.parametrize("recipe", ["fp32", "fp16"])
 def test_activations_are_those_of_litert(kind: str, recipe: str, mnist_slice: Dataset) -> None:
-    """Of each operator that a digit classifier may have between its layers, with float16 weights too."""
+    """For each operator that a digit classifier may have, with float16 weights, too."""
     flatbuffer = to_flatbuffer(_network(ACTIVATIONS[kind]), RECIPES[recipe])
     assert kind in {operator.name for operator in read_graph(flatbuffer).operators}
     assert _compare(flatbuffer, mnist_slice.x_test[:20])
@@ -58,7 +58,7 @@ def test_activations_are_those_of_litert(kind: str, recipe: str, mnist_slice: Da
 
 @pytest.mark.slow
 def test_every_operator_is_computed_as_litert_computes_it(mnist_slice: Dataset) -> None:
-    """In most networks of the table of operators, and each operator in one of them but for those that the converter fuses there."""
+    """In most sample networks of the operator table, which together have each operator that is not fused."""
     from tools.release.operators.zoo import models
 
     files = {name: to_flatbuffer(model, RECIPES["fp32"]) for name, model in models()}
@@ -69,7 +69,7 @@ def test_every_operator_is_computed_as_litert_computes_it(mnist_slice: Dataset) 
 
 
 def test_logits_of_many_images_come_in_their_order(mnist_slice: Dataset) -> None:
-    """Of 230 images, in batches of 100, those of each image alone."""
+    """230 images in batches of 100 have the logits of each image alone."""
     flatbuffer, images = to_flatbuffer(_network(layers.ReLU), RECIPES["fp32"]), mnist_slice.x_test[:230]
     logits = exact_logits(flatbuffer, images)
     assert logits is not None
@@ -79,7 +79,7 @@ def test_logits_of_many_images_come_in_their_order(mnist_slice: Dataset) -> None
 
 @pytest.mark.parametrize("method", ["min-max", "moving-average"])
 def test_ranges_do_not_need_float64(method: str, mnist_slice: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that LiteRT's kernels find, of a file with an operator that is computed by them alone, differ by float noise."""
+    """Ranges by LiteRT's kernels, of a file with an operator that float64 lacks, differ by float rounding."""
     flatbuffer, images = to_flatbuffer(_network(layers.ELU), RECIPES["fp32"]), mnist_slice.x_train[:150]
     expected = ranges_on(flatbuffer, images, method)
     monkeypatch.delitem(PLAIN, "ELU")  # of which LiteRT has no reference kernel either
@@ -89,6 +89,6 @@ def test_ranges_do_not_need_float64(method: str, mnist_slice: Dataset, monkeypat
 
 
 def test_ranges_are_float32_numbers(mnist_slice: Dataset) -> None:
-    """Rounded, so that what float64 sums differ by on another CPU is gone."""
+    """Rounding to float32 removes differences of float64 sums between CPUs."""
     ranges = ranges_on(to_flatbuffer(_network(layers.ReLU), RECIPES["fp32"]), mnist_slice.x_train[:50])
     assert all(float(np.float32(end)) == end for limits in ranges.values() for end in limits)

@@ -1,4 +1,4 @@
-"""Calibration images: chosen, read from a file, found to be odd, and too odd for the gate."""
+"""Calibration images: their choice, files, warnings, and a gate failure caused by them."""
 
 import pickle
 from pathlib import Path
@@ -17,7 +17,7 @@ from train.data import Dataset, calibration_indices
 
 
 def test_as_many_of_each_class_as_asked_for(mnist_slice: Dataset) -> None:
-    """Always the same ones; without a wish, 50."""
+    """The choice is deterministic; 50 of each class by default."""
     train = mnist_slice.train
     for wish, count in ((None, 50), (7, 7)):
         found = choose_calibration(CalibrationSettings(per_class=wish), train, None)
@@ -29,13 +29,13 @@ def test_as_many_of_each_class_as_asked_for(mnist_slice: Dataset) -> None:
 
 @pytest.mark.parametrize("count", [0, -1])
 def test_too_few_are_refused(count: int, mnist_slice: Dataset) -> None:
-    """There is nothing to measure a range on."""
+    """A class without images is an error."""
     with pytest.raises(BadArgument, match="expected 1 or more"):
         choose_calibration(CalibrationSettings(per_class=count), mnist_slice.train, None)
 
 
 def test_images_of_a_file(tmp_path: Path, mnist_slice: Dataset) -> None:
-    """With or without a last axis of one; the pixels are hashed, since there are no indices."""
+    """With or without a last axis of one; without indices, the pixels are hashed."""
     path = tmp_path / "mine.npy"
     for images in (mnist_slice.x_test[:30], mnist_slice.x_test[:30, :, :, np.newaxis]):
         np.save(path, images)
@@ -63,7 +63,7 @@ def _pickled(path: Path) -> None:
     ],
 )
 def test_a_file_that_holds_no_images_is_refused(write, tmp_path: Path, mnist_slice: Dataset) -> None:
-    """By name, and a pickle is never opened."""
+    """The error names the file; pickles are not loaded."""
     path = tmp_path / "mine.npy"
     write(path)
     with pytest.raises(DataError, match=r"mine\.npy"):
@@ -71,13 +71,13 @@ def test_a_file_that_holds_no_images_is_refused(write, tmp_path: Path, mnist_sli
 
 
 def test_a_count_and_a_file_are_one_too_many() -> None:
-    """Which of them would count?"""
+    """A number and a file exclude each other."""
     with pytest.raises(BadArgument, match="not both"):
         CalibrationSettings(per_class=5, images=Path("x.npy"))
 
 
 def test_real_digits_look_alike(mnist: Dataset) -> None:
-    """Whichever ones are taken, and however few: no false alarm in 60 draws, test digits by other writers included."""
+    """No false alarm in 60 draws of any size, test digits by other writers included."""
     for seed in range(20):
         for count in (1, 5, 50):
             assert (
@@ -88,7 +88,7 @@ def test_real_digits_look_alike(mnist: Dataset) -> None:
 
 
 def test_other_images_do_not(mnist_slice: Dataset) -> None:
-    """Dark ink on light ground, noise, blank sheets, faint ink, half the contrast: what differs is named with its figures."""
+    """Dark ink on light ground, noise, blank images, faint ink and low contrast are described with figures."""
     train = mnist_slice.train.images
     noise = np.random.RandomState(0).randint(0, 256, (100, 28, 28)).astype(np.uint8)
     for images, what in (
@@ -104,14 +104,16 @@ def test_other_images_do_not(mnist_slice: Dataset) -> None:
 def test_a_model_calibrated_on_blank_sheets_fails_the_gate(
     trained_cnn: Path, mnist_slice: Dataset, tmp_path: Path, in_this_process: None
 ) -> None:
-    """Numbers first, then exit 3; the note says what is odd about the images."""
+    """Numbers first, then exit 3; a warning says that the images differ, and the page how."""
     np.save(tmp_path / "blank.npy", np.zeros((20, 28, 28), np.uint8))
     data = write_npz(tmp_path / "slice.npz", arrays_of(mnist_slice))
     words = ["convert", trained_cnn, "--data", data, "--recipe", "int8", "--out", tmp_path / "out", "--max-drop", "2"]
     answer = digits(*words, "--calibration-images", tmp_path / "blank.npy")
     assert answer.code == 3
     assert "FAILED" in answer.out
-    assert "note: int8: the mean grey level of calibration images is 0.0 on average" in answer.out
+    assert "warning: calibration images differ from training images: 1 file (int8)" in answer.out
+    page = (tmp_path / "out" / "cnn-conversion.html").read_text()
+    assert "int8: the mean grey level of calibration images is 0.0 on average" in page
     assert "the gate refused 1 of 1" in answer.err
     assert digits(*words, "--calibration-count", "20").code == 0
     manifest = read_model_file(tmp_path / "out" / "cnn-int8.tflite").manifest
@@ -121,7 +123,7 @@ def test_a_model_calibrated_on_blank_sheets_fails_the_gate(
 
 
 def test_the_study_shows_what_more_images_change(trained_cnn: Path, mnist_slice: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each method, number and seed once; a table with least and most over the seeds."""
+    """Each method, number and seed once; a table with the minimum and maximum over seeds."""
     monkeypatch.setattr(calibration, "PER_CLASS", (1, 20))
     monkeypatch.setattr(calibration, "SEEDS", (0, 1))
     trials = calibration.study_calibration(trained_cnn, mnist_slice, [RECIPES["int8"]])

@@ -1,4 +1,4 @@
-"""The trainable twin: computes what the file computes, quantises by the quantiser's own rules, and lets gradients through."""
+"""The fake-quantised model: outputs of the file, rounding of the quantiser, straight-through gradients."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -49,7 +49,7 @@ NETWORKS: dict[str, Callable[[], keras.Model]] = {
 
 @pytest.fixture(scope="module", params=list(NETWORKS))
 def floats(request: pytest.FixtureRequest, mnist_slice: Dataset) -> bytes:
-    """A float file of each network, with weights as they are before training."""
+    """A float file of each network, untrained."""
     keras.utils.set_random_seed(1)
     return to_flatbuffer(NETWORKS[request.param](), RECIPES["fp32"], mnist_slice.x_train[:10])
 
@@ -58,42 +58,42 @@ def _answers(flatbuffer: bytes, images: np.ndarray) -> np.ndarray:
     return Classifier(parse_model_file(flatbuffer, "x"), in_process=True).classify_batch(images).logits
 
 
-def test_a_twin_without_quantisation_computes_what_the_file_computes(floats: bytes, mnist_slice: Dataset) -> None:
+def test_a_model_without_quantisation_computes_what_the_file_computes(floats: bytes, mnist_slice: Dataset) -> None:
     """Logits of 100 images."""
     images = mnist_slice.x_test[:100]
     np.testing.assert_allclose(FakeQuantModel(FloatModel(floats)).predict(images), _answers(floats, images), atol=1e-4)
 
 
 @pytest.mark.parametrize("bits", [4, 8])
-def test_the_file_computes_what_its_twin_computes(floats: bytes, mnist_slice: Dataset, bits: int) -> None:
-    """Logits of 500 images in steps of the output: nearly all the same or one apart."""
+def test_the_file_computes_what_its_fake_quant_model_computes(floats: bytes, mnist_slice: Dataset, bits: int) -> None:
+    """Logits of 500 images, in steps of the output, nearly all differ by at most one."""
     ranges, of = ranges_on(floats, mnist_slice.x_train[:200]), weight_bits(floats, bits)
-    twin = FakeQuantModel(FloatModel(floats), ranges, of)
-    quantised = quantize(FloatModel(floats).with_constants(twin.constants()), twin.ranges, of)
+    model = FakeQuantModel(FloatModel(floats), ranges, of)
+    quantised = quantize(FloatModel(floats).with_constants(model.constants()), model.ranges, of)
     images = mnist_slice.x_test[:500]
-    steps = np.abs(twin.predict(images) - _answers(quantised, images)) / read_graph(quantised).outputs[0].scale
+    steps = np.abs(model.predict(images) - _answers(quantised, images)) / read_graph(quantised).outputs[0].scale
     assert (steps < 1.01).mean() > 0.99
     assert steps.max() < 4.01
 
 
 @pytest.mark.parametrize("bits", [4, 8])
 def test_the_quantiser_finds_the_steps_that_were_trained(floats: bytes, mnist_slice: Dataset, bits: int) -> None:
-    """Weights and biases of the file, as real numbers, are those of the twin; scales of activations too."""
+    """Dequantised weights and biases of the file equal those of the model; scales of activations, too."""
     ranges, of = ranges_on(floats, mnist_slice.x_train[:200]), weight_bits(floats, bits)
-    twin = FakeQuantModel(FloatModel(floats), ranges, of)
-    for place, layer in enumerate(twin.weighted.values(), 1):  # as if trained: scales not of the largest weight, biases not alike
+    model = FakeQuantModel(FloatModel(floats), ranges, of)
+    for place, layer in enumerate(model.weighted.values(), 1):  # as if trained: scales not of the largest weight, biases not alike
         layer.trainable_variables[1].assign_add(tf.fill(layer.trainable_variables[1].shape, 0.01 * place))
         layer.trainable_variables[2].assign_sub(tf.fill(layer.trainable_variables[2].shape, 0.3))
     file = FloatModel(floats)
-    constants = twin.constants()
-    quantised = quantize(file.with_constants(constants), twin.ranges, of)
+    constants = model.constants()
+    quantised = quantize(file.with_constants(constants), model.ranges, of)
     stored = _stored(quantised)
     for number, values in constants.items():
         steps, scales, axis = stored[file.names[number]]
         step = np.broadcast_to(scales.reshape([-1 if place == axis else 1 for place in range(values.ndim)]), values.shape)
         # Weights are whole steps already; a bias is rounded to one.
         assert (np.abs(values - steps.reshape(values.shape) * step) <= (1e-3 if values.ndim > 1 else 0.51) * step).all()
-    for number, (low, high) in twin.ranges.items():
+    for number, (low, high) in model.ranges.items():
         assert stored[file.names[number]][1][0] == pytest.approx((high - low) / 255, rel=1e-5)
 
 
@@ -117,7 +117,7 @@ def _stored(flatbuffer: bytes) -> dict[str, tuple[np.ndarray, np.ndarray, int]]:
 @given(st.floats(-50, 0), st.floats(0.01, 50), st.lists(st.floats(-80, 80), min_size=1, max_size=20))
 @settings(deadline=None, max_examples=50)
 def test_fake_quantisation_rounds_as_the_kernels_do(low: float, high: float, values: list[float]) -> None:
-    """To the nearest of 256 values, of which 0 is one; beyond the ends to the end."""
+    """To the nearest of 256 values, which include 0; values out of range are clipped."""
     layer = FakeQuantization((low, high))
     found = np.asarray(layer(tf.constant(values, tf.float32)))
     least, most = layer.limits
@@ -130,13 +130,13 @@ def test_fake_quantisation_rounds_as_the_kernels_do(low: float, high: float, val
 
 
 def _clear(values: list[float], grid: np.ndarray) -> bool:
-    """Whether no value is so near the middle between two steps that floats may round it either way."""
+    """Whether no value is so close to the middle between two steps that float rounding may decide."""
     steps = np.abs((np.array(values) - grid[0]) / (grid[1] - grid[0]) % 1 - 0.5)
     return bool(steps.min() > 0.01)
 
 
 def test_the_gradient_goes_straight_through() -> None:
-    """1 within the range and 0 beyond it; that of the scale is the formula of Esser et al. (arXiv 1902.08153, equation 3)."""
+    """1 within the range and 0 outside; the scale's is equation 3 of Esser et al. (arXiv 1902.08153)."""
     layer = FakeQuantization((0.0, 25.5))
     x = tf.constant([-1.0, 0.26, 3.0, 26.0])
     with tf.GradientTape(persistent=True) as tape:
@@ -149,14 +149,14 @@ def test_the_gradient_goes_straight_through() -> None:
 
 
 def test_an_unknown_operator_is_named(mnist_slice: Dataset) -> None:
-    """ELU is none that can be trained for integers."""
+    """ELU cannot be trained for integers."""
     model = build(TrainingConfig("mlp", hidden=(8,), activation="elu"))
-    with pytest.raises(InputError, match="knows no operator ELU"):
+    with pytest.raises(InputError, match="cannot train operator ELU"):
         FakeQuantModel(FloatModel(to_flatbuffer(model, RECIPES["fp32"], mnist_slice.x_train[:10])))
 
 
 def test_constants_are_all_that_changes(cnn_files: dict[str, Path]) -> None:
-    """A file with its own constants put into it again is the same to the last byte."""
+    """A file written with its own constants is byte-identical."""
     flatbuffer = read_model_file(cnn_files["fp32"]).flatbuffer
     file = FloatModel(flatbuffer)
     numbers = [

@@ -1,4 +1,4 @@
-"""Quantisation-aware training and the search for layers to spare, on a really trained network."""
+"""Quantisation-aware training and the search for layers in higher precision, on a trained network."""
 
 import json
 from pathlib import Path
@@ -23,13 +23,13 @@ from train.data import Dataset
 
 @pytest.mark.slow
 def test_training_makes_4_bits_as_good_as_floats(trained_cnn: Path, mnist_slice: Dataset) -> None:
-    """Nearer to the float model's logits than without it, at half the bytes of int8, and the same bytes each time."""
+    """Logits are closer to the float model's than without it, at half the bytes of int8, reproducibly."""
     source = load_source(trained_cnn, mnist_slice)
     without, trained, again, int8 = (
         convert(source, RECIPES[recipe], ConversionSettings(Limits(100), qat=qat))
         for recipe, qat in (("int4", 0), ("int4", 2), ("int4", 2), ("int8", 0))
     )
-    errors = [float(np.mean((found.test_logits - source.test_logits) ** 2)) for found in (without, trained)]
+    errors = [float(np.mean((found.evaluation.test.logits - source.test_logits) ** 2)) for found in (without, trained)]
     assert errors[1] < errors[0]
     assert trained.manifest.accuracy[1].candidate.correct >= without.manifest.accuracy[1].candidate.correct
     assert trained.model.graph.payload_bytes < 0.62 * int8.model.graph.payload_bytes
@@ -40,7 +40,7 @@ def test_training_makes_4_bits_as_good_as_floats(trained_cnn: Path, mnist_slice:
 
 @pytest.mark.slow
 def test_the_file_agrees_with_what_was_trained(trained_cnn: Path, mnist: Dataset, mnist_slice: Dataset) -> None:
-    """On all 10,000 test images: labels of at least 9,990, and logits to one output step for nearly all."""
+    """On 10,000 test images, at least 9,990 labels agree, and nearly all logits to one output step."""
     source = load_source(trained_cnn, mnist_slice)
     from convert.flatbuffer.float_model import FloatModel
     from convert.quantization.activation_ranges import ranges_on
@@ -48,31 +48,31 @@ def test_the_file_agrees_with_what_was_trained(trained_cnn: Path, mnist: Dataset
     ranges, bits = ranges_on(source.floats, mnist_slice.x_train[:200]), weight_bits(source.floats, 4)
     floats, learned = train_for_integers(source.floats, mnist_slice, ranges, bits, 1, quiet=True)
     quantised = quantize(floats, learned, bits)
-    twin = FakeQuantModel(FloatModel(floats), learned, bits)
+    model = FakeQuantModel(FloatModel(floats), learned, bits)
     found = Classifier(parse_model_file(quantised, "x"), in_process=True).classify_batch(mnist.test.images)
-    expected = twin.predict(mnist.test.images)
+    expected = model.predict(mnist.test.images)
     assert int(np.sum(expected.argmax(axis=1) == found.indices)) >= 9_990
     steps = np.abs(expected - found.logits) / read_graph(quantised).outputs[0].scale
     assert (steps < 1.01).mean() > 0.995
 
 
-def test_sparing_layers_makes_what_fails_pass(trained_cnn: Path, mnist_slice: Dataset) -> None:
-    """With a gate that int4 fails on validation images: few layers have 8 bits after that, and the manifest names them."""
+def test_keeping_layers_higher_makes_int4_pass(trained_cnn: Path, mnist_slice: Dataset) -> None:
+    """If int4 fails the gate on validation images, a few layers have 8 bits, and the manifest names them."""
     source = load_source(trained_cnn, mnist_slice)
     strict = Limits(100, min_agreement=98.5)
     refused = convert(source, RECIPES["int4"], ConversionSettings(strict))
     kept = convert(source, RECIPES["int4"], ConversionSettings(strict, keep_passing=True))
-    spared = kept.manifest.origin.calibration.get("spared", [])
+    kept_higher = kept.manifest.origin.calibration.get("spared", [])
     agreeing = [found.manifest.accuracy[0].agreeing for found in (refused, kept)]
     assert agreeing[1] > agreeing[0]
-    assert 1 <= len(spared) < len(weighted(source.floats, weight_bits(source.floats, 4)))
-    assert all(name.endswith("CONV_2D") for name in spared)
+    assert 1 <= len(kept_higher) < len(weighted(source.floats, weight_bits(source.floats, 4)))
+    assert all(name.endswith("CONV_2D") for name in kept_higher)
     assert kept.model.graph.payload_bytes > refused.model.graph.payload_bytes
     assert "--keep-passing" in kept.manifest.origin.command
 
 
-def test_a_spared_layer_of_int8_stays_in_floats(trained_cnn: Path, mnist_slice: Dataset) -> None:
-    """Its weights are not quantised, those of the others are."""
+def test_a_layer_of_int8_kept_higher_stays_in_floats(trained_cnn: Path, mnist_slice: Dataset) -> None:
+    """Only its weights are not quantised."""
     from convert.quantization.activation_ranges import ranges_on
 
     source = load_source(trained_cnn, mnist_slice)
@@ -92,7 +92,7 @@ def test_training_is_for_integers_alone(data_file: Path, in_this_process: None) 
 
 
 def test_layers_and_the_gallery_are_written(trained_cnn: Path, tmp_path: Path, mnist_slice: Dataset, in_this_process: None) -> None:
-    """A table with a column for each recipe and a picture; a picture of the images whose label changed; figures in the JSON."""
+    """A table with columns for each recipe, a plot, a picture of the images whose label changed, and JSON figures."""
     from tests.samples import arrays_of, write_npz
 
     data = write_npz(tmp_path / "slice.npz", arrays_of(mnist_slice))
@@ -112,14 +112,14 @@ def test_layers_and_the_gallery_are_written(trained_cnn: Path, tmp_path: Path, m
 
 
 def test_an_unknown_method_of_calibration_is_exit_2(trained_cnn: Path, data_file: Path) -> None:
-    """It lists the known ones."""
+    """The error lists the known ones."""
     words = ("convert", trained_cnn, "--data", data_file, "--recipe", "int8", "--calibration", "median")
     assert "known are min-max, moving-average" in one_line(digits(*words), 2)
 
 
 @pytest.mark.parametrize("method", ["min-max", "moving-average"])
 def test_ranges_are_those_of_the_images(method: str, trained_cnn: Path, mnist_slice: Dataset) -> None:
-    """Computed anew, image by image, for the logits."""
+    """The range of the logits equals one computed here, image by image."""
     from convert.flatbuffer.float_model import FloatModel
     from convert.quantization.activation_ranges import MOMENTUM, ranges_on
 

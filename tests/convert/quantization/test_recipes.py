@@ -1,4 +1,4 @@
-"""Recipes are data whose names decode."""
+"""Recipes: names and validation."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from edge_runtime.model.manifest import Tolerance
 
 
 def test_the_recipes_are_those_of_the_design() -> None:
-    """Short names for files, full names that decode."""
+    """Short names are for files, full names state the precision."""
     assert {recipe.short: recipe.name for recipe in RECIPES.values()} == {
         "fp32": "float32",
         "fp16": "float16",
@@ -24,12 +24,12 @@ def test_the_recipes_are_those_of_the_design() -> None:
 
 @pytest.mark.parametrize("name", ["int8", "static_wi8_ai8"])
 def test_a_recipe_is_found_by_either_name(name: str) -> None:
-    """Short or full."""
+    """A recipe is found by its short or full name."""
     assert find_recipe(name) is RECIPES["int8"]
 
 
 def test_an_unknown_recipe_lists_the_known_ones() -> None:
-    """It is wrong usage."""
+    """An unknown recipe is exit 2."""
     with pytest.raises(BadArgument, match="known are fp32, fp16, dynamic, int8, int16x8, int4"):
         find_recipe("int3")
 
@@ -38,6 +38,6 @@ def test_an_unknown_recipe_lists_the_known_ones() -> None:
     ("name", "unit"), [("fast", "logits"), ("static_wi8_ai7", "steps"), ("float32", "steps"), ("static_wi8_ai8", "logits")]
 )
 def test_a_recipe_is_validated_when_it_is_made(name: str, unit: str) -> None:
-    """A name that does not decode, or a tolerance in the wrong unit, never becomes a recipe."""
+    """A name without a known precision, or a tolerance in the wrong unit, raises."""
     with pytest.raises(ValueError, match=name):
         Recipe(name, "x", Tolerance(1, unit))

@@ -1,4 +1,4 @@
-"""Anybody's Keras model: other shapes of input, other scales, softmax at the end, layers of its own; and what cannot be used."""
+"""Foreign Keras models: other input shapes and scales, a last softmax, custom layers; and models that cannot be used."""
 
 import re
 import warnings
@@ -35,7 +35,7 @@ class Own(keras.Model):
 
 
 def _fitted(model: keras.Model, data: Dataset, scale: tuple[float, float]) -> keras.Model:
-    """Trained a little on pixels of a scale, as somebody else would have done."""
+    """Train a model briefly on pixels of a given scale."""
     keras.utils.set_random_seed(3)
     low, high = scale
     images = data.x_train.reshape(-1, *model.input_shape[1:]).astype(np.float32) / 255 * (high - low) + low
@@ -59,7 +59,7 @@ FOREIGN: dict[str, tuple[Callable[[], keras.Model], str]] = {
 
 @pytest.mark.parametrize("name", list(FOREIGN))
 def test_a_foreign_model_is_converted_with_its_scale(name: str, invented: Dataset, tmp_path: Path) -> None:
-    """The file takes grey levels, ends in logits, and answers as the model answers to scaled images."""
+    """The file takes grey levels, outputs logits, and predicts what the model predicts for scaled images."""
     make, scale = FOREIGN[name]
     low, high = map(float, scale.split(".."))
     model = _fitted(make(), invented, (low, high))
@@ -72,23 +72,24 @@ def test_a_foreign_model_is_converted_with_its_scale(name: str, invented: Datase
     test = found.manifest.accuracy[1]
     assert test.reference.correct == int(np.sum(expected.argmax(axis=1) == invented.y_test))
     assert test.agreeing >= 199  # sums of floats in another order can turn a tie
-    assert not np.allclose(found.test_logits.sum(axis=1), 1, atol=0.01)
+    assert not np.allclose(found.evaluation.test.logits.sum(axis=1), 1, atol=0.01)
     assert f"--input-scale {scale}" in found.manifest.origin.command
 
 
-def test_the_wrong_scale_is_told_with_the_right_one(invented: Dataset, tmp_path: Path) -> None:
-    """By how often the model is right with each, on validation images."""
+def test_the_wrong_scale_is_an_error_that_names_the_right_one(invented: Dataset, tmp_path: Path) -> None:
+    """The error has the validation accuracy with both scales."""
     path = tmp_path / "small.keras"
     _fitted(_sequential(layers.BatchNormalization(), layers.Dense(10)), invented, (0, 1)).save(path)
     with pytest.raises(
-        InputError, match=r"right on .* % of validation images with pixels from 0 to 255, on .* with --input-scale 0\.\.1"
+        InputError,
+        match=r"validation accuracy is .* % with pixels from 0 to 255 and .* % with --input-scale 0\.\.1",
     ):
         load_source(path, invented)
 
 
 @pytest.mark.parametrize("scale", ["0..2", ""])
 def test_an_unknown_scale_is_refused(scale: str, invented: Dataset, tmp_path: Path) -> None:
-    """It lists the known ones."""
+    """The error lists the known ones."""
     path = tmp_path / "small.keras"
     _sequential(layers.Dense(10)).save(path)
     with pytest.raises(BadArgument, match=r"expected one of 0\.\.255, 0\.\.1, -1\.\.1"):
@@ -97,7 +98,7 @@ def test_an_unknown_scale_is_refused(scale: str, invented: Dataset, tmp_path: Pa
 
 @pytest.fixture
 def own(tmp_path: Path, invented: Dataset) -> Path:
-    """A subclassed model with a layer of its own, and the code beside it."""
+    """A subclassed model with a custom layer, and its code in the same folder."""
     code = tmp_path / "own.py"
     code.write_text(OWN_CODE)
     names: dict[str, type[keras.Model]] = {}
@@ -112,7 +113,7 @@ def own(tmp_path: Path, invented: Dataset) -> Path:
 
 @pytest.mark.slow
 def test_a_subclassed_model_needs_its_code(own: Path, data_file: Path, tmp_path: Path) -> None:
-    """Without it exit 4 and a line that says so; with it the file is made, in a process that alone has executed the code."""
+    """Without it exit 4 and one line; with it the file is written, and only the child process executes the code."""
     words = ("convert", own, "--recipe", "fp32", "--data", data_file, "--max-drop", 5)
     assert "--code" in one_line(digits(*words), 4)
     answer = digits(*words, "--code", tmp_path / "own.py")
@@ -121,46 +122,46 @@ def test_a_subclassed_model_needs_its_code(own: Path, data_file: Path, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("code", "said"), [("x = 1 / 0", "cannot be executed (ZeroDivisionError"), (None, "cannot be read"), ("def", "SyntaxError")]
+    ("code", "message"), [("x = 1 / 0", "cannot be executed (ZeroDivisionError"), (None, "cannot be read"), ("def", "SyntaxError")]
 )
-def test_code_that_fails_is_told(code: str | None, said: str, own: Path, invented: Dataset, tmp_path: Path) -> None:
-    """With what it raised."""
+def test_code_that_fails_is_reported(code: str | None, message: str, own: Path, invented: Dataset, tmp_path: Path) -> None:
+    """The error has the exception."""
     bad = tmp_path / "bad.py"
     if code is not None:
         bad.write_text(code)
-    with pytest.raises(InputError, match=re.escape(said)):
+    with pytest.raises(InputError, match=re.escape(message)):
         load_source(own, invented, code=bad)
 
 
 def test_labels_go_into_the_file(data_file: Path, invented: Dataset, tmp_path: Path, in_this_process: None) -> None:
-    """From the lines of a file."""
+    """Labels are read from the lines of a file."""
     path = tmp_path / "small.keras"
     _fitted(_sequential(layers.Rescaling(1 / 255), layers.Dense(10)), invented, (0, 255)).save(path)
     (tmp_path / "labels.txt").write_text("zero\none\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\n")
     words = ("convert", path, "--recipe", "fp32", "--data", data_file, "--max-drop", 5)
     assert digits(*words, "--labels", tmp_path / "labels.txt").code == 0
     assert "zero one two" in digits("inspect", tmp_path / "small-fp32.tflite").out
-    assert "neither a list with commas nor a file" in one_line(digits(*words, "--labels", tmp_path / "none.txt"), 2)
+    assert "neither a comma-separated list nor a readable file" in one_line(digits(*words, "--labels", tmp_path / "none.txt"), 2)
 
 
 @pytest.mark.parametrize("labels", [("a", "b"), tuple("aabcdefghi"), (*"abcdefghi", "\n")])
 def test_labels_that_cannot_be_are_refused(labels: tuple[str, ...], invented: Dataset, tmp_path: Path) -> None:
-    """Too few, equal ones, one that cannot be printed: before the model is loaded."""
+    """Too few, equal or unprintable labels are refused before the model is loaded."""
     with pytest.raises(BadArgument, match="labels"):
         load_source(tmp_path / "none.keras", invented, labels=labels)
 
 
-def test_a_model_that_was_never_called_says_nothing_of_its_input(invented: Dataset, tmp_path: Path) -> None:
-    """A Sequential without an Input."""
+def test_a_model_that_was_never_called_has_no_input_shape(invented: Dataset, tmp_path: Path) -> None:
+    """A Sequential without an Input has no input shape."""
     path = tmp_path / "unbuilt.keras"
     with warnings.catch_warnings(action="ignore"):  # Keras says that it has no weights
         keras.Sequential([layers.Flatten(), layers.Dense(10)]).save(path)
-    with pytest.raises(ModelFileError, match="says nothing of its input"):
+    with pytest.raises(ModelFileError, match="has no input shape"):
         load_source(path, invented)
 
 
 def test_predictions_of_a_rescaled_model_are_those_of_scaled_images(invented: Dataset) -> None:
-    """To the last digits of float32."""
+    """Logits are equal to float32 rounding."""
     from convert.source.keras_loading import with_input_scale
 
     model = _sequential(layers.Dense(10))

@@ -1,4 +1,4 @@
-"""Simpler Keras models compute the same, and their weights were folded in float64."""
+"""Simplified Keras models have the same outputs, with weights folded in float64."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ def _network(*chain: Callable[[], layers.Layer], shape: tuple[int, ...] = (28, 2
 
 
 def _randomised(model: keras.Model) -> keras.Model:
-    """All weights drawn anew, so that no normalisation is the identity."""
+    """Draw all weights at random, so that no normalisation is the identity."""
     random = np.random.default_rng(3)
     for layer in model.layers:
         if isinstance(layer, keras.Model):
@@ -104,7 +104,7 @@ NORMALISED: dict[str, tuple[Network, list[str]]] = {
 
 @pytest.mark.parametrize("name", NORMALISED)
 def test_batch_normalisation_goes_and_the_answers_stay(name: str) -> None:
-    """Logits of random images differ by float noise alone; where it can be folded, no operator of its own is left."""
+    """Logits of random images differ only by float rounding; folded layers leave no operator."""
     make, operators = NORMALISED[name]
     model = _randomised(make())
     images = np.random.default_rng(5).integers(0, 256, (20, *model.input_shape[1:])).astype(np.float32)
@@ -117,7 +117,7 @@ def test_batch_normalisation_goes_and_the_answers_stay(name: str) -> None:
 
 
 def test_a_weight_is_rounded_once() -> None:
-    """Kernel times scale times gamma / sqrt(variance + epsilon), by Python's own numbers, is the float32 in the file to the last bit."""
+    """Kernel times scale times gamma / sqrt(variance + epsilon), in Python floats, is the file's float32 to the last bit."""
     model = _randomised(
         _network(lambda: layers.Rescaling(1 / 255), lambda: layers.Conv2D(5, 3, strides=9), _norm(), shape=(28, 28, 1))
     )

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from convert.int8 import int8_flatbuffer
 from edge_runtime.errors import DataError
 from edge_runtime.model.graph import read_graph
 from train.config.training_config import TrainingConfig
 from train.data import Dataset
 from train.experiments import trial
-from train.experiments.cli import to_int8
 from train.experiments.trial import TrialResult, run_trial
 from train.loop import trainer
 from train.loop.threads import THREAD_VARIABLES
@@ -38,7 +38,7 @@ def result(invented: Dataset, graphs: list[bytes]) -> TrialResult:
 
     def spy(model: Any, images: Any) -> bytes:
         assert (images.dtype, images.shape) == (np.uint8, (100, 28, 28))
-        graphs.append(to_int8(model, images))
+        graphs.append(int8_flatbuffer(model, images))
         return graphs[-1]
 
     return run_trial(CONFIG, invented, spy)
@@ -66,14 +66,14 @@ def test_its_bytes_are_those_of_its_own_int8_version(result: TrialResult, graphs
 @pytest.mark.slow
 def test_the_same_cell_gives_the_same_figures_whatever_was_trained_before(result: TrialResult, invented: Dataset) -> None:
     """So a run that was stopped and resumed has the table of one that was not."""
-    run_trial(TrainingConfig("linear", epochs=1, seed=9), invented, to_int8)
-    assert run_trial(CONFIG, invented, to_int8).history == result.history
+    run_trial(TrainingConfig("linear", epochs=1, seed=9), invented, int8_flatbuffer)
+    assert run_trial(CONFIG, invented, int8_flatbuffer).history == result.history
 
 
 def test_the_test_images_are_not_looked_at(result: TrialResult, invented: Dataset) -> None:
     """Noise in their place changes nothing."""
     noise = np.random.default_rng(0).integers(0, 256, invented.x_test.shape, np.uint8)
-    other = run_trial(CONFIG, Dataset("other", invented.x_train, invented.y_train, noise, invented.y_test[::-1]), to_int8)
+    other = run_trial(CONFIG, Dataset("other", invented.x_train, invented.y_train, noise, invented.y_test[::-1]), int8_flatbuffer)
     assert (other.history, other.validation, other.int8_bytes) == (result.history, result.validation, result.int8_bytes)
 
 
@@ -84,8 +84,8 @@ def test_a_worker_trains_on_its_own_mnist_if_it_is_the_right_one(
     trial._own_mnist.cache_clear()
     monkeypatch.setattr(trial, "load_dataset", lambda: invented)
     with pytest.raises(DataError, match="expected 00000000"):
-        run_trial(CONFIG, "0" * 64, to_int8)
-    assert run_trial(CONFIG, invented.sha256, to_int8).history == result.history
+        run_trial(CONFIG, "0" * 64, int8_flatbuffer)
+    assert run_trial(CONFIG, invented.sha256, int8_flatbuffer).history == result.history
     trial._own_mnist.cache_clear()
 
 
@@ -105,7 +105,7 @@ def test_one_training_at_a_time_in_a_process(monkeypatch: pytest.MonkeyPatch, in
 
     def call() -> None:
         with pytest.raises(DataError, match="enough"):
-            run_trial(CONFIG, invented, to_int8)
+            run_trial(CONFIG, invented, int8_flatbuffer)
 
     threads = [threading.Thread(target=call) for _ in range(4)]
     for thread in threads:
@@ -125,10 +125,10 @@ def test_a_worker_computes_with_one_thread(data_file: Path) -> None:
             "from train.config.training_config import TrainingConfig",
             "from train.data import load_dataset",
             "from train.experiments.trial import train_cell",
-            "from train.experiments.cli import to_int8",
+            "from convert.int8 import int8_flatbuffer",
             "from train.loop.threads import THREAD_VARIABLES",
             "assert 'tensorflow' not in sys.modules",
-            f"train_cell(TrainingConfig('linear', epochs=1), load_dataset(Path({str(data_file)!r})), to_int8)",
+            f"train_cell(TrainingConfig('linear', epochs=1), load_dataset(Path({str(data_file)!r})), int8_flatbuffer)",
             "print([os.environ[name] for name in THREAD_VARIABLES])",
         )
     )

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from convert.int8 import int8_flatbuffer
 from edge_runtime.errors import BadArgument
 from edge_runtime.model.graph import read_graph
 from train.config.config_file import config_of
 from train.config.training_config import TrainingConfig, parse_convolutions
-from train.search.cli import int8_flatbuffer
 from train.search.space import MOST_MULTIPLY_ADDS, SPACES, Choose, Limits, check_limits, convolutions_cost, hidden_cost
 
 

@@ -90,10 +90,8 @@ def _tutorial_files(data: Dataset, place: Path, *, force: bool = False) -> list[
     for name, simplify in ((TUTORIAL, False), (TUTORIAL_SIMPLIFIED, True)):
         # No gate: it is measured, not released, and its accuracy stands in the results.
         settings = ConversionSettings(Limits(100), simplify=simplify)
-        conversions = export(
-            path, data, [find_recipe(recipe) for recipe in RECIPES], place, name=name, settings=settings, force=force
-        )
-        files += [place / conversion.file_name for conversion in conversions]
+        exported = export(path, data, [find_recipe(recipe) for recipe in RECIPES], place, name=name, settings=settings, force=force)
+        files += [place / conversion.file_name for conversion in exported.conversions]
     return files
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.build import classify_with, quantized
+from convert.build import quantized
+from convert.evaluation.evaluate import predict_split
 from convert.quantization.activation_ranges import METHODS, ranges_on
 from convert.quantization.recipes import RECIPES, Recipe
 from convert.source.source import Source, load_source
@@ -73,7 +74,7 @@ def study_calibration(
 def _try(source: Source, recipe: Recipe, method: str, per_class: int, seed: int) -> CalibrationRun:
     train, validation = source.data.train, source.data.validation
     images = train.images[calibration_indices(train.labels, per_class, seed)]
-    found = classify_with(quantized(source.floats, ranges_on(source.floats, images, method), recipe), source, validation.name)
+    found = predict_split(quantized(source.floats, ranges_on(source.floats, images, method), recipe), source, validation)
     return CalibrationRun(
         recipe.short,
         method,

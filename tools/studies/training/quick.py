@@ -71,7 +71,7 @@ def _run(seed: int, data: Dataset, place: Path) -> QuickRun:
     from convert.export import export  # loads TensorFlow
     from convert.quantization.recipes import find_recipe
 
-    (conversion,) = export(place / name / MODEL, data, [find_recipe("int8")], place)
+    (conversion,) = export(place / name / MODEL, data, [find_recipe("int8")], place).conversions
     answers = plain_answers(conversion.content, data.test.images)
     record = read_record(place / name / RECORD)
     return QuickRun(seed, record.seconds, seconds, record.validation, accuracy_of(answers, data.test.labels))

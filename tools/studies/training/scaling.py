@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.system.info import cpu_name
+from convert.int8 import int8_flatbuffer
 from edge_runtime.common.atomic_files import write_file
 from edge_runtime.common.intervals import Accuracy, wilson_interval
 from edge_runtime.common.json_codec import to_json
@@ -29,7 +30,6 @@ from tools.support.local_cluster import Cluster, dask, local_cluster, processor_
 from tools.support.waiting import until
 from train.config.training_config import TrainingConfig
 from train.data import load_dataset
-from train.experiments.cli import to_int8
 from train.experiments.grid import Grid, key_of
 from train.experiments.store import Request, open_store
 from train.experiments.trial import TrialResult, run_trial
@@ -97,7 +97,7 @@ def size_of(value: bytes, _number: int) -> int:
 def measure() -> Measured:
     """Measure all of it; takes a few minutes."""
     data, config = load_dataset(), next(cell for cell in Grid().cells if len(cell.hidden) == 2)
-    call, content = (config, data.sha256, to_int8), pickle.dumps(data)
+    call, content = (config, data.sha256, int8_flatbuffer), pickle.dumps(data)
     machine = f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores, {os.getloadavg()[0]:.1f} processes busy before it began"
     with TemporaryDirectory() as folder, local_cluster(Path(folder), 2) as cluster, connect(ALIKE, cluster.address) as client:
         until(lambda: worker_count(client) == 2)

@@ -1,4 +1,4 @@
-"""Which recipes run where they have to: chosen, left out with reasons, or changed so that they do."""
+"""Recipes and targets: recipes that run, that are left out, or that are changed to run."""
 
 import json
 import re
@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from convert import compatibility_check
 from convert.build import without_training
-from convert.compatibility import operator_support
+from convert.compatibility import check, operator_support
+from convert.compatibility.check import DoesNotRun, choose_recipes
 from convert.compatibility.operator_support import Release, minimum_runtime, obstacles, uses
-from convert.compatibility_check import DoesNotRun, choose
+from convert.compatibility.targets import parse_targets
 from convert.evaluation.gate import Limits
 from convert.export import export
-from convert.quantization.recipes import RECIPES
+from convert.quantization.recipes import RECIPES, Recipe
 from convert.settings import ConversionSettings
 from convert.source.source import Source, load_source
 from edge_runtime.model.graph import read_graph
@@ -30,7 +30,7 @@ ARMV7 = ConversionSettings(Limits(100), runs_on=("armv7",))
 
 @pytest.fixture(scope="module")
 def dense(invented: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dense network: with 4-bit weights it is nothing for tflite-runtime."""
+    """A dense network, which tflite-runtime does not run with 4-bit weights."""
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     train_run(TrainingConfig("mlp", hidden=(16,), epochs=2), invented, folder, quiet=True)
     return folder / "model.keras"
@@ -45,7 +45,7 @@ def tutorial(invented: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Sou
 
 
 def test_a_named_recipe_that_does_not_fit_is_refused_with_those_that_do(dense: Path, invented: Dataset, tmp_path: Path) -> None:
-    """Why, in the operator's and the runtime's names; the nearest in size first; nothing is written."""
+    """The error names operator and runtime, then alternatives, the nearest in size first; nothing is written."""
     with pytest.raises(DoesNotRun) as error:
         export(dense, invented, [RECIPES["int4"]], tmp_path / "out", settings=ARMV7)
     assert str(error.value).startswith(
@@ -58,11 +58,11 @@ def test_a_named_recipe_that_does_not_fit_is_refused_with_those_that_do(dense: P
 
 
 def test_of_all_recipes_those_that_fit_are_written(dense: Path, invented: Dataset, tmp_path: Path) -> None:
-    """The others are named in the report with the reason, and an older file of theirs does not stay to pass for one that runs there."""
+    """The report names the others with the reason, and older files of theirs are removed."""
     (tmp_path / "tiny-int4.tflite").write_bytes(b"older")
     recipes = [RECIPES["int8"], RECIPES["int4"]]
-    (made,) = export(dense, invented, recipes, tmp_path, settings=ARMV7, leave_out=True, force=True)
-    assert (made.recipe.short, made.runs_there) == ("int8", True)
+    (conversion,) = export(dense, invented, recipes, tmp_path, settings=ARMV7, leave_out=True, force=True).conversions
+    assert (conversion.recipe.short, conversion.runs_on_targets) == ("int8", True)
     assert sorted(path.name for path in tmp_path.glob("*.tflite")) == ["tiny-int8.tflite"]
     report = json.loads((tmp_path / "tiny-conversion.json").read_text())
     (left_out,) = report["left_out"]
@@ -75,11 +75,11 @@ def test_of_all_recipes_those_that_fit_are_written(dense: Path, invented: Datase
 
 @pytest.mark.slow
 def test_what_is_installed_here_is_tried_unasked(dense: Path, invented: Dataset, tmp_path: Path) -> None:
-    """The newest LiteRT is what converts: the golden images of each file go through it, and the report says so."""
+    """The installed LiteRT runs each file's golden images, and the report says so."""
     settings = ConversionSettings(Limits(100), runs_on=("ai-edge-litert>=1.4",))
-    (made,) = export(dense, invented, [RECIPES["int4"]], tmp_path, settings=settings)
-    assert made.fit is not None
-    assert [(trial.release.split()[0], trial.passed) for trial in made.fit.trials] == [("ai-edge-litert", True)]
+    (conversion,) = export(dense, invented, [RECIPES["int4"]], tmp_path, settings=settings).conversions
+    assert conversion.compatibility is not None
+    assert [(trial.release.split()[0], trial.passed) for trial in conversion.compatibility.trials] == [("ai-edge-litert", True)]
     manifest = read_model_file(tmp_path / "tiny-int4.tflite").manifest
     assert manifest is not None
     assert manifest.minimum_runtime == {"ai-edge-litert": "1.4.0"}
@@ -87,7 +87,7 @@ def test_what_is_installed_here_is_tried_unasked(dense: Path, invented: Dataset,
 
 
 def test_int4_is_made_to_fit_by_8_bit_dense_layers(tutorial: Source) -> None:
-    """The convolution keeps its 4 bits; without the demand both have 4, and the old runtime refuses the file."""
+    """The convolution keeps 4 bits; without a target both layers have 4, and the old runtime refuses the file."""
     free, fitted = (
         read_graph(without_training(tutorial, RECIPES["int4"], settings)) for settings in (ConversionSettings(Limits(100)), ARMV7)
     )
@@ -97,47 +97,49 @@ def test_int4_is_made_to_fit_by_8_bit_dense_layers(tutorial: Source) -> None:
     assert [use.operator for use in uses(fitted) if "int4" in use.inputs] == ["CONV_2D"]
 
 
-def test_where_no_recipe_fits_every_reason_is_told(tutorial: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a table that knows no convolution, nothing may be left out any more."""
+def test_if_no_recipe_runs_every_reason_is_listed(tutorial: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a table without convolutions, no recipe is left."""
     known = operator_support.proven()
     rows = {use: row for use, row in known.rows.items() if use.operator != "CONV_2D"}
     monkeypatch.setattr(operator_support, "proven", lambda: operator_support.Table(known.releases, rows))
     recipes = [RECIPES["fp32"], RECIPES["int8"]]
     monkeypatch.setattr(
-        compatibility_check, "RECIPES", {recipe.short: recipe for recipe in recipes}
+        check, "RECIPES", {recipe.short: recipe for recipe in recipes}
     )  # for the others it is the same, and takes time
+    targets = parse_targets(ARMV7.runs_on)
+
+    def build(recipe: Recipe) -> bytes:
+        return without_training(tutorial, recipe, ARMV7)
+
     with pytest.raises(DoesNotRun) as error:
-        choose(tutorial, recipes, ARMV7, leave_out=True)
+        choose_recipes(recipes, build, targets, try_runtimes=False, leave_out=True)
     unproven = "is unproven on tflite-runtime 2.14.0; --try-runtimes tries it"
     assert f"fp32: CONV_2D version 1 (float32, float32, float32 -> float32) {unproven}" in str(error.value)
     assert f"int8: CONV_2D version 3 (int8, int8, int32 -> int8) {unproven}" in str(error.value)
     assert str(error.value).endswith("no recipe does")
     # Where it may be tried, that is no reason against it yet.
-    settings = ConversionSettings(Limits(100), runs_on=("armv7",), try_runtimes=True)
-    assert choose(tutorial, recipes[:1], settings, leave_out=False) == (recipes[:1], ())
+    assert choose_recipes(recipes[:1], build, targets, try_runtimes=True, leave_out=False) == (recipes[:1], ())
 
 
 @pytest.mark.slow
 def test_the_command_says_what_was_left_out(dense: Path, data_file: Path, tmp_path: Path) -> None:
-    """Of all recipes and int4, which was named beside them; exit 0, since others fit."""
+    """int4, named together with all, is left out; exit 0 because others run."""
     words = ["--recipe", "all", "--recipe", "int4", "--runs-on", "armv7", "--max-drop", 100, "--data", data_file, "--out", tmp_path]
     code, text, error = digits("convert", dense, *words)
     assert code == 0, error
     lines = text.splitlines()
     assert (
-        "to run on armv7: tflite-runtime 2.14.0; LiteRT has no wheel for 32 bits; tflite-runtime's last one needs Python 3.11"
+        "target armv7: tflite-runtime 2.14.0; LiteRT has no wheel for 32 bits; the last one of tflite-runtime needs Python 3.11"
         in lines
     )
     assert "left out: int4: FULLY_CONNECTED version 1 (int8, int4, int32 -> int8) is not run by tflite-runtime 2.14.0" in lines
-    assert [line for line in lines if line.endswith("runs on armv7")] == [
-        f"{recipe}: runs on armv7" for recipe in ("fp32", "fp16", "dynamic", "int8", "int16x8")
-    ]
+    assert [line for line in lines if "runs on armv7" in line] == ["runs on armv7: fp32, fp16, dynamic, int8, int16x8"]
     assert len(list(tmp_path.glob("*.tflite"))) == 5
 
 
 @pytest.mark.slow
 def test_the_command_refuses_a_named_recipe_with_exit_4(dense: Path, data_file: Path, tmp_path: Path) -> None:
-    """One line of error after what was done."""
+    """The error is one line after the steps."""
     code, text, error = digits("convert", dense, "--recipe", "int4", "--runs-on", "armv7", "--data", data_file, "--out", tmp_path)
     assert (code, text, list(tmp_path.iterdir())) == (4, "", [])
     assert error.splitlines()[-1].startswith("digits: int4: FULLY_CONNECTED version 1")
