@@ -54,7 +54,9 @@ def _significant(ablation: Ablation) -> str:
         if low > 0 or high < 0:
             significant.append(f"{variant.name} ({'worse' if low > 0 else 'better'})")
     names = ", ".join(significant) or "none"
-    return f"Changes whose interval of cross-entropy excludes 0, so that by {len(ablation.seeds)} seeds they are more than chance: {names}."
+    return (
+        f"Changes whose interval of cross-entropy excludes 0, so that with {len(ablation.seeds)} seeds they exceed chance: {names}."
+    )
 
 
 def _row(variant: Variant, base: Variant) -> tuple[str, ...]:

@@ -78,7 +78,7 @@ def test_the_page_compares_with_the_tutorials_network(described: Layout) -> None
 
 
 def test_another_measurement_gives_another_page(copied: Layout, many_file: Path) -> None:
-    """A model that took ten times as long is told to be slower, by ten times the ratio."""
+    """A model that took ten times as long is called slower, by ten times the ratio."""
     result = json.loads(_results(copied).read_text())
     for model in result["models"]:
         time = 10_000 if model["name"] == "nano" else 1_000
@@ -98,15 +98,15 @@ def test_what_was_just_written_is_up_to_date(described: Layout, many_file: Path)
     assert described.page.stat().st_mtime_ns == before
 
 
-def test_a_page_that_was_edited_is_told(copied: Layout, many_file: Path) -> None:
-    """A figure typed by hand does not stay unnoticed."""
+def test_an_edited_page_is_an_error(copied: Layout, many_file: Path) -> None:
+    """A figure typed by hand is noticed."""
     copied.page.write_text(copied.page.read_text().replace("of 2,000;", "of 2,001;"))
     with pytest.raises(DataError, match=r"models\.md is not what its sources say"):
         update(model_cards(["nano"], copied, many_file), check=True)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"GIF89a"])
-def test_a_picture_that_is_missing_or_none_is_told(copied: Layout, many_file: Path, content: bytes | None) -> None:
+def test_a_missing_or_damaged_picture_is_an_error(copied: Layout, many_file: Path, content: bytes | None) -> None:
     """By its name."""
     picture = copied.pictures / "nano-confusion.png"
     picture.unlink()
@@ -116,7 +116,7 @@ def test_a_picture_that_is_missing_or_none_is_told(copied: Layout, many_file: Pa
         update(model_cards(["nano"], copied, many_file), check=True)
 
 
-def test_a_picture_of_other_answers_is_told(described: Layout, many: Dataset, tmp_path: Path) -> None:
+def test_a_picture_of_other_predictions_is_out_of_date(described: Layout, many: Dataset, tmp_path: Path) -> None:
     """A picture knows of which figures it is."""
     _, (picture, *_) = models_page(["nano"], many, described)
     (tmp_path / picture.name).write_bytes((described.pictures / picture.name).read_bytes())

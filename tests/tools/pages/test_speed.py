@@ -88,7 +88,7 @@ def test_what_is_missed_is_called_missed(place: int, change: dict) -> None:
     assert found[place].line.startswith("MISSED")
 
 
-def test_an_aim_that_is_not_reached_is_told() -> None:
+def test_an_aim_that_is_missed_is_in_the_verdict() -> None:
     """Though what must be is kept."""
     assert judged(dataclasses.replace(GOOD, single=Pair("single", (103,), (100,))))[0].verdict == "kept; the aim is not reached"
 

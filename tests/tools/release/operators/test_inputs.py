@@ -8,11 +8,14 @@ import pytest
 from tests.conftest import ROOT
 from tools.release.operators.inputs import HASH, fingerprint, inputs, is_proven
 
+ENVIRONMENTS = "convert/compatibility/runtime_environments.py"
+"""No input: it only makes environments."""
+
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of what may be an input, that a test may change."""
-    for path in [*inputs(), ROOT / "train" / "data" / "mnist.npz", ROOT / "constraints.txt", ROOT / "convert" / "trials.py"]:
+    for path in [*inputs(), ROOT / "train" / "data" / "mnist.npz", ROOT / "constraints.txt", ROOT / ENVIRONMENTS]:
         copy = tmp_path / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
@@ -29,9 +32,14 @@ def test_what_makes_runs_and_judges_files_is_an_input() -> None:
         "edge_runtime/model/graph.py",
     } <= names
     assert {
-        f"convert/{name}.py" for name in ("converter", "simplify", "quantizer", "recipes", "width_folding", "activations")
+        "convert/source/tf_converter.py",
+        "convert/source/simplify.py",
+        "convert/quantization/quantizer.py",
+        "convert/quantization/recipes.py",
+        "convert/quantization/activation_ranges.py",
+        "convert/flatbuffer/space_to_depth.py",
     } <= names
-    assert not names & {"convert/compatibility/runtime_environments.py", "tools/support/environments.py", "convert/cli.py"}
+    assert not names & {ENVIRONMENTS, "tools/support/environments.py", "convert/cli.py"}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +66,7 @@ def test_another_release_of_what_makes_files_has_to_be_proven(checkout: Path) ->
 def test_what_is_no_input_changes_nothing(checkout: Path) -> None:
     """How environments are made."""
     before = fingerprint(checkout)
-    (checkout / "convert" / "trials.py").write_text("")
+    (checkout / ENVIRONMENTS).write_text("")
     assert fingerprint(checkout) == before
 
 

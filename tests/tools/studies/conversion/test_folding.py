@@ -24,7 +24,7 @@ def test_a_table_has_medians_and_payloads() -> None:
     ]
 
 
-def test_a_busy_machine_is_told() -> None:
+def test_a_busy_machine_is_a_note() -> None:
     """As everywhere, from a tenth of its processors on."""
     assert "other work" not in part(replace(RESULT, machine=replace(MACHINE, busy_percent=2.0)))
     assert "other work kept 30 % of the processors busy" in part(replace(RESULT, machine=replace(MACHINE, busy_percent=30.0)))
