@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl
 
+from starlette import requests
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
-from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Match, Route
 
 from edge_runtime.errors import DigitsError, InputError
-from edge_runtime.serving.http.call import Call, Handler, Response, Upload, as_json
+from edge_runtime.serving.http.errors import RequestError, ServiceUnavailable
 from edge_runtime.serving.http.guard import ROUTE, App, Message, Receive, Send
-from edge_runtime.serving.http.log import Log
-from edge_runtime.serving.http.refusals import Busy, RequestError
+from edge_runtime.serving.http.log import JsonLog
+from edge_runtime.serving.http.messages import Handler, Request, Response, Upload, as_json
 from edge_runtime.serving.metrics import Metrics
-from edge_runtime.serving.page.own_routes import OwnRoutes
+from edge_runtime.serving.page.classify_routes import ClassifyRoutes
 from edge_runtime.serving.page.page import Page
 from edge_runtime.serving.protocols.openapi import OpenApi
 from edge_runtime.serving.protocols.tf_serving import TFServing
@@ -28,7 +28,9 @@ _MODEL = "/v2/models/{model}"
 _TF_MODEL = "/v1/models/{model}"
 
 
-def make_app(v2: V2, tf_serving: TFServing, plain: OwnRoutes, page: Page, openapi: OpenApi, metrics: Metrics, log: Log) -> "Routes":
+def make_app(
+    v2: V2, tf_serving: TFServing, plain: ClassifyRoutes, page: Page, openapi: OpenApi, metrics: Metrics, log: JsonLog
+) -> "Routes":
     """All routes, the busiest first, since they are tried in order."""
     table: list[tuple[str, str, Handler]] = [
         *_versioned("POST", _MODEL, "/infer", v2.infer),
@@ -113,7 +115,7 @@ def _pattern(route: Route | None, others: Sequence[Route]) -> str:
 class _Endpoint:
     """A handler as an ASGI application. It does without starlette's Request and Response, which cost more than a small model does."""
 
-    def __init__(self, path: str, handler: Handler, log: Log, kept: Kept) -> None:
+    def __init__(self, path: str, handler: Handler, log: JsonLog, kept: Kept) -> None:
         self._path = path
         self._handler = handler
         self._log = log
@@ -133,11 +135,11 @@ class _Endpoint:
     async def _answer(self, scope: Message, receive: Receive) -> Response:
         """The handler's answer, or an error in JSON as every protocol here has it."""
         try:
-            return await self._handler(_as_call(scope, receive))
-        except ClientDisconnect:
+            return await self._handler(_as_request(scope, receive))
+        except requests.ClientDisconnect:
             return Response(status=RequestError.status)  # nobody reads it
-        except Busy as error:
-            return as_json({"error": str(error)}, Busy.status)._replace(headers=(("Retry-After", "1"),))
+        except ServiceUnavailable as error:
+            return as_json({"error": str(error)}, ServiceUnavailable.status)._replace(headers=(("Retry-After", "1"),))
         except InputError as error:
             return as_json({"error": str(error)}, error.status if isinstance(error, RequestError) else RequestError.status)
         except DigitsError as error:
@@ -152,10 +154,10 @@ def _versioned(method: str, path: str, rest: str, handler: Handler) -> list[tupl
     return [(method, path + rest, handler), (method, path + "/versions/{version}" + rest, handler)]
 
 
-def _as_call(scope: Message, receive: Receive) -> Call:
+def _as_request(scope: Message, receive: Receive) -> Request:
     query = dict(parse_qsl(scope["query_string"].decode("latin-1"))) if scope["query_string"] else {}
     headers = dict(scope["headers"])
-    return Call(scope["path_params"], query, headers, lambda: _body(receive), lambda: _upload(scope, receive, headers))
+    return Request(scope["path_params"], query, headers, lambda: _body(receive), lambda: _upload(scope, receive, headers))
 
 
 async def _body(receive: Receive) -> bytes:
@@ -165,7 +167,7 @@ async def _body(receive: Receive) -> bytes:
         message = await receive()
         parts.append(message.get("body", b""))
     if message["type"] == "http.disconnect":
-        raise ClientDisconnect
+        raise requests.ClientDisconnect
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
@@ -174,7 +176,7 @@ async def _upload(scope: Message, receive: Receive, headers: Mapping[bytes, byte
     if not headers.get(b"content-type", b"").lower().startswith(b"multipart/form-data"):
         return Upload("request", await _body(receive))
     try:
-        async with Request(scope, receive).form(max_files=1, max_fields=8) as form:
+        async with requests.Request(scope, receive).form(max_files=1, max_fields=8) as form:
             files = [value for value in form.values() if isinstance(value, UploadFile)]
             if len(files) != 1:
                 raise RequestError("the form has no file; send one, as curl -F image=@photo.png does")

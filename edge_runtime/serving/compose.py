@@ -13,12 +13,12 @@ from edge_runtime.errors import BadArgument
 from edge_runtime.serving.app import make_app, with_cors
 from edge_runtime.serving.http.guard import LOOPBACK_HOSTS, Access, Guard
 from edge_runtime.serving.http.limits import Limits
-from edge_runtime.serving.http.listening import listen
-from edge_runtime.serving.http.log import Log
+from edge_runtime.serving.http.listener import listen
+from edge_runtime.serving.http.log import JsonLog
 from edge_runtime.serving.metrics import Metrics
-from edge_runtime.serving.models.pool import Workers
+from edge_runtime.serving.models.pool import WorkerThreads
 from edge_runtime.serving.models.repository import ModelRepository
-from edge_runtime.serving.page.own_routes import OwnRoutes
+from edge_runtime.serving.page.classify_routes import ClassifyRoutes
 from edge_runtime.serving.page.page import Page
 from edge_runtime.serving.protocols.openapi import OpenApi
 from edge_runtime.serving.protocols.tf_serving import TFServing
@@ -68,11 +68,11 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
 
 
 def _serve_at(listener: socket.socket, settings: Settings, say: Callable[[str], None]) -> None:
-    log, metrics, workers = Log(requests=settings.access_log), Metrics(), Workers(settings.workers)
+    log, metrics, workers = JsonLog(requests=settings.access_log), Metrics(), WorkerThreads(settings.workers)
     models = ModelRepository(settings.models, workers, log, settings.threads, settings.backend, metrics.observer)
     metrics.watch(models, workers)
     limits = settings.limits
-    plain = OwnRoutes(models, workers, limits)
+    plain = ClassifyRoutes(models, workers, limits)
     openapi = OpenApi(limits.images, with_token=settings.token is not None)
     routes = make_app(V2(models, limits.images), TFServing(models, limits.images), plain, Page(), openapi, metrics, log)
     bound = listener.getsockname()[0]

@@ -13,8 +13,8 @@ from importlib.util import find_spec
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from edge_runtime.serving.http.call import Call, Response
-from edge_runtime.serving.models.pool import Workers
+from edge_runtime.serving.http.messages import Request, Response
+from edge_runtime.serving.models.pool import WorkerThreads
 from edge_runtime.serving.models.repository import ModelRepository
 
 if TYPE_CHECKING:
@@ -77,11 +77,11 @@ class Metrics:
         """What is told the seconds of each of a model's inferences."""
         return self._model_seconds.setdefault(model, _Seconds(_MODEL_SECONDS)).observe
 
-    def watch(self, models: ModelRepository, workers: Workers) -> None:
+    def watch(self, models: ModelRepository, workers: WorkerThreads) -> None:
         """Report the state of models and threads too."""
         self._state = partial(_state, models, workers)
 
-    async def page(self, call: Call) -> Response:
+    async def page(self, request: Request) -> Response:
         """GET /metrics, in Prometheus' text format."""
         from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
         from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -115,7 +115,7 @@ class Metrics:
         yield from self._state()
 
 
-def _state(models: ModelRepository, workers: Workers) -> "Iterator[Metric]":
+def _state(models: ModelRepository, workers: WorkerThreads) -> "Iterator[Metric]":
     """What is looked up when somebody asks."""
     from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 

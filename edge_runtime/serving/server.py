@@ -14,10 +14,10 @@ import uvicorn
 from edge_runtime.serving.http.connection import Connection
 from edge_runtime.serving.http.guard import HEADER_BYTES, App, Guard
 from edge_runtime.serving.http.limits import Limits
-from edge_runtime.serving.http.listening import accept_all
-from edge_runtime.serving.http.log import Forwarder, Log
+from edge_runtime.serving.http.listener import accept_all
+from edge_runtime.serving.http.log import JsonLog, UvicornLogHandler
 from edge_runtime.serving.models.repository import ModelRepository
-from edge_runtime.serving.notify import notify
+from edge_runtime.serving.systemd import sd_notify
 
 _BACKLOG = 128
 _OFTEN = (700, 10, 10)  # Python's own: a short command collects late, and all that it had put off would hold up one request
@@ -32,7 +32,7 @@ class Server(uvicorn.Server):
         config: uvicorn.Config,
         guard: Guard,
         models: ModelRepository,
-        log: Log,
+        log: JsonLog,
         tasks: list["Task"],
         on_ready: Callable[[], None],
     ) -> None:
@@ -60,7 +60,7 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         for task in self._background:
             self._start(self._every(task))
-        notify("READY=1")
+        sd_notify("READY=1")
         self._on_ready()
 
     async def on_tick(self, counter: int) -> bool:
@@ -71,7 +71,7 @@ class Server(uvicorn.Server):
                 assert isinstance(connection, Connection)
                 connection.sweep(now)
             if self._models.ready:
-                notify("WATCHDOG=1")
+                sd_notify("WATCHDOG=1")
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -81,7 +81,7 @@ class Server(uvicorn.Server):
         other; a connection without a request gets a second in which one that is on its way may arrive.
         """
         loop = asyncio.get_running_loop()
-        notify("STOPPING=1")
+        sd_notify("STOPPING=1")
         accepted = [connection for listener in sockets or () for connection in accept_all(listener, loop)]
         for server in self.servers:
             server.close()
@@ -133,14 +133,14 @@ def run(
     guard: Guard,
     models: ModelRepository,
     limits: Limits,
-    log: Log,
+    log: JsonLog,
     tasks: list[Task],
     on_ready: Callable[[], None],
     on_cut: Callable[[str], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT."""
     logger = logging.getLogger("uvicorn.error")
-    logger.handlers, logger.propagate = [Forwarder(log)], False
+    logger.handlers, logger.propagate = [UvicornLogHandler(log)], False
     config = uvicorn.Config(
         app,
         http=type("BoundedConnection", (Connection,), {"limits": limits, "on_cut": staticmethod(on_cut)}),

@@ -8,18 +8,18 @@ from dataclasses import field
 from typing import Any, Protocol
 
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
-from edge_runtime.serving.http.limits import Limits
-from edge_runtime.serving.http.log import Log
-from edge_runtime.serving.http.refusals import (
-    Busy,
+from edge_runtime.serving.http.errors import (
+    ContentTooLarge,
     Forbidden,
-    HeaderTooLarge,
+    HeaderFieldsTooLarge,
     RequestError,
-    TooLarge,
-    TooSlow,
+    RequestTimeout,
+    ServiceUnavailable,
     Unauthorized,
-    UnknownEncoding,
+    UnsupportedMediaType,
 )
+from edge_runtime.serving.http.limits import Limits
+from edge_runtime.serving.http.log import JsonLog
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -96,7 +96,7 @@ class Guard:
         closing: whether each answer ends its connection, as it does while the server stops.
     """
 
-    def __init__(self, app: Routed, limits: Limits, access: Access, metrics: RequestMetrics, log: Log) -> None:
+    def __init__(self, app: Routed, limits: Limits, access: Access, metrics: RequestMetrics, log: JsonLog) -> None:
         self._app = app
         self.limits = limits
         self._access = access
@@ -131,12 +131,12 @@ class Guard:
         """Let a request be answered beside the others, if there are not too many; whether it is counted among them.
 
         Raises:
-            Busy: as many as allowed are being answered.
+            ServiceUnavailable: as many as allowed are being answered.
         """
         if path in _WITHOUT_QUEUE:
             return False
         if self._placed >= self.limits.requests:
-            raise Busy(f"{self.limits.requests} requests are being answered already; try again later")
+            raise ServiceUnavailable(f"{self.limits.requests} requests are being answered already; try again later")
         self._placed += 1
         return True
 
@@ -144,19 +144,19 @@ class Guard:
         """Note that so many bytes more of a body have come.
 
         Raises:
-            Busy: together with those of others they are more than this server keeps.
+            ServiceUnavailable: together with those of others they are more than this server keeps.
         """
         self._held_bytes += count
         if self._held_bytes > self.limits.held:
-            raise Busy("the bodies of other requests fill the memory that there is for them; try again later")
+            raise ServiceUnavailable("the bodies of other requests fill the memory that there is for them; try again later")
 
     def _check(self, exchange: "_Exchange") -> None:
         # h11 bounds a header that comes in parts; one that comes whole is as long as a read may be.
         if len(exchange.path) + sum(len(name) + len(value) for name, value in exchange.scope["headers"]) > HEADER_BYTES:
-            raise HeaderTooLarge(f"the header has more than {HEADER_BYTES:,} bytes")
+            raise HeaderFieldsTooLarge(f"the header has more than {HEADER_BYTES:,} bytes")
         self._access.check(exchange.path, exchange.headers)
         if exchange.headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            raise UnknownEncoding("the body is compressed; send it as it is")
+            raise UnsupportedMediaType("the body is compressed; send it as it is")
         exchange.check_length()
 
     def _note(self, exchange: "_Exchange") -> None:
@@ -215,7 +215,7 @@ class _Exchange:
             # Whoever stands before us may have gone by the one that h11 does not (RFC 9112, 6.1).
             raise RequestError("a request has Content-Length or Transfer-Encoding, not both")
         if length > self._most:
-            raise TooLarge(f"the body has {length:,} bytes, more than {self._most:,}")
+            raise ContentTooLarge(f"the body has {length:,} bytes, more than {self._most:,}")
         if not length and not in_chunks:
             self.placed = self._guard.take_place(self.path)
 
@@ -223,12 +223,12 @@ class _Exchange:
         message = await self._receive()
         # A connection without news hands on an empty part once a second, so that this is looked at: a timer a request would cost more.
         if message.get("more_body") and time.perf_counter() - self.started > self._seconds:
-            raise TooSlow(f"the body did not arrive within {self._seconds:g} s")
+            raise RequestTimeout(f"the body did not arrive within {self._seconds:g} s")
         count = len(message.get("body", b""))
         self.bytes_in += count
         self._guard.hold(count)
         if self.bytes_in > self._most:
-            raise TooLarge(f"the body has more than {self._most:,} bytes")
+            raise ContentTooLarge(f"the body has more than {self._most:,} bytes")
         if not self.placed and not message.get("more_body"):
             self.placed = self._guard.take_place(self.path)
         return message
@@ -244,7 +244,7 @@ class _Exchange:
     async def refuse(self, refusal: RequestError) -> None:
         body = json.dumps({"error": str(refusal)}).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        if isinstance(refusal, Busy):
+        if isinstance(refusal, ServiceUnavailable):
             headers.append((b"retry-after", b"1"))
         if b"transfer-encoding" in self.headers:  # where the next request begins is not certain
             headers.append((b"connection", b"close"))

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from edge_runtime.common.pixels import Batch
-from edge_runtime.serving.http.refusals import RequestError
+from edge_runtime.serving.http.errors import RequestError
 
 T = TypeVar("T")
 
@@ -18,7 +18,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
     """The JSON object of a body.
 
     Raises:
-        Refusal: it is none, or holds NaN, an infinite number, or more nesting than Python reads.
+        RequestError: it is none, or holds NaN, an infinite number, or more nesting than Python reads.
     """
     try:
         value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
@@ -31,7 +31,7 @@ def expect(kind: type[T], value: Any, what: str) -> T:
     """Return `value` if it is of that JSON type.
 
     Raises:
-        Refusal: it is of another type; the message names `what` and the type.
+        RequestError: it is of another type; the message names `what` and the type.
     """
     if type(value) is not kind:
         raise RequestError(f"{what} is {_NAMES.get(type(value), 'something else')}, expected {_NAMES[kind]}")
@@ -45,7 +45,7 @@ def pixels_of(data: list[Any], shape: Sequence[int]) -> Batch:
     Whole numbers from 0 to 255 are taken, also where they are written as 3.0.
 
     Raises:
-        Refusal: there are more or fewer than the shape says, or one is no such number.
+        RequestError: there are more or fewer than the shape says, or one is no such number.
     """
     flat = _flatten(data, shape)
     kinds = set(map(type, flat))

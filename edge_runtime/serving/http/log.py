@@ -12,7 +12,7 @@ from typing import TextIO
 _quote = json.JSONEncoder().encode
 
 
-class Log:
+class JsonLog:
     """Writes JSON lines. Whoever reads them never stops the server, which answers requests in the same thread.
 
     A line that cannot be written now, since a reader of the pipe has fallen behind or a disk is full, is left out; the next one that can be
@@ -20,7 +20,7 @@ class Log:
     """
 
     def __init__(self, stream: TextIO | None = None, *, requests: bool = True) -> None:
-        """Log to `stream`, stdout if none is given; without `requests` events alone."""
+        """JsonLog to `stream`, stdout if none is given; without `requests` events alone."""
         self._stream: TextIO | None = stream or sys.stdout
         self.requests = requests
         self._left_out = 0
@@ -86,10 +86,10 @@ def _space_of(stream: TextIO | None) -> "select.poll | None":
     return space
 
 
-class Forwarder(logging.Handler):
+class UvicornLogHandler(logging.Handler):
     """Brings what the HTTP library logs into our log; a traceback stays here and never goes to a client."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: JsonLog) -> None:
         super().__init__(logging.WARNING)
         self._log = log
         self.setFormatter(logging.Formatter("%(message)s"))

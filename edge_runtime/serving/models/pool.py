@@ -24,7 +24,7 @@ _TRIALS = 100
 _TOO_SLOW = 2  # of the trials: then the 99th percentile is too
 
 
-class Workers:
+class WorkerThreads:
     """Threads, and how many calls wait for them or run on them."""
 
     def __init__(self, count: int) -> None:
@@ -44,14 +44,14 @@ class Workers:
         self._threads.shutdown()
 
 
-class Pool:
+class InterpreterPool:
     """The interpreters of one model. `classify` is for the event loop's thread.
 
     Attributes:
         each_ns: nanoseconds that an image takes, the 99th percentile of trials at loading.
     """
 
-    def __init__(self, first: Classifier, workers: Workers, load: Callable[[ModelFile], Classifier]) -> None:
+    def __init__(self, first: Classifier, workers: WorkerThreads, load: Callable[[ModelFile], Classifier]) -> None:
         """Take a loaded classifier for the event loop, and a way to load more for the threads."""
         self.model = first.model
         self._first = first

@@ -18,9 +18,9 @@ from edge_runtime.inference.interpreter import one_line
 from edge_runtime.inference.out_of_distribution import OutOfDistribution
 from edge_runtime.model.manifest import Manifest
 from edge_runtime.model.model_file import Golden, ModelFile, find_model, read_model_file
-from edge_runtime.serving.http.log import Log
-from edge_runtime.serving.http.refusals import Busy, NotFound
-from edge_runtime.serving.models.pool import Pool, Workers
+from edge_runtime.serving.http.errors import NotFound, ServiceUnavailable
+from edge_runtime.serving.http.log import JsonLog
+from edge_runtime.serving.models.pool import InterpreterPool, WorkerThreads
 
 Signature = tuple[int, int, int]
 """Of a file: when it was changed (nanoseconds), its size, its inode."""
@@ -33,7 +33,7 @@ class ServedModel:
     name: str
     path: Path
     signature: Signature
-    pool: Pool
+    pool: InterpreterPool
     golden: Golden = field(repr=False)
     observe: Callable[[float], None]
     healthy: bool = True
@@ -59,10 +59,10 @@ class ServedModel:
         """Answers to uint8 [N, 28, 28], and the nanoseconds that the interpreter took for them.
 
         Raises:
-            Busy: the model's golden images came out differently when it was last checked.
+            ServiceUnavailable: the model's golden images came out differently when it was last checked.
         """
         if not self.healthy:
-            raise Busy(f"model '{self.name}' is not ready: its golden images come out differently")
+            raise ServiceUnavailable(f"model '{self.name}' is not ready: its golden images come out differently")
         found, nanoseconds = await self.pool.classify(images)
         self.observe(nanoseconds / 1e9)
         return found, nanoseconds
@@ -88,8 +88,8 @@ class ModelRepository:
     def __init__(
         self,
         paths: Mapping[str, Path],
-        workers: Workers,
-        log: Log,
+        workers: WorkerThreads,
+        log: JsonLog,
         threads: int = 1,
         backend: str | None = None,
         observer: Callable[[str], Callable[[float], None]] = lambda _: lambda _: None,
@@ -189,7 +189,9 @@ class ModelRepository:
                 f"{path}: not served, since its golden images come out differently on {receipt.runtime}: "
                 f"{receipt.labels_equal} of {receipt.images} labels equal, outputs differ {difference} {receipt.tolerance.unit}"
             )
-        return ServedModel(name, path, signature, Pool(first, self._workers, self._classifier), golden, self._observer(name))
+        return ServedModel(
+            name, path, signature, InterpreterPool(first, self._workers, self._classifier), golden, self._observer(name)
+        )
 
     def _classifier(self, model: ModelFile) -> Classifier:
         return Classifier(model, self._threads, self._backend)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.common.pixels import SIDE, Image
+from edge_runtime.serving.http.errors import RequestError
 from edge_runtime.serving.http.json_body import expect
-from edge_runtime.serving.http.refusals import RequestError
 
 # The median width of the strokes of MNIST's validation images is 2.3 pixels, measured as twice the ink over its total variation. What is
 # drawn with this pen measures the same.
@@ -33,7 +33,7 @@ def parse_strokes(value: Any) -> list[Stroke]:
     """Strokes of a JSON array of arrays of [x, y].
 
     Raises:
-        Refusal: it is none, holds nothing or too much, or a point lies outside of the pad by more than its size.
+        RequestError: it is none, holds nothing or too much, or a point lies outside of the pad by more than its size.
     """
     strokes = expect(list, value, "'strokes'")
     if sum(len(expect(list, stroke, "a stroke")) for stroke in strokes) > _MOST_POINTS:
@@ -47,7 +47,7 @@ def draw(strokes: list[Stroke]) -> Image:
     """The drawing as uint8 [28, 28], 0 = background, 255 = ink: in a box of 20x20, its centre of mass in the middle.
 
     Raises:
-        Refusal: the strokes together are far longer than a digit's.
+        RequestError: the strokes together are far longer than a digit's.
     """
     fitted = _fit(strokes)
     starts, ends = _segments(fitted)

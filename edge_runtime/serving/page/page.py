@@ -5,7 +5,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from edge_runtime.serving.http.call import Call, Response
+from edge_runtime.serving.http.messages import Request, Response
 
 PAGE = Path(__file__).with_name("page.html")
 
@@ -24,7 +24,7 @@ class Page:
         )
         self._answer = Response(text.encode(), media_type="text/html; charset=utf-8", headers=headers)
 
-    async def page(self, call: Call) -> Response:
+    async def page(self, request: Request) -> Response:
         """GET /."""
         return self._answer
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edge_runtime.common.pixels import SIDE
-from edge_runtime.serving.http.call import JSON, Call, Response, encode_json
+from edge_runtime.serving.http.messages import JSON, Request, Response, encode_json
 from edge_runtime.version import __version__
 
 Schema = dict[str, Any]
@@ -23,7 +23,7 @@ class OpenApi:
     def __init__(self, most_images: int, *, with_token: bool) -> None:
         self._answer = Response(encode_json(document(most_images, with_token=with_token)))
 
-    async def page(self, call: Call) -> Response:
+    async def page(self, request: Request) -> Response:
         """GET /openapi.json."""
         return self._answer
 

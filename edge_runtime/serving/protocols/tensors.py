@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.pixels import SIDE, Batch
 from edge_runtime.inference.classifier import Classifications
-from edge_runtime.serving.http.call import encode_json
+from edge_runtime.serving.http.errors import RequestError
 from edge_runtime.serving.http.json_body import expect, parse_object, pixels_of
-from edge_runtime.serving.http.refusals import RequestError
+from edge_runtime.serving.http.messages import encode_json
 
 INPUT = "pixels"
 _LONGEST_KEPT = 1024
@@ -46,7 +46,7 @@ class RequestedOutput:
 
 
 @frozen_dataclass
-class Plan:
+class InferHeader:
     """What the JSON of a request says: shape of the tensor, what follows as bytes, and which outputs are wanted.
 
     `data`: the numbers, where they stand in the JSON. `binary_size`: else how many bytes follow.
@@ -77,21 +77,21 @@ def parse_infer(body: bytes, header_length: bytes | None, model: str, most_image
         most_images: how many images one request may have.
 
     Raises:
-        Refusal: it is not what the protocol says, or not what the model takes.
+        RequestError: it is not what the protocol says, or not what the model takes.
     """
     if header_length is None:
-        plan, binary = read_plan(body, model, most_images), b""
+        header, binary = parse_infer_header(body, model, most_images), b""
     else:
         length = _header_length(header_length, len(body))
         if length == 0:
             return InferRequest(_raw_images(body, most_images), None, _all_outputs(binary=True))
         # A client's requests differ in their pixels alone, so what their JSON says is kept.
-        read = _kept_plan if length <= _LONGEST_KEPT else read_plan
-        plan, binary = read(body[:length], model, most_images), body[length:]
-    return InferRequest(_pixels(plan, binary), plan.id, plan.outputs)
+        read = _cached_infer_header if length <= _LONGEST_KEPT else parse_infer_header
+        header, binary = read(body[:length], model, most_images), body[length:]
+    return InferRequest(_pixels(header, binary), header.id, header.outputs)
 
 
-def read_plan(text: bytes, model: str, most_images: int) -> Plan:
+def parse_infer_header(text: bytes, model: str, most_images: int) -> InferHeader:
     """Read the JSON of an infer request; arguments and errors are those of `parse_infer`."""
     request = parse_object(text)
     inputs = expect(list, request.get("inputs"), "'inputs'")
@@ -100,7 +100,7 @@ def read_plan(text: bytes, model: str, most_images: int) -> Plan:
     tensor = expect(dict, inputs[0], "an input")
     shape = _checked_shape(tensor, model, most_images)
     identifier = request.get("id")
-    return Plan(
+    return InferHeader(
         shape=shape,
         data=_numbers(tensor),
         binary_size=_binary_size(tensor, shape),
@@ -109,7 +109,7 @@ def read_plan(text: bytes, model: str, most_images: int) -> Plan:
     )
 
 
-_kept_plan = lru_cache(maxsize=256)(read_plan)
+_cached_infer_header = lru_cache(maxsize=256)(parse_infer_header)
 
 
 def format_infer(request: InferRequest, model: str, found: Classifications) -> tuple[bytes, int | None]:
@@ -206,12 +206,12 @@ def _binary_size(tensor: dict[str, Any], shape: tuple[int, int, int]) -> int:
     return size
 
 
-def _pixels(plan: Plan, binary: bytes) -> Batch:
-    if len(binary) != plan.binary_size or (plan.data is None and not binary):
-        raise RequestError(f"{len(binary)} bytes follow the JSON, which announces {plan.binary_size}")
-    if plan.data is not None:
-        return pixels_of(plan.data, plan.shape)
-    return np.frombuffer(binary, np.uint8).reshape(plan.shape)
+def _pixels(header: InferHeader, binary: bytes) -> Batch:
+    if len(binary) != header.binary_size or (header.data is None and not binary):
+        raise RequestError(f"{len(binary)} bytes follow the JSON, which announces {header.binary_size}")
+    if header.data is not None:
+        return pixels_of(header.data, header.shape)
+    return np.frombuffer(binary, np.uint8).reshape(header.shape)
 
 
 def _wanted(request: dict[str, Any], model: str) -> tuple[RequestedOutput, ...]:

@@ -10,9 +10,9 @@ import numpy as np
 
 from edge_runtime.common.pixels import SIDE, Batch
 from edge_runtime.inference.classifier import Classifications
-from edge_runtime.serving.http.call import Call, Response, as_json
+from edge_runtime.serving.http.errors import NotFound, RequestError
 from edge_runtime.serving.http.json_body import expect, parse_object, pixels_of
-from edge_runtime.serving.http.refusals import NotFound, RequestError
+from edge_runtime.serving.http.messages import Request, Response, as_json
 from edge_runtime.serving.models.repository import ModelRepository, ServedModel
 
 SIGNATURE, INPUT, OUTPUT = "serving_default", "pixels", "scores"
@@ -25,16 +25,16 @@ class TFServing:
         self._models = models
         self._most_images = most_images
 
-    async def status(self, call: Call) -> Response:
+    async def status(self, request: Request) -> Response:
         """GET /v1/models/NAME: which version is served."""
         state, status = "AVAILABLE", {"error_code": "OK", "error_message": ""}
-        if not self._get(call).healthy:
+        if not self._get(request).healthy:
             state, status = "UNLOADING", {"error_code": "UNAVAILABLE", "error_message": "its golden images come out differently"}
         return as_json({"model_version_status": [{"version": "1", "state": state, "status": status}]})
 
-    async def metadata(self, call: Call) -> Response:
+    async def metadata(self, request: Request) -> Response:
         """GET /v1/models/NAME/metadata: the signature."""
-        served = self._get(call)
+        served = self._get(request)
         signature = {
             "inputs": {INPUT: _tensor_info("DT_UINT8", (-1, SIDE, SIDE), INPUT)},
             "outputs": {OUTPUT: _tensor_info("DT_FLOAT", (-1, len(served.model.labels)), OUTPUT)},
@@ -47,21 +47,23 @@ class TFServing:
             }
         )
 
-    async def predict(self, call: Call) -> Response:
+    async def predict(self, request: Request) -> Response:
         """POST /v1/models/NAME:predict: probabilities of images."""
-        served = self._get(call)
-        images, by_row = parse_predict(await call.body(), self._most_images)
+        served = self._get(request)
+        images, by_row = parse_predict(await request.body(), self._most_images)
         found, _ = await served.classify(images)
         return as_json(format_predict(found, by_row))
 
-    def _get(self, call: Call) -> ServedModel:
+    def _get(self, request: Request) -> ServedModel:
         """The model of a path; what is not served is told in TensorFlow Serving's words."""
         try:
-            return self._models.get(call.parameters)
+            return self._models.get(request.parameters)
         except NotFound as error:
-            version = call.parameters.get("version", "")[:20]
+            version = request.parameters.get("version", "")[:20]
             wanted = (
-                f"Specific({call.parameters['model'][:64]}, {version})" if version else f"Latest({call.parameters['model'][:64]})"
+                f"Specific({request.parameters['model'][:64]}, {version})"
+                if version
+                else f"Latest({request.parameters['model'][:64]})"
             )
             raise NotFound(f"Servable not found for request: {wanted}") from error
 
@@ -70,7 +72,7 @@ def parse_predict(body: bytes, most_images: int) -> tuple[Batch, bool]:
     """Read the body of a predict request: images, uint8 [N, 28, 28], and whether they came in row format ("instances").
 
     Raises:
-        Refusal: it is not what the API says, or not what the model takes.
+        RequestError: it is not what the API says, or not what the model takes.
     """
     request = parse_object(body)
     signature = request.get("signature_name") or SIGNATURE

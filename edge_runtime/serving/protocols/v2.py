@@ -7,9 +7,9 @@ Sources: the protocol's REST specification, and the "Model Repository" extension
 import dataclasses
 
 from edge_runtime.common.pixels import SIDE
-from edge_runtime.serving.http.call import Call, Response, as_json
+from edge_runtime.serving.http.errors import ServiceUnavailable
 from edge_runtime.serving.http.json_body import parse_object
-from edge_runtime.serving.http.refusals import Busy
+from edge_runtime.serving.http.messages import Request, Response, as_json
 from edge_runtime.serving.models.repository import ModelRepository, ServedModel
 from edge_runtime.serving.protocols.tensors import INPUT, OUTPUTS, format_infer, parse_infer
 from edge_runtime.version import __version__
@@ -26,37 +26,37 @@ class V2:
         self._models = models
         self._most_images = most_images
 
-    async def infer(self, call: Call) -> Response:
+    async def infer(self, request: Request) -> Response:
         """POST /v2/models/NAME/infer."""
-        served = self._models.get(call.parameters)
-        body = await call.body()
-        request = parse_infer(body, call.headers.get(_HEADER_LENGTH), served.name, self._most_images)
-        found, _ = await served.classify(request.images)
-        answer, json_length = format_infer(request, served.name, found)
+        served = self._models.get(request.parameters)
+        body = await request.body()
+        parsed = parse_infer(body, request.headers.get(_HEADER_LENGTH), served.name, self._most_images)
+        found, _ = await served.classify(parsed.images)
+        answer, json_length = format_infer(parsed, served.name, found)
         if json_length is None:
             return Response(answer)
         return Response(answer, media_type="application/octet-stream", headers=((HEADER_LENGTH, str(json_length)),))
 
-    async def server(self, call: Call) -> Response:
+    async def server(self, request: Request) -> Response:
         """GET /v2: who answers, and which extensions it knows."""
         return as_json({"name": "edge-digits", "version": __version__, "extensions": EXTENSIONS})
 
-    async def live(self, call: Call) -> Response:
+    async def live(self, request: Request) -> Response:
         """GET /v2/health/live: the process answers."""
         return as_json({"live": True})
 
-    async def ready(self, call: Call) -> Response:
+    async def ready(self, request: Request) -> Response:
         """GET /v2/health/ready: every model gave its golden answers when it was last checked, and the server is not stopping."""
-        return as_json({"ready": self._models.ready}, 200 if self._models.ready else Busy.status)
+        return as_json({"ready": self._models.ready}, 200 if self._models.ready else ServiceUnavailable.status)
 
-    async def model_ready(self, call: Call) -> Response:
+    async def model_ready(self, request: Request) -> Response:
         """GET /v2/models/NAME/ready: this model did."""
-        served = self._models.get(call.parameters)
-        return as_json({"name": served.name, "ready": served.healthy}, 200 if served.healthy else Busy.status)
+        served = self._models.get(request.parameters)
+        return as_json({"name": served.name, "ready": served.healthy}, 200 if served.healthy else ServiceUnavailable.status)
 
-    async def model(self, call: Call) -> Response:
+    async def model(self, request: Request) -> Response:
         """GET /v2/models/NAME: tensors; and in `parameters` what the model file says of itself in short."""
-        served = self._models.get(call.parameters)
+        served = self._models.get(request.parameters)
         classes = len(served.model.labels)
         outputs = [
             {"name": name, "datatype": datatype, "shape": [-1] if datatype == "BYTES" else [-1, classes]}
@@ -73,13 +73,13 @@ class V2:
             }
         )
 
-    async def index(self, call: Call) -> Response:
+    async def index(self, request: Request) -> Response:
         """POST /v2/repository/index: the models; with {"ready": true} those that are ready."""
-        body = await call.body()
+        body = await request.body()
         only_ready = parse_object(body).get("ready") is True if body else False
         return as_json([_entry(served) for served in self._models if served.healthy or not only_ready])
 
-    async def load(self, call: Call) -> Response:
+    async def load(self, request: Request) -> Response:
         """POST /v2/repository/models/NAME/load or unload: refused, as by a Triton that watches its repository itself."""
         return as_json({"error": "models are not loaded or unloaded by request; a changed model file is loaded by itself"}, 503)
 

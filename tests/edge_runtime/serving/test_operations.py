@@ -18,8 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge_runtime.model.model_file import read_model_file
 from edge_runtime.serving.cli import serve_command
-from edge_runtime.serving.http.log import Log
-from edge_runtime.serving.notify import notify
+from edge_runtime.serving.http.log import JsonLog
+from edge_runtime.serving.systemd import sd_notify
 from tests.conftest import ROOT
 from tests.edge_runtime.serving.conftest import SEVEN_STROKES, ask, connected, label_of, received
 from tools.studies.serving.load import Running, served, started
@@ -122,7 +122,7 @@ def test_a_log_that_nobody_reads_stops_nothing() -> None:
         def flush(self) -> None:
             raise BrokenPipeError
 
-    log = Log(Closed())
+    log = JsonLog(Closed())
     log.event("one")
     log.event("two")
 
@@ -132,7 +132,7 @@ def test_a_log_that_nobody_reads_in_time_holds_up_nothing() -> None:
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 2**16)  # where pages are larger, so are pipes
     with os.fdopen(writing, "w") as stream, os.fdopen(reading, "rb", buffering=0) as reader:
-        log = Log(stream)
+        log = JsonLog(stream)
         for number in range(3_000):
             log.event("tick", number=number)
         first = reader.read(2**20).splitlines()
@@ -147,7 +147,7 @@ def test_a_log_that_nobody_reads_in_time_holds_up_nothing() -> None:
 def test_a_full_disk_ends_the_log_for_as_long_as_it_is_full() -> None:
     """And not the server, nor the log for good."""
     with open("/dev/full", "w") as full, open("/dev/null", "w") as empty:  # noqa: PTH123
-        log = Log(full)
+        log = JsonLog(full)
         log.event("one")
         log.event("two")
         os.dup2(empty.fileno(), full.fileno())
@@ -194,9 +194,9 @@ def test_failures_are_logged_with_their_traceback_and_told_without(monkeypatch: 
     import asyncio
 
     from edge_runtime.serving.app import _Endpoint
-    from edge_runtime.serving.http.call import Call, Response
+    from edge_runtime.serving.http.messages import Request, Response
 
-    async def broken(call: Call) -> Response:
+    async def broken(request: Request) -> Response:
         raise KeyError("secret")
 
     async def run() -> list[dict[str, object]]:
@@ -206,7 +206,7 @@ def test_failures_are_logged_with_their_traceback_and_told_without(monkeypatch: 
             sent.append(message)
 
         scope = {"method": "GET", "path": "/x", "headers": [], "query_string": b"", "path_params": {}}
-        await _Endpoint("/x", broken, Log(stream), {})(scope, None, send)  # type: ignore[arg-type]
+        await _Endpoint("/x", broken, JsonLog(stream), {})(scope, None, send)  # type: ignore[arg-type]
         return sent
 
     stream = io.StringIO()
@@ -234,9 +234,9 @@ def test_systemd_is_told(tmp_path: Path) -> None:
 def test_without_systemd_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """No socket, or one that is gone."""
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    notify("READY=1")
+    sd_notify("READY=1")
     monkeypatch.setenv("NOTIFY_SOCKET", "/nothing/there")
-    notify("READY=1")
+    sd_notify("READY=1")
 
 
 def test_the_unit_is_well_formed() -> None:

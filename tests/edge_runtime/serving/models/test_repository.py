@@ -15,9 +15,9 @@ import pytest
 from edge_runtime.errors import ModelFileError, VerificationFailed
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.model.model_file import read_model_file
-from edge_runtime.serving.http.log import Log
-from edge_runtime.serving.http.refusals import Busy, NotFound
-from edge_runtime.serving.models.pool import INLINE_NS, Pool, Workers, time_one
+from edge_runtime.serving.http.errors import NotFound, ServiceUnavailable
+from edge_runtime.serving.http.log import JsonLog
+from edge_runtime.serving.models.pool import INLINE_NS, InterpreterPool, WorkerThreads, time_one
 from edge_runtime.serving.models.repository import ModelRepository
 from tests.edge_runtime.serving.conftest import ask, label_of
 from tests.edge_runtime.serving.model_files import NANO, SMALL, replace, with_wrong_golden
@@ -27,7 +27,7 @@ from train.data import Dataset
 
 
 def _models(path: Path, log: io.StringIO | None = None) -> ModelRepository:
-    return ModelRepository({"mine": path}, Workers(1), Log(log or io.StringIO()))
+    return ModelRepository({"mine": path}, WorkerThreads(1), JsonLog(log or io.StringIO()))
 
 
 def _events(log: io.StringIO) -> list[dict[str, object]]:
@@ -110,7 +110,7 @@ def test_a_model_that_does_other_than_it_did_is_unhealthy(path: Path) -> None:
     models.default.golden = type(sound)(sound.images, sound.labels, sound.float_logits, np.roll(sound.outputs, 1, axis=1))
     asyncio.run(models.check())
     assert (models.default.healthy, models.ready) == (False, False)
-    with pytest.raises(Busy, match="not ready"):
+    with pytest.raises(ServiceUnavailable, match="not ready"):
         asyncio.run(models.default.classify(sound.images))
     models.default.golden = sound
     asyncio.run(models.check())
@@ -167,13 +167,13 @@ def test_a_stopping_server_is_not_ready(path: Path) -> None:
     assert not models.ready
 
 
-def _pool(workers: Workers) -> Pool:
-    return Pool(Classifier.load(), workers, Classifier)
+def _pool(workers: WorkerThreads) -> InterpreterPool:
+    return InterpreterPool(Classifier.load(), workers, Classifier)
 
 
 def test_quick_requests_are_answered_inline_and_slow_ones_on_threads(mnist: Dataset) -> None:
     """A request whose images together take under a millisecond never meets a thread; the answers are the same."""
-    workers = Workers(2)
+    workers = WorkerThreads(2)
     pool = _pool(workers)
     expected = Classifier.load().classify_batch(mnist.x_test[:200])
     pool.each_ns = INLINE_NS // 200

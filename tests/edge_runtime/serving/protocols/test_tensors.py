@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from edge_runtime.inference.classifier import Classifier
-from edge_runtime.serving.http.refusals import RequestError
+from edge_runtime.serving.http.errors import RequestError
 from edge_runtime.serving.protocols.tensors import InferRequest, RequestedOutput, format_infer, parse_infer
 from tests.edge_runtime.serving.conftest import binary_body
 

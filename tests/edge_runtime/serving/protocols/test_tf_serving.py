@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from edge_runtime.serving.http.refusals import RequestError
+from edge_runtime.serving.http.errors import RequestError
 from edge_runtime.serving.protocols.tf_serving import parse_predict
 from tests.edge_runtime.serving.conftest import ask
 from tools.studies.serving.load import Running

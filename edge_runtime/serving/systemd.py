@@ -4,7 +4,7 @@ import os
 import socket
 
 
-def notify(state: str) -> None:
+def sd_notify(state: str) -> None:
     """Send a state such as READY=1 to the socket that systemd named.
 
     Source: the protocol that sd_notify(3) describes: a datagram to $NOTIFY_SOCKET, whose leading @ stands for an abstract name.

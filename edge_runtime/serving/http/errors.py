@@ -29,31 +29,31 @@ class NotFound(RequestError):
     status = 404
 
 
-class TooSlow(RequestError):
+class RequestTimeout(RequestError):
     """The body did not arrive in time."""
 
     status = 408
 
 
-class TooLarge(RequestError):
+class ContentTooLarge(RequestError):
     """The body is larger than the route takes."""
 
     status = 413
 
 
-class UnknownEncoding(RequestError):
+class UnsupportedMediaType(RequestError):
     """The body is compressed, or of a type that the route does not take."""
 
     status = 415
 
 
-class HeaderTooLarge(RequestError):
+class HeaderFieldsTooLarge(RequestError):
     """The header is longer than any client of ours needs."""
 
     status = 431
 
 
-class Busy(RequestError):
+class ServiceUnavailable(RequestError):
     """As many requests as allowed are being answered already."""
 
     status = 503

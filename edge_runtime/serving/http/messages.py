@@ -14,7 +14,7 @@ class Upload(NamedTuple):
     content: bytes
 
 
-class Call(NamedTuple):
+class Request(NamedTuple):
     """A request. `headers` are by lower-case name; `parameters` those of the path; `body` and `upload` read on from the client."""
 
     parameters: Mapping[str, str]
@@ -33,7 +33,7 @@ class Response(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-Handler = Callable[[Call], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # json.dumps would make an encoder each time

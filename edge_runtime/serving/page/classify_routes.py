@@ -8,36 +8,36 @@ from numpy.typing import NDArray
 
 from edge_runtime.errors import DigitsError
 from edge_runtime.inference.out_of_distribution import out_of_distribution_warnings
-from edge_runtime.serving.http.call import Call, Response, as_json
 from edge_runtime.serving.http.json_body import parse_object
 from edge_runtime.serving.http.limits import Limits
-from edge_runtime.serving.models.pool import Workers
+from edge_runtime.serving.http.messages import Request, Response, as_json
+from edge_runtime.serving.models.pool import WorkerThreads
 from edge_runtime.serving.models.repository import ModelRepository, ServedModel
 from edge_runtime.serving.page.drawing import draw, parse_strokes
 from edge_runtime.serving.page.photo import PreparedImage, prepare
 
 
-class OwnRoutes:
+class ClassifyRoutes:
     """The routes /classify and /draw. Photos are decoded one after the other: each may need some hundred megabytes."""
 
-    def __init__(self, models: ModelRepository, workers: Workers, limits: Limits) -> None:
+    def __init__(self, models: ModelRepository, workers: WorkerThreads, limits: Limits) -> None:
         self._models = models
         self._workers = workers
-        self._photos = Workers(1)
+        self._photos = WorkerThreads(1)
         self._limits = limits
 
-    async def classify(self, call: Call) -> Response:
+    async def classify(self, request: Request) -> Response:
         """POST /classify?model=NAME: an image file, as the body or as the one file of a form."""
-        served = self._models.get(call.query)
-        upload = await call.upload()
+        served = self._models.get(request.query)
+        upload = await request.upload()
         before = time.perf_counter_ns()
         seen = await self._photos.run(prepare, upload.content, self._limits.pixels)
         return await self._answer(served, upload.name, seen, before)
 
-    async def draw(self, call: Call) -> Response:
+    async def draw(self, request: Request) -> Response:
         """POST /draw?model=NAME: {"strokes": [[[x, y], ...], ...]}, x to the right and y down, 0 to 1 over the pad."""
-        served = self._models.get(call.query)
-        strokes = parse_strokes(parse_object(await call.body()).get("strokes"))
+        served = self._models.get(request.query)
+        strokes = parse_strokes(parse_object(await request.body()).get("strokes"))
         before = time.perf_counter_ns()
         image = await self._workers.run(draw, strokes)
         return await self._answer(served, "drawing", PreparedImage(image, (), ()), before)
