@@ -11,7 +11,9 @@ from pathlib import Path
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.errors import BadArgument
 from edge_runtime.serving.app import make_app, with_cors
-from edge_runtime.serving.http.guard import LOOPBACK_HOSTS, Access, Guard
+from edge_runtime.serving.http.access import LOOPBACK_HOSTS, Access
+from edge_runtime.serving.http.admission import AdmissionControl
+from edge_runtime.serving.http.guard import Guard
 from edge_runtime.serving.http.limits import Limits
 from edge_runtime.serving.http.listener import listen
 from edge_runtime.serving.http.log import JsonLog
@@ -70,13 +72,14 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
 def _serve_at(listener: socket.socket, settings: Settings, say: Callable[[str], None]) -> None:
     log, metrics, workers = JsonLog(requests=settings.access_log), Metrics(), WorkerThreads(settings.workers)
     models = ModelRepository(settings.models, workers, log, settings.threads, settings.backend, metrics.observer)
-    metrics.watch(models, workers)
-    limits = settings.limits
-    plain = ClassifyRoutes(models, workers, limits)
+    limits, admission = settings.limits, AdmissionControl(settings.limits)
+    metrics.watch(models, workers, admission)
+    classify = ClassifyRoutes(models, workers, limits)
     openapi = OpenApi(limits.images, with_token=settings.token is not None)
-    routes = make_app(V2(models, limits.images), TFServing(models, limits.images), plain, Page(), openapi, metrics, log)
+    routes = make_app(V2(models, limits.images), TFServing(models, limits.images), classify, Page(), openapi, metrics)
     bound = listener.getsockname()[0]
-    guard = Guard(routes, limits, Access(settings.token, allowed_hosts(settings, bound)), metrics, log)
+    access = Access(settings.token, allowed_hosts(settings, bound))
+    guard = Guard(routes, limits, access, admission, log, metrics.answered)
     app = with_cors(guard, settings.cors_origins) if settings.cors_origins else guard
     every = ((settings.reload_seconds, models.refresh), (settings.check_seconds, models.check))
     tasks = [Task(seconds, work) for seconds, work in every if seconds]
@@ -87,7 +90,7 @@ def _serve_at(listener: socket.socket, settings: Settings, say: Callable[[str], 
         run(
             app,
             listener,
-            guard,
+            admission,
             models,
             limits,
             log,
@@ -96,7 +99,7 @@ def _serve_at(listener: socket.socket, settings: Settings, say: Callable[[str], 
             metrics.cut,
         )
     finally:
-        plain.close()
+        classify.close()
         workers.close()
 
 

@@ -11,11 +11,13 @@ from typing import Any
 
 import uvicorn
 
+from edge_runtime.serving.http.admission import AdmissionControl
 from edge_runtime.serving.http.connection import Connection
-from edge_runtime.serving.http.guard import HEADER_BYTES, App, Guard
+from edge_runtime.serving.http.guard import HEADER_BYTES
 from edge_runtime.serving.http.limits import Limits
 from edge_runtime.serving.http.listener import accept_all
 from edge_runtime.serving.http.log import JsonLog, UvicornLogHandler
+from edge_runtime.serving.http.messages import App
 from edge_runtime.serving.models.repository import ModelRepository
 from edge_runtime.serving.systemd import sd_notify
 
@@ -30,14 +32,14 @@ class Server(uvicorn.Server):
     def __init__(
         self,
         config: uvicorn.Config,
-        guard: Guard,
+        admission: AdmissionControl,
         models: ModelRepository,
         log: JsonLog,
         tasks: list["Task"],
         on_ready: Callable[[], None],
     ) -> None:
         super().__init__(config)
-        self._guard = guard
+        self._admission = admission
         self._models = models
         self._log = log
         self._background = tasks
@@ -85,7 +87,7 @@ class Server(uvicorn.Server):
         accepted = [connection for listener in sockets or () for connection in accept_all(listener, loop)]
         for server in self.servers:
             server.close()
-        self._models.stopping = self._guard.closing = True
+        self._models.stopping = self._admission.draining = True
         self._log.event("stopping", connections=len(self.server_state.connections) + len(accepted))
         for connection in accepted:
             await loop.connect_accepted_socket(self._new_connection, connection)
@@ -130,7 +132,7 @@ class Task:
 def run(
     app: App,
     listener: socket.socket,
-    guard: Guard,
+    admission: AdmissionControl,
     models: ModelRepository,
     limits: Limits,
     log: JsonLog,
@@ -157,4 +159,4 @@ def run(
         timeout_graceful_shutdown=int(limits.stop_seconds),
         h11_max_incomplete_event_size=HEADER_BYTES,
     )
-    Server(config, guard, models, log, tasks, on_ready).run([listener])
+    Server(config, admission, models, log, tasks, on_ready).run([listener])

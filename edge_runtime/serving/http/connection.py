@@ -9,11 +9,10 @@ import h11
 from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol, RequestResponseCycle
 
-from edge_runtime.serving.http.guard import Message, Send
+from edge_runtime.serving.http.errors import RequestError, RequestTimeout, ServiceUnavailable, error_response
 from edge_runtime.serving.http.limits import Limits
+from edge_runtime.serving.http.messages import Message, Send
 
-_BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 # What h11 is told of an answer whose bytes are made here: its state moves on as for the answer itself. 304 has no body, and after a
 # CONNECT it does not mean, as 204 does, that the connection now speaks another protocol.
 _STAND_IN = h11.Response(status_code=304, headers=[])
@@ -140,8 +139,7 @@ class Connection(H11Protocol):
         self._owed_since = self.loop.time()
         if len(self.connections) > self.limits.connections:
             self.on_cut("connections")
-            self.transport.write(_BUSY)
-            self.transport.close()
+            self._close_with(ServiceUnavailable(f"{self.limits.connections} connections are open already; try again later"))
 
     def data_received(self, data: bytes) -> None:
         """Pass bytes on, and look at the clock."""
@@ -188,13 +186,22 @@ class Connection(H11Protocol):
         if owed_for > self.limits.header_seconds and not self.transport.is_closing():
             self.on_cut("slow")
             if self.conn.our_state is h11.IDLE:
-                self.transport.write(_TOO_SLOW)
+                self._close_with(RequestTimeout(f"no complete request within {self.limits.header_seconds:g} s"))
             self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP."""
+        """Answer what is not valid HTTP; uvicorn calls this."""
         self.on_cut("invalid")
-        super().send_400_response(msg)
+        self._close_with(RequestError(msg))
+
+    def _close_with(self, error: RequestError) -> None:
+        """Answer an error outside of any request, and close the connection."""
+        response = error_response(error)
+        headers = [*response.raw_headers(), CLOSE_HEADER]
+        head = h11.Response(status_code=response.status, headers=headers, reason=STATUS_PHRASES[response.status])
+        for event in (head, h11.Data(data=response.body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event))
+        self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
         """Nothing: whoever asks for a WebSocket is answered as if he had not, and the log is not for advice on packages."""

@@ -1,21 +1,28 @@
-"""A request and its answer, without a web framework: what the protocols of this package take and give."""
+"""Requests and responses without a web framework: what handlers take and return, and how a response is sent over ASGI."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, NamedTuple
 
 JSON = "application/json"
 
+Message = MutableMapping[str, Any]
+"""An ASGI message or scope."""
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+Headers = tuple[tuple[str, str], ...]
+
 
 class Upload(NamedTuple):
-    """An image file that came with a request: its name as the client says it, or "request", and its bytes."""
+    """An uploaded image file: the file name that the client gave, or "request", and its bytes."""
 
     name: str
     content: bytes
 
 
 class Request(NamedTuple):
-    """A request. `headers` are by lower-case name; `parameters` those of the path; `body` and `upload` read on from the client."""
+    """A request. `headers` are by lower-case name; `parameters` those of the path; `body` and `upload` read from the client."""
 
     parameters: Mapping[str, str]
     query: Mapping[str, str]
@@ -25,12 +32,17 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """A response: status, body, media type, and further headers."""
+    """A response: body, status, media type, and more headers."""
 
     body: bytes = b""
     status: int = 200
     media_type: str = JSON
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Headers = ()
+
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        """All headers as ASGI and h11 take them."""
+        headers = [(b"content-length", str(len(self.body)).encode()), (b"content-type", self.media_type.encode())]
+        return headers + [(name.lower().encode(), value.encode()) for name, value in self.headers]
 
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -40,7 +52,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # jso
 
 
 def encode_json(value: Any) -> bytes:
-    """JSON in as few bytes as it takes.
+    """Compact JSON.
 
     Raises:
         ValueError: a number in it is NaN or infinite.
@@ -48,6 +60,12 @@ def encode_json(value: Any) -> bytes:
     return _encode(value).encode()
 
 
-def as_json(value: Any, status: int = 200) -> Response:
-    """An answer in JSON."""
-    return Response(encode_json(value), status)
+def as_json(value: Any, status: int = 200, headers: Headers = ()) -> Response:
+    """A JSON response."""
+    return Response(encode_json(value), status, headers=headers)
+
+
+async def send_response(response: Response, send: Send) -> None:
+    """Send a response as two ASGI messages."""
+    await send({"type": "http.response.start", "status": response.status, "headers": response.raw_headers()})
+    await send({"type": "http.response.body", "body": response.body})

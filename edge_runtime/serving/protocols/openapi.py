@@ -1,6 +1,7 @@
-"""What can be asked, as an OpenAPI 3.1 document at /openapi.json: for generated clients, and for tests that try all of it.
+"""The server's OpenAPI 3.1 document at /openapi.json, for generated clients and for tests.
 
-Source: the OpenAPI Specification 3.1.0. A test holds its paths and methods against the routes.
+Source: the OpenAPI Specification 3.1.0. A test compares its paths and methods with the routes. Built in Python, since as a JSON file the same
+document has 770 lines even with its errors and parameters by reference.
 """
 
 from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ Sources: the protocol's REST specification, and the "Model Repository" extension
 import dataclasses
 
 from edge_runtime.common.pixels import SIDE
-from edge_runtime.serving.http.errors import ServiceUnavailable
+from edge_runtime.serving.http.errors import ModelControlDisabled, ServiceUnavailable
 from edge_runtime.serving.http.json_body import parse_object
 from edge_runtime.serving.http.messages import Request, Response, as_json
 from edge_runtime.serving.models.repository import ModelRepository, ServedModel
@@ -81,7 +81,7 @@ class V2:
 
     async def load(self, request: Request) -> Response:
         """POST /v2/repository/models/NAME/load or unload: refused, as by a Triton that watches its repository itself."""
-        return as_json({"error": "models are not loaded or unloaded by request; a changed model file is loaded by itself"}, 503)
+        raise ModelControlDisabled("models are not loaded or unloaded by request; a changed model file is loaded by itself")
 
 
 def _entry(served: ServedModel) -> dict[str, str]:

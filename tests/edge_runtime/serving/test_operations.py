@@ -18,6 +18,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge_runtime.model.model_file import read_model_file
 from edge_runtime.serving.cli import serve_command
+from edge_runtime.serving.http.access import Access
+from edge_runtime.serving.http.admission import AdmissionControl
+from edge_runtime.serving.http.guard import Guard
+from edge_runtime.serving.http.limits import Limits
 from edge_runtime.serving.http.log import JsonLog
 from edge_runtime.serving.systemd import sd_notify
 from tests.conftest import ROOT
@@ -193,11 +197,12 @@ def test_failures_are_logged_with_their_traceback_and_told_without(monkeypatch: 
     """A client hears that the log has it."""
     import asyncio
 
-    from edge_runtime.serving.app import _Endpoint
-    from edge_runtime.serving.http.messages import Request, Response
+    class Broken:
+        async def __call__(self, scope: object, receive: object, send: object) -> None:
+            raise KeyError("secret")
 
-    async def broken(request: Request) -> Response:
-        raise KeyError("secret")
+        def pattern(self, scope: object) -> str:
+            return "/x"
 
     async def run() -> list[dict[str, object]]:
         sent: list[dict[str, object]] = []
@@ -205,8 +210,10 @@ def test_failures_are_logged_with_their_traceback_and_told_without(monkeypatch: 
         async def send(message: dict[str, object]) -> None:
             sent.append(message)
 
-        scope = {"method": "GET", "path": "/x", "headers": [], "query_string": b"", "path_params": {}}
-        await _Endpoint("/x", broken, JsonLog(stream), {})(scope, None, send)  # type: ignore[arg-type]
+        scope = {"method": "GET", "path": "/x", "raw_path": b"/x", "headers": [], "query_string": b""}
+        limits, log = Limits(), JsonLog(stream, requests=False)
+        guard = Guard(Broken(), limits, Access(hosts=None), AdmissionControl(limits), log, lambda *_: None)
+        await guard(scope, None, send)  # type: ignore[arg-type]
         return sent
 
     stream = io.StringIO()

@@ -132,7 +132,7 @@ def test_paths_lead_to_routes_and_never_to_files(path: str, server: Running) -> 
 def test_a_wrong_method_is_405(server: Running) -> None:
     """The right one is named."""
     answer = ask(server, "GET", INFER)
-    assert (answer.status, answer.headers["allow"], answer.error) == (405, "POST", "this page is for another method")
+    assert (answer.status, answer.headers["allow"], answer.error) == (405, "POST", "method GET not allowed here; use POST")
     assert ask(server, "POST", "/v2/health/live").status == 405
 
 

@@ -24,18 +24,18 @@ INFER = "/v2/models/small/infer"
 LIMITED = """
 import json, sys, time
 from pathlib import Path
-from edge_runtime.serving import plain
 from edge_runtime.serving.compose import Settings, serve
 from edge_runtime.serving.http.limits import Limits
+from edge_runtime.serving.page import classify_routes
 
-see, hold = plain.see, Path(sys.argv[2])
+prepare, hold = classify_routes.prepare, Path(sys.argv[2])
 
-def see_later(*words):
+def prepare_later(*words):
     while hold.exists():
         time.sleep(0.01)
-    return see(*words)
+    return prepare(*words)
 
-plain.see, limits = see_later, Limits(**json.loads(sys.argv[1]))
+classify_routes.prepare, limits = prepare_later, Limits(**json.loads(sys.argv[1]))
 settings = Settings({"small": Path("small")}, "127.0.0.1", 0, workers=2, access_log=False, limits=limits)
 serve(settings, lambda line: print(line, file=sys.stderr, flush=True))
 """

@@ -28,7 +28,7 @@ class _Anything:
 def test_the_document_has_the_routes() -> None:
     """Every method and path, and no other."""
     nothing: Any = _Anything()
-    routes = make_app(nothing, nothing, nothing, nothing, nothing, nothing, nothing).routes
+    routes = make_app(nothing, nothing, nothing, nothing, nothing, nothing).routes
     served = {(method, route.path) for route in routes for method in route.methods or () if method != "HEAD"}
     told = {(method.upper(), path) for path, methods in document(8, with_token=False)["paths"].items() for method in methods}
     assert told == served
