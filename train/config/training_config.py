@@ -148,7 +148,7 @@ class TrainingConfig:
     atrous: bool = False
 
     def __post_init__(self) -> None:
-        self._drop_what_the_model_has_not()
+        self._clear_unused_fields()
         for name, value, known in (
             ("model", self.model, MODELS),
             ("activation", self.activation, ACTIVATIONS),
@@ -174,7 +174,7 @@ class TrainingConfig:
         if self.atrous:
             _check_atrous(self.model, self.convolutions)
 
-    def _drop_what_the_model_has_not(self) -> None:
+    def _clear_unused_fields(self) -> None:
         """A record must not say that a model has layers of another kind."""
         if self.model != "mlp":
             object.__setattr__(self, "hidden", ())

@@ -81,15 +81,15 @@ def experiment_command(
         raise BadArgument("--workers is for this machine alone; with --scheduler, start workers with: dask worker")
     data = load_dataset(data_path)
 
-    from train.experiments.run import finish, write_outputs
-    from train.experiments.store import Request, open_store
+    from train.experiments.run import run_grid, write_outputs
+    from train.experiments.store import ExperimentSpec, open_store
 
-    asked = Request(grid, Path(data.source).name, data.sha256, installed_versions())
-    with open_store(folder, asked) as store:
+    spec = ExperimentSpec(grid, Path(data.source).name, data.sha256, installed_versions())
+    with open_store(folder, spec) as store:
         for key, cause in store.read()[1].items():
             click.echo(f"digits: cell {key} {cause}; it is trained again", err=True)
         try:
-            finished, failures = finish(store, data.sha256 if data_path is None else data, to_int8, scheduler, workers)
+            finished, failures = run_grid(store, data.sha256 if data_path is None else data, to_int8, scheduler, workers)
         except KeyboardInterrupt:
             done = len(store.read()[0])
             click.echo(

@@ -14,9 +14,9 @@ from train.experiments.contrasts import Estimate, Verdict, all_of, any_of, contr
 from train.experiments.grid import Setting, setting_of
 from train.experiments.trial import TrialResult
 
-NEAR = 0.25  # points of accuracy below a training's best that count as having got there
-WORTH = 0.1  # points of accuracy: a gain that is surely smaller is none
-WORTH_EPOCHS = 0.1  # epochs for each layer, likewise
+CONVERGENCE_MARGIN = 0.25  # points of accuracy below a training's best that count as having got there
+EQUIVALENCE_MARGIN = 0.1  # points of accuracy: a gain that is surely smaller is none
+EQUIVALENCE_MARGIN_EPOCHS = 0.1  # epochs for each layer, likewise
 _INTERVALS = "95 % intervals over seeds (Welch and Satterthwaite)"
 
 Groups = Mapping[Setting, Sequence[float]]
@@ -33,7 +33,7 @@ class Finding:
     method: str
 
 
-def find_all(results: Sequence[TrialResult]) -> tuple[Finding, ...]:
+def evaluate_claims(results: Sequence[TrialResult]) -> tuple[Finding, ...]:
     """What the cells of an experiment say about layers, epochs and activations; their order does not matter."""
     if not results:
         return ()
@@ -44,18 +44,18 @@ def find_all(results: Sequence[TrialResult]) -> tuple[Finding, ...]:
         _layers_help(accuracy, step),
         _depth_needs_epochs(_grouped(results, epochs_needed), f"{late} of {len(results)}"),
         _returns_diminish(accuracy, step),
-        _epochs_help(_grouped([result for result in results if result.config.epochs > 1], second_half), step),
+        _epochs_help(_grouped([result for result in results if result.config.epochs > 1], second_half_gain), step),
         _activation_matters(accuracy, step),
     )
 
 
 def epochs_needed(result: TrialResult) -> float:
-    """The first epoch with a validation accuracy within `NEAR` points of the training's best."""
+    """The first epoch with a validation accuracy within `CONVERGENCE_MARGIN` points of the training's best."""
     best = max(epoch.val_accuracy for epoch in result.history)
-    return next(epoch.epoch for epoch in result.history if epoch.val_accuracy >= best - NEAR / 100)
+    return next(epoch.epoch for epoch in result.history if epoch.val_accuracy >= best - CONVERGENCE_MARGIN / 100)
 
 
-def second_half(result: TrialResult) -> float:
+def second_half_gain(result: TrialResult) -> float:
     """Points of validation accuracy that the second half of the epochs brought."""
     half, whole = (result.history[epochs - 1].val_accuracy for epochs in (len(result.history) // 2, len(result.history)))
     return 100 * (whole - half)
@@ -70,10 +70,11 @@ def _layers_help(groups: Groups, step: float) -> Finding:
     beyond = f"; beyond the first, by activation, on average {_listed(each)}" if each else ""
     return Finding(
         "more hidden layers help",
-        all_of([verdict(gain, WORTH) for gain in gains.values()]),
+        all_of([verdict(gain, EQUIVALENCE_MARGIN) for gain in gains.values()]),
         f"gain for each further layer, in points of accuracy: {_listed(gains)}{beyond}" if gains else "one depth alone was tried",
         f"mean over settings that differ in depth alone; {_INTERVALS}, Bonferroni over {len(gains)}; yes if every step gains,"
-        f" no if one surely gains less than {WORTH} points; by activation the slope against layers, Bonferroni over {len(each)}",
+        f" no if one surely gains less than {EQUIVALENCE_MARGIN} points; by activation the slope against layers, Bonferroni over"
+        f" {len(each)}",
     )
 
 
@@ -82,7 +83,7 @@ def _returns_diminish(groups: Groups, step: float) -> Finding:
     claim = "returns diminish"
     method = (
         "gain for each layer of the first step less that of the last one, which is also the sum of all falls from step to step;"
-        f" {_INTERVALS}; no if that is surely less than {WORTH} points"
+        f" {_INTERVALS}; no if that is surely less than {EQUIVALENCE_MARGIN} points"
     )
     if len(steps) < 2:
         return Finding(claim, "undecided", "fewer than three depths were tried", method)
@@ -90,15 +91,15 @@ def _returns_diminish(groups: Groups, step: float) -> Finding:
     fall = contrast(groups, _sum([(1.0, steps[names[0]]), (-1.0, steps[names[-1]])]), step)
     gains = {name: contrast(groups, steps[name], step) for name in (names[0], names[-1])}
     evidence = f"gain for each further layer, in points of accuracy: {_listed(gains)}; it falls by {_shown(fall, sign='')}"
-    return Finding(claim, verdict(fall, WORTH), evidence, method)
+    return Finding(claim, verdict(fall, EQUIVALENCE_MARGIN), evidence, method)
 
 
 def _depth_needs_epochs(groups: Groups, late: str) -> Finding:
     claim = "deeper models need more epochs"
     method = (
-        f"first epoch within {NEAR} points of the training's own best accuracy; slope of its mean against the number of layers, over"
-        f" settings that differ in depth alone; {_INTERVALS}, by activation with Bonferroni; no if the slope is surely less than"
-        f" {WORTH_EPOCHS} epochs"
+        f"first epoch within {CONVERGENCE_MARGIN} points of the training's own best accuracy; slope of its mean against the number of"
+        f" layers, over settings that differ in depth alone; {_INTERVALS}, by activation with Bonferroni; no if the slope is surely less"
+        f" than {EQUIVALENCE_MARGIN_EPOCHS} epochs"
     )
     slopes = {family: weights for family in _families(groups) if (weights := _slope(groups, family))}
     if not slopes:
@@ -112,19 +113,21 @@ def _depth_needs_epochs(groups: Groups, late: str) -> Finding:
         f"epochs needed by number of layers {needs}; {_shown(every)} for each layer ({_listed(each)});"
         f" in {late} trainings the last epoch was the best, and more could have been needed"
     )
-    return Finding(claim, verdict(every, WORTH_EPOCHS), evidence, method)
+    return Finding(claim, verdict(every, EQUIVALENCE_MARGIN_EPOCHS), evidence, method)
 
 
 def _epochs_help(groups: Groups, step: float) -> Finding:
     claim = "more epochs help"
     method = (
         f"accuracy after all epochs less that after half of them, mean over settings; {_INTERVALS}; no if it is surely less than"
-        f" {WORTH} points"
+        f" {EQUIVALENCE_MARGIN} points"
     )
     if not groups:
         return Finding(claim, "undecided", "one epoch alone was trained", method)
     gain = contrast(groups, {setting: 1 / len(groups) for setting in groups}, step)
-    return Finding(claim, verdict(gain, WORTH), f"the second half of the epochs brought {_shown(gain)} points of accuracy", method)
+    return Finding(
+        claim, verdict(gain, EQUIVALENCE_MARGIN), f"the second half of the epochs brought {_shown(gain)} points of accuracy", method
+    )
 
 
 def _activation_matters(groups: Groups, step: float) -> Finding:
@@ -135,13 +138,13 @@ def _activation_matters(groups: Groups, step: float) -> Finding:
         any_of([_differs(gain) for gain in gains.values()]),
         f"differences in points of accuracy: {_listed(gains)}" if gains else "fewer than two activations were tried",
         f"mean over settings that differ in the activation alone; {_INTERVALS}, Bonferroni over {len(gains)}; yes if two"
-        f" differ, no if surely no two do by {WORTH} points",
+        f" differ, no if surely no two do by {EQUIVALENCE_MARGIN} points",
     )
 
 
 def _differs(gain: Estimate) -> Verdict:
-    """Yes if the interval leaves out 0, no if all of it is within `WORTH` of 0."""
-    sides = (verdict(gain, WORTH), verdict(-gain, WORTH))
+    """Yes if the interval leaves out 0, no if all of it is within `EQUIVALENCE_MARGIN` of 0."""
+    sides = (verdict(gain, EQUIVALENCE_MARGIN), verdict(-gain, EQUIVALENCE_MARGIN))
     return any_of(sides)
 
 

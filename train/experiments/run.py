@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from edge_runtime.distributed.cluster import connect, outcomes, share, worker_count
 from edge_runtime.errors import DataError, DigitsError
 from train.data import Dataset
-from train.experiments.findings import Finding, find_all
+from train.experiments.findings import Finding, evaluate_claims
 from train.experiments.plots import accuracy_by_epochs, accuracy_by_parameters, seed_spread
 from train.experiments.progress import Progress
 from train.experiments.store import Store
 from train.experiments.table import Row, as_csv, report, rows
 from train.experiments.trial import ToInt8, TrialResult, run_trial
-from train.runs.versions import ALIKE
+from train.runs.versions import WORKER_REQUIREMENTS
 
 TABLE, REPORT = "table.csv", "report.md"
 _PICTURES = (
@@ -21,7 +21,7 @@ _PICTURES = (
 )
 
 
-def finish(
+def run_grid(
     store: Store, data: Dataset | str, to_int8: ToInt8, scheduler: str | None = None, workers: int | None = None
 ) -> tuple[dict[str, TrialResult], dict[str, str]]:
     """Train all cells of an experiment that are not finished.
@@ -39,13 +39,13 @@ def finish(
     Raises:
         DigitsError: no workers, the scheduler has gone, or a result cannot be written.
     """
-    cells = store.asked.grid.by_key
+    cells = store.spec.grid.by_key
     finished, _ = store.read()
     failures: dict[str, str] = {}
     todo = {key: config for key, config in cells.items() if key not in finished}
     if not todo:
         return finished, failures
-    with connect(ALIKE, scheduler, workers) as client, Progress(cells, finished) as progress:
+    with connect(WORKER_REQUIREMENTS, scheduler, workers) as client, Progress(cells, finished) as progress:
         progress.begin(worker_count(client))
         given = data if isinstance(data, str) else share(client, data)
         calls = {key: (config, given, to_int8) for key, config in todo.items()}
@@ -67,12 +67,12 @@ def write_outputs(
     store: Store, finished: Mapping[str, TrialResult], failures: Mapping[str, str]
 ) -> tuple[list[Row], tuple[Finding, ...]]:
     """Write table, report and pictures; the same cells give the same files."""
-    table = rows(store.asked.grid, finished)
-    findings = find_all(list(finished.values()))
+    table = rows(store.spec.grid, finished)
+    findings = evaluate_claims(list(finished.values()))
     trained = [row for row in table if row.results]
     pictures = {name: draw(trained) for _, name, draw in _PICTURES} if trained else {}
     captions = [(caption, name) for caption, name, _ in _PICTURES if name in pictures]
-    store.write({**pictures, TABLE: as_csv(table), REPORT: report(store.asked, table, findings, failures, captions)})
+    store.write({**pictures, TABLE: as_csv(table), REPORT: report(store.spec, table, findings, failures, captions)})
     return table, findings
 
 

@@ -1,4 +1,4 @@
-"""The folder of an experiment: what was asked, one file for each finished cell, and what is written from them.
+"""The folder of an experiment: its specification, one file for each finished cell, and what is written from them.
 
 A file appears whole, once its cell is finished, so a process that is killed loses what it is just doing and nothing else.
 """
@@ -16,11 +16,11 @@ from train.experiments.trial import TrialResult
 from train.runs.lock import lock_folder
 
 FORMAT = 1
-ASKED, CELLS = "experiment.json", "cells"
+SPEC, CELLS = "experiment.json", "cells"
 
 
 @dataclass(frozen=True)
-class Request:
+class ExperimentSpec:
     """What an experiment is: cells of another grid, other data or other versions do not belong into its table."""
 
     grid: Grid
@@ -35,12 +35,12 @@ class Store:
     """An experiment's folder, which this process alone works on."""
 
     folder: Path
-    asked: Request
+    spec: ExperimentSpec
 
     def read(self) -> tuple[dict[str, TrialResult], dict[str, str]]:
         """Finished cells by key in the order of the grid, and what is wrong with files that cannot be used."""
         finished, damaged = {}, {}
-        for key in self.asked.grid.by_key:
+        for key in self.spec.grid.by_key:
             try:
                 finished[key] = self._checked(key, from_json(TrialResult, self._path(key).read_bytes()))
             except FileNotFoundError:
@@ -64,10 +64,10 @@ class Store:
             write_file(self.folder / name, content, force=True)
 
     def _checked(self, key: str, result: TrialResult) -> TrialResult:
-        if result.config != self.asked.grid.by_key.get(key):
+        if result.config != self.spec.grid.by_key.get(key):
             raise DataError("is of another grid")
-        if result.versions != self.asked.versions:
-            raise DataError(f"was trained with {_spoken(result.versions)}, not {_spoken(self.asked.versions)}")
+        if result.versions != self.spec.versions:
+            raise DataError(f"was trained with {_spoken(result.versions)}, not {_spoken(self.spec.versions)}")
         return result
 
     def _path(self, key: str) -> Path:
@@ -75,7 +75,7 @@ class Store:
 
 
 @contextmanager
-def open_store(folder: Path, asked: Request) -> Iterator[Store]:
+def open_store(folder: Path, spec: ExperimentSpec) -> Iterator[Store]:
     """Open an experiment's folder, or make it.
 
     Raises:
@@ -84,49 +84,49 @@ def open_store(folder: Path, asked: Request) -> Iterator[Store]:
         WouldOverwrite: the folder holds something else.
         DigitsError: the folder cannot be written to, or another process works on it.
     """
-    _make(folder / CELLS)
+    _make_folder(folder / CELLS)
     with lock_folder(folder, "experiment"):
         # Nobody else writes here: these are of a process that was killed while it wrote.
         for rest in (*folder.glob(".*.json.*"), *folder.glob(f"{CELLS}/.*.json.*")):
             rest.unlink()
-        _settle(folder, asked)
-        yield Store(folder, asked)
+        _check_spec(folder, spec)
+        yield Store(folder, spec)
 
 
-def _make(cells: Path) -> None:
+def _make_folder(cells: Path) -> None:
     try:
         cells.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DigitsError(f"{cells}: cannot be made ({error.strerror or error})") from error
 
 
-def _settle(folder: Path, asked: Request) -> None:
-    """Write down what is asked, or see that it is what was asked before."""
-    path = folder / ASKED
+def _check_spec(folder: Path, spec: ExperimentSpec) -> None:
+    """Write the specification, or compare it with the one that is there."""
+    path = folder / SPEC
     if not path.exists():
         foreign = sorted(entry.name for entry in folder.iterdir() if entry.name != CELLS)
         if foreign or any((folder / CELLS).iterdir()):
-            raise WouldOverwrite(f"{folder} holds {(foreign or [CELLS])[0]} but no {ASKED}; choose another --name")
-        write_file(path, to_json(asked, indent=1) + "\n")
+            raise WouldOverwrite(f"{folder} holds {(foreign or [CELLS])[0]} but no {SPEC}; choose another --name")
+        write_file(path, to_json(spec, indent=1) + "\n")
         return
     try:
-        before = from_json(Request, path.read_bytes(), ("format", FORMAT))
+        before = from_json(ExperimentSpec, path.read_bytes(), ("format", FORMAT))
     except (InputError, OSError) as error:
         raise DataError(f"{path}: {error}; choose another --name, or remove the folder") from error
-    if difference := _difference(before, asked):
+    if difference := _difference(before, spec):
         raise BadArgument(f"{folder} holds another experiment ({difference}); choose another --name")
 
 
-def _difference(before: Request, asked: Request) -> str:
+def _difference(before: ExperimentSpec, spec: ExperimentSpec) -> str:
     """The first thing in which two experiments differ; empty if they are one."""
     for name in (field.name for field in fields(Grid)):
-        old, new = getattr(before.grid, name), getattr(asked.grid, name)
+        old, new = getattr(before.grid, name), getattr(spec.grid, name)
         if old != new:
             return f"{name.replace('_', ' ')} {_spoken(old)}, not {_spoken(new)}"
-    if before.data_sha256 != asked.data_sha256:
-        return f"data {before.data_source} {before.data_sha256[:16]}, not {asked.data_source} {asked.data_sha256[:16]}"
-    if before.versions != asked.versions:
-        return f"{_spoken(before.versions)}, not {_spoken(asked.versions)}"
+    if before.data_sha256 != spec.data_sha256:
+        return f"data {before.data_source} {before.data_sha256[:16]}, not {spec.data_source} {spec.data_sha256[:16]}"
+    if before.versions != spec.versions:
+        return f"{_spoken(before.versions)}, not {_spoken(spec.versions)}"
     return ""
 
 

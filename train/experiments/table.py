@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 from train.experiments.contrasts import Verdict
 from train.experiments.findings import Finding
 from train.experiments.grid import Grid, Setting, setting_of
-from train.experiments.store import Request
+from train.experiments.store import ExperimentSpec
 from train.experiments.trial import TrialResult
 
 CSV_COLUMNS = (
@@ -118,7 +118,7 @@ def finding_lines(finding: Finding) -> list[str]:
 
 
 def report(
-    asked: Request,
+    spec: ExperimentSpec,
     table: Sequence[Row],
     findings: Sequence[Finding],
     failures: Mapping[str, str],
@@ -127,7 +127,7 @@ def report(
     """The report as Markdown.
 
     Args:
-        asked: what the experiment is.
+        spec: what the experiment is.
         table: its rows.
         findings: what follows.
         failures: cells that failed, with their causes.
@@ -139,21 +139,21 @@ def report(
     )
     parts = [
         "# Experiment",
-        _preface(asked),
+        _preface(spec),
         *(["## Findings", *map(_paragraph, findings), multiplicity] if findings else []),
         "## Table",
         _markdown(HEADER, [as_cells(row) for row in table]),
         *(["## Failed", "\n".join(f"- `{key}`: {cause}" for key, cause in failures.items())] if failures else []),
         *(["## Pictures", *(f"{caption}\n\n![{caption}]({name})" for caption, name in pictures)] if pictures else []),
-        f"Trained with {', '.join(f'{name} {version}' for name, version in sorted(asked.versions.items()))}.",
+        f"Trained with {', '.join(f'{name} {version}' for name, version in sorted(spec.versions.items()))}.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _preface(asked: Request) -> str:
-    grid = asked.grid
+def _preface(spec: ExperimentSpec) -> str:
+    grid = spec.grid
     return (
-        f"{len(grid.cells)} trainings on {asked.data_source} (sha256 {asked.data_sha256[:16]}), batches of {grid.batch_size}, constant"
+        f"{len(grid.cells)} trainings on {spec.data_source} (sha256 {spec.data_sha256[:16]}), batches of {grid.batch_size}, constant"
         f" learning rate {grid.learning_rate:g}. Accuracy is that on the validation images after the last epoch; nothing here has seen the"
         " test images. sd is the standard deviation over seeds, seconds are those of training with one thread, int8 bytes the payload of"
         " the converted model (`--fold-columns 1`)."

@@ -21,7 +21,7 @@ _HEAD = "head"
 
 
 @dataclass(frozen=True)
-class Progressed:
+class CheckpointHeader:
     """What a checkpoint says about its run; its arrays only fit this config, this data and these versions."""
 
     config: TrainingConfig
@@ -31,7 +31,7 @@ class Progressed:
     seconds: float
 
 
-def save_checkpoint(path: Path, head: Progressed, model: keras.Model) -> None:
+def save_checkpoint(path: Path, head: CheckpointHeader, model: keras.Model) -> None:
     """Write a checkpoint; a process killed meanwhile leaves the one before."""
     stream = io.BytesIO()
     arrays = {f"v{number}": np.asarray(variable) for number, variable in enumerate(_state(model))}
@@ -39,7 +39,7 @@ def save_checkpoint(path: Path, head: Progressed, model: keras.Model) -> None:
     write_file(path, stream.getvalue(), force=True)
 
 
-def restore_checkpoint(path: Path, config: TrainingConfig, data_sha256: str, model: keras.Model) -> Progressed:
+def restore_checkpoint(path: Path, config: TrainingConfig, data_sha256: str, model: keras.Model) -> CheckpointHeader:
     """Put a checkpoint's state into a compiled model and say how far the run was.
 
     Raises:
@@ -48,7 +48,7 @@ def restore_checkpoint(path: Path, config: TrainingConfig, data_sha256: str, mod
     """
     try:
         stored = _read(path)
-        head = from_json(Progressed, stored.pop(_HEAD).tobytes())
+        head = from_json(CheckpointHeader, stored.pop(_HEAD).tobytes())
         if (head.config, head.data_sha256) != (config, data_sha256):
             raise BadArgument(f"{path} is of a run with other settings or data; repeat those, or start anew with --force")
         if head.versions != (here := installed_versions()):

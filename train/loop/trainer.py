@@ -14,7 +14,7 @@ from train.backend import keras, tf
 from train.config.training_config import TrainingConfig
 from train.data import Dataset, Split, calibration_indices
 from train.interrupt import stop_on_interrupt
-from train.loop.checkpoint import Progressed, restore_checkpoint, save_checkpoint
+from train.loop.checkpoint import CheckpointHeader, restore_checkpoint, save_checkpoint
 from train.loop.input_pipeline import steps_of, training_batches
 from train.loop.optimizer import finish_weights, make_optimizer
 from train.loop.progress import Progress
@@ -35,7 +35,7 @@ class TrainedModel:
 
 
 @dataclass(frozen=True)
-class Fitting:
+class FitResult:
     """What became of the epochs of a run; the fields are those of its record."""
 
     history: tuple[Epoch, ...]
@@ -100,7 +100,7 @@ def fit_weights(
     teacher_logits: NDArray[np.float16] | None = None,
     checkpoint: Path | None = None,
     tensorboard: Path | None = None,
-) -> Fitting:
+) -> FitResult:
     """Train the weights of a model that is there already, be it built by `config` or not; the arguments are those of `fit`.
 
     Raises:
@@ -112,7 +112,7 @@ def fit_weights(
     steps = steps_of(config, len(data.train))
     optimizer, metrics = make_optimizer(config, steps), [accuracy, cross_entropy]
     model.compile(optimizer, make_loss(config), metrics=metrics, steps_per_execution=_steps_at_once(steps))
-    so_far = Progressed(config, data.sha256, installed_versions(), (), 0.0)
+    so_far = CheckpointHeader(config, data.sha256, installed_versions(), (), 0.0)
     if checkpoint and checkpoint.exists():
         so_far = restore_checkpoint(checkpoint, config, data.sha256, model)
     recorder = _Recorder(so_far, progress, checkpoint)
@@ -132,7 +132,7 @@ def fit_weights(
             )
     else:  # killed after its last epoch: what Keras does when fitting ends is still to be done
         model.optimizer.finalize_variable_values(model.trainable_variables)
-    return Fitting(tuple(recorder.history), recorder.batches_done, recorder.seconds)
+    return FitResult(tuple(recorder.history), recorder.batches_done, recorder.seconds)
 
 
 def train_run(
@@ -185,7 +185,7 @@ def train_run(
 class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
     """Keeps each epoch's figures, passes them on, writes the checkpoint, and stops a run whose loss is no number any more."""
 
-    def __init__(self, so_far: Progressed, progress: Progress | None, checkpoint: Path | None) -> None:
+    def __init__(self, so_far: CheckpointHeader, progress: Progress | None, checkpoint: Path | None) -> None:
         super().__init__()
         self.history: list[Epoch] = list(so_far.history)
         self.batches_done = 0  # of the epoch at hand
@@ -250,7 +250,7 @@ def _steps_at_once(steps: int) -> int:
     return max(number for number in range(1, 11) if steps % number == 0 and (number == 1 or number <= steps // 40))
 
 
-def _record(model: keras.Model, config: TrainingConfig, data: Dataset, fitted: Fitting, test: bool) -> TrainingRecord:
+def _record(model: keras.Model, config: TrainingConfig, data: Dataset, fitted: FitResult, test: bool) -> TrainingRecord:
     def judged(split: Split) -> Any:
         return accuracy_of(predict_logits(model, split.images).argmax(axis=1), split.labels)
 

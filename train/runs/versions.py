@@ -11,5 +11,5 @@ def installed_versions() -> dict[str, str]:
     return {"edge-digits": __version__, **{name: version(name) for name in ("tensorflow", "keras", "numpy")}}
 
 
-ALIKE = Requirements(installed_versions, "train")
+WORKER_REQUIREMENTS = Requirements(installed_versions, "train")
 """What workers that train must have as this machine has it."""

@@ -9,8 +9,7 @@ from edge_runtime.common.atomic_files import write_file
 from edge_runtime.distributed.cluster import connect, outcomes_in_turn, share
 from edge_runtime.errors import DigitsError
 from train.data import Dataset
-from train.runs.versions import ALIKE
-from train.search.pareto import pareto_front
+from train.runs.versions import WORKER_REQUIREMENTS
 from train.search.plots import pareto_plot
 from train.search.points import write_points
 from train.search.report import Report, trial_line, trials_csv
@@ -73,14 +72,14 @@ def search(
                 _run(study, folder, data, total, tools, workers, say)
         finally:
             if settings := read_settings(folder):
-                report = publish(folder, settings, study.trials())
+                report = publish(folder, settings, study.trials(), study.front())
         return report
 
 
 def _run(
     study: Study, folder: Path, data: Dataset, total: int, tools: Tools, workers: Workers, say: Callable[[str], object]
 ) -> None:
-    with connect(ALIKE, workers.scheduler, workers.count) as client:
+    with connect(WORKER_REQUIREMENTS, workers.scheduler, workers.count) as client:
         kind = one_kind(client.run(tools.machine, on_error="return"))
         if known := read_settings(folder):
             refuse_other_machine(folder.name, known.machine, kind)
@@ -91,7 +90,7 @@ def _run(
         pace = _Pace(len(study.trials()), total)
         for name, result in outcomes_in_turn(client, run_trial, calls):
             if isinstance(result, ForeignMachine):
-                study.give_back(name)
+                study.requeue(name)
                 raise ForeignMachine(f"{result}; stop that worker and repeat the command to go on")
             trial = study.tell(name, result)
             say(f"{pace.after_one()}  {trial_line(trial)}")
@@ -123,9 +122,8 @@ class _Pace:
         return f"{ended}/{self.total}" + (f", about {max(1, round(minutes))} min left" if ended < self.total else "")
 
 
-def publish(folder: Path, settings: Settings, trials: list[Trial]) -> Report | None:
-    """Write a study's table, and if any trial has succeeded, its page, picture and points."""
-    front = pareto_front(trials)
+def publish(folder: Path, settings: Settings, trials: list[Trial], front: list[Trial]) -> Report | None:
+    """Write a study's table, and if any trial has succeeded, its report, plot and points."""
     write_file(folder / "trials.csv", trials_csv(trials, front), force=True)
     if not front:
         return None

@@ -20,10 +20,10 @@ from optuna.trial import FrozenTrial, TrialState
 from edge_runtime.common.json_codec import checked
 from edge_runtime.errors import DataError
 from train.config.training_config import TrainingConfig
+from train.runs.lock import lock_folder
 from train.search.settings import Plan
 from train.search.space import SPACES, architecture
 from train.search.trial import Outcome
-from train.search.turns import only_process
 
 JOURNAL = "journal.log"
 _DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE, StudyDirection.MINIMIZE)  # of Outcome.objectives
@@ -67,6 +67,10 @@ class Study:
         """Those that have ended, in the order of their numbers; neither interrupted ones nor repeated proposals, which were not run."""
         return [_read_trial(trial) for trial in self._all() if trial.state.is_finished() and _has_ended(trial)]
 
+    def front(self) -> list[Trial]:
+        """The Pareto front of accuracy, bytes and latency: trials that no other dominates; the fewest bytes first."""
+        return [_read_trial(best) for best in sorted(self._study.best_trials, key=lambda best: (best.values[1], best.number))]
+
     def proposals(self, total: int) -> Iterator[tuple[str, TrainingConfig]]:
         """Names and configs of trials to run, each made when it is asked for, until `total` have ended or are running."""
         while len(self.trials()) + len(self._running) < total and (trial := self._ask()):
@@ -86,11 +90,11 @@ class Study:
         self._study.tell(trial, result.objectives)
         return Trial(trial.number, network, result)
 
-    def give_back(self, name: str) -> None:
+    def requeue(self, name: str) -> None:
         """Propose a trial's network again later: it was not the network that went wrong."""
         self._propose_again(self._running.pop(name).number)
 
-    def settle(self) -> None:
+    def recover(self) -> None:
         """Finish what a process that was killed left behind: trials that were running are proposed again, under new numbers."""
         for trial in self._all():
             if trial.state is not TrialState.RUNNING:
@@ -149,12 +153,11 @@ def open_study(folder: Path, plan: Plan) -> Iterator[Study]:
         DataError: the journal is damaged.
         DigitsError: another process has the study open.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with only_process(folder / ".lock", f"another process works on {folder}; wait for its end, or give another --name"):
+    with lock_folder(folder, "search"):
         path = folder / JOURNAL
         try:
             study = Study(plan, _replay(path, plan.recipe["seed"]))
-            study.settle()
+            study.recover()
             for trial in study.trials():
                 plan.config(trial.network)
         except OSError:

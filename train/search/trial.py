@@ -15,7 +15,7 @@ from train.config.training_config import TrainingConfig
 from train.data import Dataset, calibration_indices
 from train.loop.progress import Progress
 from train.loop.threads import limit_threads, one_training
-from train.search.turns import measuring_turn, training_turn
+from train.search.machine_lock import measurement_lock, training_lock
 
 _TIMED_IMAGES = 100
 
@@ -99,9 +99,9 @@ def run_trial(config: TrainingConfig, data: Dataset, tools: Tools, kind: Machine
         raise ForeignMachine(f"a worker runs on {here}, the study on {kind}: their latencies do not compare")
     started = time.perf_counter()
     with one_training:
-        with training_turn() as give_way:
+        with training_lock() as give_way:
             flatbuffer, validation, parameters = _train(config, data, tools, give_way)
-        with measuring_turn():
+        with measurement_lock():
             latency = tools.latency(flatbuffer, data.validation.images[:_TIMED_IMAGES])
     return Outcome(validation, read_graph(flatbuffer).payload_bytes, latency, parameters, time.perf_counter() - started)
 

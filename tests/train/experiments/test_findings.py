@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.train.experiments.samples import IMAGES, invent_result, invent_results
 from train.config.training_config import TrainingConfig
 from train.experiments.contrasts import Verdict
-from train.experiments.findings import Finding, epochs_needed, find_all, second_half
+from train.experiments.findings import Finding, epochs_needed, evaluate_claims, second_half_gain
 from train.experiments.grid import Grid, key_of
 from train.experiments.trial import TrialResult
 
@@ -28,7 +28,7 @@ def _saturating(config: TrainingConfig) -> float:
 
 
 def _found(results: dict[str, TrialResult]) -> dict[str, Finding]:
-    return {finding.claim: finding for finding in find_all(list(results.values()))}
+    return {finding.claim: finding for finding in evaluate_claims(list(results.values()))}
 
 
 def _holds(results: dict[str, TrialResult]) -> dict[str, Verdict]:
@@ -92,7 +92,7 @@ def test_what_a_grid_does_not_ask_it_does_not_answer(grid: Grid, undecided: tupl
 
 def test_no_cells_no_findings() -> None:
     """An experiment of which all cells failed says nothing."""
-    assert find_all([]) == ()
+    assert evaluate_claims([]) == ()
 
 
 def test_sentences_change_with_the_numbers() -> None:
@@ -126,7 +126,7 @@ def test_epochs_needed_are_those_until_near_the_best(curve: tuple[float, ...], e
 
 def test_the_second_half_is_what_came_after_the_middle() -> None:
     """Of five epochs the middle is after two."""
-    assert second_half(_with_curve((90, 95, 97, 97, 98))) == pytest.approx(3)
+    assert second_half_gain(_with_curve((90, 95, 97, 97, 98))) == pytest.approx(3)
 
 
 def test_a_shared_network_without_layers_counts_once() -> None:
@@ -150,7 +150,7 @@ def test_the_order_of_cells_and_the_names_of_seeds_do_not_matter(correct: list[i
     results = [invent_result(config, 100 * count / IMAGES) for config, count in zip(GRID.cells, correct, strict=True)]
     shuffled = [replace(result, config=replace(result.config, seed=7 * (3 - result.config.seed))) for result in results]
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert find_all(shuffled) == find_all(results)
+    assert evaluate_claims(shuffled) == evaluate_claims(results)
 
 
 @settings(max_examples=25)
@@ -159,7 +159,7 @@ def test_accuracy_that_is_higher_for_all_changes_nothing_about_layers(correct: l
     """Findings on final accuracy are about differences."""
     one = [invent_result(config, 100 * count / IMAGES) for config, count in zip(GRID.cells, correct, strict=True)]
     two = [invent_result(config, 100 * (count + more) / IMAGES) for config, count in zip(GRID.cells, correct, strict=True)]
-    for first, second in zip(find_all(one), find_all(two), strict=True):
+    for first, second in zip(evaluate_claims(one), evaluate_claims(two), strict=True):
         if first.claim in (LAYERS, DIMINISH, ACTIVATION):
             assert first.holds == second.holds
 

@@ -17,11 +17,11 @@ from edge_runtime.common.json_codec import from_json, to_json
 from edge_runtime.errors import BadArgument, DataError, DigitsError, InputError, WouldOverwrite
 from tests.train.experiments.samples import VERSIONS, invent_result
 from train.experiments.grid import Grid, key_of
-from train.experiments.store import Request, open_store
+from train.experiments.store import ExperimentSpec, open_store
 from train.experiments.trial import TrialResult
 
 GRID = Grid(hidden_layers=(0, 1), units=(8,), activations=("relu",), epochs=(3,), seeds=(0, 1))
-ASKED = Request(GRID, "invented.npz", "ab" * 32, VERSIONS)
+SPEC = ExperimentSpec(GRID, "invented.npz", "ab" * 32, VERSIONS)
 RESULTS = {key_of(config): invent_result(config, 97) for config in GRID.cells}
 KEY = "relu-1x8-e3-adam-s1"
 
@@ -30,7 +30,7 @@ KEY = "relu-1x8-e3-adam-s1"
 def folder(tmp_path: Path) -> Path:
     """An experiment with all its cells."""
     folder = tmp_path / "experiments" / "one"
-    with open_store(folder, ASKED) as store:
+    with open_store(folder, SPEC) as store:
         for key, result in RESULTS.items():
             store.add(key, result)
     return folder
@@ -38,31 +38,31 @@ def folder(tmp_path: Path) -> Path:
 
 def test_what_was_added_is_read_in_the_order_of_the_grid(folder: Path) -> None:
     """Whatever the order in which cells came, to the last digit."""
-    with open_store(folder, ASKED) as store:
+    with open_store(folder, SPEC) as store:
         assert store.read() == (RESULTS, {})
     assert list(RESULTS) == ["linear-e3-adam-s0", "relu-1x8-e3-adam-s0", "linear-e3-adam-s1", KEY]
 
 
 def test_another_path_to_the_same_data_is_the_same_experiment(folder: Path) -> None:
     """The hash counts."""
-    with open_store(folder, replace(ASKED, data_source="elsewhere.npz")) as store:
+    with open_store(folder, replace(SPEC, data_source="elsewhere.npz")) as store:
         assert len(store.read()[0]) == 4
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("spec", "expected"),
     [
-        (replace(ASKED, grid=replace(GRID, epochs=(4,))), r"another experiment \(epochs 3, not 4\)"),
-        (replace(ASKED, grid=replace(GRID, seeds=(0, 1, 2))), r"seeds 0,1, not 0,1,2"),
-        (replace(ASKED, grid=replace(GRID, learning_rate=0.01)), r"learning rate 0\.001, not 0\.01"),
-        (replace(ASKED, data_sha256="cd" * 32), r"data invented\.npz abab.*, not invented\.npz cdcd"),
-        (replace(ASKED, versions={**VERSIONS, "edge-digits": "0.2.0"}), r"edge-digits 0\.1\.0 .*, not edge-digits 0\.2\.0"),
+        (replace(SPEC, grid=replace(GRID, epochs=(4,))), r"another experiment \(epochs 3, not 4\)"),
+        (replace(SPEC, grid=replace(GRID, seeds=(0, 1, 2))), r"seeds 0,1, not 0,1,2"),
+        (replace(SPEC, grid=replace(GRID, learning_rate=0.01)), r"learning rate 0\.001, not 0\.01"),
+        (replace(SPEC, data_sha256="cd" * 32), r"data invented\.npz abab.*, not invented\.npz cdcd"),
+        (replace(SPEC, versions={**VERSIONS, "edge-digits": "0.2.0"}), r"edge-digits 0\.1\.0 .*, not edge-digits 0\.2\.0"),
     ],
 )
-def test_another_experiment_of_that_name_is_refused(folder: Path, asked: Request, expected: str) -> None:
+def test_another_experiment_of_that_name_is_refused(folder: Path, spec: ExperimentSpec, expected: str) -> None:
     """The line says what differs, and nothing is changed."""
     before = {path: path.read_bytes() for path in folder.rglob("*.json")}
-    with pytest.raises(BadArgument, match=expected), open_store(folder, asked):
+    with pytest.raises(BadArgument, match=expected), open_store(folder, spec):
         pytest.fail("opened")
     assert {path: path.read_bytes() for path in folder.rglob("*.json")} == before
 
@@ -90,7 +90,7 @@ def test_a_damaged_cell_is_told_and_counts_as_not_finished(folder: Path, damage:
     """The others are not touched, and the cell can be written again."""
     path = folder / "cells" / f"{KEY}.json"
     path.write_bytes(damage(path.read_bytes()))
-    with open_store(folder, ASKED) as store:
+    with open_store(folder, SPEC) as store:
         finished, damaged = store.read()
         assert set(finished) == set(RESULTS) - {KEY}
         assert expected in damaged[KEY]
@@ -111,7 +111,7 @@ def test_no_cut_or_changed_byte_is_a_traceback(data: st.DataObject) -> None:
 
 def test_a_result_of_another_grid_or_version_is_not_kept(folder: Path) -> None:
     """A worker that came later may have another version installed."""
-    with open_store(folder, ASKED) as store:
+    with open_store(folder, SPEC) as store:
         with pytest.raises(DataError, match=r"numpy 1\.26\.4"):
             store.add(KEY, replace(RESULTS[KEY], versions={**VERSIONS, "numpy": "1.26.4"}))
         with pytest.raises(DataError, match="another grid"):
@@ -122,7 +122,7 @@ def test_a_result_of_another_grid_or_version_is_not_kept(folder: Path) -> None:
 def test_an_experiment_whose_own_file_is_damaged_is_refused(folder: Path, content: bytes) -> None:
     """What its cells belong to is not known."""
     (folder / "experiment.json").write_bytes(content)
-    with pytest.raises(DataError, match=r"experiment\.json: .*choose another --name"), open_store(folder, ASKED):
+    with pytest.raises(DataError, match=r"experiment\.json: .*choose another --name"), open_store(folder, SPEC):
         pytest.fail("opened")
 
 
@@ -132,7 +132,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, name: str) -> 
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text("mine")
-    with pytest.raises(WouldOverwrite, match=r"holds .* but no experiment\.json"), open_store(tmp_path, ASKED):
+    with pytest.raises(WouldOverwrite, match=r"holds .* but no experiment\.json"), open_store(tmp_path, SPEC):
         pytest.fail("opened")
     assert [entry for entry in tmp_path.rglob("*") if entry.is_file()] == [path]
 
@@ -141,7 +141,7 @@ def test_what_a_killed_process_left_half_written_goes(folder: Path) -> None:
     """Temporary files of this program alone."""
     for rest in (folder / ".experiment.json.x1", folder / "cells" / f".{KEY}.json.abc"):
         rest.write_bytes(b'{"con')
-    with open_store(folder, ASKED) as store:
+    with open_store(folder, SPEC) as store:
         assert store.read() == (RESULTS, {})
     assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
 
@@ -150,7 +150,7 @@ def test_a_process_that_was_killed_before_its_first_file_leaves_no_obstacle(tmp_
     """An empty folder, or one with a half-written file, is made into an experiment."""
     (tmp_path / "cells").mkdir()
     (tmp_path / ".experiment.json.x1").write_bytes(b"{")
-    with open_store(tmp_path, ASKED) as store:
+    with open_store(tmp_path, SPEC) as store:
         assert store.read() == ({}, {})
 
 
@@ -162,15 +162,15 @@ def test_one_process_at_a_time(folder: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"
-        with pytest.raises(DigitsError, match="another process works on this experiment"), open_store(folder, ASKED):
+        with pytest.raises(DigitsError, match="another process works on this experiment"), open_store(folder, SPEC):
             pytest.fail("opened")
         other.kill()
-    with open_store(folder, ASKED) as store:
+    with open_store(folder, SPEC) as store:
         assert len(store.read()[0]) == 4
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     """A file where the folder should be."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(DigitsError, match="cannot be made"), open_store(tmp_path / "file", ASKED):
+    with pytest.raises(DigitsError, match="cannot be made"), open_store(tmp_path / "file", SPEC):
         pytest.fail("opened")

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.train.experiments.samples import VERSIONS, invent_result, invent_results
-from train.experiments.findings import find_all
+from train.experiments.findings import evaluate_claims
 from train.experiments.grid import Grid, key_of
-from train.experiments.store import Request
+from train.experiments.store import ExperimentSpec
 from train.experiments.table import CSV_COLUMNS, HEADER, as_cells, as_csv, finding_lines, report, rows
 
 GRID = Grid(hidden_layers=(0, 2), units=(8,), activations=("relu", "tanh"), epochs=(4,), seeds=(0, 1, 5))
@@ -39,7 +39,7 @@ def test_the_order_in_which_cells_came_does_not_matter(keys: list[str]) -> None:
     """Table and report come out the same."""
     shuffled = {key: RESULTS[key] for key in keys}
     assert as_csv(rows(GRID, shuffled)) == as_csv(rows(GRID, RESULTS))
-    assert find_all(list(shuffled.values())) == find_all(list(RESULTS.values()))
+    assert evaluate_claims(list(shuffled.values())) == evaluate_claims(list(RESULTS.values()))
 
 
 def test_seeds_that_are_missing_are_named() -> None:
@@ -81,9 +81,9 @@ def test_a_row_for_a_terminal_has_a_text_for_each_heading() -> None:
 
 def test_the_report_has_everything() -> None:
     """Data, settings, findings with evidence and method, the table, failures, pictures, versions."""
-    findings = find_all(list(RESULTS.values()))
+    findings = evaluate_claims(list(RESULTS.values()))
     text = report(
-        Request(GRID, "invented.npz", "ab" * 32, VERSIONS),
+        ExperimentSpec(GRID, "invented.npz", "ab" * 32, VERSIONS),
         rows(GRID, RESULTS),
         findings,
         {"tanh-2x8-e4-adam-s1": "no memory"},
@@ -102,7 +102,7 @@ def test_the_report_has_everything() -> None:
 
 def test_a_finding_for_a_terminal_begins_with_the_verdict() -> None:
     """In capitals, to be found at a glance."""
-    first = find_all(list(RESULTS.values()))[0]
+    first = evaluate_claims(list(RESULTS.values()))[0]
     assert finding_lines(first) == ["HOLDS: more hidden layers help", f"  {first.evidence}"]
 
 

@@ -22,7 +22,7 @@ from train.backend import keras
 from train.config.training_config import TrainingConfig
 from train.data import Dataset
 from train.loop import trainer
-from train.loop.checkpoint import Progressed, restore_checkpoint, save_checkpoint
+from train.loop.checkpoint import CheckpointHeader, restore_checkpoint, save_checkpoint
 from train.loop.optimizer import make_optimizer
 from train.loop.progress import Progress
 from train.model.architectures import build
@@ -127,7 +127,10 @@ def test_two_processes_do_not_train_one_run(data_file: Path, tmp_path: Path) -> 
     (tmp_path / "linear").mkdir()
     with lock_folder(tmp_path / "linear", "run"):
         message = one_line(digits(*words), 1)
-    assert message == f"digits: {tmp_path / 'linear'}: another process works on this run\n"
+    assert (
+        message
+        == f"digits: {tmp_path / 'linear'}: another process works on this run; wait for it to end, or choose another --name\n"
+    )
     assert digits(*words).code == 0
 
 
@@ -212,7 +215,7 @@ def test_the_second_ctrl_c_ends_the_program(monkeypatch: pytest.MonkeyPatch, dat
 
 def test_ctrl_c_while_validation_images_are_looked_at(invented: Dataset) -> None:
     """The epoch counts, and no batch of the next one is trained."""
-    recorder = trainer._Recorder(Progressed(LINEAR, invented.sha256, installed_versions(), (), 0.0), None, None)
+    recorder = trainer._Recorder(CheckpointHeader(LINEAR, invented.sha256, installed_versions(), (), 0.0), None, None)
     model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(10)])
     recorder.set_model(model)
     recorder.set_params({"steps": 1})
@@ -254,7 +257,7 @@ def test_a_checkpoint_goes_when_the_loss_becomes_no_number(
 
 # What a file may hold instead of a checkpoint.
 
-HEAD = Progressed(LINEAR, "f00", installed_versions(), (Epoch(1, 0.5, 0.8, 0.4, 0.9),), 1.5)
+HEAD = CheckpointHeader(LINEAR, "f00", installed_versions(), (Epoch(1, 0.5, 0.8, 0.4, 0.9),), 1.5)
 
 
 def _compiled(config: TrainingConfig = LINEAR) -> keras.Model:

@@ -1,20 +1,23 @@
 """A real study, killed on the way and gone on with, that several tests look at; and plans and outcomes that are made up."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
+from optuna.trial import TrialState, create_trial
 
 from edge_runtime.common.intervals import Accuracy, wilson_interval
 from tools.support.waiting import PATIENCE, until
 from train.data import Dataset
 from train.search.settings import Plan, Settings, make_plan
-from train.search.study import Trial
+from train.search.study import _DIRECTIONS, Study, Trial
 from train.search.trial import Latency, MachineKind, Outcome
 
 HERE = MachineKind("riscv64", "Test CPU", "ai-edge-litert 9.9")
@@ -30,6 +33,20 @@ def outcome(correct: int = 40, payload_bytes: int = 1_000, *medians_ns: int, bus
 def ended(number: int, *figures: Any, **named: Any) -> Trial:
     """A trial of a made-up mlp that has succeeded."""
     return Trial(number, {"model": "mlp", "hidden": [number + 1]}, outcome(*figures, **named))
+
+
+def front_of(trials: list[Trial]) -> list[Trial]:
+    """The Pareto front of a study with these trials."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(directions=_DIRECTIONS)
+    for trial in trials:
+        attributes = {"network": trial.network}
+        if trial.outcome:
+            attributes["outcome"] = json.loads(json.dumps(asdict(trial.outcome)))  # as the journal has it
+            study.add_trial(create_trial(values=trial.outcome.objectives, user_attrs=attributes))
+        else:
+            study.add_trial(create_trial(state=TrialState.FAIL, user_attrs={**attributes, "error": trial.error}))
+    return Study(Plan("mlp", 20_000, {}, "", "", 10, 0), study).front()
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.errors import BadArgument, DataError
-from tests.train.search.conftest import HERE, ended
+from tests.train.search.conftest import HERE, ended, front_of
 from train.config.config_file import config_of, read_config
-from train.search.pareto import pareto_front
 from train.search.plots import pareto_plot
 from train.search.points import config_text, read_point, write_points
 from train.search.report import Report, trials_csv
@@ -29,7 +28,7 @@ _small = st.integers(1, 4)
 def test_the_front_is_what_nothing_beats(figures: list[tuple[int, int, int]]) -> None:
     """No point of it is beaten by any trial, and every other trial is beaten by a point of it; equal ones beat nobody."""
     trials = [ended(number, *each) for number, each in enumerate(figures)]
-    front = pareto_front(trials)
+    front = front_of(trials)
 
     def beats(one: Trial, other: Trial) -> bool:
         (accuracy, size, time), (accuracy2, size2, time2) = figures[one.number], figures[other.number]
@@ -41,7 +40,7 @@ def test_the_front_is_what_nothing_beats(figures: list[tuple[int, int, int]]) ->
 
 def test_failed_trials_are_on_no_front() -> None:
     """Nor do they beat anybody; the front begins with the fewest bytes."""
-    assert pareto_front(TRIALS) == FRONT
+    assert front_of(TRIALS) == FRONT
 
 
 def test_the_table_has_all_trials() -> None:
@@ -106,7 +105,7 @@ def test_the_page_warns_of_its_latencies(settings: Settings, trial: Trial, warni
 @pytest.mark.parametrize("trials", [TRIALS, [ended(0, 50, 1_000)]], ids=["several", "one without a mistake"])
 def test_the_picture_is_drawn(trials: list[Trial]) -> None:
     """Also of a single trial, and of one whose missing accuracy has no logarithm; the same trials give the same bytes."""
-    pictures = [pareto_plot(trials, pareto_front(trials), "title") for _ in range(2)]
+    pictures = [pareto_plot(trials, front_of(trials), "title") for _ in range(2)]
     assert pictures[0].startswith(b"\x89PNG")
     assert pictures[0] == pictures[1]
 

@@ -17,7 +17,7 @@ from tests.commands import digits
 from tests.train.search.conftest import ELSEWHERE, HERE, outcome
 from tests.train.search.work import slow_process
 from train.data import Dataset
-from train.runs.versions import ALIKE
+from train.runs.versions import WORKER_REQUIREMENTS
 from train.search import run
 from train.search.run import Workers, search
 from train.search.settings import Plan
@@ -165,7 +165,7 @@ def test_calls_are_asked_for_when_a_worker_is_free() -> None:
             asked.append(number)
             yield str(number), (sent, len(ended))
 
-    with connect(ALIKE, workers=2) as client:
+    with connect(WORKER_REQUIREMENTS, workers=2) as client:
         sent = share(client, b"x" * 1_000_000)
         processes = []
         for name, (process, seen) in outcomes_in_turn(client, slow_process, calls()):

@@ -84,7 +84,7 @@ def test_a_trial_that_is_given_back_is_proposed_again(tmp_path: Path, plan: Plan
     """It does not count as one that has ended."""
     with open_study(tmp_path, plan) as study:
         ((name, config),) = islice(study.proposals(1), 1)
-        study.give_back(name)
+        study.requeue(name)
         assert study.trials() == []
         ((again, same),) = islice(study.proposals(1), 1)
     assert (again != name, same) == (True, config)

@@ -48,8 +48,8 @@ def test_a_trial_takes_its_turns(monkeypatch: pytest.MonkeyPatch, invented: Data
         return Latency((7, 6), 0)
 
     monkeypatch.setattr(trial, "limit_threads", lambda count: events.append(f"threads {count}"))
-    monkeypatch.setattr(trial, "training_turn", lambda: turn("training"))
-    monkeypatch.setattr(trial, "measuring_turn", lambda: turn("measuring"))
+    monkeypatch.setattr(trial, "training_lock", lambda: turn("training"))
+    monkeypatch.setattr(trial, "measurement_lock", lambda: turn("measuring"))
     config = TrainingConfig("linear", epochs=1, batch_size=200)
     found = run_trial(config, invented, Tools(int8, latency, lambda: HERE), HERE)
     trained = ["training begins", "threads 1", *["gives way"] * 3, ("int8", 500), "training ends"]

@@ -12,15 +12,15 @@ import pytest
 
 from edge_runtime.errors import DigitsError
 from tools.support.waiting import PATIENCE
-from train.search.turns import measuring_turn, only_process, training_turn
+from train.search.machine_lock import measurement_lock, training_lock
 
 _TRAINING = """
 import json, sys, time
 from pathlib import Path
-from train.search.turns import training_turn
+from train.search.machine_lock import training_lock
 
 folder, batches = Path(sys.argv[1]), []
-with training_turn(folder) as give_way:
+with training_lock(folder) as give_way:
     while not (folder / "stop").exists():
         begin = time.monotonic()
         time.sleep(0.02)
@@ -33,9 +33,9 @@ print(json.dumps(batches))
 _MEASURING = """
 import sys, time
 from pathlib import Path
-from train.search.turns import measuring_turn
+from train.search.machine_lock import measurement_lock
 
-with measuring_turn(Path(sys.argv[1])):
+with measurement_lock(Path(sys.argv[1])):
     print("measuring", flush=True)
     time.sleep(600)
 """
@@ -56,7 +56,7 @@ def test_no_batch_runs_while_something_is_measured_and_nobody_waits_for_a_traini
 
     def measure() -> None:
         for _ in range(5):
-            with measuring_turn(tmp_path):
+            with measurement_lock(tmp_path):
                 begin = time.monotonic()
                 time.sleep(0.05)
                 measured.append((begin, time.monotonic()))
@@ -72,8 +72,8 @@ def test_no_batch_runs_while_something_is_measured_and_nobody_waits_for_a_traini
 
 def test_trainings_run_side_by_side(tmp_path: Path) -> None:
     """Several hold the lock at once, and none has it alone before all are through."""
-    with training_turn(tmp_path):
-        with training_turn(tmp_path) as give_way:
+    with training_lock(tmp_path):
+        with training_lock(tmp_path) as give_way:
             give_way()
         (lock,) = tmp_path.glob("*machine*")
         with lock.open() as held, pytest.raises(BlockingIOError):
@@ -90,21 +90,13 @@ def test_a_process_that_is_killed_leaves_no_lock_behind(tmp_path: Path) -> None:
         fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
     process.kill()
     process.communicate()
-    with training_turn(tmp_path):
-        pass
-
-
-def test_one_process_at_a_time(tmp_path: Path) -> None:
-    """The second one is told so, in the words given; afterwards it may."""
-    lock, message = tmp_path / "lock", "somebody is at it"
-    with only_process(lock, message), pytest.raises(DigitsError, match=f"^{message}$"), only_process(lock, message):
-        pass
-    with only_process(lock, message):
+    with training_lock(tmp_path):
         pass
 
 
 def test_a_lock_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     """A link may lead anywhere, so it is not followed."""
-    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(DigitsError, match="lock: cannot be opened as a lock"), only_process(tmp_path / "lock", ""):
+    (tmp_path / "edge-digits-gate.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DigitsError, match=r"gate\.lock: cannot be opened as a lock"), training_lock(tmp_path):
         pass
+    assert not (tmp_path / "elsewhere").exists()
