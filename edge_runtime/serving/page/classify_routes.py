@@ -1,4 +1,4 @@
-"""Routes without a protocol of others: an image file or a drawing in, the object that `digits classify --json` prints out, and more."""
+"""The routes /classify and /draw: an image file or strokes in, the object of `digits classify --json` and more out."""
 
 import base64
 import time
@@ -18,7 +18,7 @@ from edge_runtime.serving.page.photo import PreparedImage, prepare
 
 
 class ClassifyRoutes:
-    """The routes /classify and /draw. Photos are decoded one after the other: each may need some hundred megabytes."""
+    """The routes /classify and /draw. Photos are decoded one at a time, since each may need some hundred megabytes."""
 
     def __init__(self, models: ModelRepository, workers: WorkerThreads, limits: Limits) -> None:
         self._models = models
@@ -30,29 +30,30 @@ class ClassifyRoutes:
         """POST /classify?model=NAME: an image file, as the body or as the one file of a form."""
         served = self._models.get(request.query)
         upload = await request.upload()
-        before = time.perf_counter_ns()
-        seen = await self._photos.run(prepare, upload.content, self._limits.pixels)
-        return await self._answer(served, upload.name, seen, before)
+        start = time.perf_counter_ns()
+        prepared = await self._photos.run(prepare, upload.content, self._limits.pixels)
+        return await self._respond(served, upload.name, prepared, start)
 
     async def draw(self, request: Request) -> Response:
-        """POST /draw?model=NAME: {"strokes": [[[x, y], ...], ...]}, x to the right and y down, 0 to 1 over the pad."""
+        """POST /draw?model=NAME: {"strokes": [[[x, y], ...], ...]}, x to the right and y down, 0 to 1 across the pad."""
         served = self._models.get(request.query)
         strokes = parse_strokes(parse_object(await request.body()).get("strokes"))
-        before = time.perf_counter_ns()
+        start = time.perf_counter_ns()
         image = await self._workers.run(draw, strokes)
-        return await self._answer(served, "drawing", PreparedImage(image, (), ()), before)
+        return await self._respond(served, "drawing", PreparedImage(image, (), ()), start)
 
     def close(self) -> None:
         """End the thread for photos."""
         self._photos.close()
 
-    async def _answer(self, served: ServedModel, source: str, seen: PreparedImage, before: int) -> Response:
-        prepared = time.perf_counter_ns()
-        found, nanoseconds = await served.classify(seen.image[np.newaxis])
-        result = found[0]
+    async def _respond(self, served: ServedModel, source: str, prepared: PreparedImage, start: int) -> Response:
+        prepared_at = time.perf_counter_ns()
+        results, nanoseconds = await served.classify(prepared.image[np.newaxis])
+        result = results[0]
         if not np.isfinite(result.confidence):
-            raise DigitsError(f"model '{served.name}' answers with values that are no numbers")
-        likeness = served.likeness if seen.steps else None  # half a drawing is unlike any digit, and no news
+            raise DigitsError(f"model '{served.name}' returned scores that are not finite; verify it with: digits verify")
+        # An unfinished drawing is always unlike a digit, so no warning is given.
+        detector = served.out_of_distribution if prepared.steps else None
         return as_json(
             {
                 "source": source,
@@ -60,13 +61,13 @@ class ClassifyRoutes:
                 "index": result.index,
                 "confidence": result.confidence,
                 "scores": result.scores.tolist(),
-                "warnings": seen.warnings + out_of_distribution_warnings(likeness, seen.image, result),
+                "warnings": prepared.warnings + out_of_distribution_warnings(detector, prepared.image, result),
                 "model": served.name,
                 "sha256": served.manifest.flatbuffer.sha256,
                 "labels": served.model.labels,
-                "image": _base64(seen.image),
-                "steps": [_step(name, pixels) for name, pixels in seen.steps],
-                "nanoseconds": {"prepare": prepared - before, "model": nanoseconds},
+                "image": _base64(prepared.image),
+                "steps": [_step(name, pixels) for name, pixels in prepared.steps],
+                "nanoseconds": {"prepare": prepared_at - start, "model": nanoseconds},
             }
         )
 
