@@ -133,7 +133,7 @@ def _read_token(path: Path | None) -> str | None:
     try:
         token = path.read_text("ascii").strip() if path else os.environ.get("DIGITS_TOKEN")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadArgument(f"{path}: cannot read the token ({error}); give a text file with the token alone") from error
+        raise BadArgument(f"{path}: the token cannot be read ({error}); give a text file that contains only the token") from error
     if token is not None and not (len(token) >= 16 and token.isascii() and token.isprintable() and " " not in token):
         raise BadArgument(
             "the token must be 16 or more printable ASCII characters without spaces; make one with: openssl rand -hex 32"

@@ -156,7 +156,7 @@ def test_a_full_disk_ends_the_log_for_as_long_as_it_is_full() -> None:
         log.event("two")
         os.dup2(empty.fileno(), full.fileno())
         log.event("three")
-    assert log._left_out == 0
+    assert log._dropped == 0
 
 
 def test_a_server_whose_log_is_not_read_answers_and_stops() -> None:

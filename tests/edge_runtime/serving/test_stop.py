@@ -120,18 +120,18 @@ def test_two_servers_of_one_port() -> None:
     """The second says so in a line, with what to do, and exits with 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         error = one_line(digits("serve", "nano", "--port", taken.getsockname()[1]), 1)
-    assert "cannot listen there" in error
-    assert "choose with --host and --port" in error
+    assert "cannot listen" in error
+    assert "choose another address with --host and --port" in error
 
 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (["nothing.tflite"], 4, "nothing.tflite: cannot be read"),
-        (["small", "small"], 2, "two models are called 'small'"),
+        (["small", "small"], 2, "two models are named 'small'"),
         (["a b=small"], 2, "name is 'a b'"),
-        (["small", "--host", "192.0.2.1"], 1, "192.0.2.1:0: cannot listen there"),
-        (["small", "--host", "no.such.name.invalid"], 1, "cannot listen there"),
+        (["small", "--host", "192.0.2.1"], 1, "192.0.2.1:0: cannot listen"),
+        (["small", "--host", "no.such.name.invalid"], 1, "cannot listen"),
         (["small", "--token-file", "nothing"], 2, "nothing: the token cannot be read"),
         (["small", "--backend", "onnx"], 2, "known are litert"),
     ],
@@ -145,7 +145,7 @@ def test_a_model_that_does_other_than_it_states_is_not_served(tmp_path: Path) ->
     """Exit 1, with what was found."""
     path = tmp_path / "wrong.tflite"
     path.write_bytes(with_wrong_golden())
-    assert "golden images come out differently" in one_line(digits("serve", path, "--port", 0), 1)
+    assert "golden outputs are not reproduced" in one_line(digits("serve", path, "--port", 0), 1)
 
 
 def test_an_open_address_without_a_token_is_told() -> None:
@@ -164,7 +164,7 @@ def test_names() -> None:
         "best": "runs/x.tflite",
         "other": "base",
     }
-    with pytest.raises(BadArgument, match="two models are called 'x'"):
+    with pytest.raises(BadArgument, match="two models are named 'x'"):
         name_models(("a/x.tflite", "b/x.tflite"))
 
 

@@ -82,13 +82,13 @@ def test_loopback_spelled_otherwise_is_loopback() -> None:
 def test_what_is_no_origin_is_refused(origin: str) -> None:
     """It would never match, and nobody would know why."""
     answer = digits("serve", "nano", "--port", "0", "--cors-origin", origin)
-    assert f"'{origin}' is no origin" in one_line(answer, 2)
+    assert f"'{origin}' is not an origin" in one_line(answer, 2)
 
 
 def test_no_number_of_seconds_is_refused() -> None:
     """NaN passes for a number that is not below 0."""
     code, _, error = digits("serve", "nano", "--port", "0", "--reload-seconds", "nan")
-    assert (code, "nan is no number of seconds" in error) == (2, True)
+    assert (code, "nan is not a number of seconds" in error) == (2, True)
 
 
 def test_the_page_may_load_nothing_from_elsewhere(server: Running) -> None:

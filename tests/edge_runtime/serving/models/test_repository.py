@@ -63,7 +63,7 @@ def test_a_changed_file_is_loaded(path: Path) -> None:
         (SMALL.read_bytes()[:-100], "damaged archive"),
         (SMALL.read_bytes()[:20_000], "damaged|truncated|no multiple"),
         (read_model_file(SMALL).flatbuffer, "plain .tflite without golden images"),
-        (with_wrong_golden(), "golden images come out differently"),
+        (with_wrong_golden(), "golden outputs are not reproduced"),
     ],
 )
 def test_a_file_that_cannot_be_proven_is_refused(content: bytes, cause: str, path: Path) -> None:

@@ -116,4 +116,4 @@ def test_an_unknown_model_is_404(path: str, server: Running) -> None:
     """The served ones are named."""
     answer = ask(server, "POST", path, {"strokes": SEVEN_STROKES})
     assert answer.status == 404
-    assert "served are small, nano" in answer.error
+    assert "the models are small, nano" in answer.error

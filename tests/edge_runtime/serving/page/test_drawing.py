@@ -104,7 +104,7 @@ def test_a_dot_stays_a_dot() -> None:
         (None, "'strokes' is null, expected an array"),
         ([], "at least one stroke"),
         ([[]], "at least one point"),
-        ([5], "a stroke is a whole number"),
+        ([5], "a stroke is an integer"),
         ([[5]], "two numbers"),
         ([[[0.5]]], "two numbers"),
         ([[[0.5, True]]], "two numbers"),
@@ -115,7 +115,7 @@ def test_a_dot_stays_a_dot() -> None:
         ([[[0.5, float("nan")]]], "outside"),
         ([[[0.5, -(10**400)]]], "outside"),
         ([[[0.5, 0.5]] * 20_001], "at most 20,000 points"),
-        ([[[0, 0], [1, 1], [0, 1], [1, 0]] * 600], "too dense"),
+        ([[[0, 0], [1, 1], [0, 1], [1, 0]] * 600], "more than 2,000; draw a single digit"),
     ],
 )
 def test_what_is_no_drawing_is_refused(strokes: object, cause: str) -> None:

@@ -69,9 +69,9 @@ def test_the_repository_index_lists_the_models(client: triton.InferenceServerCli
         ("small", "1", "READY"),
         ("nano", "1", "READY"),
     ]
-    with pytest.raises(InferenceServerException, match="a changed model file is loaded by itself"):
+    with pytest.raises(InferenceServerException, match="changed model files are reloaded automatically"):
         client.load_model("small")
-    with pytest.raises(InferenceServerException, match="not loaded or unloaded by request"):
+    with pytest.raises(InferenceServerException, match="cannot be loaded or unloaded by request"):
         client.unload_model("small")
 
 
@@ -110,7 +110,7 @@ def test_the_best_classes(client: triton.InferenceServerClient, mnist: Dataset) 
 @pytest.mark.parametrize(
     ("model", "tensor", "status", "cause"),
     [
-        ("large", _input(BLANK), "404", "Request for unknown model: 'large' is not found; served are small, nano"),
+        ("large", _input(BLANK), "404", "Request for unknown model: 'large' is not found; the models are small, nano"),
         ("small", _input(BLANK[:, 1:]), "400", r"unexpected shape for input 'pixels' for model 'small'. Expected \[-1,28,28\]"),
         ("small", _input(BLANK.astype(np.float32), datatype="FP32"), "400", "'FP32', but model 'small' expects 'UINT8'"),
         ("small", _input(BLANK, name="image"), "400", "unexpected inference input 'image' for model 'small'"),
