@@ -82,7 +82,7 @@ def test_any_text_is_augmentation_or_a_bad_argument(text: str) -> None:
         ("distill", "views=inf", "views' is Infinity, expected a whole number"),
         ("distill", "views=0", "views is 0, expected 1 to 1,000"),
         ("distill", "temperature=nan", "temperature' is NaN, expected a number"),
-        ("distill", "weight=2", "teachers' weight is 2.0, expected 0 to 1"),
+        ("distill", "weight=2", "weight of the teachers is 2.0, expected 0 to 1"),
     ],
 )
 def test_bad_lists_are_refused_with_what_is_accepted(option: str, text: str, message: str) -> None:

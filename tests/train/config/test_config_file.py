@@ -113,7 +113,7 @@ def test_the_blame_is_where_the_mistake_is(tmp_path: Path) -> None:
         ),
         ('model = "mlp"\naugmentation = {rotation = nan}', "field 'augmentation.rotation' is NaN, expected a number"),
         ('model = "mlp"\n[distillation]\nviews = 2', "missing field 'distillation.teachers'"),
-        ('model = "mlp"\ndistillation = {teachers = []}', "distillation needs at least one teacher"),
+        ('model = "mlp"\ndistillation = {teachers = []}', "distillation has no teachers; give the sha256 of at least one"),
         ('model = "mlp"\ndistillation = {teachers = [1]}', "field 'distillation.teachers[0]' is 1, expected a text"),
         ("x = " + "[" * 5000 + "]" * 5000, "recursion"),
     ],

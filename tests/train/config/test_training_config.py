@@ -30,14 +30,14 @@ LARGEST_SEED = 2**31 - 1
     [
         ({"model": "rnn"}, "unknown model 'rnn'; known are linear, mlp, cnn, tutorial"),
         ({"activation": "sine"}, "unknown activation 'sine'; known are relu, tanh, sigmoid, gelu, elu, leaky_relu, linear"),
-        ({"model": "mlp", "atrous": True}, "atrous is cnn's, not mlp's"),
+        ({"model": "mlp", "atrous": True}, "atrous is an option of cnn, not of mlp"),
         (
             {"model": "cnn", "atrous": True, "convolutions": parse_convolutions("8k5,8k3v")},
-            "atrous is for convolutions with strides, such as 16k5s2v",
+            "atrous needs a convolution with a stride, such as 16k5s2v",
         ),
         (
             {"model": "cnn", "atrous": True, "convolutions": parse_convolutions("8k3,8k5s2v,8k3")},
-            "with atrous, convolutions from the first stride on must be valid, such as 8k3v",
+            "with atrous, convolutions from the first stride on need valid padding; use 8k3v instead of 8k3",
         ),
         ({"epochs": 0}, "epochs is 0, expected 1 to 10,000"),
         ({"epochs": 10_001}, "epochs is 10,001, expected 1 to 10,000"),
@@ -59,7 +59,7 @@ LARGEST_SEED = 2**31 - 1
         ({"warmup": NAN}, "warm-up epochs is nan, expected 0 to 10"),
         ({"optimizer": "adamw", "weight_decay": 1.5}, "weight decay is 1.5, expected 0 to 1"),
         ({"optimizer": "adamw", "weight_decay": NAN}, "weight decay is nan, expected 0 to 1"),
-        ({"weight_decay": 0.1}, "weight decay is adamw's, not adam's"),
+        ({"weight_decay": 0.1}, "weight decay is 0.1, but adam has none; use optimizer adamw"),
         ({"label_smoothing": 0.91}, "label smoothing is 0.91, expected 0 to 0.9"),
         ({"label_smoothing": NAN}, "label smoothing is nan, expected 0 to 0.9"),
         ({"averaging": 1.0}, "averaging is 1.0, expected 0 to 0.99999"),
@@ -119,13 +119,13 @@ def test_augmentation_outside_its_range_is_refused(name: str, most: str) -> None
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"teachers": ()}, "distillation needs at least one teacher"),
+        ({"teachers": ()}, "distillation has no teachers; give the sha256 of at least one"),
         ({"views": 0}, "views is 0, expected 1 to 1,000"),
         ({"views": 1_001}, "views is 1,001, expected 1 to 1,000"),
         ({"temperature": 0.0}, "temperature is 0.0, expected 0.1 to 100"),
         ({"temperature": NAN}, "temperature is nan, expected 0.1 to 100"),
-        ({"weight": 1.1}, "teachers' weight is 1.1, expected 0 to 1"),
-        ({"weight": NAN}, "teachers' weight is nan, expected 0 to 1"),
+        ({"weight": 1.1}, "weight of the teachers is 1.1, expected 0 to 1"),
+        ({"weight": NAN}, "weight of the teachers is nan, expected 0 to 1"),
     ],
 )
 def test_distillation_outside_its_range_is_refused(values: dict[str, Any], message: str) -> None:
@@ -176,13 +176,13 @@ def test_a_bad_list_of_convolutions_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("4097k3", "convolution 4097k3 has more than 4,096 filters, a kernel over 28 or a stride over 8, or 0 of them"),
+        ("4097k3", "convolution is 4097k3, expected at most 4,096 filters, a kernel of 1 to 28 and a stride of 1 to 8"),
         ("4k29", "convolution 4k29 has"),
         ("4k0", "convolution 4k0 has"),
         ("4k3s0", "convolution 4k3s0 has"),
         ("4k3s9", "convolution 4k3s9 has"),
-        ("4k5s8,4k5v", "convolution 2, 4k5v, is larger than the image that reaches it"),
-        (",".join(["4k1"] * 65), "65 convolutions, expected at most 64"),
+        ("4k5s8,4k5v", "convolution 2, 4k5v, has a kernel larger than its input; use fewer strides or valid paddings before it"),
+        (",".join(["4k1"] * 65), "got 65 convolutions, expected at most 64"),
     ],
 )
 def test_convolutions_that_no_image_fits_are_refused(text: str, message: str) -> None:
@@ -214,11 +214,11 @@ def test_any_other_text_is_refused_with_an_example(text: str) -> None:
     else:
         message = ""
         assert all(type(units) is int for units in found)
-    assert message in ("", f"hidden layers are {text!r}, expected numbers with commas such as 128,64, or none")
+    assert message in ("", f"hidden layers are {text!r}, expected numbers separated by commas such as 128,64, or none")
 
 
 @pytest.mark.parametrize("text", ["128,", ",", "128;64", "12.5", "many", "9" * 5000])
 def test_a_bad_list_of_hidden_layers_is_refused(text: str) -> None:
     """Also one whose number is too long for Python to read."""
-    with pytest.raises(BadArgument, match="expected numbers with commas such as 128,64, or none"):
+    with pytest.raises(BadArgument, match="expected numbers separated by commas such as 128,64, or none"):
         parse_hidden(text)

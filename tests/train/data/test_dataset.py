@@ -147,10 +147,13 @@ WRONG_ARRAYS: dict[str, tuple[Arrays, str]] = {
     "one-hot labels": ({"y_test": np.eye(10, dtype=np.uint8)}, r"y_test is uint8 \[10, 10\], expected uint8 \[N\]"),
     "no test images": ({"x_test": TINY["x_test"][:0], "y_test": TINY["y_test"][:0]}, "no test images"),
     "no train images": ({"x_train": TINY["x_train"][:0], "y_train": TINY["y_train"][:0]}, "no train images"),
-    "one class": ({"y_train": np.zeros(20, np.uint8)}, "needs training images of at least two classes"),
+    "one class": (
+        {"y_train": np.zeros(20, np.uint8)},
+        "the training split, without the last images \\(validation\\), has one class, expected at least two",
+    ),
     "class left out": (
         {"y_train": np.where(TINY["y_train"] == 4, 5, TINY["y_train"]).astype(np.uint8)},
-        "no image to fit on has label 4",
+        "no image of the training split has label 4",
     ),
     "unknown class": (
         {"y_test": np.full(10, 200, np.uint8)},

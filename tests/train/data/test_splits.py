@@ -63,5 +63,5 @@ def test_calibration_is_balanced_whatever_the_labels_are(labels: NDArray[np.uint
 
 def test_a_class_without_an_image_cannot_calibrate() -> None:
     """The message names the class."""
-    with pytest.raises(DataError, match="no image of class 1 to calibrate with"):
+    with pytest.raises(DataError, match="no calibration image of class 1; add training images of it"):
         calibration_indices(np.array([0, 2, 0], np.uint8))

@@ -177,7 +177,9 @@ def test_what_is_damaged_in_the_cache_is_computed_again(
 def test_a_missing_teacher_is_named(config: TrainingConfig, invented: Dataset, teachers: Path, tmp_path: Path) -> None:
     """By its hash, with the folder that lacks it; an empty folder says so too."""
     unknown = replace(config, distillation=Distillation(("ab" * 32,)))
-    with pytest.raises(DataError, match=rf"^no teacher with sha256 abababababababab\.\.\. among 2 model files in {teachers}$"):
+    with pytest.raises(
+        DataError, match=rf"^no teacher with sha256 abababababababab\.\.\. among 2 model files in {teachers}; add its file$"
+    ):
         teacher_logits(unknown, invented, folder=teachers, cache=tmp_path)
     with pytest.raises(DataError, match=rf"^no teachers .* in {tmp_path}"):
         teacher_logits(config, invented, folder=tmp_path, cache=tmp_path)
@@ -186,7 +188,9 @@ def test_a_missing_teacher_is_named(config: TrainingConfig, invented: Dataset, t
 def test_a_teacher_of_other_classes_is_refused(config: TrainingConfig, invented: Dataset, teachers: Path, tmp_path: Path) -> None:
     """Told before anything is judged."""
     three = Dataset("three", invented.x_train, invented.y_train % 3, invented.x_test, invented.y_test % 3)
-    with pytest.raises(BadArgument, match=r"^teacher contrary-fp32\.tflite knows 10 classes, the data has 3$"):
+    with pytest.raises(
+        BadArgument, match=r"^teacher contrary-fp32\.tflite has 10 classes, the data 3; choose other teachers or data$"
+    ):
         teacher_logits(config, three, folder=teachers, cache=tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -194,7 +198,9 @@ def test_a_teacher_of_other_classes_is_refused(config: TrainingConfig, invented:
 def test_logits_and_distillation_belong_together(config: TrainingConfig, invented: Dataset, logits: NDArray[np.float16]) -> None:
     """A record must not claim teachers that nobody listened to."""
     for wrong, said in ((config, None), (replace(config, distillation=None), logits)):
-        with pytest.raises(BadArgument, match=r"^teachers' logits go with a config that has distillation, and with no other$"):
+        with pytest.raises(
+            BadArgument, match=r"^teachers' logits and a config with distillation need each other; give both or neither$"
+        ):
             fit(wrong, invented, teacher_logits=said)
 
 

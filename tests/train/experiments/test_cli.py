@@ -107,7 +107,7 @@ def test_a_finished_experiment_asked_again_trains_nothing(finished: Experiment, 
 def test_another_grid_of_that_name_is_refused(finished: Experiment) -> None:
     """One line, and what is there stays."""
     before = _cells(finished.folder)
-    assert "holds another experiment (learning rate 0.01, not 0.02)" in one_line(
+    assert "contains another experiment (learning rate 0.01, not 0.02)" in one_line(
         digits(*finished.words, "--learning-rate", 0.02), 2
     )
     assert _cells(finished.folder) == before
@@ -169,7 +169,7 @@ def test_stopped_then_killed_then_resumed_it_ends_with_the_same_table(finished: 
     _, errors = stopped.communicate(timeout=PATIENCE)
     first = _cells(folder)
     assert stopped.returncode == 130
-    assert errors.splitlines()[-1] == f"digits: stopped with {len(first)} of 6 cells finished; the same command goes on from there"
+    assert errors.splitlines()[-1] == f"digits: stopped with {len(first)} of 6 cells finished; repeat the command to continue"
     assert "Traceback" not in errors
     until(lambda: _nobody_left(stopped.pid))
 

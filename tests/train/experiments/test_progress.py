@@ -7,7 +7,7 @@ import pytest
 from tests.train.experiments.samples import invent_result
 from train.experiments import progress as progress_module
 from train.experiments.grid import Grid
-from train.experiments.progress import Progress, spoken_range
+from train.experiments.progress import Progress, format_range
 
 GRID = Grid(hidden_layers=(1,), activations=("relu",), epochs=(3,), seeds=(0, 1, 2, 3))
 
@@ -58,4 +58,4 @@ def test_nothing_is_said_of_time_before_anything_is_measured(capsys: pytest.Capt
 )
 def test_a_range_is_said_in_one_unit(least: float, most: float, expected: str) -> None:
     """The one that suits its end."""
-    assert spoken_range(least, most) == expected
+    assert format_range(least, most) == expected

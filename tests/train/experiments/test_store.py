@@ -132,7 +132,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, name: str) -> 
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text("mine")
-    with pytest.raises(WouldOverwrite, match=r"holds .* but no experiment\.json"), open_store(tmp_path, SPEC):
+    with pytest.raises(WouldOverwrite, match=r"contains .* but no experiment\.json"), open_store(tmp_path, SPEC):
         pytest.fail("opened")
     assert [entry for entry in tmp_path.rglob("*") if entry.is_file()] == [path]
 
@@ -172,5 +172,5 @@ def test_one_process_at_a_time(folder: Path) -> None:
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     """A file where the folder should be."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(DigitsError, match="cannot be made"), open_store(tmp_path / "file", SPEC):
+    with pytest.raises(DigitsError, match="cannot be created"), open_store(tmp_path / "file", SPEC):
         pytest.fail("opened")

@@ -55,7 +55,7 @@ def test_ctrl_c_ends_with_what_there_is(broken_runs: dict[str, Run]) -> None:
     """The batch at hand is done, then the model is judged and saved; stderr says how to go on, and scripts are told by the exit code."""
     run = broken_runs["SIGINT"]
     record = _record(run)
-    assert (run.answer.code, run.answer.err.splitlines()[-1]) == (130, "stopped after 1 of 3 epochs; --resume goes on")
+    assert (run.answer.code, run.answer.err.splitlines()[-1]) == (130, "stopped after 1 of 3 epochs; --resume continues the run")
     assert f"written: {run.folder}/\n" in run.answer.out
     assert (record.complete, len(record.history), record.stray_batches) == (False, 1, 4)
     assert record.config == RECIPE
@@ -96,7 +96,7 @@ def test_a_stopped_run_is_not_replaced_unasked(
     message = one_line(digits(*run.words), 1)
     assert (
         message
-        == f"digits: {run.folder} holds a run that was stopped; give --resume to go on, --force to start anew, or another name\n"
+        == f"digits: {run.folder} contains a stopped run; give --resume to continue it, --force to start again, or another --name\n"
     )
     assert {path: path.read_bytes() for path in run.folder.iterdir()} == before
 
@@ -138,7 +138,7 @@ def test_a_finished_run_is_not_judged_on_test_images_by_resuming(linear_run: Run
     """What cannot be done is said, where it would look as if it had been done."""
     words = ("train", "linear", "--epochs", 1, "--data", data_file, "--runs", tmp_path, "--resume")
     assert digits(*words).code == 0
-    assert "was not judged on the test images" in one_line(digits(*words, "--test"), 2)
+    assert "was not evaluated on the test images" in one_line(digits(*words, "--test"), 2)
     assert digits(*linear_run.words, "--resume").code == 0
 
 
@@ -161,14 +161,14 @@ def test_another_run_cannot_be_gone_on_with(
     before = {path: path.read_bytes() for path in run.folder.iterdir()}
     changed = {"settings": ("--learning-rate", "0.01"), "data": ("--data", half)}[other]
     message = one_line(digits(*run.words, *changed, "--resume"), 2)
-    assert "with other settings or data; repeat those, or start anew with --force" in message
+    assert "with other settings or data; repeat them, or start again with --force" in message
     assert {path: path.read_bytes() for path in run.folder.iterdir()} == before
 
 
 def test_force_and_resume_exclude_each_other(whole_run: Run) -> None:
     """One replaces, the other goes on."""
     message = one_line(digits(*whole_run.words, "--force", "--resume"), 2)
-    assert message == "digits: --resume goes on with a run, --force replaces it: give one of them\n"
+    assert message == "digits: --resume continues a run, --force replaces it: give only one of them\n"
 
 
 def test_a_damaged_checkpoint_exits_4(broken_runs: dict[str, Run], tmp_path: Path) -> None:
@@ -177,8 +177,8 @@ def test_a_damaged_checkpoint_exits_4(broken_runs: dict[str, Run], tmp_path: Pat
     checkpoint = run.folder / "checkpoint.npz"
     os.truncate(checkpoint, checkpoint.stat().st_size // 2)
     message = one_line(digits(*run.words, "--resume"), 4)
-    assert message.startswith(f"digits: {checkpoint} is no checkpoint of this program (")
-    assert message.endswith("; start anew with --force\n")
+    assert message.startswith(f"digits: {checkpoint} is not a valid checkpoint (")
+    assert message.endswith("; start again with --force\n")
     assert _files(run) == ["checkpoint.npz"]
 
 
@@ -190,7 +190,7 @@ def test_ctrl_c_before_the_first_epoch_has_ended(monkeypatch: pytest.MonkeyPatch
     with monkeypatch.context() as patched:
         patched.setattr(trainer, "Progress", interrupting({2}))
         answer = digits(*words)
-    assert (answer.code, answer.err) == (130, "stopped after 0 of 2 epochs; --resume goes on\n")
+    assert (answer.code, answer.err) == (130, "stopped after 0 of 2 epochs; --resume continues the run\n")
     assert (_record(run).history, _record(run).stray_batches) == ((), 2)
     assert _files(run) == ["curves.png", "model.keras", "training.json"]
     assert digits(*words, "--resume").code == 0
@@ -363,8 +363,8 @@ def test_what_is_no_checkpoint_is_a_data_error(saved: Path, tmp_path: Path, dama
     assert path.read_bytes() != saved.read_bytes()
     with pytest.raises(DataError) as caught:
         restore_checkpoint(path, LINEAR, "f00", _compiled())
-    assert str(caught.value).startswith(f"{path} is no checkpoint of this program (")
-    assert str(caught.value).endswith("; start anew with --force")
+    assert str(caught.value).startswith(f"{path} is not a valid checkpoint (")
+    assert str(caught.value).endswith("; start again with --force")
 
 
 def _array_bytes(array: NDArray[Any]) -> bytes:

@@ -88,7 +88,7 @@ def test_a_point_stopped_in_its_first_epoch_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(trainer, "Progress", interrupting({1}))
         answer = digits(*words, "--train", name, "--epochs", 1)
-    assert (answer.code, answer.err) == (130, "stopped after 0 of 1 epochs; the same command goes on\n")
+    assert (answer.code, answer.err) == (130, "stopped after 0 of 1 epochs; repeating the command continues the run\n")
     assert not (tmp_path / f"small-{name}" / "checkpoint.npz").exists()
     assert digits(*words, "--train", name, "--epochs", 1).code == 0
     assert read_record(tmp_path / f"small-{name}" / "training.json").complete
@@ -124,17 +124,17 @@ def test_a_damaged_study_is_told_in_one_line(killed_study: KilledStudy, tmp_path
     settings.write_text(text.replace('"version": 1', '"version": 2'))
     assert "study.json: has version 2, this program reads 1" in one_line(digits(*words), 4)
     settings.unlink()
-    assert "nothing that says what they are of" in one_line(digits(*words), 1)
+    assert "has trials, but no study.json" in one_line(digits(*words), 1)
 
 
 @pytest.mark.parametrize(
     ("option", "value", "complaint"),
     [
-        ("--epochs", "2", "study small began with epochs 1, not 2"),
-        ("--max-bytes", "1600", "study small began with max bytes 1500, not 1600"),
-        ("--seed", "1", "study small began with seed 0, not 1"),
+        ("--epochs", "2", "study small was started with epochs 1, not 2"),
+        ("--max-bytes", "1600", "study small was started with max bytes 1500, not 1600"),
+        ("--seed", "1", "study small was started with seed 0, not 1"),
         ("--space", "mlp", "payload is limited to 1,500 bytes, expected 3,"),
-        ("--data", None, "study small began with classes|data sha256"),
+        ("--data", None, "study small was started with classes|data sha256"),
     ],
 )
 def test_a_study_keeps_to_its_plan(
@@ -170,11 +170,11 @@ def test_a_study_of_another_machine_is_refused(killed_study: KilledStudy, tmp_pa
         (("--max-bytes", 100), "payload is limited to 100 bytes"),
         (("--name", "../up"), "name is '../up'"),
         (("--name", ""), "name is ''"),
-        (("--workers", 2, "--scheduler", "tcp://host:1"), "--workers or --scheduler, not both"),
+        (("--workers", 2, "--scheduler", "tcp://host:1"), "--workers is for this machine; with --scheduler"),
         (("--force",), "--force is for --train"),
         (("--train", "t1", "--trials", 5), "--trials is for a search"),
         (("--train", "t1", "--max-bytes", 5), "--max-bytes is for a search"),
-        (("--train", "t1"), "is no study; begin it with: digits search --name cnn"),
+        (("--train", "t1"), "is not a study; start it with: digits search --name cnn"),
     ],
 )
 def test_wrong_usage_is_one_line(tmp_path: Path, words: tuple[object, ...], complaint: str) -> None:

@@ -20,14 +20,14 @@ from pathlib import Path
 from train.search.machine_lock import training_lock
 
 folder, batches = Path(sys.argv[1]), []
-with training_lock(folder) as give_way:
+with training_lock(folder) as yield_to_measurements:
     while not (folder / "stop").exists():
         begin = time.monotonic()
         time.sleep(0.02)
         batches.append((begin, time.monotonic()))
         if len(batches) == 1:
             print("training", flush=True)
-        give_way()
+        yield_to_measurements()
 print(json.dumps(batches))
 """
 _MEASURING = """
@@ -73,8 +73,8 @@ def test_no_batch_runs_while_something_is_measured_and_nobody_waits_for_a_traini
 def test_trainings_run_side_by_side(tmp_path: Path) -> None:
     """Several hold the lock at once, and none has it alone before all are through."""
     with training_lock(tmp_path):
-        with training_lock(tmp_path) as give_way:
-            give_way()
+        with training_lock(tmp_path) as yield_to_measurements:
+            yield_to_measurements()
         (lock,) = tmp_path.glob("*machine*")
         with lock.open() as held, pytest.raises(BlockingIOError):
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

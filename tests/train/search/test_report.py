@@ -124,7 +124,7 @@ def test_points_are_configs_that_can_be_read(tmp_path: Path, plan: Plan) -> None
 def test_a_point_that_is_not_on_the_front_is_refused(tmp_path: Path, plan: Plan, name: str) -> None:
     """With those that are."""
     write_points(tmp_path, plan, FRONT[1:])
-    with pytest.raises(BadArgument, match=r"has no point '.*' on its front; it has t1, t4$"):
+    with pytest.raises(BadArgument, match=r"has no point '.*' on its front; choose from t1, t4$"):
         read_point(tmp_path, name)
 
 

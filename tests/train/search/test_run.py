@@ -81,7 +81,7 @@ def test_a_search_says_a_line_for_each_trial(
     """How many have ended, how long it may take, and what the trial came to; a failed one with its error."""
     now = itertools.count(300, 300)  # seconds, as many for each trial
     monkeypatch.setattr(run, "time", types.SimpleNamespace(monotonic=lambda: float(next(now))))
-    monkeypatch.setattr(run, "_Pace", partial(run._Pace, started=0.0))
+    monkeypatch.setattr(run, "_Progress", partial(run._Progress, started=0.0))
     lines = workers(lambda call: outcome() if call < 3 else DigitsError("too large")).search(tmp_path / "one", plan, invented, 3)
     assert [line.partition("  ")[0] for line in lines] == ["1/3, about 10 min left", "2/3, about 5 min left", "3/3"]
     assert lines[1].endswith("  80.00 %  1,000 B  5.0 us")
@@ -149,7 +149,7 @@ def test_ctrl_c_keeps_what_has_ended(workers: Callable[..., _Workers], tmp_path:
     workers(result)
     answer = digits("search", "--space", "mlp", "--data", data_file, "--searches", tmp_path, "--trials", 5)
     assert (answer.code, answer.out) == (130, "")
-    assert answer.err.endswith("digits: stopped; the same command goes on from there\n")
+    assert answer.err.endswith("digits: stopped; repeat the command to continue\n")
     assert (tmp_path / "mlp" / "trials.csv").read_text().count("\n") == 3
     assert (tmp_path / "mlp" / "report.md").exists()
 

@@ -24,7 +24,7 @@ def _never(*_arguments: object) -> Any:
 
 def test_a_machine_of_another_kind_is_refused_before_it_trains(invented: Dataset) -> None:
     """Its latency would not compare; the message names both kinds."""
-    with pytest.raises(ForeignMachine, match=r"^a worker runs on Another CPU .+, the study on Test CPU .+do not compare$"):
+    with pytest.raises(ForeignMachine, match=r"^a worker runs on Another CPU .+, the study on Test CPU .+are not comparable$"):
         run_trial(TrainingConfig("linear", epochs=1), invented, Tools(_never, _never, lambda: ELSEWHERE), HERE)
 
 
@@ -62,7 +62,7 @@ def test_all_workers_must_be_of_one_kind() -> None:
     """Neither two kinds nor one that cannot tell."""
     assert one_kind({"a": HERE, "b": HERE}) == HERE
     with pytest.raises(
-        ForeignMachine, match=r"the workers are of 2 kinds, whose latencies do not compare: Another CPU .+; Test CPU"
+        ForeignMachine, match=r"the workers are of 2 kinds, whose latencies are not comparable: Another CPU .+; Test CPU"
     ):
         one_kind({"a": HERE, "b": ELSEWHERE})
     with pytest.raises(DigitsError, match=r"worker b cannot measure latency \(no LiteRT\)"):
