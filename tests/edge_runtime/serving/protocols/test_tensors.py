@@ -1,4 +1,4 @@
-"""The Open Inference Protocol's tensors, without a server."""
+"""Tensors of the Open Inference Protocol, without a server."""
 
 import json
 import struct
@@ -32,7 +32,7 @@ ONE = np.arange(784, dtype=np.uint16).astype(np.uint8).reshape(1, 28, 28)
 @settings(max_examples=30)
 @given(IMAGES)
 def test_json_flat_json_and_bytes_are_the_same_images(images: np.ndarray) -> None:
-    """Nested as the shape says, flat in row-major order, and as bytes after the JSON."""
+    """Nested like the shape, flat in row-major order, and as bytes after the JSON."""
     binary, length = binary_body(images)
     nested = parse_infer(_json_body(_tensor(images)), None, "small", 8)
     flat = parse_infer(_json_body(_tensor(images, data=images.ravel().tolist())), None, "small", 8)
@@ -44,7 +44,7 @@ def test_json_flat_json_and_bytes_are_the_same_images(images: np.ndarray) -> Non
 
 
 def test_whole_numbers_may_be_written_with_a_point() -> None:
-    """3.0 is 3, as floats of other languages come out in JSON."""
+    """3.0 is 3, as some languages write floats in JSON."""
     request = parse_infer(_json_body(_tensor(ONE, data=[float(pixel) for pixel in ONE.ravel()])), None, "small", 8)
     assert np.array_equal(request.images, ONE)
 
@@ -84,7 +84,7 @@ def test_whole_numbers_may_be_written_with_a_point() -> None:
     ],
 )
 def test_a_tensor_that_the_model_does_not_take_is_refused(changes: dict[str, object], cause: str) -> None:
-    """With 400 and the message that the protocol's servers give."""
+    """Status 400 with the message of the protocol's servers."""
     with pytest.raises(RequestError, match=cause) as refused:
         parse_infer(_json_body(_tensor(ONE, **changes)), None, "small", 8)
     assert refused.value.status == 400
@@ -116,13 +116,13 @@ def test_a_tensor_that_the_model_does_not_take_is_refused(changes: dict[str, obj
     ],
 )
 def test_what_is_no_request_is_refused(body: bytes, cause: str) -> None:
-    """With what is wrong about it."""
+    """The error states what is wrong."""
     with pytest.raises(RequestError, match=cause):
         parse_infer(body, None, "small", 8)
 
 
 def test_bytes_and_announcements_must_agree() -> None:
-    """The header's length, the tensor's size and what follows: each may lie."""
+    """Header length, tensor size and actual bytes must agree."""
     body, length = binary_body(ONE)
     for changed, header, cause in (
         (body, b"100000", "expected 0 to"),
@@ -146,7 +146,7 @@ def test_bytes_and_announcements_must_agree() -> None:
 @settings(max_examples=300)
 @given(st.data())
 def test_a_mutated_request_is_a_request_or_refused(data: st.DataObject) -> None:
-    """Bytes changed, cut out or put in anywhere: nothing else than a refusal comes of it."""
+    """Random mutations give a valid request or a RequestError."""
     body, length = binary_body(ONE)
     mutated = bytearray(body)
     for _ in range(data.draw(st.integers(1, 6))):
@@ -165,7 +165,7 @@ def test_a_mutated_request_is_a_request_or_refused(data: st.DataObject) -> None:
 
 
 def test_answers_hold_what_was_asked_for() -> None:
-    """JSON and bytes have the same numbers; texts have their length before them; the id comes back."""
+    """JSON and binary outputs have the same numbers; strings have their length before them; the id is returned."""
     images = np.stack([ONE[0], ONE[0].T])
     found = CLASSIFIER.classify_batch(images)
     wanted = (RequestedOutput("logits"), RequestedOutput("scores", binary=True), RequestedOutput("label", binary=True))
@@ -182,7 +182,7 @@ def test_answers_hold_what_was_asked_for() -> None:
 
 
 def test_an_answer_that_is_kept_is_that_of_its_own_request() -> None:
-    """Requests that differ in id, outputs or count get each their own JSON, however often they come."""
+    """Requests that differ in id, outputs or count never share a cached JSON part."""
     one, two = CLASSIFIER.classify_batch(ONE), CLASSIFIER.classify_batch(np.concatenate([ONE, ONE]))
     wanted = (RequestedOutput("scores", binary=True),)
     for _ in range(2):
@@ -195,7 +195,7 @@ def test_an_answer_that_is_kept_is_that_of_its_own_request() -> None:
 
 
 def test_the_classification_extension_gives_the_best_classes() -> None:
-    """As "value:index:label", largest first; more than there are classes gives all of them."""
+    """As "value:index:label", largest first; at most as many as there are classes."""
     found = CLASSIFIER.classify_batch(ONE)
     body, length = format_infer(InferRequest(ONE, None, (RequestedOutput("logits", classes=3),)), "small", found)
     output = json.loads(body)["outputs"][0]

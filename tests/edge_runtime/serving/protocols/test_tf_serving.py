@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST API: requests as its documentation writes them."""
+"""TensorFlow Serving's REST API, with requests from its documentation."""
 
 import json
 
@@ -15,7 +15,7 @@ BLANK = np.zeros((28, 28), int).tolist()
 
 
 def test_row_format(server: Running, mnist: Dataset) -> None:
-    """{"instances": [...]} gives {"predictions": [...]}, a list of probabilities an image."""
+    """{"instances": [...]} gives {"predictions": [...]}, a list of probabilities per image."""
     answer = ask(server, "POST", "/v1/models/small:predict", {"instances": mnist.x_test[:3].tolist()})
     assert (answer.status, list(answer.json)) == (200, ["predictions"])
     scores = np.array(answer.json["predictions"])
@@ -24,7 +24,7 @@ def test_row_format(server: Running, mnist: Dataset) -> None:
 
 
 def test_column_format_and_names(server: Running, mnist: Dataset) -> None:
-    """{"inputs": ...} gives {"outputs": ...}; the input may be named, and the signature stated; pixels may have a channel."""
+    """{"inputs": ...} gives {"outputs": ...}; the input and signature may be named; pixels may have a channel."""
     images = mnist.x_test[:2]
     for request in (
         {"inputs": images.tolist()},
@@ -39,13 +39,13 @@ def test_column_format_and_names(server: Running, mnist: Dataset) -> None:
 
 
 def test_curls_content_type_is_taken(server: Running) -> None:
-    """`curl -d` says that it sends a form."""
+    """`curl -d` sends the content type of a form."""
     form = {"Content_Type": "application/x-www-form-urlencoded"}
     assert ask(server, "POST", "/v1/models/small:predict", {"instances": [BLANK]}, **form).status == 200
 
 
 def test_status_and_metadata(server: Running) -> None:
-    """As the documentation prints them."""
+    """The format of the documentation."""
     status = ask(server, "GET", "/v1/models/small").json
     assert status["model_version_status"] == [
         {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
@@ -61,7 +61,7 @@ def test_status_and_metadata(server: Running) -> None:
     "path", ["/v1/models/tiny", "/v1/models/tiny:predict", "/v1/models/small/versions/2", "/v1/models/tiny/metadata"]
 )
 def test_an_unknown_model_or_version_is_404(path: str, server: Running) -> None:
-    """In the API's form of an error."""
+    """The error format of the API."""
     answer = ask(server, "POST" if path.endswith("predict") else "GET", path, {"instances": [BLANK]})
     assert answer.status == 404
     assert answer.error.startswith("Servable not found for request: ")
@@ -91,6 +91,6 @@ def test_an_unknown_model_or_version_is_404(path: str, server: Running) -> None:
     ],
 )
 def test_what_the_model_does_not_take_is_refused(request_: dict[str, object], cause: str) -> None:
-    """With what is wrong about it."""
+    """The error states what is wrong."""
     with pytest.raises(RequestError, match=cause):
         parse_predict(json.dumps(request_).encode(), 8)
