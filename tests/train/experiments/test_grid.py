@@ -1,4 +1,4 @@
-"""Grids: which trainings they hold, and what is refused."""
+"""Grids: their cells, and invalid values."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ GRIDS = st.builds(
 
 
 def test_the_default_grid_is_five_depths_four_activations_and_three_seeds() -> None:
-    """Without hidden layers an activation makes no difference: that is one training for each seed."""
+    """Without hidden layers the activation makes no difference: one cell per seed."""
     cells = Grid().cells
     assert len(cells) == (4 * 4 + 1) * 3
     assert {len(cell.hidden) for cell in cells} == {0, 1, 2, 3, 4}
@@ -40,14 +40,14 @@ def test_the_default_grid_is_five_depths_four_activations_and_three_seeds() -> N
 
 
 def test_all_settings_of_one_seed_come_before_the_next_seed() -> None:
-    """So the first third of the work has measured what each setting costs."""
+    """So the first third of the cells measures the cost of every setting."""
     seeds = [cell.seed for cell in Grid().cells]
     assert seeds == sorted(seeds)
 
 
 @given(GRIDS)
 def test_no_two_cells_have_the_same_name(grid: Grid) -> None:
-    """Names are the keys of the store, and parts of file names."""
+    """Keys identify cells in the store, and are parts of file names."""
     keys = [key_of(cell) for cell in grid.cells]
     assert len(set(map(str.lower, keys))) == len(keys)
     assert all(len(key) < 100 and set(key) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-") for key in keys)
@@ -55,14 +55,14 @@ def test_no_two_cells_have_the_same_name(grid: Grid) -> None:
 
 @given(GRIDS)
 def test_settings_are_cells_without_their_seed(grid: Grid) -> None:
-    """Cells have one setting if and only if they differ in nothing but the seed."""
+    """Cells have the same setting if and only if they differ in the seed only."""
     for cell in grid.cells[:20]:
         for other in grid.cells[:20]:
             assert (setting_of(cell) == setting_of(other)) == (replace(cell, seed=0) == replace(other, seed=0))
 
 
 def test_a_list_of_seeds_may_be_a_count() -> None:
-    """3 is the first three; 3, (with a comma) is the one seed 3."""
+    """3 means the first three; 3, (with a comma) means seed 3."""
     assert parse_list("seeds", "3") == [0, 1, 2]
     assert parse_list("seeds", "3,") == [3]
     assert parse_list("seeds", "5, 7") == [5, 7]
@@ -70,7 +70,7 @@ def test_a_list_of_seeds_may_be_a_count() -> None:
 
 
 def test_a_toml_file_gives_fields_and_options_go_before_it(tmp_path: Path) -> None:
-    """What neither says is as in the default grid."""
+    """Other fields have the defaults."""
     path = tmp_path / "grid.toml"
     path.write_text('units = [8, 16]\nactivations = ["elu"]\nseeds = 2\nlearning_rate = 0.01\n')
     grid = read_grid(path, {"units": [32]})
@@ -100,7 +100,7 @@ def test_a_toml_file_gives_fields_and_options_go_before_it(tmp_path: Path) -> No
     ],
 )
 def test_a_bad_option_is_told_in_one_line_with_what_is_valid(options: tuple[str, ...], expected: str, tmp_path: Path) -> None:
-    """Exit code 2, and nothing has been made."""
+    """Exit code 2, and nothing is written."""
     answer = digits("experiment", *options, "--experiments", tmp_path / "experiments")
     assert expected in one_line(answer, 2)
     assert not list(tmp_path.iterdir())
@@ -125,7 +125,7 @@ def test_a_bad_option_is_told_in_one_line_with_what_is_valid(options: tuple[str,
     ],
 )
 def test_a_bad_value_of_a_file_is_wrong_usage_too(text: str, expected: str, tmp_path: Path) -> None:
-    """The line names the file, the field and what is valid."""
+    """The line names the file, the field and the valid values."""
     path = tmp_path / "grid.toml"
     path.write_text(text)
     with pytest.raises(BadArgument) as caught:
@@ -136,7 +136,7 @@ def test_a_bad_value_of_a_file_is_wrong_usage_too(text: str, expected: str, tmp_
 
 @pytest.mark.parametrize("content", [b"units = [", b"\xff\xfe", b"a = " + b"[" * 5_000, None])
 def test_a_file_that_is_no_toml_is_an_input_error(content: bytes | None, tmp_path: Path) -> None:
-    """Neither a broken file nor a missing one is a traceback."""
+    """A damaged or missing file gives no traceback."""
     path = tmp_path / "grid.toml"
     if content is not None:
         path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Results into the store, whatever workers send."""
+"""Running an experiment: results of workers into the store."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ def _to_int8(*_: object) -> bytes:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What workers answer, by key; afterwards the arguments that they were called with are under "calls"."""
+    """Results of fake workers, by key; their arguments are under "calls" afterwards."""
     answers: dict[str, Any] = dict(reversed(RESULTS.items()))
 
     @contextmanager
@@ -46,7 +46,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_results_come_back_in_the_order_of_the_grid(sent: dict[str, Any], tmp_path: Path) -> None:
-    """Here workers finish last what was begun first."""
+    """Here workers finish in reverse order."""
     with open_store(tmp_path, SPEC) as opened:
         finished, failures = run.run_grid(opened, "ab" * 32, _to_int8)
         assert (list(finished), failures) == (list(RESULTS), {})
@@ -63,14 +63,14 @@ def test_only_what_is_not_finished_is_asked_for(sent: dict[str, Any], tmp_path: 
 
 
 def test_data_of_ones_own_is_sent_once(sent: dict[str, Any], tmp_path: Path, invented: Dataset) -> None:
-    """Each call names it, none holds it."""
+    """Each call refers to it, none contains it."""
     with open_store(tmp_path, SPEC) as opened:
         run.run_grid(opened, invented, _to_int8, "tcp://there:1")
     assert {given for _, given, _ in sent["calls"].values()} == {"invented sent to client of tcp://there:1, None"}
 
 
 def test_what_is_no_result_or_of_another_version_is_a_failure_with_its_cause(sent: dict[str, Any], tmp_path: Path) -> None:
-    """In one line each; the others are kept."""
+    """In one line each; the others are stored."""
     sent[FIRST] = ValueError("many\nlines " + "x" * 1_000)
     sent[SECOND] = DigitsError("the loss became nan")
     sent[LAST] = replace(RESULTS[LAST], versions={**VERSIONS, "keras": "2.0"})
@@ -88,7 +88,7 @@ def test_what_is_no_result_or_of_another_version_is_a_failure_with_its_cause(sen
 
 
 def test_an_experiment_of_which_all_failed_still_has_its_table(sent: dict[str, Any], tmp_path: Path) -> None:
-    """Without pictures, and with every cell named."""
+    """Without plots, and with every cell named."""
     sent.update(dict.fromkeys(RESULTS, DigitsError("no memory")))
     with open_store(tmp_path, SPEC) as opened:
         run.write_outputs(opened, *run.run_grid(opened, "ab" * 32, _to_int8))
@@ -100,7 +100,7 @@ def test_an_experiment_of_which_all_failed_still_has_its_table(sent: dict[str, A
 
 
 def test_a_full_disk_ends_it(sent: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no sense in training on, when nothing can be kept."""
+    """Training on would be useless if no result can be stored."""
     with open_store(tmp_path, SPEC) as opened:
 
         def full(path: Path, *_: object, **__: object) -> None:

@@ -1,4 +1,4 @@
-"""One process at a time in a folder of results."""
+"""Lock of a results folder."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from train.runs.lock import lock_folder
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
-    """The second one is told so; afterwards it may."""
+    """A second process gets an error; afterwards the lock is free."""
     with lock_folder(tmp_path, "search"), pytest.raises(DigitsError, match="works on this search"), lock_folder(tmp_path, "search"):
         pass
     with lock_folder(tmp_path, "search"):

@@ -1,4 +1,4 @@
-"""A real study, killed on the way and gone on with, that several tests look at; and plans and outcomes that are made up."""
+"""A study that was killed and continued, shared by several tests; made-up plans and outcomes."""
 
 import json
 import os
@@ -25,13 +25,13 @@ ELSEWHERE = MachineKind("riscv64", "Another CPU", "ai-edge-litert 9.9")
 
 
 def outcome(correct: int = 40, payload_bytes: int = 1_000, *medians_ns: int, busy: float = 0.0) -> Outcome:
-    """What a trial may come to, on 50 images."""
+    """A possible result of a trial, on 50 images."""
     accuracy = Accuracy(correct, 50, wilson_interval(correct, 50))
     return Outcome(accuracy, payload_bytes, Latency(medians_ns or (5_000, 5_100), busy), payload_bytes - 40, 1.25)
 
 
 def ended(number: int, *figures: Any, **named: Any) -> Trial:
-    """A trial of a made-up mlp that has succeeded."""
+    """A successful trial of a made-up mlp."""
     return Trial(number, {"model": "mlp", "hidden": [number + 1]}, outcome(*figures, **named))
 
 
@@ -51,13 +51,13 @@ def front_of(trials: list[Trial]) -> list[Trial]:
 
 @pytest.fixture
 def plan(invented: Dataset) -> Plan:
-    """Of small mlps."""
+    """A plan of small mlps."""
     return make_plan("mlp", 20_000, epochs=1, seed=3, data=invented)
 
 
 @pytest.fixture
 def settings(plan: Plan) -> Settings:
-    """Of a study of that plan."""
+    """The settings of a study with that plan."""
     return Settings(plan, HERE)
 
 

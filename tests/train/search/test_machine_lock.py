@@ -1,4 +1,4 @@
-"""The machine's lock, between real processes."""
+"""The lock of the machine, between processes."""
 
 import fcntl
 import json
@@ -42,7 +42,7 @@ with measurement_lock(Path(sys.argv[1])):
 
 
 def _start(code: str, folder: Path) -> subprocess.Popen[str]:
-    """A process that has taken its turn."""
+    """A process that holds its lock."""
     process = subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True)
     assert process.stdout
     assert process.stdout.readline().strip() in ("training", "measuring")
@@ -50,7 +50,7 @@ def _start(code: str, folder: Path) -> subprocess.Popen[str]:
 
 
 def test_no_batch_runs_while_something_is_measured_and_nobody_waits_for_a_training(tmp_path: Path) -> None:
-    """Two processes always train, one or the other: five measurements get in between their batches, and share no moment with any."""
+    """Two processes train all the time: five measurements run between their batches, and overlap with none."""
     trainings = [_start(_TRAINING, tmp_path) for _ in range(2)]
     measured: list[tuple[float, float]] = []
 
@@ -71,7 +71,7 @@ def test_no_batch_runs_while_something_is_measured_and_nobody_waits_for_a_traini
 
 
 def test_trainings_run_side_by_side(tmp_path: Path) -> None:
-    """Several hold the lock at once, and none has it alone before all are through."""
+    """Several trainings share the lock, and none of them holds it alone."""
     with training_lock(tmp_path):
         with training_lock(tmp_path) as yield_to_measurements:
             yield_to_measurements()
@@ -83,7 +83,7 @@ def test_trainings_run_side_by_side(tmp_path: Path) -> None:
 
 
 def test_a_process_that_is_killed_leaves_no_lock_behind(tmp_path: Path) -> None:
-    """Its turn ends with it."""
+    """The kernel releases its lock."""
     process = _start(_MEASURING, tmp_path)
     (lock,) = tmp_path.glob("*machine*")
     with lock.open() as held, pytest.raises(BlockingIOError):
@@ -95,7 +95,7 @@ def test_a_process_that_is_killed_leaves_no_lock_behind(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    """A link may lead anywhere, so it is not followed."""
+    """A symbolic link may lead anywhere, so it is not followed."""
     (tmp_path / "edge-digits-gate.lock").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(DigitsError, match=r"gate\.lock: cannot be opened as a lock"), training_lock(tmp_path):
         pass

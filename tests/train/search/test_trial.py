@@ -1,4 +1,4 @@
-"""One trial on a worker: refused on another kind of machine."""
+"""One trial on a worker."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,13 +23,13 @@ def _never(*_arguments: object) -> Any:
 
 
 def test_a_machine_of_another_kind_is_refused_before_it_trains(invented: Dataset) -> None:
-    """Its latency would not compare; the message names both kinds."""
+    """Its latency would not be comparable; the message names both kinds."""
     with pytest.raises(ForeignMachine, match=r"^a worker runs on Another CPU .+, the study on Test CPU .+are not comparable$"):
         run_trial(TrainingConfig("linear", epochs=1), invented, Tools(_never, _never, lambda: ELSEWHERE), HERE)
 
 
 def test_a_trial_takes_its_turns(monkeypatch: pytest.MonkeyPatch, invented: Dataset) -> None:
-    """Trains on one thread in a training's turn, gives way after each batch, and only then measures, in a measurement's turn."""
+    """Trains on one thread with the training lock, yields after each batch, and then measures with the measurement lock."""
     events: list[object] = []
     shipped = read_model_file()
 
@@ -59,7 +59,7 @@ def test_a_trial_takes_its_turns(monkeypatch: pytest.MonkeyPatch, invented: Data
 
 
 def test_all_workers_must_be_of_one_kind() -> None:
-    """Neither two kinds nor one that cannot tell."""
+    """Two kinds, or a worker that failed to determine its kind, are errors."""
     assert one_kind({"a": HERE, "b": HERE}) == HERE
     with pytest.raises(
         ForeignMachine, match=r"the workers are of 2 kinds, whose latencies are not comparable: Another CPU .+; Test CPU"
