@@ -1,6 +1,7 @@
 """Responses on the wire: head, body, and the state of the connection afterwards."""
 
 import contextlib
+import json
 import socket
 from http import HTTPStatus
 
@@ -93,3 +94,14 @@ def test_a_refusal_needs_no_body(server: Running) -> None:
     with connected(server) as client:
         client.sendall(_request(server, "POST /draw HTTP/1.1", "Content-Length: 99999999", "Expect: 100-continue"))
         assert client.recv(65_536).startswith(b"HTTP/1.1 413 ")
+
+
+def test_errors_outside_of_a_request_are_json_too(server: Running) -> None:
+    """Invalid HTTP gets {"error": ...} like every other error, and the connection is closed."""
+    with connected(server) as client:
+        client.sendall(b"no HTTP\r\n\r\n")
+        response, body = _parsed("GET", client)
+        assert received(client) == b""
+    names = dict(response.headers)
+    assert (response.status_code, names[b"connection"], names[b"content-type"]) == (400, b"close", b"application/json")
+    assert list(json.loads(body)) == ["error"]
