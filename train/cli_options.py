@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options shared by several commands."""
 
 import math
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from train.distillation.teachers import committed_teachers
 
 
 def _refuse_nan(_context: click.Context, _option: click.Parameter, value: float) -> float:
-    if math.isnan(value):  # which click's range lets through
-        raise click.BadParameter("nan is no number of points")
+    if math.isnan(value):  # passes click's range check
+        raise click.BadParameter("nan is not a number of percentage points; give 0 to 100")
     return value
 
 
@@ -22,7 +22,7 @@ data_option = click.option(
     "--data",
     "data_path",
     type=click.Path(path_type=Path),
-    help="An .npz like Keras' mnist.npz, or a folder of IDX files; the embedded MNIST if not given.",
+    help="Data set: an .npz like Keras' mnist.npz, or a folder of IDX files. Default: the embedded MNIST.",
 )
 
 max_drop_option = click.option(
@@ -31,7 +31,7 @@ max_drop_option = click.option(
     default=0.5,
     show_default=True,
     callback=_refuse_nan,
-    help="Points of accuracy that may be lost.",
+    help="Largest accepted loss of accuracy in percentage points.",
 )
 
 # What `--augment standard` and `--distill standard` mean.
@@ -44,35 +44,43 @@ def _as_text(pairs: dict[str, float]) -> str:
 
 
 def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The switches of a training recipe; each arrives as None unless it was given."""
+    """Add the options of a training recipe; each is None unless given."""
     for option in reversed(
         (
-            click.option("--optimizer", type=click.Choice(OPTIMIZERS), help="Default: adam."),
-            click.option("--learning-rate", type=float, help="The largest one. Default: 0.003."),
-            click.option("--schedule", type=click.Choice(SCHEDULES), help="Learning rate over time. Default: cosine, down to 0."),
-            click.option("--warmup", type=float, metavar="EPOCHS", help="Let the learning rate rise from 0 first."),
-            click.option("--weight-decay", type=float, help="Of adamw."),
+            click.option("--optimizer", type=click.Choice(OPTIMIZERS), help="Optimiser. Default: adam."),
+            click.option("--learning-rate", type=float, help="Peak learning rate. Default: 0.003."),
+            click.option("--schedule", type=click.Choice(SCHEDULES), help="Learning rate schedule. Default: cosine, down to 0."),
             click.option(
-                "--label-smoothing", type=float, metavar="SHARE", help="Spread this share of each label over all classes."
+                "--warmup", type=float, metavar="EPOCHS", help="Epochs in which the learning rate rises from 0. Default: 0."
+            ),
+            click.option("--weight-decay", type=float, help="Weight decay of adamw. Default: 0."),
+            click.option(
+                "--label-smoothing",
+                type=float,
+                metavar="FRACTION",
+                help="Spread this fraction of each label over all classes. Default: 0.",
             ),
             click.option(
-                "--averaging", type=float, metavar="MOMENTUM", help="Keep a moving average of the weights, such as 0.999."
+                "--averaging",
+                type=float,
+                metavar="MOMENTUM",
+                help="Use a moving average of the weights, such as 0.999. Default: 0, off.",
             ),
             click.option(
                 "--atrous",
                 is_flag=True,
                 default=None,
-                help="Once a cnn is trained, let its strides become dilation: more exact, slower.",
+                help="Replace strides of the trained cnn by dilation: more accurate, slower.",
             ),
             click.option(
                 "--augment",
-                metavar="WHAT",
-                help=f"Move and bend images: standard ({_as_text(STANDARD_AUGMENTATION)}), a list like it, or none.",
+                metavar="SETTINGS",
+                help=f"Random distortions of training images: standard ({_as_text(STANDARD_AUGMENTATION)}), a list like it, or none.",
             ),
             click.option(
                 "--distill",
-                metavar="WHAT",
-                help=f"Learn from the committed teachers: standard ({_as_text(STANDARD_DISTILLATION)}), a list like it, or none.",
+                metavar="SETTINGS",
+                help=f"Distillation from the committed teachers: standard ({_as_text(STANDARD_DISTILLATION)}), a list like it, or none.",
             ),
         )
     ):
@@ -81,10 +89,10 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def fields_of(settings: dict[str, Any]) -> dict[str, Any]:
-    """Fields of a TrainingConfig from the options that were given.
+    """Fields of a TrainingConfig from the given options.
 
     Raises:
-        BadArgument: hidden layers or augmentation cannot be understood.
+        BadArgument: hidden layers, augmentation or distillation cannot be parsed.
     """
     fields = {name: value for name, value in settings.items() if value is not None}
     if "hidden" in fields:
@@ -101,7 +109,7 @@ def fields_of(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parse_pairs(field: str, text: str, standard: dict[str, float]) -> dict[str, Any] | None:
-    """Numbers by name from text such as "rotation=15,shift=2"; "standard" for the usual ones, "none" for None."""
+    """Parse numbers by name, such as "rotation=15,shift=2", "standard" or "none"."""
     if text in ("standard", "none"):
         return dict(standard) if text == "standard" else None
     try:

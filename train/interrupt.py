@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish to stop soon, not as an error somewhere in the middle."""
+"""Graceful stop on Ctrl-C."""
 
 import signal
 import threading
@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-INTERRUPTED = 130  # exit code, as a shell says it of a command that Ctrl-C ended, so that what follows in a script does not run
+INTERRUPTED = 130  # exit code of shells for commands ended by Ctrl-C, so that a script stops there
 
 
 @contextmanager
 def stop_on_interrupt(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` at the first SIGINT; the second is a KeyboardInterrupt as ever.
+    """Call `stop` at the first SIGINT; the second raises KeyboardInterrupt as usual.
 
-    Does nothing outside the main thread, or where SIGINT is ignored: a command in the background of a script is not meant by Ctrl-C.
+    Does nothing outside the main thread, or where SIGINT is ignored, as in background jobs of a script.
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or before == signal.SIG_IGN:

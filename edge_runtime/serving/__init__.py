@@ -1,5 +1,5 @@
-"""Digits over HTTP: a web page, KServe V2 and TensorFlow Serving's REST (docs/serving.md).
+"""HTTP server: a web page, KServe V2 and TensorFlow Serving's REST (docs/serving.md).
 
 In: HTTP requests and model files.
-Out: predictions as JSON or tensors. `http.guard` stands before every route; `app` turns starlette's requests into a `Call`.
+Out: predictions as JSON or tensors. `http.guard` wraps all routes of `app`.
 """

@@ -1,40 +1,35 @@
-"""The routes, and the translation between starlette and this package's calls. The only module of it that imports starlette."""
+"""The routes, and the translation of ASGI into `Request` and `Response`. The only module of this package that imports starlette."""
 
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl
 
+from starlette import requests
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
-from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Match, Route
 
-from edge_runtime.errors import DigitsError, InputError
-from edge_runtime.serving.http.call import Call, Handler, Response, Upload, as_json
-from edge_runtime.serving.http.guard import ROUTE, App, Message, Receive, Send
-from edge_runtime.serving.http.log import Log
-from edge_runtime.serving.http.refusals import Busy, RequestError
+from edge_runtime.serving.http.errors import ClientDisconnected, MethodNotAllowed, NotFound, RequestError
+from edge_runtime.serving.http.guard import ROUTE
+from edge_runtime.serving.http.messages import App, Handler, Message, Receive, Request, Send, Upload, send_response
 from edge_runtime.serving.metrics import Metrics
-from edge_runtime.serving.page.own_routes import OwnRoutes
+from edge_runtime.serving.page.classify_routes import ClassifyRoutes
 from edge_runtime.serving.page.page import Page
 from edge_runtime.serving.protocols.openapi import OpenApi
 from edge_runtime.serving.protocols.tf_serving import TFServing
 from edge_runtime.serving.protocols.v2 import HEADER_LENGTH, V2
 
-Kept = dict[tuple[str, str], tuple[App, dict[str, str]]]
-"""The endpoint and the parameters of a method and a path."""
-
-_MOST_KEPT = 256
+_MAX_CACHED = 256
 _MODEL = "/v2/models/{model}"
 _TF_MODEL = "/v1/models/{model}"
 
 
-def make_app(v2: V2, tf_serving: TFServing, plain: OwnRoutes, page: Page, openapi: OpenApi, metrics: Metrics, log: Log) -> "Routes":
+def make_app(v2: V2, tf_serving: TFServing, classify: ClassifyRoutes, page: Page, openapi: OpenApi, metrics: Metrics) -> "Routes":
     """All routes, the busiest first, since they are tried in order."""
     table: list[tuple[str, str, Handler]] = [
         *_versioned("POST", _MODEL, "/infer", v2.infer),
         *_versioned("POST", _TF_MODEL, ":predict", tf_serving.predict),
-        ("POST", "/draw", plain.draw),
-        ("POST", "/classify", plain.classify),
+        ("POST", "/draw", classify.draw),
+        ("POST", "/classify", classify.classify),
         ("GET", "/", page.page),
         ("GET", "/metrics", metrics.page),
         ("GET", "/openapi.json", openapi.page),
@@ -49,12 +44,11 @@ def make_app(v2: V2, tf_serving: TFServing, plain: OwnRoutes, page: Page, openap
         *_versioned("GET", _TF_MODEL, "/metadata", tf_serving.metadata),
         *_versioned("GET", _TF_MODEL, "", tf_serving.status),
     ]
-    kept: Kept = {}
-    return Routes([Route(path, _Endpoint(path, handler, log, kept), methods=[method]) for method, path, handler in table], kept)
+    return Routes([Route(path, handler, methods=[method]) for method, path, handler in table])
 
 
 def with_cors(app: App, origins: Sequence[str]) -> App:
-    """The application for scripts of other origins too, the named ones."""
+    """Allow scripts of the named origins to use the application (CORS)."""
     from starlette.middleware.cors import CORSMiddleware
 
     headers = ["Authorization", "Content-Type", HEADER_LENGTH]
@@ -64,98 +58,66 @@ def with_cors(app: App, origins: Sequence[str]) -> App:
 
 
 class Routes:
-    """Takes a request the way that one of the same method and path went before, since clients ask the same path over and over."""
+    """Calls the handler of a request's route and sends its response; errors are raised.
 
-    def __init__(self, routes: Sequence[Route], kept: Kept) -> None:
+    Does without starlette's Request and Response, which cost more than a small model does, and caches the routes of recent paths.
+    """
+
+    def __init__(self, routes: Sequence[Route]) -> None:
         self.routes = routes
-        self._kept = kept
+        self._cache: dict[tuple[str, str], tuple[Route, dict[str, str]]] = {}
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        found = self._kept.get((scope["method"], scope["path"]))
-        if found:
-            endpoint, scope["path_params"] = found
-            await endpoint(scope, receive, send)
-            return
-        route, others = self._find(scope)
-        scope[ROUTE] = _pattern(route, others)
-        if route:
-            await route.app(scope, receive, send)
-        elif others:
-            allowed = {method for other in others for method in other.methods or ()}
-            await _refuse(send, 405, "this page is for another method", (b"allow", ", ".join(sorted(allowed)).encode()))
-        else:
-            await _refuse(send, 404, "no such page; the routes are in docs/serving.md")
+        """Answer a request.
+
+        Raises:
+            NotFound, MethodNotAllowed: there is no route for it.
+            Exception: whatever its handler raises.
+        """
+        match = self._cache.get((scope["method"], scope["path"]))
+        route, parameters = match or self._match(scope)
+        scope[ROUTE] = route.path
+        await send_response(await route.endpoint(_as_request(scope, parameters, receive)), send)
 
     def pattern(self, scope: Message) -> str:
-        """The pattern of a request's route, for the metrics; "other" if there is none."""
-        return _pattern(*self._find(scope))
+        """The pattern of a request's route, or of one for other methods; "other" if there is none."""
+        route, _, others = self._search(scope)
+        return route.path if route else others[0].path if others else "other"
 
-    def _find(self, scope: Message) -> tuple[Route | None, list[Route]]:
-        """The route of a request, whose parameters are put into the scope; and those of its path for other methods."""
+    def _match(self, scope: Message) -> tuple[Route, dict[str, str]]:
+        """The route of a request with its path parameters, which are cached."""
+        route, parameters, others = self._search(scope)
+        if route is None:
+            if others:
+                raise MethodNotAllowed(scope["method"], {method for other in others for method in other.methods or ()})
+            raise NotFound("no such route; GET /openapi.json lists them")
+        if len(self._cache) >= _MAX_CACHED:  # a client is trying out paths
+            self._cache.clear()
+        self._cache[scope["method"], scope["path"]] = route, parameters
+        return route, parameters
+
+    def _search(self, scope: Message) -> tuple[Route | None, dict[str, str], list[Route]]:
+        """The route of a request and its path parameters; or those routes that have its path but another method."""
         others = []
         if scope["path"].startswith("http://"):  # a proxy's form of a request, which a server has to take (RFC 9112, 3.2.2)
             scope["path"] = "/" + scope["path"].removeprefix("http://").partition("/")[2]
         for route in self.routes:
             match, found = route.matches(scope)
             if match is Match.FULL:
-                scope["path_params"] = found["path_params"]
-                return route, []
+                return route, found["path_params"], []
             if match is Match.PARTIAL:
                 others.append(route)
-        return None, others
-
-
-def _pattern(route: Route | None, others: Sequence[Route]) -> str:
-    return route.path if route else others[0].path if others else "other"
-
-
-class _Endpoint:
-    """A handler as an ASGI application. It does without starlette's Request and Response, which cost more than a small model does."""
-
-    def __init__(self, path: str, handler: Handler, log: Log, kept: Kept) -> None:
-        self._path = path
-        self._handler = handler
-        self._log = log
-        self._kept = kept
-
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        scope[ROUTE] = self._path
-        if len(self._kept) >= _MOST_KEPT:  # somebody tries paths
-            self._kept.clear()
-        self._kept[scope["method"], scope["path"]] = self, scope["path_params"]
-        answer = await self._answer(scope, receive)
-        headers = [(b"content-length", str(len(answer.body)).encode()), (b"content-type", answer.media_type.encode())]
-        headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
-
-    async def _answer(self, scope: Message, receive: Receive) -> Response:
-        """The handler's answer, or an error in JSON as every protocol here has it."""
-        try:
-            return await self._handler(_as_call(scope, receive))
-        except ClientDisconnect:
-            return Response(status=RequestError.status)  # nobody reads it
-        except Busy as error:
-            return as_json({"error": str(error)}, Busy.status)._replace(headers=(("Retry-After", "1"),))
-        except InputError as error:
-            return as_json({"error": str(error)}, error.status if isinstance(error, RequestError) else RequestError.status)
-        except DigitsError as error:
-            self._log.event("error", text=str(error))
-            return as_json({"error": str(error)}, 500)
-        except Exception:  # of whatever kind: a client hears no more than this
-            self._log.failure(f"{scope['method']} {self._path}")
-            return as_json({"error": "internal error; the server's log has it"}, 500)
+        return None, {}, others
 
 
 def _versioned(method: str, path: str, rest: str, handler: Handler) -> list[tuple[str, str, Handler]]:
     return [(method, path + rest, handler), (method, path + "/versions/{version}" + rest, handler)]
 
 
-def _as_call(scope: Message, receive: Receive) -> Call:
+def _as_request(scope: Message, parameters: Mapping[str, str], receive: Receive) -> Request:
     query = dict(parse_qsl(scope["query_string"].decode("latin-1"))) if scope["query_string"] else {}
     headers = dict(scope["headers"])
-    return Call(scope["path_params"], query, headers, lambda: _body(receive), lambda: _upload(scope, receive, headers))
+    return Request(parameters, query, headers, lambda: _body(receive), lambda: _upload(scope, receive, headers))
 
 
 async def _body(receive: Receive) -> bytes:
@@ -165,7 +127,7 @@ async def _body(receive: Receive) -> bytes:
         message = await receive()
         parts.append(message.get("body", b""))
     if message["type"] == "http.disconnect":
-        raise ClientDisconnect
+        raise ClientDisconnected("the client closed the connection")
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
@@ -174,18 +136,12 @@ async def _upload(scope: Message, receive: Receive, headers: Mapping[bytes, byte
     if not headers.get(b"content-type", b"").lower().startswith(b"multipart/form-data"):
         return Upload("request", await _body(receive))
     try:
-        async with Request(scope, receive).form(max_files=1, max_fields=8) as form:
+        async with requests.Request(scope, receive).form(max_files=1, max_fields=8) as form:
             files = [value for value in form.values() if isinstance(value, UploadFile)]
             if len(files) != 1:
                 raise RequestError("the form has no file; send one, as curl -F image=@photo.png does")
             return Upload((files[0].filename or "request")[:200], await files[0].read())
     except MultiPartException as error:
         raise RequestError(f"the form cannot be read: {error.message}") from error
-
-
-async def _refuse(send: Send, status: int, why: str, *headers: tuple[bytes, bytes]) -> None:
-    answer = as_json({"error": why}, status)
-    length = (b"content-length", str(len(answer.body)).encode())
-    content_type = (b"content-type", answer.media_type.encode())
-    await send({"type": "http.response.start", "status": status, "headers": [length, content_type, *headers]})
-    await send({"type": "http.response.body", "body": answer.body})
+    except requests.ClientDisconnect as error:
+        raise ClientDisconnected("the client closed the connection") from error

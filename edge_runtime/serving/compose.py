@@ -1,4 +1,4 @@
-"""The server put together from its parts."""
+"""Put the server together from its parts."""
 
 import ipaddress
 import math
@@ -11,14 +11,16 @@ from pathlib import Path
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.errors import BadArgument
 from edge_runtime.serving.app import make_app, with_cors
-from edge_runtime.serving.http.guard import LOOPBACK_HOSTS, Access, Guard
+from edge_runtime.serving.http.access import LOOPBACK_HOSTS, Access
+from edge_runtime.serving.http.admission import AdmissionControl
+from edge_runtime.serving.http.guard import Guard
 from edge_runtime.serving.http.limits import Limits
-from edge_runtime.serving.http.listening import listen
-from edge_runtime.serving.http.log import Log
+from edge_runtime.serving.http.listener import listen
+from edge_runtime.serving.http.log import JsonLog
 from edge_runtime.serving.metrics import Metrics
-from edge_runtime.serving.models.pool import Workers
+from edge_runtime.serving.models.pool import WorkerThreads
 from edge_runtime.serving.models.repository import ModelRepository
-from edge_runtime.serving.page.own_routes import OwnRoutes
+from edge_runtime.serving.page.classify_routes import ClassifyRoutes
 from edge_runtime.serving.page.page import Page
 from edge_runtime.serving.protocols.openapi import OpenApi
 from edge_runtime.serving.protocols.tf_serving import TFServing
@@ -30,7 +32,7 @@ _ORIGIN = re.compile(r"https?://[\w.-]+(:\d+)?|\*")
 
 @frozen_dataclass
 class Settings:
-    """What `digits serve` was asked for; the command's help describes each."""
+    """Options of `digits serve`; its help describes each."""
 
     models: Mapping[str, Path]
     host: str
@@ -49,70 +51,71 @@ class Settings:
     def __post_init__(self) -> None:
         for seconds in (self.reload_seconds, self.check_seconds):
             if not math.isfinite(seconds):
-                raise BadArgument(f"{seconds} is no number of seconds")
+                raise BadArgument(f"{seconds} is not a number of seconds; give 0 or more")
         for origin in self.cors_origins:
             if not _ORIGIN.fullmatch(origin):
-                raise BadArgument(f"{origin!r} is no origin; one has a scheme and a host, and no path: https://example.org")
+                raise BadArgument(f"{origin!r} is not an origin; give scheme and host without a path, such as https://example.org")
 
 
-def serve(settings: Settings, say: Callable[[str], None]) -> None:
+def serve(settings: Settings, report: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
         ModelFileError, VerificationFailed: a model cannot be served.
         MissingPackage: no interpreter is installed.
-        DigitsError: the address cannot be listened at.
+        DigitsError: the server cannot listen on the address.
     """
     with listen(settings.host, settings.port) as listener:
-        _serve_at(listener, settings, say)
+        _serve_at(listener, settings, report)
 
 
-def _serve_at(listener: socket.socket, settings: Settings, say: Callable[[str], None]) -> None:
-    log, metrics, workers = Log(requests=settings.access_log), Metrics(), Workers(settings.workers)
+def _serve_at(listener: socket.socket, settings: Settings, report: Callable[[str], None]) -> None:
+    log, metrics, workers = JsonLog(requests=settings.access_log), Metrics(), WorkerThreads(settings.workers)
     models = ModelRepository(settings.models, workers, log, settings.threads, settings.backend, metrics.observer)
-    metrics.watch(models, workers)
-    limits = settings.limits
-    plain = OwnRoutes(models, workers, limits)
+    limits, admission = settings.limits, AdmissionControl(settings.limits)
+    metrics.watch(models, workers, admission)
+    classify = ClassifyRoutes(models, workers, limits)
     openapi = OpenApi(limits.images, with_token=settings.token is not None)
-    routes = make_app(V2(models, limits.images), TFServing(models, limits.images), plain, Page(), openapi, metrics, log)
+    routes = make_app(V2(models, limits.images), TFServing(models, limits.images), classify, Page(), openapi, metrics)
     bound = listener.getsockname()[0]
-    guard = Guard(routes, limits, Access(settings.token, allowed_hosts(settings, bound)), metrics, log)
+    access = Access(settings.token, allowed_hosts(settings, bound))
+    guard = Guard(routes, limits, access, admission, log, metrics.answered)
     app = with_cors(guard, settings.cors_origins) if settings.cors_origins else guard
     every = ((settings.reload_seconds, models.refresh), (settings.check_seconds, models.check))
     tasks = [Task(seconds, work) for seconds, work in every if seconds]
     if not is_loopback(bound) and settings.token is None:
-        say(f"anybody who reaches {settings.host} may ask; --token-file asks them for a token")
+        report(f"warning: {settings.host} is open to everybody on the network; require a token with --token-file")
     names = ", ".join(served.name for served in models)
     try:
         run(
             app,
             listener,
-            guard,
+            admission,
             models,
             limits,
             log,
             tasks,
-            lambda: say(f"serving {names} at {address(listener.getsockname())}"),
+            lambda: report(f"serving {names} at {address(listener.getsockname())}"),
             metrics.cut,
         )
     finally:
-        plain.close()
+        classify.close()
         workers.close()
 
 
 def address(name: tuple[str, int]) -> str:
-    """The URL of a socket's name."""
+    """The URL of a socket's address."""
     host, port = name[:2]
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a socket's address."""
+    """Whether an address can be reached from this machine only."""
     return ipaddress.ip_address(host.partition("%")[0]).is_loopback
 
 
 def allowed_hosts(settings: Settings, bound: str) -> frozenset[str] | None:
-    """The names that a Host header may have: loopback's and the given ones; any if an open address is `bound` and none is given."""
+    """Names that the Host header may have: those of loopback and the given ones; None (any) on a network address without given ones."""
     if not is_loopback(bound) and not settings.allowed_hosts:
         return None
     return LOOPBACK_HOSTS | {name.lower() for name in settings.allowed_hosts} | {settings.host.lower()}

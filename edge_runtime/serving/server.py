@@ -1,4 +1,4 @@
-"""The server: what runs beside the requests, and a stop that loses none of them."""
+"""The uvicorn server, with background tasks, and a shutdown that loses no request."""
 
 import asyncio
 import gc
@@ -11,17 +11,20 @@ from typing import Any
 
 import uvicorn
 
+from edge_runtime.serving.http.admission import AdmissionControl
 from edge_runtime.serving.http.connection import Connection
-from edge_runtime.serving.http.guard import HEADER_BYTES, App, Guard
+from edge_runtime.serving.http.guard import HEADER_BYTES
 from edge_runtime.serving.http.limits import Limits
-from edge_runtime.serving.http.listening import accept_all
-from edge_runtime.serving.http.log import Forwarder, Log
+from edge_runtime.serving.http.listener import accept_all
+from edge_runtime.serving.http.log import JsonLog, UvicornLogHandler
+from edge_runtime.serving.http.messages import App
 from edge_runtime.serving.models.repository import ModelRepository
-from edge_runtime.serving.notify import notify
+from edge_runtime.serving.systemd import sd_notify
 
 _BACKLOG = 128
-_OFTEN = (700, 10, 10)  # Python's own: a short command collects late, and all that it had put off would hold up one request
-_LAST_REQUESTS_SECONDS = 1.0  # in which a client may still use a connection that is open when the server is told to stop
+# Python's defaults. `digits` raises them for short commands; here a late, long collection would delay a request.
+_GC_THRESHOLDS = (700, 10, 10)
+_LAST_REQUESTS_SECONDS = 1.0  # during which clients may still send requests on open connections after SIGTERM
 
 
 class Server(uvicorn.Server):
@@ -30,14 +33,14 @@ class Server(uvicorn.Server):
     def __init__(
         self,
         config: uvicorn.Config,
-        guard: Guard,
+        admission: AdmissionControl,
         models: ModelRepository,
-        log: Log,
+        log: JsonLog,
         tasks: list["Task"],
         on_ready: Callable[[], None],
     ) -> None:
         super().__init__(config)
-        self._guard = guard
+        self._admission = admission
         self._models = models
         self._log = log
         self._background = tasks
@@ -46,46 +49,46 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT stop the server, which then exits with 0; SIGHUP looks at the model files."""
+        """SIGTERM and SIGINT stop the server, which then exits with 0; SIGHUP reloads changed model files."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.handle_exit, number, None)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._start(self._safely(self._models.refresh)))
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._start(self._logged(self._models.refresh)))
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and start what runs beside the requests."""
-        gc.freeze()  # what was imported stays for good: the collector need not walk through it while requests wait
-        gc.set_threshold(*_OFTEN)
+        """Listen, and start the background tasks."""
+        gc.freeze()  # imported objects stay for good, so collections during requests need not visit them
+        gc.set_threshold(*_GC_THRESHOLDS)
         await super().startup(sockets)
         for task in self._background:
-            self._start(self._every(task))
-        notify("READY=1")
+            self._start(self._repeat(task))
+        sd_notify("READY=1")
         self._on_ready()
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second; the connections' deadlines are looked at once a second."""
+        """Called ten times a second; checks the connections' deadlines once a second."""
         if counter % 10 == 0:
             now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
                 assert isinstance(connection, Connection)
-                connection.sweep(now)
+                connection.check_deadlines(now)
             if self._models.ready:
-                notify("WATCHDOG=1")
+                sd_notify("WATCHDOG=1")
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer what has been accepted, then end.
+        """Answer all accepted connections, then stop.
 
-        First the queue of new connections is emptied and closed. From then on each answer ends its connection, whose client finds no
-        other; a connection without a request gets a second in which one that is on its way may arrive.
+        First the listener's queue is accepted and the listener closed. From then on each response ends its connection; an idle
+        connection gets a second in which a request already on its way can arrive.
         """
         loop = asyncio.get_running_loop()
-        notify("STOPPING=1")
+        sd_notify("STOPPING=1")
         accepted = [connection for listener in sockets or () for connection in accept_all(listener, loop)]
         for server in self.servers:
             server.close()
-        self._models.stopping = self._guard.closing = True
+        self._models.stopping = self._admission.draining = True
         self._log.event("stopping", connections=len(self.server_state.connections) + len(accepted))
         for connection in accepted:
             await loop.connect_accepted_socket(self._new_connection, connection)
@@ -99,28 +102,28 @@ class Server(uvicorn.Server):
 
     def _new_connection(self) -> Connection:
         kind: Any = self.config.http_protocol_class
-        made: Connection = kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
-        return made
+        connection: Connection = kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        return connection
 
     def _start(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _every(self, task: "Task") -> None:
+    async def _repeat(self, task: "Task") -> None:
         while True:
             await asyncio.sleep(task.seconds)
-            await self._safely(task.work)
+            await self._logged(task.work)
 
-    async def _safely(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _logged(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
-        except Exception:  # what runs beside the requests must not end for one failure
+        except Exception:  # one failure must not end a periodic task
             self._log.failure(getattr(work, "__name__", "background"))
 
 
 class Task:
-    """Work that is done every so many seconds beside the requests."""
+    """A periodic background task."""
 
     def __init__(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         self.seconds = seconds
@@ -130,17 +133,17 @@ class Task:
 def run(
     app: App,
     listener: socket.socket,
-    guard: Guard,
+    admission: AdmissionControl,
     models: ModelRepository,
     limits: Limits,
-    log: Log,
+    log: JsonLog,
     tasks: list[Task],
     on_ready: Callable[[], None],
     on_cut: Callable[[str], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT."""
     logger = logging.getLogger("uvicorn.error")
-    logger.handlers, logger.propagate = [Forwarder(log)], False
+    logger.handlers, logger.propagate = [UvicornLogHandler(log)], False
     config = uvicorn.Config(
         app,
         http=type("BoundedConnection", (Connection,), {"limits": limits, "on_cut": staticmethod(on_cut)}),
@@ -157,4 +160,4 @@ def run(
         timeout_graceful_shutdown=int(limits.stop_seconds),
         h11_max_incomplete_event_size=HEADER_BYTES,
     )
-    Server(config, guard, models, log, tasks, on_ready).run([listener])
+    Server(config, admission, models, log, tasks, on_ready).run([listener])

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of `train`: runs, trained by the command, that several tests look at."""
+"""Fixtures of the tests of `train`: runs of the command, shared by several tests."""
 
 import json
 import os
@@ -53,7 +53,7 @@ STOPPED_AT = 13  # batches: four into the second epoch of nine
 _WAITING = """
 import signal, sys, time
 from edge_runtime.cli import main
-from train import progress, training
+from train.loop import progress, trainer
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored where tests run, in the background of a shell
 
@@ -69,13 +69,13 @@ class Waiting(progress.Progress):
             while signal.getsignal(signal.SIGINT) is before:
                 time.sleep(0.02)
 
-training.Progress = Waiting
+trainer.Progress = Waiting
 main(sys.argv[2:], prog_name="digits")
 """
 
 
 def interrupting(stops: set[int]) -> type[Progress]:
-    """Progress that sends SIGINT at some of the batches."""
+    """Progress that sends SIGINT at some batches."""
 
     class Interrupting(Progress):
         done = 0
@@ -99,14 +99,14 @@ def listening() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Run:
-    """A run that `digits train` made, and what it printed."""
+    """A run of `digits train`, and its output."""
 
     folder: Path
     answer: Answer
     words: tuple[str, ...]
 
     def copy(self, runs: Path) -> "Run":
-        """The same run in another folder of runs, for a test that changes it."""
+        """A copy of the run in another folder, for a test that changes it."""
         folder = runs / self.folder.name
         shutil.copytree(self.folder, folder)
         return Run(folder, self.answer, tuple(str(runs) if word == str(self.folder.parent) else word for word in self.words))
@@ -114,7 +114,7 @@ class Run:
 
 @pytest.fixture(scope="session")
 def linear_run(data_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Two epochs of the linear model with seed 3 on the invented digits, judged on the test images too."""
+    """Two epochs of the linear model with seed 3 on the invented digits, with --test."""
     runs = tmp_path_factory.mktemp("runs")
     words = ("train", "linear", "--epochs", 2, "--seed", 3, "--data", data_file, "--runs", runs, "--name", "first", "--test")
     return Run(runs / "first", digits(*words), tuple(map(str, words)))
@@ -126,14 +126,14 @@ def _recipe_words(data_file: Path, runs: Path) -> tuple[str, ...]:
 
 @pytest.fixture(scope="session")
 def whole_run(data_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """`RECIPE`, trained without a break."""
+    """`RECIPE`, trained without interruption."""
     folder, answers = _made_once(tmp_path_factory, "whole", lambda folder: {"": digits(*_recipe_words(data_file, folder))})
     return Run(folder / "cnn", answers[""], _recipe_words(data_file, folder))
 
 
 @pytest.fixture(scope="session")
 def broken_runs(data_file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """`RECIPE` in two processes at once, sent SIGINT and SIGKILL after `STOPPED_AT` batches."""
+    """`RECIPE` in two processes, stopped by SIGINT and SIGKILL after `STOPPED_AT` batches."""
 
     def make(folder: Path) -> dict[str, Answer]:
         children = {name: _start(_recipe_words(data_file, folder / name)) for name in ("SIGINT", "SIGKILL")}
@@ -146,7 +146,7 @@ def broken_runs(data_file: Path, tmp_path_factory: pytest.TempPathFactory) -> di
 def _made_once(
     factory: pytest.TempPathFactory, name: str, make: Callable[[Path], dict[str, Answer]]
 ) -> tuple[Path, dict[str, Answer]]:
-    """A folder and the answers of the commands that filled it. All workers of pytest-xdist share them: the first makes, the others wait."""
+    """A folder and the output of the commands that filled it, shared by all workers of pytest-xdist: one creates it, the others wait."""
     base = factory.getbasetemp()
     folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / name
     folder.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""`digits data` and `digits train`: what they print and write, and how each mistake of a user ends."""
+"""`digits data` and `digits train`: output, files, and errors of wrong usage."""
 
 import json
 import subprocess
@@ -56,12 +56,12 @@ def _refuse_to_load(*_: object, **__: object) -> Any:
 
 
 def test_data_describes_the_embedded_mnist() -> None:
-    """Shapes, dtypes, ranges and class counts of the three splits, in exactly this text; no drawing outside a terminal."""
+    """Shapes, dtypes, ranges and class counts of the three splits, in exactly this text; no samples outside a terminal."""
     assert digits("data") == Answer(0, MNIST_TEXT, "")
 
 
 def test_data_describes_data_of_ones_own(data_file: Path, invented: Dataset) -> None:
-    """The counts are those of the splits that training will use."""
+    """The counts are those of the splits used in training."""
     rows = {
         split.name: f"{split.name:<10} {len(split):>7,}  " + " ".join(f"{count:>6}" for count in np.bincount(split.labels))
         for split in (invented.train, invented.validation)
@@ -70,13 +70,13 @@ def test_data_describes_data_of_ones_own(data_file: Path, invented: Dataset) -> 
 
 
 def test_data_of_an_idx_folder_has_the_same_hash(tmp_path: Path, invented: Dataset) -> None:
-    """The first line says where it came from and what it is."""
+    """The first line has the folder and the hash."""
     folder = write_idx_folder(tmp_path / "idx", arrays_of(invented), zipped=True)
     assert digits("data", "--data", folder).out.startswith(f"{folder}  sha256 {invented.sha256[:16]}\n")
 
 
 def test_data_draws_samples_as_text(data_file: Path, invented: Dataset) -> None:
-    """The first image of each of the first three classes, side by side, below the description."""
+    """The first images of the first three classes side by side, below the description."""
     lines = digits("data", "--data", data_file, "--text").out.splitlines()[-14:]
     firsts = [int(np.argmax(invented.y_train == label)) for label in range(3)]
     assert [line[:28] for line in lines] == as_text(invented.x_train[firsts[0]]).splitlines()
@@ -85,7 +85,7 @@ def test_data_draws_samples_as_text(data_file: Path, invented: Dataset) -> None:
 
 
 def test_data_writes_a_picture_of_the_training_samples(data_file: Path, tmp_path: Path, invented: Dataset) -> None:
-    """The picture is named on stdout, and its cells show the first training images of each class."""
+    """The output names the file, which shows the first training images of each class."""
     path = tmp_path / "deep" / "samples.png"
     answer = digits("data", "--data", data_file, "--samples", path)
     assert answer.out.endswith(f"\nsamples: {path}\n")
@@ -108,7 +108,7 @@ def test_data_replaces_a_picture_only_with_force(data_file: Path, tmp_path: Path
 
 @pytest.mark.parametrize("command", [("data",), ("train", "linear")])
 def test_data_that_cannot_be_used_exits_4(tmp_path: Path, invented: Dataset, command: tuple[str, ...]) -> None:
-    """Missing, damaged, or of a wrong shape: one line each, that begins with the path."""
+    """Missing, damaged, or of a wrong shape: one line that starts with the path."""
     bad = write_npz(tmp_path / "bad.npz", {**arrays_of(invented), "x_test": invented.x_test[:, :14]})
     cut = tmp_path / "cut.npz"
     cut.write_bytes(bad.read_bytes()[:1000])
@@ -128,7 +128,7 @@ def _runs(command: tuple[str, ...], folder: Path) -> tuple[object, ...]:
 WRONG: list[tuple[tuple[object, ...], int, str]] = [
     (("data", "--colour"), 2, "No such option"),
     (("data", "extra"), 2, "unexpected extra argument"),
-    (("train",), 2, "say which model to train: linear, mlp, cnn, tutorial, or give --release or --config"),
+    (("train",), 2, "no model given; give one of linear, mlp, cnn, tutorial, or --release or --config"),
     (("train", "rnn"), 2, "'linear', 'mlp', 'cnn', 'tutorial'"),
     (("train", "mlp", "--activation", "sine"), 2, "'relu', 'tanh', 'sigmoid', 'gelu', 'elu', 'leaky_relu', 'linear'"),
     (("train", "mlp", "--optimizer", "lion"), 2, "'adam', 'adamw', 'nadam', 'rmsprop', 'sgd'"),
@@ -142,39 +142,55 @@ WRONG: list[tuple[tuple[object, ...], int, str]] = [
     (("train", "mlp", "--seed", -1), 2, "seed is -1, expected 0 to 2,147,483,647"),
     (("train", "mlp", "--warmup", 11), 2, "warm-up epochs is 11.0, expected 0 to 10"),
     (("train", "mlp", "--warmup", "nan"), 2, "field 'warmup' is NaN, expected a number"),
-    (("train", "mlp", "--weight-decay", 0.1), 2, "weight decay is adamw's, not adam's"),
+    (("train", "mlp", "--weight-decay", 0.1), 2, "weight decay is 0.1, but adam has none; use optimizer adamw"),
     (("train", "mlp", "--label-smoothing", 1), 2, "label smoothing is 1.0, expected 0 to 0.9"),
     (("train", "mlp", "--averaging", 1), 2, "averaging is 1.0, expected 0 to 0.99999"),
     (("train", "mlp", "--averaging", "nan"), 2, "field 'averaging' is NaN, expected a number"),
     (("train", "mlp", "--augment", "nonsense"), 2, "augmentation is 'nonsense', expected standard"),
     (("train", "mlp", "--augment", "rotation=200"), 2, "rotation is 200.0, expected 0 to 180"),
     (("train", "mlp", "--augment", "shift=nan"), 2, "field 'augmentation.shift' is NaN, expected a number"),
-    (("train", "mlp", "--hidden", "64;32"), 2, "hidden layers are '64;32', expected numbers with commas such as 128,64, or none"),
+    (
+        ("train", "mlp", "--hidden", "64;32"),
+        2,
+        "hidden layers are '64;32', expected numbers separated by commas such as 128,64, or none",
+    ),
     (("train", "mlp", "--hidden", "64,0"), 2, "hidden layers are [64, 0]; expected at most 64 numbers between 1 and 65,536"),
     (("train", "cnn", "--convolutions", "16x5"), 2, "convolutions are '16x5', expected a list such as 16k5s2v,32k3v,dk3"),
     (("train", "cnn", "--convolutions", ""), 2, "convolutions are '', expected a list such as 16k5s2v,32k3v,dk3"),
-    (("train", "cnn", "--convolutions", "8k28v,8k3v"), 2, "convolution 2, 8k3v, is larger than the image that reaches it"),
-    (("train", "linear", "--hidden", "64"), 2, "--hidden is mlp's, not linear's"),
-    (("train", "cnn", "--activation", "tanh"), 2, "--activation is mlp's, not cnn's"),
-    (("train", "mlp", "--convolutions", "8k3"), 2, "--convolutions is cnn's, not mlp's"),
-    (("train", "--quick", "cnn", "--hidden", "64"), 2, "--hidden is mlp's, not cnn's"),
-    (("train", "mlp", "--quick"), 2, "--quick is cnn's, not mlp's: digits train cnn --quick"),
+    (
+        ("train", "cnn", "--convolutions", "8k28v,8k3v"),
+        2,
+        "convolution 2, 8k3v, has a kernel larger than its input; use fewer strides or valid paddings before it",
+    ),
+    (("train", "linear", "--hidden", "64"), 2, "--hidden is an option of mlp, not of linear"),
+    (("train", "cnn", "--activation", "tanh"), 2, "--activation is an option of mlp, not of cnn"),
+    (("train", "mlp", "--convolutions", "8k3"), 2, "--convolutions is an option of cnn, not of mlp"),
+    (("train", "--quick", "cnn", "--hidden", "64"), 2, "--hidden is an option of mlp, not of cnn"),
+    (("train", "mlp", "--quick"), 2, "--quick is a config of cnn, not of mlp; use digits train cnn --quick"),
     (("train", "--quick"), 2, "digits train cnn --quick"),
     (("train", "cnn", "--quick", "--epochs", 0), 2, "epochs is 0, expected 1 to 10,000"),
-    (("train", "cnn", "--quick", "--release", "small"), 2, "--quick, --release and --config each name a config: give one of them"),
+    (
+        ("train", "cnn", "--quick", "--release", "small"),
+        2,
+        "--quick, --release and --config each name a config: give only one of them",
+    ),
     (("train", "--release", "huge"), 2, "'nano', 'small', 'base'"),
-    (("train", "--release", "teacher", "--epochs", 3), 2, "a release is trained as its config says, without --epochs"),
-    (("train", "--release", "teacher", "--augment", "none"), 2, "a release is trained as its config says, without --augment;"),
-    (("train", "mlp", "--release", "teacher"), 2, "teacher.toml is of cnn, not of mlp"),
+    (
+        ("train", "--release", "teacher", "--epochs", 3),
+        2,
+        "--epochs cannot be changed for a release; copy its config and give it with --config",
+    ),
+    (("train", "--release", "teacher", "--augment", "none"), 2, "--augment cannot be changed for a release;"),
+    (("train", "mlp", "--release", "teacher"), 2, "teacher.toml is a config of cnn, not of mlp; leave out the model"),
     (("train", "mlp", "--threads", 0), 2, "0 is not in the range 1<=x<=256"),
     (("train", "mlp", "--name", "../mine"), 2, "name is '../mine', expected 1 to 64 letters"),
-    (("train", "mlp", "--force", "--resume"), 2, "--resume goes on with a run, --force replaces it: give one of them"),
-    (("train", "--config", "gone.toml"), 4, "gone.toml: cannot be read (No such file or directory)"),
+    (("train", "mlp", "--force", "--resume"), 2, "--resume continues a run, --force replaces it: give only one of them"),
+    (("train", "--config", "gone.toml"), 4, "gone.toml: cannot be read (No such file or directory); give a TOML file"),
     (("train", "--config", "nan.toml"), 4, "nan.toml: field 'learning_rate' is NaN, expected a number"),
     (("train", "--config", "wrong.toml"), 4, "wrong.toml: field 'epochs' is \"many\", expected a whole number"),
     (("train", "--config", "good.toml", "--epochs", 0), 2, "epochs is 0, expected 1 to 10,000"),
-    (("train", "cnn", "--config", "good.toml"), 2, "good.toml is of mlp, not of cnn"),
-    (("train", "--config", "good.toml", "--convolutions", "8k3"), 2, "--convolutions is cnn's, not mlp's"),
+    (("train", "cnn", "--config", "good.toml"), 2, "good.toml is a config of mlp, not of cnn"),
+    (("train", "--config", "good.toml", "--convolutions", "8k3"), 2, "--convolutions is an option of cnn, not of mlp"),
     (("train", "mlp", "--tensorboard", "good.toml"), 2, "is a file"),
     (("train", "mlp", "--tensorboard", "good.toml/logs"), 1, "good.toml is not a writable folder"),
 ]
@@ -193,7 +209,7 @@ print(json.dumps([[answer.exit_code, answer.stdout, answer.stderr, repr(answer.e
 
 @pytest.fixture(scope="module")
 def wrong_answers(tmp_path_factory: pytest.TempPathFactory) -> list[Answer]:
-    """The answers to `WRONG`, of a process without TensorFlow."""
+    """The output of the commands in `WRONG`, from a process without TensorFlow."""
     folder = tmp_path_factory.mktemp("wrong")
     (folder / "good.toml").write_text('model = "mlp"')
     (folder / "wrong.toml").write_text('model = "mlp"\nepochs = "many"')
@@ -208,7 +224,7 @@ def wrong_answers(tmp_path_factory: pytest.TempPathFactory) -> list[Answer]:
 
 @pytest.mark.parametrize("number", range(len(WRONG)), ids=[" ".join(map(str, words)) for words, _, _ in WRONG])
 def test_wrong_usage_is_told_with_the_valid_values(wrong_answers: list[Answer], number: int) -> None:
-    """Before TensorFlow is loaded, with nothing on stdout; in one line, but for click's own errors, which show the usage first."""
+    """Without loading TensorFlow, nothing on stdout, one line on stderr; click's own errors print the usage first."""
     _, code, message = WRONG[number]
     answer = wrong_answers[number]
     assert (answer.code, answer.out) == (code, "")
@@ -218,7 +234,7 @@ def test_wrong_usage_is_told_with_the_valid_values(wrong_answers: list[Answer], 
 
 
 def test_what_is_right_does_load_tensorflow(data_file: Path, tmp_path: Path) -> None:
-    """Where it is missing, the command says what to install: so the test above would see it being loaded."""
+    """Where it is missing, the command says what to install, so the test above would notice that it is loaded."""
     words = json.dumps([["train", "linear", "--data", str(data_file), "--runs", str(tmp_path)]])
     child = subprocess.run([sys.executable, "-c", _WITHOUT_TENSORFLOW], input=words, capture_output=True, text=True, check=True)
     ((code, _, err, _),) = json.loads(child.stdout)
@@ -226,7 +242,7 @@ def test_what_is_right_does_load_tensorflow(data_file: Path, tmp_path: Path) -> 
 
 
 def test_train_prints_figures_on_stdout_and_progress_on_stderr(linear_run: Run) -> None:
-    """Size, time and seed, accuracies with their counts and intervals, where things lie, what comes next; one line an epoch."""
+    """Parameters, time, seed, accuracies with counts and intervals, folder and next command on stdout; a line per epoch on stderr."""
     record = json.loads((linear_run.folder / "training.json").read_text())
     lines = linear_run.answer.out.splitlines()
     assert linear_run.answer.code == 0
@@ -240,7 +256,7 @@ def test_train_prints_figures_on_stdout_and_progress_on_stderr(linear_run: Run) 
 
 
 def test_train_writes_three_files_and_nothing_else(linear_run: Run) -> None:
-    """Model, record and curves; no temporary file is left; the curves are a picture with something on it."""
+    """Model, record and curves, without temporary files; the plot is not blank."""
     assert sorted(path.name for path in linear_run.folder.iterdir()) == ["curves.png", "model.keras", "training.json"]
     assert np.mean(decode((linear_run.folder / "curves.png").read_bytes()) < 200) > 0.01
     with Image.open(linear_run.folder / "curves.png") as picture:
@@ -248,7 +264,7 @@ def test_train_writes_three_files_and_nothing_else(linear_run: Run) -> None:
 
 
 def test_train_does_not_look_at_the_test_images_unasked(data_file: Path, tmp_path: Path) -> None:
-    """Without --test the record says null, the screen nothing, and the run has its model's name."""
+    """Without --test, the record has null and stdout no test accuracy; the run is named after the model."""
     answer = digits("train", "linear", "--epochs", 1, "--data", data_file, "--runs", tmp_path)
     assert json.loads((tmp_path / "linear" / "training.json").read_text())["test"] is None
     assert "test" not in answer.out.split("written")[0]
@@ -256,7 +272,7 @@ def test_train_does_not_look_at_the_test_images_unasked(data_file: Path, tmp_pat
 
 
 def test_train_refuses_a_taken_run_before_training(monkeypatch: pytest.MonkeyPatch, linear_run: Run) -> None:
-    """Nothing is loaded, nothing is trained, every file stays as it was."""
+    """Nothing is loaded or trained, and no file changes."""
     monkeypatch.setattr("train.cli.load_dataset", _refuse_to_load)
     before = {path: path.read_bytes() for path in linear_run.folder.iterdir()}
     message = one_line(digits(*linear_run.words), 1)
@@ -265,7 +281,7 @@ def test_train_refuses_a_taken_run_before_training(monkeypatch: pytest.MonkeyPat
 
 
 def test_train_replaces_a_run_with_force(data_file: Path, tmp_path: Path) -> None:
-    """All three files are the new run's."""
+    """All three files are those of the new run."""
     folder = tmp_path / "linear"
     folder.mkdir()
     for name in ("model.keras", "training.json", "curves.png"):
@@ -276,7 +292,7 @@ def test_train_replaces_a_run_with_force(data_file: Path, tmp_path: Path) -> Non
 
 
 def test_a_run_that_goes_astray_leaves_no_files(monkeypatch: pytest.MonkeyPatch, data_file: Path, tmp_path: Path) -> None:
-    """NaN loss: one line with advice, exit 1."""
+    """NaN loss: one line with advice, exit code 1."""
     broken = keras.Sequential([keras.Input((784,)), keras.layers.Rescaling(float("nan")), keras.layers.Dense(10)])
     monkeypatch.setattr("train.loop.trainer.build", lambda *_: broken)
     message = one_line(digits("train", "linear", "--epochs", 1, "--data", data_file, "--runs", tmp_path), 1)
@@ -286,7 +302,7 @@ def test_a_run_that_goes_astray_leaves_no_files(monkeypatch: pytest.MonkeyPatch,
 
 @pytest.mark.parametrize("classes", [3, 26])
 def test_data_of_any_number_of_classes_is_trained_on(tmp_path: Path, classes: int) -> None:
-    """As many outputs as there are labels, and a model that tells them apart."""
+    """The model has as many outputs as there are labels, and classifies them."""
     labels = np.random.RandomState(0).permutation(np.arange(260) % classes).astype(np.uint8)
     images = np.stack([draw_digit(label % 10, 1 + label // 10 * 3) for label in labels])
     data = write_npz(tmp_path / "data.npz", {"x_train": images, "y_train": labels, "x_test": images[:60], "y_test": labels[:60]})
@@ -299,7 +315,7 @@ def test_data_of_any_number_of_classes_is_trained_on(tmp_path: Path, classes: in
 
 
 def test_tensorboard_gets_the_figures_and_changes_nothing(linear_run: Run, tmp_path: Path) -> None:
-    """Logs of training and validation in a folder of the run's name; the weights are those of a run without them."""
+    """Logs of training and validation in a folder named after the run; the weights do not change."""
     words = [str(tmp_path) if word == str(linear_run.folder.parent) else word for word in linear_run.words]
     assert digits(*words, "--tensorboard", tmp_path / "logs").code == 0
     found, expected = (
@@ -319,7 +335,7 @@ def test_tensorboard_gets_the_figures_and_changes_nothing(linear_run: Run, tmp_p
 
 
 def test_a_config_file_is_trained_with_options_in_its_place(data_file: Path, tmp_path: Path) -> None:
-    """Its seed counts unless one is given; the run has the file's name; the record has what was trained."""
+    """Options override the file's fields; the run is named after the file; the record has the resulting config."""
     path = tmp_path / "mine.toml"
     path.write_text('model = "linear"\nepochs = 5\nseed = 7\nbatch_size = 100\nlabel_smoothing = 0.1\n')
     assert digits("train", "--config", path, "--epochs", 1, "--data", data_file, "--runs", tmp_path).code == 0
@@ -328,7 +344,7 @@ def test_a_config_file_is_trained_with_options_in_its_place(data_file: Path, tmp
 
 
 def test_a_release_is_judged_on_the_test_images(monkeypatch: pytest.MonkeyPatch, data_file: Path, tmp_path: Path) -> None:
-    """By its committed config, under its name and seed; a teacher is not, since choices hang on it."""
+    """With the committed config, named after release and seed; not a teacher, which is used for choices."""
     asked: list[tuple[Any, ...]] = []
 
     def look(config: TrainingConfig, _: Dataset, folder: Path, *, test: bool, **__: object) -> None:
@@ -345,7 +361,7 @@ def test_a_release_is_judged_on_the_test_images(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_quick_is_a_committed_recipe_for_the_cnn(monkeypatch: pytest.MonkeyPatch, data_file: Path, tmp_path: Path) -> None:
-    """With the seed that is asked for, and a name of its own."""
+    """With the given seed, in the run's name too."""
     asked: list[tuple[Any, ...]] = []
 
     def look(config: TrainingConfig, _: Dataset, folder: Path, **__: object) -> None:

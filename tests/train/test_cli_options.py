@@ -26,7 +26,7 @@ def _config(**settings: Any) -> TrainingConfig:
 
 
 def test_standard_is_what_the_help_says() -> None:
-    """And can be trained with; each time anew, so that nobody changes it for others."""
+    """And is valid; each call returns new values, so that changes do not affect others."""
     fields_of({"augment": "standard"})["augmentation"].clear()
     assert _config(augment="standard").augmentation == Augmentation(**STANDARD_AUGMENTATION) != Augmentation()
     assert _config(distill="standard").distillation == Distillation(("f00",))
@@ -38,13 +38,13 @@ def test_none_takes_away_what_a_config_has() -> None:
 
 
 def test_some_settings_of_distillation_can_be_given() -> None:
-    """The rest is as it is by default; the teachers are the committed ones."""
+    """Other fields have their defaults; the teachers are the committed ones."""
     assert _config(distill="views=5,weight=0.5").distillation == Distillation(("f00",), views=5, weight=0.5)
 
 
 @given(ranges=RANGES, comma=st.sampled_from([",", ", "]))
 def test_ranges_are_read_as_they_are_written(ranges: dict[str, float], comma: str) -> None:
-    """Those that are named, the rest stays off."""
+    """Named settings only; the others stay off."""
     text = comma.join(f"{name}={value!r}" for name, value in ranges.items())
     assert fields_of({"augment": text}) == {"augmentation": ranges}
 
@@ -56,7 +56,7 @@ PARTS = st.sampled_from(
 
 @given(st.lists(PARTS, max_size=3).map(",".join) | st.text(alphabet="rotainshfe=,.0123456789- ", max_size=20) | st.text())
 def test_any_text_is_augmentation_or_a_bad_argument(text: str) -> None:
-    """Nothing else ever comes of it."""
+    """Any text gives settings or a BadArgument."""
     try:
         config = _config(augment=text)
     except BadArgument:
@@ -82,17 +82,17 @@ def test_any_text_is_augmentation_or_a_bad_argument(text: str) -> None:
         ("distill", "views=inf", "views' is Infinity, expected a whole number"),
         ("distill", "views=0", "views is 0, expected 1 to 1,000"),
         ("distill", "temperature=nan", "temperature' is NaN, expected a number"),
-        ("distill", "weight=2", "teachers' weight is 2.0, expected 0 to 1"),
+        ("distill", "weight=2", "weight of the teachers is 2.0, expected 0 to 1"),
     ],
 )
 def test_bad_lists_are_refused_with_what_is_accepted(option: str, text: str, message: str) -> None:
-    """An example, a type, or a range."""
+    """The message has an example, a type, or a range."""
     with pytest.raises(BadArgument) as caught:
         _config(**{option: text})
     assert message in str(caught.value)
 
 
 def test_only_given_options_become_fields() -> None:
-    """None is "not given"; lists are parsed."""
+    """None means "not given"; lists are parsed."""
     settings = {"epochs": None, "seed": 0, "hidden": "8,4", "augment": "shift=2", "convolutions": "4k3"}
     assert fields_of(settings) == {"seed": 0, "hidden": [8, 4], "augmentation": {"shift": 2.0}, "convolutions": "4k3"}

@@ -1,4 +1,4 @@
-"""Ctrl-C: the first one is a wish, the second one ends the program."""
+"""Ctrl-C: the first one stops gracefully, the second one ends the program."""
 
 import signal
 import threading
@@ -11,7 +11,7 @@ from train.interrupt import stop_on_interrupt
 
 @pytest.fixture(autouse=True)
 def _handlers_stay() -> Iterator[None]:
-    """Begin with Python's own handler, and leave pytest with the one that it had."""
+    """Start with Python's handler, and restore pytest's."""
     before = signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
@@ -19,7 +19,7 @@ def _handlers_stay() -> Iterator[None]:
 
 
 def test_the_first_interrupt_is_a_wish_and_the_second_an_exception() -> None:
-    """Afterwards everything is as it was."""
+    """Afterwards the previous handler is restored."""
     wishes: list[int] = []
     with stop_on_interrupt(lambda: wishes.append(1)):
         signal.raise_signal(signal.SIGINT)
@@ -31,7 +31,7 @@ def test_the_first_interrupt_is_a_wish_and_the_second_an_exception() -> None:
 
 
 def test_the_handler_goes_with_the_block() -> None:
-    """However it ends, with and without an interrupt."""
+    """However the block ends, with and without an interrupt."""
     with pytest.raises(ZeroDivisionError), stop_on_interrupt(lambda: None):
         raise ZeroDivisionError
     with pytest.raises(KeyboardInterrupt):
@@ -39,7 +39,7 @@ def test_the_handler_goes_with_the_block() -> None:
 
 
 def test_an_ignored_interrupt_stays_ignored() -> None:
-    """As in the background of a script, where Ctrl-C means the command in front."""
+    """As in the background of a script, where Ctrl-C is meant for the foreground command."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with stop_on_interrupt(lambda: pytest.fail("nobody wished that")):
         signal.raise_signal(signal.SIGINT)
@@ -47,7 +47,7 @@ def test_an_ignored_interrupt_stays_ignored() -> None:
 
 
 def test_other_threads_cannot_listen() -> None:
-    """Where many models are trained in threads, the block runs as if nothing were around it."""
+    """In worker threads the block runs without a handler."""
     ran: list[object] = []
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""Training configs as TOML files: the fields of TrainingConfig by their names, convolutions as text."""
+"""Training configs as TOML files: the fields of TrainingConfig, with convolutions as text."""
 
 import tomllib
 from pathlib import Path
@@ -9,13 +9,13 @@ from edge_runtime.errors import BadArgument, DataError, DigitsError, InputError
 from train.config.training_config import TrainingConfig, parse_convolutions
 
 RELEASED = ("nano", "small", "base")
-BUDGETS = ("micro", "mini")  # as 4-bit files within 8,192 and 11,264 bytes
+BUDGETS = ("micro", "mini")  # int4 files of at most 8,192 and 11,264 bytes
 CONFIGS = (*RELEASED, *BUDGETS, "teacher", "teacher-strong")
 _FOLDER = Path(__file__).parents[1] / "releases"
 
 
 def release_config(name: str) -> Path:
-    """The committed config of a released model, of their teachers, or "quick"."""
+    """Path of a committed config: one of `CONFIGS` or "quick"."""
     return _FOLDER / f"{name}.toml"
 
 
@@ -24,27 +24,27 @@ def read_config(path: Path, **overrides: Any) -> TrainingConfig:
 
     Args:
         path: the TOML file.
-        overrides: fields that count in place of the file's.
+        overrides: fields that replace the file's.
 
     Raises:
-        DataError: the file cannot be read, or a field in it is wrong; the message names it.
-        BadArgument: a field of `overrides` is wrong.
+        DataError: the file cannot be read, or a field in it is invalid; the message names it.
+        BadArgument: a field of `overrides` is invalid.
     """
     try:
         fields = tomllib.loads(path.read_text())
         config = config_of(fields)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (DigitsError, ValueError, RecursionError) as error:  # no TOML, no UTF-8, a number of 5,000 digits, endless nesting
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}); give a TOML file") from error
+    except (DigitsError, ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number of 5,000 digits, deep nesting
         raise DataError(f"{path}: {error}") from error
     return config_of(fields | overrides) if overrides else config
 
 
 def config_of(fields: dict[str, Any]) -> TrainingConfig:
-    """A config of fields as a TOML file has them.
+    """Make a config from fields as in a TOML file.
 
     Raises:
-        BadArgument: a field is unknown, of the wrong type, or cannot be trained with.
+        BadArgument: a field is unknown, or has an invalid type or value.
     """
     if "convolutions" in fields:
         convolutions = fields["convolutions"]

@@ -1,4 +1,4 @@
-"""What can be trained and how, as validated data. Needs no Keras, so that a wrong value is told before TensorFlow is loaded."""
+"""Validated training settings. Needs no Keras, so that invalid values are reported before TensorFlow is loaded."""
 
 import re
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ _CONVOLUTION = re.compile(r"(?P<filters>[1-9]\d{0,4}|d)k(?P<kernel>\d{1,2})(?:s(
 
 @dataclass(frozen=True)
 class Convolution:
-    """One convolution of a cnn, followed by batch normalisation and ReLU. Written as text: 16k5s2v is 16 filters of 5x5, stride 2, valid.
+    """A convolution of a cnn, followed by batch normalisation and ReLU. As text: 16k5s2v is 16 filters of 5x5, stride 2, valid padding.
 
-    filters: 0 for a depthwise convolution (written d: dk3), which has one filter for each channel that comes in.
-    valid: no padding; else as much as keeps the size at stride 1.
+    filters: 0 for a depthwise convolution (as text d: dk3), which has one filter per input channel.
+    valid: "valid" padding (none) instead of "same".
     """
 
     filters: int
@@ -32,21 +32,21 @@ class Convolution:
         return f"{self.filters or 'd'}k{self.kernel}{stride}{'v' * self.valid}"
 
     def side(self, side: int) -> int:
-        """Side of the images that come out, of images of `side` pixels; less than 1 if none can."""
+        """Output side for an input of `side` pixels; less than 1 if the input is too small."""
         return -(-(side - self.kernel + 1 if self.valid else side) // self.stride)
 
 
 def parse_convolutions(text: str) -> tuple[Convolution, ...]:
-    """Convolutions from text such as "16k5s2v,32k3v,dk3,32k1".
+    """Parse convolutions such as "16k5s2v,32k3v,dk3,32k1".
 
     Raises:
-        BadArgument: it is no such list.
+        BadArgument: the text is not such a list.
     """
     matches = [_CONVOLUTION.fullmatch(part.strip()) for part in text.split(",")]
     if not all(matches):
         raise BadArgument(
-            f"convolutions are {text!r}, expected a list such as 16k5s2v,32k3v,dk3: filters (d: depthwise), k and the kernel's side,"
-            " s and the stride, v for no padding"
+            f"convolutions are {text!r}, expected a list such as 16k5s2v,32k3v,dk3: filters (d: depthwise), k and the kernel size,"
+            " s and the stride, v for valid padding"
         )
     return tuple(
         Convolution(
@@ -60,19 +60,19 @@ def parse_convolutions(text: str) -> tuple[Convolution, ...]:
     )
 
 
-# Strides instead of pooling: fewer multiply-adds, and no operator for it.
+# Strides instead of pooling: fewer multiply-adds, and one operator less.
 DEFAULT_CONVOLUTIONS = parse_convolutions("16k5s2,24k3,48k3s2,48k3v")
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How images are moved and bent before each look at them; every value is drawn uniformly from its range, except for `elastic`.
+    """Random distortions of images; each value is drawn uniformly from its range, except for `elastic`.
 
-    rotation: up to so many degrees to either side.
-    shear: a horizontal slant of up to so many pixels a row.
-    zoom: width and height each larger or smaller by up to this share.
-    shift: up to so many pixels to each side, up and down.
-    elastic: standard deviation, in pixels, of the displacements of a coarse grid of points, between which the image is bent smoothly.
+    rotation: maximum angle in degrees, to either side.
+    shear: maximum horizontal shear in pixels per row.
+    zoom: maximum relative change of width and height, each drawn separately.
+    shift: maximum translation in pixels, horizontally and vertically.
+    elastic: standard deviation in pixels of the displacements of a coarse grid, smoothly interpolated.
     """
 
     rotation: float = 0.0
@@ -82,19 +82,19 @@ class Augmentation:
     elastic: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, most in (("rotation", 180), ("shear", 2), ("zoom", 0.9), ("shift", 14), ("elastic", 14)):
-            _check(name, getattr(self, name), 0, most)
+        for name, maximum in (("rotation", 180), ("shear", 2), ("zoom", 0.9), ("shift", 14), ("elastic", 14)):
+            _check(name, getattr(self, name), 0, maximum)
 
 
 @dataclass(frozen=True)
 class Distillation:
-    """Learning from the logits of larger models beside the labels (Hinton et al., arXiv 1503.02531).
+    """Knowledge distillation from larger models (Hinton et al., arXiv 1503.02531).
 
     teachers: sha256 of each teacher's model file; their logits are averaged.
-    temperature: by which the logits of both sides are divided.
-    views: how many augmented versions of each image the teachers judged. Student and teachers see the same version (Beyer et al., arXiv
-        2106.05237); an epoch takes the next one, and after the last comes the first.
-    weight: share of the teachers in the loss; the labels have the rest.
+    temperature: divides the logits of student and teachers.
+    views: number of augmented versions of each image for which there are teachers' logits. Student and teachers get the same version (Beyer
+        et al., arXiv 2106.05237); each epoch takes the next one, cyclically.
+    weight: weight of the teachers' loss; that of the labels' loss is 1 - weight.
     """
 
     teachers: tuple[str, ...]
@@ -104,29 +104,29 @@ class Distillation:
 
     def __post_init__(self) -> None:
         if not self.teachers:
-            raise BadArgument("distillation needs at least one teacher")
+            raise BadArgument("distillation has no teachers; give the sha256 of at least one")
         _check("views", self.views, 1, 1_000)
         _check("temperature", self.temperature, 0.1, 100)
-        _check("teachers' weight", self.weight, 0, 1)
+        _check("weight of the teachers", self.weight, 0, 1)
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """One training run: the model and how it is fitted. Everything after `seed` is a switch that is off unless it is set.
+    """Settings of a training run: the model and how it is trained. `warmup` and what follows are off by default.
 
     model: "linear" (784 to 10), "mlp" (hidden layers of `hidden` units with `activation`), "cnn" (`convolutions`, global average) or
-        "tutorial" (the network of TensorFlow's tutorial on quantisation, to compare with).
-    learning_rate: the largest. It is reached after `warmup` epochs and falls to 0 along half a cosine, or stays if `schedule` is
+        "tutorial" (the network of TensorFlow's tutorial on quantisation, for comparison).
+    learning_rate: peak value, reached after `warmup` epochs; then it falls to 0 along half a cosine, or stays if `schedule` is
         "constant".
-    weight_decay: decoupled (AdamW), of weights but not of biases or normalisation.
-    label_smoothing: share of the target that is spread over all classes.
-    averaging: momentum of an exponential moving average of the weights over steps, which is what is kept at the end; 0 for none.
-    atrous: when a cnn is trained, its strides become dilation of what follows, with the same weights ("a trous", Chen et al., arXiv
-        1412.7062). It then looks at the places too that strides left out, and its global average is over all of them. Trained as quickly as
-        before, it takes as many times the multiply-adds to answer. Convolutions from the first stride on must be without padding.
+    weight_decay: decoupled (AdamW), for weights but not for biases or normalisation.
+    label_smoothing: fraction of the target that is spread over all classes.
+    averaging: momentum of an exponential moving average of the weights over steps, which are the final weights; 0 for none.
+    atrous: after training, replace strides of a cnn by dilation of the following layers, with the same weights ("a trous", Chen et al.,
+        arXiv 1412.7062). The network then also evaluates the positions that the strides skipped, and averages over all of them: more
+        multiply-adds in inference, as many in training. Convolutions from the first stride on must have valid padding.
 
     Raises:
-        BadArgument: a value that cannot be trained with; the message lists what can.
+        BadArgument: a value is invalid; the message lists the valid ones.
     """
 
     model: str
@@ -148,7 +148,7 @@ class TrainingConfig:
     atrous: bool = False
 
     def __post_init__(self) -> None:
-        self._drop_what_the_model_has_not()
+        self._clear_unused_fields()
         for name, value, known in (
             ("model", self.model, MODELS),
             ("activation", self.activation, ACTIVATIONS),
@@ -170,12 +170,12 @@ class TrainingConfig:
         _check("averaging", self.averaging, 0, 0.99999)
         _check_convolutions(self.convolutions)
         if self.weight_decay and self.optimizer != "adamw":
-            raise BadArgument(f"weight decay is adamw's, not {self.optimizer}'s")
+            raise BadArgument(f"weight decay is {self.weight_decay}, but {self.optimizer} has none; use optimizer adamw")
         if self.atrous:
             _check_atrous(self.model, self.convolutions)
 
-    def _drop_what_the_model_has_not(self) -> None:
-        """A record must not say that a model has layers of another kind."""
+    def _clear_unused_fields(self) -> None:
+        """Clear the fields of other models, so that records do not show them."""
         if self.model != "mlp":
             object.__setattr__(self, "hidden", ())
             object.__setattr__(self, "activation", "linear" if self.model == "linear" else "relu")
@@ -183,44 +183,48 @@ class TrainingConfig:
             object.__setattr__(self, "convolutions", ())
 
 
-def _check(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        raise BadArgument(f"{name} is {value:,}, expected {least} to {most:,}")
+def _check(name: str, value: float, minimum: float, maximum: float) -> None:
+    if not minimum <= value <= maximum:
+        raise BadArgument(f"{name} is {value:,}, expected {minimum} to {maximum:,}")
 
 
 def _check_atrous(model: str, convolutions: tuple[Convolution, ...]) -> None:
     if model != "cnn":
-        raise BadArgument(f"atrous is cnn's, not {model}'s")
+        raise BadArgument(f"atrous is an option of cnn, not of {model}")
     strided = [number for number, layer in enumerate(convolutions) if layer.stride > 1]
     if not strided:
-        raise BadArgument("atrous is for convolutions with strides, such as 16k5s2v")
+        raise BadArgument("atrous needs a convolution with a stride, such as 16k5s2v")
     for layer in convolutions[strided[0] :]:
         if not layer.valid:
-            raise BadArgument(f"with atrous, convolutions from the first stride on must be valid, such as {layer}v")
+            raise BadArgument(
+                f"with atrous, convolutions from the first stride on need valid padding; use {layer}v instead of {layer}"
+            )
 
 
 def _check_convolutions(convolutions: tuple[Convolution, ...]) -> None:
     side = 28
     if len(convolutions) > 64:
-        raise BadArgument(f"{len(convolutions)} convolutions, expected at most 64")
+        raise BadArgument(f"got {len(convolutions)} convolutions, expected at most 64")
     for number, convolution in enumerate(convolutions, 1):
         if not (0 <= convolution.filters <= 4096 and 1 <= convolution.kernel <= 28 and 1 <= convolution.stride <= 8):
             raise BadArgument(
-                f"convolution {convolution} has more than 4,096 filters, a kernel over 28 or a stride over 8, or 0 of them"
+                f"convolution is {convolution}, expected at most 4,096 filters, a kernel of 1 to 28 and a stride of 1 to 8"
             )
         if (side := convolution.side(side)) < 1:
-            raise BadArgument(f"convolution {number}, {convolution}, is larger than the image that reaches it")
+            raise BadArgument(
+                f"convolution {number}, {convolution}, has a kernel larger than its input; use fewer strides or valid paddings before it"
+            )
 
 
 def parse_hidden(text: str) -> tuple[int, ...]:
-    """Hidden layers from text such as "128,64"; "none" for none.
+    """Parse hidden layers such as "128,64", or "none".
 
     Raises:
-        BadArgument: it is no such list.
+        BadArgument: the text is not such a list.
     """
     if text.strip().lower() in ("none", ""):
         return ()
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise BadArgument(f"hidden layers are {text!r}, expected numbers with commas such as 128,64, or none") from None
+        raise BadArgument(f"hidden layers are {text!r}, expected numbers separated by commas such as 128,64, or none") from None

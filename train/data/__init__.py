@@ -1,4 +1,4 @@
-"""Data sets of 28x28 grey images and their fixed splits. numpy only, so it loads on a device too.
+"""Data sets of 28x28 grey images and their fixed splits. Needs numpy only, so that it works on a device.
 
 In: mnist.npz, another .npz of that layout, or a folder of IDX files.
 Out: a `Dataset` with training, validation and test split.

@@ -23,7 +23,7 @@ _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 @dataclass(frozen=True)
 class Split:
-    """Images of one purpose with their labels: uint8 [N, 28, 28] and uint8 [N]."""
+    """The images and labels of a split: uint8 [N, 28, 28] and uint8 [N]."""
 
     name: str
     images: NDArray[np.uint8]
@@ -60,29 +60,29 @@ class Dataset:
 
     @property
     def classes(self) -> int:
-        """How many classes there are: labels are 0 to classes - 1."""
+        """Number of classes; labels are 0 to classes - 1."""
         return int(self.y_train.max()) + 1
 
     @property
     def train(self) -> Split:
-        """The images to fit on: all training images but the last ones, which are validation."""
+        """The images to train on: all training images but the last ones, which are for validation."""
         count = len(self.y_train) - validation_count(len(self.y_train))
         return Split("train", self.x_train[:count], self.y_train[:count])
 
     @property
     def validation(self) -> Split:
-        """The images that every choice is made on: the last 5,000 training images of MNIST."""
+        """The images for every choice: the last 5,000 training images of MNIST."""
         count = len(self.y_train) - validation_count(len(self.y_train))
         return Split("validation", self.x_train[count:], self.y_train[count:])
 
     @property
     def test(self) -> Split:
-        """The images for the verdict, never for a choice."""
+        """The images for the final evaluation, never for a choice."""
         return Split("test", self.x_test, self.y_test)
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the four arrays, their names, shapes and values, whatever file they came from."""
+        """Hash of the names, shapes and values of the four arrays, independent of the file."""
         digest = hashlib.sha256()
         for name in _ARRAYS:
             array = getattr(self, name)
@@ -92,7 +92,7 @@ class Dataset:
 
     @property
     def attribution(self) -> str:
-        """Whom to name when images of this set are passed on; empty where it is not known."""
+        """Attribution to pass on with images of this set; empty if unknown."""
         return MNIST_ATTRIBUTION if self.sha256 == MNIST_SHA256 else ""
 
 
@@ -136,7 +136,7 @@ def _from_idx_folder(folder: Path) -> Dataset:
 
 
 def _only_match(folder: Path, prefixes: str, kind: str) -> Path:
-    """The one file of a folder whose name is like `train-images-idx3-ubyte` or `emnist-digits-train-images.idx3-ubyte.gz`."""
+    """The only file of a folder with a name like `train-images-idx3-ubyte` or `emnist-digits-train-images.idx3-ubyte.gz`."""
     found = sorted(
         path
         for prefix in prefixes.split("|")
@@ -174,16 +174,16 @@ def _check_part(source: str, part: str, images: Any, labels: Any) -> None:
 
 
 def _check_labels(source: str, fitted: NDArray[np.uint8], train: NDArray[np.uint8], test: NDArray[np.uint8]) -> None:
-    """`fitted` are the labels of all training images but the validation ones: every class has to be among them."""
+    """Check labels; `fitted` are those of the training split, which must contain every class."""
     classes = np.unique(fitted)
     if len(np.unique(train)) > 1 and np.all(train[:-1] <= train[1:]):
         raise DataError(
-            f"{source}: training labels are in ascending order, so the last images (validation) hold one class; shuffle them"
+            f"{source}: training labels are in ascending order, so the last images (validation) have a single class; shuffle them"
         )
     if len(classes) < 2:
-        raise DataError(f"{source}: needs training images of at least two classes, besides the last ones, which are for validation")
+        raise DataError(f"{source}: the training split, without the last images (validation), has one class, expected at least two")
     missing = sorted(set(range(int(train.max()) + 1)) - set(classes.tolist()))
     if missing:
-        raise DataError(f"{source}: labels run to {train.max()}, but no image to fit on has label {missing[0]}")
+        raise DataError(f"{source}: labels go up to {train.max()}, but no image of the training split has label {missing[0]}")
     if test.max() > classes[-1]:
         raise DataError(f"{source}: test label {test.max()} is outside the classes 0 to {classes[-1]} of the training labels")

@@ -1,4 +1,4 @@
-"""Reader of IDX files, the format in which MNIST and its relatives are published, gzipped or not.
+"""Reader of IDX files, gzipped or not: the format of MNIST and similar data sets.
 
 The format: two zero bytes, a type code (8 = uint8), the number of dimensions, each dimension as a big-endian 32-bit count, the values.
 Source: "File formats for the MNIST database" on the page that published MNIST (LeCun, Cortes, Burges).
@@ -21,13 +21,13 @@ _GZIP_MAGIC = b"\x1f\x8b"
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
-    """Read one IDX file of uint8 values, gzipped or not (told by its first bytes, not by its name).
+    """Read an IDX file of uint8 values; gzip is recognised by its first bytes, not by the file name.
 
     Returns:
-        uint8, in the shape that the header states.
+        uint8 in the shape of the header.
 
     Raises:
-        DataError: no such file, wrong magic, another type than uint8, fewer or more values than the header states.
+        DataError: the file is missing, has a wrong magic or another type than uint8, or fewer or more values than the header states.
     """
     try:
         with path.open("rb") as raw:

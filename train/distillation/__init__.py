@@ -1,5 +1,5 @@
-"""Teachers and their answers.
+"""Knowledge distillation: teachers and their logits.
 
 In: Teacher files and training images.
-Out: logits for every view of every image, cached on disk.
+Out: Logits for every view of every image, cached on disk.
 """

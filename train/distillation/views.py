@@ -1,4 +1,4 @@
-"""What teachers say about every view of every training image: computed once, kept on disk, shared by students of every seed."""
+"""Teachers' logits for every view of every training image: computed once, cached on disk, shared by students of all seeds."""
 
 import hashlib
 import io
@@ -22,7 +22,7 @@ from train.loop.input_pipeline import VIEWS_SEED, view_of
 
 
 def default_cache() -> Path:
-    """Where logits are kept between runs: edge-digits/ in the user's cache folder."""
+    """Default cache of logits: edge-digits/ in the user's cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-digits"
 
 
@@ -37,44 +37,44 @@ def teacher_logits(
 ) -> NDArray[np.float16]:
     """Mean logits of a config's teachers for its views of the training images.
 
-    The softmax of mean logits is the geometric mean of the teachers' probabilities, one of the two means that Hinton et al.
-    (arXiv 1503.02531) propose; unlike the arithmetic one it is taken at any temperature later on.
+    The softmax of mean logits is the normalised geometric mean of the teachers' probabilities, one of the two means that Hinton et al.
+    (arXiv 1503.02531) propose; unlike the arithmetic mean, it can be computed for any temperature later.
 
     Args:
-        config: one with distillation.
-        data: its training split is judged.
-        folder: where the teachers' model files are.
-        cache: where what was computed before is, a file for each view; None for the user's cache folder.
-        threads: cores to use.
+        config: a config with distillation.
+        data: data set, whose training split is used.
+        folder: folder of the teachers' model files.
+        cache: folder of cached logits, a file per view; None for the user's cache folder.
+        threads: CPU threads.
         done: called after each view.
 
     Returns:
-        float16 [views, N, classes] with as many views as `views_needed` says.
+        float16 [views, N, classes] with `views_needed(config)` views.
 
     Raises:
         DataError: a teacher is missing.
-        BadArgument: a teacher knows another number of classes.
+        BadArgument: a teacher has another number of classes.
     """
     assert config.distillation is not None
     files = find_teachers(config.distillation.teachers, folder)
     classifiers = [Classifier(read_model_file(path), threads) for path in files]
     for path, classifier in zip(files, classifiers, strict=True):
         if (classes := classifier.model.graph.outputs[0].shape[-1]) != data.classes:
-            raise BadArgument(f"teacher {path.name} knows {classes} classes, the data has {data.classes}")
-    shelf = (cache or default_cache()) / f"teacher-logits-{_key(config, data)}"
+            raise BadArgument(f"teacher {path.name} has {classes} classes, the data {data.classes}; choose other teachers or data")
+    view_folder = (cache or default_cache()) / f"teacher-logits-{_cache_key(config, data)}"
     views: list[NDArray[np.float16]] = []
     for view in range(views_needed(config)):
-        if views and config.augmentation is None:  # then one view is like the other
+        if views and config.augmentation is None:  # all views are equal
             views.append(views[0])
         else:
-            views.append(_view_logits(classifiers, config.augmentation, data, view, shelf / f"{view:04}.npy"))
+            views.append(_view_logits(classifiers, config.augmentation, data, view, view_folder / f"{view:04}.npy"))
         if done:
             done()
     return np.stack(views)
 
 
 def views_needed(config: TrainingConfig) -> int:
-    """How many views a run of this config looks at."""
+    """Number of views that a run of this config uses."""
     assert config.distillation is not None
     return min(config.distillation.views, config.epochs)
 
@@ -96,16 +96,16 @@ def _view_logits(
 
 
 def _read(path: Path) -> NDArray[np.float16] | None:
-    """A view from the cache; None if it is missing or damaged, which costs time and nothing else."""
+    """A view from the cache; None if it is missing or damaged, so that it is computed again."""
     try:
         stored: NDArray[np.float16] = np.lib.format.read_array(io.BytesIO(path.read_bytes()), allow_pickle=False)
-    except Exception:  # numpy raises a dozen kinds of errors of damaged bytes
+    except Exception:  # numpy raises many kinds of errors for damaged files
         return None
     return stored
 
 
-def _key(config: TrainingConfig, data: Dataset) -> str:
-    """Names what logits depend on, except for how many views there are. Whoever changes how views are drawn gives them another seed."""
+def _cache_key(config: TrainingConfig, data: Dataset) -> str:
+    """Hash of what the logits depend on, except the number of views. Change `VIEWS_SEED` whenever views are drawn differently."""
     assert config.distillation is not None
     augmentation = "" if config.augmentation is None else to_json(config.augmentation)
     parts = (*config.distillation.teachers, augmentation, data.sha256, str(VIEWS_SEED))

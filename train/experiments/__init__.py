@@ -1,4 +1,4 @@
-"""Experiments: a grid of trainings, the table of results, and findings that hold over seeds.
+"""Experiments: train a grid of settings, and test claims over seeds.
 
 In: A data set and a grid of settings.
 Out: experiments/<name>/{experiment.json, cells/*.json, table.csv, report.md, *.png}.

@@ -1,4 +1,4 @@
-"""Grids of trainings: every combination of a few choices, each with every seed. Needs no TensorFlow: a wrong value is told at once."""
+"""Grids of trainings: all combinations of lists of settings, with every seed. Needs no TensorFlow, so that errors are immediate."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from edge_runtime.common.json_codec import checked
 from edge_runtime.errors import BadArgument, DataError, InputError
 from train.config.training_config import ACTIVATIONS, OPTIMIZERS, TrainingConfig
 
-MOST_CELLS = 100_000
+MAX_CELLS = 100_000
 _NUMBERS = ("hidden_layers", "units", "epochs", "seeds")
 _WORDS = {"activations": ACTIVATIONS, "optimizers": OPTIMIZERS}
 _EXAMPLES = {
@@ -30,13 +30,13 @@ _EXAMPLES = {
 
 @dataclass(frozen=True)
 class Grid:
-    """All combinations of the listed values. A network without hidden layers has neither units nor an activation: one for each seed.
+    """All combinations of the listed values. Without hidden layers, units and activation do not matter: one cell per seed.
 
-    units: of every hidden layer.
-    learning_rate: constant, so that the first 5 epochs of a curve are what a training of 5 epochs would have been.
+    units: units of every hidden layer.
+    learning_rate: constant, so that a training of 5 epochs equals the first 5 epochs of a longer one.
 
     Raises:
-        BadArgument: a list is empty or names a value twice, or a value cannot be trained with; the message lists what can.
+        BadArgument: a list is empty or has a duplicate, or a value is invalid; the message lists the valid ones.
     """
 
     hidden_layers: tuple[int, ...] = (0, 1, 2, 3, 4)
@@ -57,13 +57,14 @@ class Grid:
                     raise BadArgument(f"unknown {name.removesuffix('s')} {word!r}; known are {', '.join(known)}")
         _check_range("hidden layers", self.hidden_layers, 0, 64)
         _check_range("units", self.units, 1, 65_536)
-        if math.prod(len(getattr(self, name)) for name in (*_NUMBERS, *_WORDS)) > MOST_CELLS:
-            raise BadArgument(f"the grid has more than {MOST_CELLS:,} trainings")
-        _ = self.cells  # each config checks the rest
+        count = math.prod(len(getattr(self, name)) for name in (*_NUMBERS, *_WORDS))
+        if count > MAX_CELLS:
+            raise BadArgument(f"the grid has {count:,} cells, expected at most {MAX_CELLS:,}; shorten a list")
+        _ = self.cells  # each config validates the rest
 
     @cached_property
     def cells(self) -> tuple[TrainingConfig, ...]:
-        """One config for each training, all settings of the first seed first: what is known early is known of every setting."""
+        """One config per cell, all settings of the first seed first, so that early results cover every setting."""
         configs = (
             TrainingConfig(
                 model="mlp" if layers else "linear",
@@ -84,13 +85,13 @@ class Grid:
 
     @cached_property
     def by_key(self) -> dict[str, TrainingConfig]:
-        """The cells by their names."""
+        """The cells by key."""
         return {key_of(config): config for config in self.cells}
 
 
 @dataclass(frozen=True, order=True)
 class Setting:
-    """What cells have in common that differ in their seed alone. Without hidden layers there are 0 units and no activation ("")."""
+    """A cell without its seed. Without hidden layers, `units` is 0 and `activation` empty."""
 
     hidden_layers: int
     units: int
@@ -110,15 +111,15 @@ def setting_of(config: TrainingConfig) -> Setting:
 
 
 def key_of(config: TrainingConfig) -> str:
-    """Name of a cell, such as relu-2x128-e15-adam-s0: no two cells of a grid have the same."""
+    """Unique key of a cell within its grid, such as relu-2x128-e15-adam-s0."""
     return f"{setting_of(config)}-s{config.seed}"
 
 
 def parse_list(name: str, text: str) -> list[Any]:
-    """One of a grid's lists from text such as "relu,tanh"; seeds may also be a number of seeds.
+    """Parse a list of a grid such as "relu,tanh"; seeds may also be a number of seeds.
 
     Raises:
-        BadArgument: it is no such list.
+        BadArgument: the text is not such a list.
     """
     parts = [part.strip() for part in text.removesuffix(",").split(",")]
     if name in _WORDS:
@@ -126,20 +127,20 @@ def parse_list(name: str, text: str) -> list[Any]:
     try:
         numbers = [int(part) for part in parts]
     except ValueError:
-        raise BadArgument(f"{_spoken(name)} are {text!r}, expected numbers with commas such as {_EXAMPLES[name]}") from None
+        raise BadArgument(f"{_words(name)} are {text!r}, expected numbers separated by commas such as {_EXAMPLES[name]}") from None
     return _first_seeds(numbers[0]) if name == "seeds" and "," not in text else numbers
 
 
 def read_grid(path: Path | None, overrides: Mapping[str, Any]) -> Grid:
-    """A grid of a TOML file's fields, each of them and all that it leaves out optional.
+    """Read a grid from a TOML file; all fields are optional.
 
     Args:
         path: the file; None for the default grid.
-        overrides: fields that count in place of the file's.
+        overrides: fields that replace the file's.
 
     Raises:
-        DataError: the file cannot be read or is no TOML.
-        BadArgument: a field is unknown or of the wrong type, or its value cannot be trained with.
+        DataError: the file cannot be read or is not TOML.
+        BadArgument: a field is unknown, or has an invalid type or value.
     """
     found = {} if path is None else _read_toml(path)
     known = [field.name for field in fields(Grid)]
@@ -151,9 +152,9 @@ def read_grid(path: Path | None, overrides: Mapping[str, Any]) -> Grid:
         for name in sorted(found.keys() & _EXAMPLES.keys()):
             if not isinstance(found[name], list):
                 example = json.dumps(parse_list(name, _EXAMPLES[name]))
-                raise BadArgument(f"{_spoken(name)}: {found[name]!r} is no list such as {example}")
+                raise BadArgument(f"{_words(name)} are {found[name]!r}, expected a list such as {example}")
         grid: Grid = checked(Grid, {**found, **overrides}, "")
-    except InputError as error:  # a wrong value, wherever it was given, is wrong usage
+    except InputError as error:  # an invalid value is wrong usage, also in a file
         raise BadArgument(f"{path}: {error}" if path else str(error)) from error
     except BadArgument as error:
         raise BadArgument(f"{path}: {error}") if path else error from None
@@ -164,12 +165,12 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(
             json.dumps(tomllib.loads(path.read_text()), default=str)
-        )  # TOML has dates, records have none
+        )  # TOML has dates, JSON has none
         return found
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, a number of 5,000 digits, endless nesting
-        raise DataError(f"{path}: is no TOML ({error})") from error
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number of 5,000 digits, deep nesting
+        raise DataError(f"{path}: is not TOML ({error})") from error
 
 
 def _first_seeds(count: int) -> list[int]:
@@ -180,17 +181,17 @@ def _first_seeds(count: int) -> list[int]:
 
 def _check_list(name: str, values: tuple[Any, ...]) -> None:
     if not values or "" in values:
-        raise BadArgument(f"{_spoken(name)}: the list is empty, expected such as {_EXAMPLES[name]}")
-    twice = [value for value, count in Counter(values).items() if count > 1]
-    if twice:
-        raise BadArgument(f"{_spoken(name)}: {twice[0]} is named twice")
+        raise BadArgument(f"{_words(name)}: the list is empty, expected a list such as {_EXAMPLES[name]}")
+    duplicates = [value for value, count in Counter(values).items() if count > 1]
+    if duplicates:
+        raise BadArgument(f"{_words(name)}: {duplicates[0]} is listed twice; remove one")
 
 
-def _check_range(name: str, values: tuple[int, ...], least: int, most: int) -> None:
+def _check_range(name: str, values: tuple[int, ...], minimum: int, maximum: int) -> None:
     for value in values:
-        if not least <= value <= most:
-            raise BadArgument(f"{name} is {value}, expected {least} to {most:,}")
+        if not minimum <= value <= maximum:
+            raise BadArgument(f"{name} is {value}, expected {minimum} to {maximum:,}")
 
 
-def _spoken(name: str) -> str:
+def _words(name: str) -> str:
     return name.replace("_", " ")

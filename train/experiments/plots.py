@@ -1,4 +1,4 @@
-"""Pictures of an experiment, as the bytes of PNG files. On an axis of accuracy each halving of the errors takes as much room."""
+"""Plots of an experiment, as PNG. Accuracy axes are logarithmic in the error rate."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,17 +14,17 @@ from train.experiments.grid import Setting
 from train.experiments.table import Row
 from train.runs.plots import png
 
-MOST_PANELS = 16
+MAX_PANELS = 16
 MAX_ROWS = 80
 _TICKS = (0, 20, 40, 50, 60, 70, 80, 85, 90, 92, 94, 95, 96, 97, 97.5, 98, 98.5, 99, 99.3, 99.5, 99.7, 99.9)
-_FEWEST_ERRORS = 0.02  # in percent: where an axis of errors ends, since it has no place for none at all
+_MIN_ERRORS = 0.02  # percent: the end of an accuracy axis, since a logarithmic axis has no zero
 _COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8c6d00", "#444444")
 _MARKERS = "osD^vPX*"
 
 
 def accuracy_by_epochs(table: Sequence[Row]) -> bytes:
-    """Validation accuracy against epochs: a panel for each activation, a line for each depth, a band from the worst seed to the best."""
-    panels = dict(list(_families(table).items())[:MOST_PANELS])
+    """Validation accuracy by epoch: a panel per activation, a line per depth, a band from the worst to the best seed."""
+    panels = dict(list(_families(table).items())[:MAX_PANELS])
     columns = min(len(panels), 2 if len(panels) <= 4 else 4)
     lines = -(-len(panels) // columns)
     figure = Figure(figsize=(4.6 * columns + 0.6, 3.5 * lines + 0.6), layout="constrained")
@@ -39,7 +39,7 @@ def accuracy_by_epochs(table: Sequence[Row]) -> bytes:
         axes.xaxis.get_major_locator().set_params(integer=True)
     for axes in grid[len(panels) :]:
         axes.set_visible(False)
-    # The first epochs of a network that starts slowly would push all others into a corner.
+    # Without the first epochs, so that a network that starts slowly does not compress all others.
     seen = [value for row in table for curve in _curves(row) for value in curve[1:] or curve]
     _accuracy_axis(grid[0].yaxis, float(np.percentile(seen, 4)), max(seen))
     for axes in grid[::columns]:
@@ -54,13 +54,13 @@ def accuracy_by_epochs(table: Sequence[Row]) -> bytes:
 
 
 def accuracy_by_parameters(table: Sequence[Row]) -> bytes:
-    """Final validation accuracy against parameters: a line for each activation, a number at each point for its layers, bars over seeds."""
+    """Final validation accuracy by parameters: a line per activation, the number of layers at each point, bars over seeds."""
     figure = Figure(figsize=(8.2, 5), layout="constrained")
     axes = figure.subplots()
     families = _families(table)
     for index, (title, rows) in enumerate(families.items()):
         color, ordered = _COLORS[index % len(_COLORS)], sorted(rows, key=lambda row: row.parameters)
-        shift = 1 + 0.012 * (index - (len(families) - 1) / 2)  # so that bars of equal size do not cover each other
+        shift = 1 + 0.012 * (index - (len(families) - 1) / 2)  # so that bars at the same size do not overlap
         x, y = [row.parameters * shift for row in ordered], [row.mean for row in ordered]
         ends = np.array([[row.mean - row.percents[0], row.percents[-1] - row.mean] for row in ordered]).T
         axes.errorbar(
@@ -82,7 +82,7 @@ def accuracy_by_parameters(table: Sequence[Row]) -> bytes:
     _accuracy_axis(axes.yaxis, min(every), max(every))
     axes.set_xscale("log")
     sizes = sorted(_by_parameters(table))
-    axes.xaxis.set_major_locator(FixedLocator(_apart(sizes, np.log, (sizes[0] / 1.2, sizes[-1] * 1.2))))
+    axes.xaxis.set_major_locator(FixedLocator(_spaced_ticks(sizes, np.log, (sizes[0] / 1.2, sizes[-1] * 1.2))))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_xlabel("parameters (numbers beside the points: hidden layers)")
@@ -94,7 +94,7 @@ def accuracy_by_parameters(table: Sequence[Row]) -> bytes:
 
 
 def seed_spread(table: Sequence[Row]) -> bytes:
-    """Final validation accuracy of every seed: a row for each setting, the best mean on top, a stroke at the mean."""
+    """Final validation accuracy of every seed: a row per setting, the best mean on top, a stroke at the mean."""
     rows = sorted(table, key=lambda row: (row.mean, str(row.setting)))[-MAX_ROWS:]
     figure = Figure(figsize=(8.2, 0.26 * len(rows) + 1.4), layout="constrained")
     axes = figure.subplots()
@@ -107,7 +107,7 @@ def seed_spread(table: Sequence[Row]) -> bytes:
     _accuracy_axis(axes.xaxis, min(every), max(every))
     axes.set_xlabel("validation accuracy in % (dots: seeds; strokes: their mean)")
     axes.grid(alpha=0.3)
-    axes.set_title("How far seeds are apart", fontsize=11)
+    axes.set_title("Spread over seeds", fontsize=11)
     return png(figure)
 
 
@@ -121,12 +121,12 @@ def _curve(axes: Axes, row: Row, color: Any) -> None:
 
 
 def _curves(row: Row) -> list[list[float]]:
-    """Validation accuracy in percent after each epoch, of each seed."""
+    """Validation accuracy in percent by epoch, for each seed."""
     return [[100 * epoch.val_accuracy for epoch in result.history] for result in row.results]
 
 
 def _families(table: Sequence[Row]) -> dict[str, list[Row]]:
-    """Rows that differ in depth alone, by what they have in common; the network without hidden layers belongs to all of them."""
+    """Rows that differ in depth only, by a title of what they share; networks without hidden layers belong to all groups."""
     found: dict[Setting, list[Row]] = {}
     for row in table:
         if row.setting.hidden_layers:
@@ -142,7 +142,7 @@ def _same_training(family: Setting, rows: Sequence[Row]) -> list[Row]:
 
 
 def _title(family: Setting, families: Sequence[Setting]) -> str:
-    """The activation, and whatever else not all families have in common."""
+    """The activation, and whatever else differs between families."""
     words = [family.activation]
     for name, text in (("units", f"{family.units} units"), ("epochs", f"{family.epochs} epochs"), ("optimizer", family.optimizer)):
         if len({getattr(other, name) for other in families}) > 1:
@@ -158,10 +158,10 @@ def _by_parameters(table: Sequence[Row]) -> Mapping[int, list[Row]]:
 
 
 def _accuracy_axis(axis: Any, low: float, high: float) -> None:
-    """Let an axis show accuracies from `low` to `high` percent, with room around them."""
+    """Set an axis to accuracies from `low` to `high` percent, with a margin."""
 
     def forward(percent: Any) -> Any:
-        return -np.log2(np.maximum(100 - np.asarray(percent), _FEWEST_ERRORS))
+        return -np.log2(np.maximum(100 - np.asarray(percent), _MIN_ERRORS))
 
     def backward(halvings: Any) -> Any:
         return 100 - 2.0 ** -np.asarray(halvings)
@@ -171,16 +171,16 @@ def _accuracy_axis(axis: Any, low: float, high: float) -> None:
     room = 0.06 * (end - begin) + 0.08
     ends = backward(np.array([begin - room, end + room]))
     axis.axes.set(**{f"{axis.axis_name}lim": ends})
-    axis.set_major_locator(FixedLocator(_apart(_TICKS, forward, ends)))
+    axis.set_major_locator(FixedLocator(_spaced_ticks(_TICKS, forward, ends)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def _apart(candidates: Sequence[float], place: Callable[[Any], Any], ends: Any) -> list[float]:
-    """Ticks between the ends, in ascending order, none so near to the one before that their numbers would touch."""
-    least = (place(ends[1]) - place(ends[0])) / 14
+def _spaced_ticks(candidates: Sequence[float], place: Callable[[Any], Any], ends: Any) -> list[float]:
+    """Ticks between the ends, ascending, spaced so that their labels do not overlap."""
+    spacing = (place(ends[1]) - place(ends[0])) / 14
     chosen: list[float] = []
     for tick in candidates:
-        if ends[0] <= tick <= ends[1] and (not chosen or place(tick) - place(chosen[-1]) >= least):
+        if ends[0] <= tick <= ends[1] and (not chosen or place(tick) - place(chosen[-1]) >= spacing):
             chosen.append(tick)
     return chosen

@@ -1,4 +1,4 @@
-"""Progress of an experiment on stderr: a line for each finished cell with the time left; in a terminal also a bar."""
+"""Progress of an experiment on stderr: a line per finished cell with the remaining time, and a bar in a terminal."""
 
 import sys
 import time
@@ -13,23 +13,23 @@ from train.experiments.trial import TrialResult
 
 
 class Progress:
-    """Told of every cell that ends; a context manager, so that the bar goes when the experiment ends."""
+    """Shows finished cells; a context manager, which removes the bar at the end."""
 
     def __init__(self, cells: Mapping[str, TrainingConfig], finished: Mapping[str, TrialResult]) -> None:
-        """`cells` are all of the grid's by their names, `finished` those that need no training any more."""
+        """`cells` are all cells of the grid by key, `finished` those that were finished before."""
         self._rest = {key: config for key, config in cells.items() if key not in finished}
         self._measured = [(result.config, result.total_seconds) for result in finished.values()]
         self._total = len(cells)
         self._started = time.monotonic()
-        self._spent = 0.0  # by workers on cells that have ended since
+        self._spent = 0.0  # seconds of workers on cells finished since then
         self._bar = tqdm(
             total=len(cells),
             initial=len(finished),
             file=sys.stderr,
-            disable=None,  # no bar where stderr is no terminal
+            disable=None,  # no bar unless stderr is a terminal
             leave=False,
             dynamic_ncols=True,
-            bar_format="{n_fmt}/{total_fmt} cells |{bar}| {elapsed} gone{postfix}",
+            bar_format="{n_fmt}/{total_fmt} cells |{bar}| {elapsed} elapsed{postfix}",
         )
 
     def __enter__(self) -> "Progress":
@@ -39,48 +39,48 @@ class Progress:
         self._bar.close()
 
     def begin(self, workers: int) -> None:
-        """Training starts now."""
+        """Start the clock, and print the number of cells and workers."""
         self._started = time.monotonic()
         done = self._total - len(self._rest)
-        before = f", {done} of them finished before" if done else ""
+        before = f", {done} finished before" if done else ""
         one = "one worker" if workers == 1 else f"{workers} workers"
-        self._say(f"{self._total} cells{before}; {one}, {self._left(workers)}")
+        self._print(f"{self._total} cells{before}; {one}, {self._left(workers)}")
 
     def finished(self, key: str, result: TrialResult, workers: int) -> None:
-        """A cell is in the store."""
+        """Report a finished cell."""
         self._measured.append((result.config, result.total_seconds))
         self._spent += result.total_seconds
         self._ended(key, f"{result.validation.percent:.2f} %  {result.seconds:.1f} s", workers)
 
     def failed(self, key: str, cause: str, workers: int) -> None:
-        """A cell has failed."""
+        """Report a failed cell."""
         self._ended(key, f"failed: {cause}", workers)
 
     def stopping(self) -> None:
-        """Somebody stops the experiment; workers in the middle of a cell take a moment."""
-        self._say("stopping")
+        """Report that the experiment is being stopped, which takes workers a moment."""
+        self._print("stopping")
 
     def _ended(self, key: str, what: str, workers: int) -> None:
         del self._rest[key]
         self._bar.update()
-        self._say(f"{self._total - len(self._rest):>{len(str(self._total))}}/{self._total}  {key}  {what}  {self._left(workers)}")
+        self._print(f"{self._total - len(self._rest):>{len(str(self._total))}}/{self._total}  {key}  {what}  {self._left(workers)}")
 
     def _left(self, workers: int) -> str:
         underway = max(0.0, workers * (time.monotonic() - self._started) - self._spent)
         ends = time_left(list(self._rest.values()), self._measured, workers, underway)
-        return "time left not known yet" if ends is None else f"time left {spoken_range(*ends)}"
+        return "time left not known yet" if ends is None else f"time left {format_range(*ends)}"
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         tqdm.write(line, file=sys.stderr)
 
 
-def spoken_range(least: float, most: float) -> str:
-    """A range of seconds in words, such as "9 to 14 min"."""
+def format_range(minimum: float, maximum: float) -> str:
+    """A range of seconds as text, such as "9 to 14 min"."""
     for unit, seconds in (("h", 3600), ("min", 60)):
-        if most >= 2 * seconds:
-            return _between(f"{least / seconds:.{int(unit == 'h')}f}", f"{most / seconds:.{int(unit == 'h')}f}", unit)
-    return _between(f"{least:.0f}", f"{most:.0f}", "s")
+        if maximum >= 2 * seconds:
+            return _join_range(f"{minimum / seconds:.{int(unit == 'h')}f}", f"{maximum / seconds:.{int(unit == 'h')}f}", unit)
+    return _join_range(f"{minimum:.0f}", f"{maximum:.0f}", "s")
 
 
-def _between(least: str, most: str, unit: str) -> str:
-    return f"{most} {unit}" if least == most else f"{least} to {most} {unit}"
+def _join_range(minimum: str, maximum: str, unit: str) -> str:
+    return f"{maximum} {unit}" if minimum == maximum else f"{minimum} to {maximum} {unit}"

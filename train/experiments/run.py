@@ -1,57 +1,57 @@
-"""Running an experiment: cells that are not finished go to the workers, what comes back goes into the store."""
+"""Run an experiment: send unfinished cells to workers, store their results, write table, report and plots."""
 
 from collections.abc import Mapping
 
 from edge_runtime.distributed.cluster import connect, outcomes, share, worker_count
 from edge_runtime.errors import DataError, DigitsError
 from train.data import Dataset
-from train.experiments.findings import Finding, find_all
+from train.experiments.findings import Finding, evaluate_claims
 from train.experiments.plots import accuracy_by_epochs, accuracy_by_parameters, seed_spread
 from train.experiments.progress import Progress
 from train.experiments.store import Store
 from train.experiments.table import Row, as_csv, report, rows
 from train.experiments.trial import ToInt8, TrialResult, run_trial
-from train.runs.versions import ALIKE
+from train.runs.versions import WORKER_REQUIREMENTS
 
 TABLE, REPORT = "table.csv", "report.md"
-_PICTURES = (
+_PLOTS = (
     ("Validation accuracy against epochs for each depth", "accuracy-by-epochs.png", accuracy_by_epochs),
     ("Validation accuracy against parameters", "accuracy-by-parameters.png", accuracy_by_parameters),
     ("Spread of the seeds", "seed-spread.png", seed_spread),
 )
 
 
-def finish(
+def run_grid(
     store: Store, data: Dataset | str, to_int8: ToInt8, scheduler: str | None = None, workers: int | None = None
 ) -> tuple[dict[str, TrialResult], dict[str, str]]:
-    """Train all cells of an experiment that are not finished.
+    """Train all unfinished cells of an experiment.
 
     Args:
-        store: the experiment's.
-        data: to be sent to the workers, or the hash of the MNIST that each worker has itself.
-        to_int8: convert's part, importable on workers by its name.
-        scheduler: address of a dask scheduler; None for a pool of this machine's cores.
-        workers: processes of that pool; None for one a core.
+        store: store of the experiment.
+        data: data set to send to the workers, or the hash of the MNIST that each worker has.
+        to_int8: converts a model to int8; workers import it by name.
+        scheduler: address of a dask scheduler; None for worker processes on this machine.
+        workers: number of those processes; None for one per core.
 
     Returns:
-        Finished cells by key in the order of the grid, and the causes of those that failed.
+        Finished cells by key in the order of the grid, and the causes of failed ones.
 
     Raises:
-        DigitsError: no workers, the scheduler has gone, or a result cannot be written.
+        DigitsError: there are no workers, the scheduler is gone, or a result cannot be written.
     """
-    cells = store.asked.grid.by_key
+    cells = store.spec.grid.by_key
     finished, _ = store.read()
     failures: dict[str, str] = {}
-    todo = {key: config for key, config in cells.items() if key not in finished}
-    if not todo:
+    unfinished = {key: config for key, config in cells.items() if key not in finished}
+    if not unfinished:
         return finished, failures
-    with connect(ALIKE, scheduler, workers) as client, Progress(cells, finished) as progress:
+    with connect(WORKER_REQUIREMENTS, scheduler, workers) as client, Progress(cells, finished) as progress:
         progress.begin(worker_count(client))
-        given = data if isinstance(data, str) else share(client, data)
-        calls = {key: (config, given, to_int8) for key, config in todo.items()}
+        sent = data if isinstance(data, str) else share(client, data)
+        calls = {key: (config, sent, to_int8) for key, config in unfinished.items()}
         try:
             for key, outcome in outcomes(client, run_trial, calls):
-                if cause := _keep(store, key, outcome):
+                if cause := _store_outcome(store, key, outcome):
                     failures[key] = cause
                     progress.failed(key, cause, worker_count(client))
                 else:
@@ -66,18 +66,18 @@ def finish(
 def write_outputs(
     store: Store, finished: Mapping[str, TrialResult], failures: Mapping[str, str]
 ) -> tuple[list[Row], tuple[Finding, ...]]:
-    """Write table, report and pictures; the same cells give the same files."""
-    table = rows(store.asked.grid, finished)
-    findings = find_all(list(finished.values()))
+    """Write table, report and plots; the same cells give the same files."""
+    table = rows(store.spec.grid, finished)
+    findings = evaluate_claims(list(finished.values()))
     trained = [row for row in table if row.results]
-    pictures = {name: draw(trained) for _, name, draw in _PICTURES} if trained else {}
-    captions = [(caption, name) for caption, name, _ in _PICTURES if name in pictures]
-    store.write({**pictures, TABLE: as_csv(table), REPORT: report(store.asked, table, findings, failures, captions)})
+    pictures = {name: draw(trained) for _, name, draw in _PLOTS} if trained else {}
+    captions = [(caption, name) for caption, name, _ in _PLOTS if name in pictures]
+    store.write({**pictures, TABLE: as_csv(table), REPORT: report(store.spec, table, findings, failures, captions)})
     return table, findings
 
 
-def _keep(store: Store, key: str, outcome: TrialResult | Exception) -> str:
-    """Put a result into the store; if there is none, or it does not belong there, why, in a line."""
+def _store_outcome(store: Store, key: str, outcome: TrialResult | Exception) -> str:
+    """Store a result; return an empty text, or the error in one line."""
     try:
         if isinstance(outcome, TrialResult):
             store.add(key, outcome)

@@ -1,4 +1,4 @@
-"""The table of an experiment: a row for each setting, over its seeds; as CSV, for a terminal, in a report."""
+"""The table of an experiment, a row per setting over its seeds: as CSV, for the terminal, and in the report."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 from train.experiments.contrasts import Verdict
 from train.experiments.findings import Finding
 from train.experiments.grid import Grid, Setting, setting_of
-from train.experiments.store import Request
+from train.experiments.store import ExperimentSpec
 from train.experiments.trial import TrialResult
 
 CSV_COLUMNS = (
@@ -18,14 +18,14 @@ CSV_COLUMNS = (
 )
 HEADER = (
     *("layers", "units", "activation", "epochs", "optimizer", "seeds"),
-    *("validation", "sd", "least to most", "seconds", "parameters", "int8 bytes"),
+    *("validation", "sd", "min to max", "seconds", "parameters", "int8 bytes"),
 )
 _MARKS: dict[Verdict, str] = {"yes": "holds", "no": "does not hold", "undecided": "undecided"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One setting: figures of its finished cells, and the seeds that have none."""
+    """A setting with the results of its finished cells, and the seeds without a result."""
 
     setting: Setting
     results: tuple[TrialResult, ...]
@@ -53,30 +53,30 @@ class Row:
 
     @property
     def parameters(self) -> int:
-        """Of the Keras model."""
+        """Number of parameters of the Keras model."""
         return self.results[0].parameters
 
     @property
     def int8_bytes(self) -> int:
-        """The most that a seed has; they do not differ unless a bias is 0 all over and so left out."""
+        """Maximum payload over seeds; they differ only where a bias is all zero and therefore left out."""
         return max(result.int8_bytes for result in self.results)
 
 
 def rows(grid: Grid, finished: Mapping[str, TrialResult]) -> list[Row]:
-    """A row for each setting, by layers, units, activation; whatever order the cells came in."""
-    lots: dict[Setting, list[int]] = {}
+    """A row per setting, sorted by layers, units, activation."""
+    seeds_by_setting: dict[Setting, list[int]] = {}
     for config in grid.cells:
-        lots.setdefault(setting_of(config), []).append(config.seed)
+        seeds_by_setting.setdefault(setting_of(config), []).append(config.seed)
     by_cell = {(setting_of(result.config), result.config.seed): result for result in finished.values()}
     table = []
-    for setting, seeds in sorted(lots.items()):
+    for setting, seeds in sorted(seeds_by_setting.items()):
         found = tuple(by_cell[setting, seed] for seed in seeds if (setting, seed) in by_cell)
         table.append(Row(setting, found, tuple(seed for seed in seeds if (setting, seed) not in by_cell)))
     return table
 
 
 def as_csv(table: Sequence[Row]) -> str:
-    """The table as CSV: accuracies in percent; figures of a setting without any finished cell are empty."""
+    """The table as CSV: accuracies in percent; empty values for settings without a finished cell."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
@@ -95,7 +95,7 @@ def _csv_figures(row: Row) -> list[object]:
 
 
 def as_cells(row: Row) -> tuple[str, ...]:
-    """A row as the texts under `HEADER`."""
+    """The texts of a row, in the columns of `HEADER`."""
     setting, done = row.setting, len(row.results)
     named = (
         str(setting.hidden_layers),
@@ -113,12 +113,12 @@ def as_cells(row: Row) -> tuple[str, ...]:
 
 
 def finding_lines(finding: Finding) -> list[str]:
-    """A finding for a terminal: verdict and claim, and its evidence."""
+    """A finding for the terminal: verdict, claim and evidence."""
     return [f"{_MARKS[finding.holds].upper()}: {finding.claim}", f"  {finding.evidence}"]
 
 
 def report(
-    asked: Request,
+    spec: ExperimentSpec,
     table: Sequence[Row],
     findings: Sequence[Finding],
     failures: Mapping[str, str],
@@ -127,35 +127,35 @@ def report(
     """The report as Markdown.
 
     Args:
-        asked: what the experiment is.
-        table: its rows.
-        findings: what follows.
-        failures: cells that failed, with their causes.
-        pictures: caption and file name of each.
+        spec: the experiment's specification.
+        table: rows of the table.
+        findings: tested claims.
+        failures: causes of failed cells, by key.
+        pictures: caption and file name of each plot.
     """
     multiplicity = (
-        f"Each of the {len(findings)} findings stands at 95 % by itself: of twenty such, chance decides one. Intervals are over seeds, on"
-        " the same validation images."
+        f"Each of the {len(findings)} findings has a confidence level of 95 % by itself, so one in twenty may be due to chance. Intervals"
+        " are over seeds, on the same validation images."
     )
     parts = [
         "# Experiment",
-        _preface(asked),
+        _preface(spec),
         *(["## Findings", *map(_paragraph, findings), multiplicity] if findings else []),
         "## Table",
         _markdown(HEADER, [as_cells(row) for row in table]),
         *(["## Failed", "\n".join(f"- `{key}`: {cause}" for key, cause in failures.items())] if failures else []),
         *(["## Pictures", *(f"{caption}\n\n![{caption}]({name})" for caption, name in pictures)] if pictures else []),
-        f"Trained with {', '.join(f'{name} {version}' for name, version in sorted(asked.versions.items()))}.",
+        f"Trained with {', '.join(f'{name} {version}' for name, version in sorted(spec.versions.items()))}.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _preface(asked: Request) -> str:
-    grid = asked.grid
+def _preface(spec: ExperimentSpec) -> str:
+    grid = spec.grid
     return (
-        f"{len(grid.cells)} trainings on {asked.data_source} (sha256 {asked.data_sha256[:16]}), batches of {grid.batch_size}, constant"
-        f" learning rate {grid.learning_rate:g}. Accuracy is that on the validation images after the last epoch; nothing here has seen the"
-        " test images. sd is the standard deviation over seeds, seconds are those of training with one thread, int8 bytes the payload of"
+        f"{len(grid.cells)} trainings on {spec.data_source} (sha256 {spec.data_sha256[:16]}), batches of {grid.batch_size}, constant"
+        f" learning rate {grid.learning_rate:g}. Accuracy is that on the validation images after the last epoch; test images are not"
+        " used. sd is the standard deviation over seeds, seconds are those of training with one thread, int8 bytes the payload of"
         " the converted model (`--fold-columns 1`)."
     )
 

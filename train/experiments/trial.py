@@ -1,4 +1,4 @@
-"""One cell of a grid: what a worker is asked to do, and what it answers. Also what its file in the experiment's folder holds."""
+"""One cell of a grid: training and conversion on a worker, and the result, which is also the content of the cell's file."""
 
 import os
 import platform
@@ -19,21 +19,21 @@ from train.data import Dataset, calibration_indices, load_dataset
 from train.loop.threads import limit_threads, one_training
 from train.runs.store import Epoch
 
-# A Keras model and uint8 [N, 28, 28] images to calibrate with, to the FlatBuffer of its int8 version.
+# Converts a Keras model to an int8 FlatBuffer, with uint8 [N, 28, 28] calibration images.
 ToInt8 = Callable[[Any, NDArray[np.uint8]], bytes]
 
-_CALIBRATION_PER_CLASS = 10  # enough for the size, which is all that is asked
+_CALIBRATION_PER_CLASS = 10  # enough for the size, which is all that is used
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What came out of one training; accuracies are of validation images.
+    """The result of a cell; accuracies are on validation images.
 
-    seconds: of training alone.
-    total_seconds: of the whole task, with loading and converting.
-    int8_bytes: payload of the int8 FlatBuffer of this very model.
-    worker: host and process that did it.
-    versions: of the packages that the weights depend on.
+    seconds: seconds of training.
+    total_seconds: seconds of the whole task, including loading and conversion.
+    int8_bytes: payload of the model's int8 FlatBuffer.
+    worker: host and process.
+    versions: versions of the packages that the weights depend on.
     """
 
     config: TrainingConfig
@@ -52,15 +52,15 @@ class TrialResult:
 
 
 def run_trial(config: TrainingConfig, data: Dataset | str, to_int8: ToInt8) -> TrialResult:
-    """Train one cell on a worker, with one thread; one at a time in a process.
+    """Train a cell on a worker, with one thread; one at a time per process.
 
     Args:
-        config: what to train.
-        data: or the hash that the worker's own MNIST must have.
-        to_int8: convert's part, which this package may not import; it must be importable by its name.
+        config: training settings.
+        data: the data set, or the hash of the worker's own MNIST.
+        to_int8: converts the model; passed in, since this package must not import convert.
 
     Raises:
-        DataError: the worker's MNIST is another one.
+        DataError: the worker's MNIST has another hash.
         DigitsError: the training or the conversion failed.
     """
     with one_training:
@@ -74,7 +74,7 @@ def run_trial(config: TrainingConfig, data: Dataset | str, to_int8: ToInt8) -> T
         train = dataset.train
         images = train.images[calibration_indices(train.labels, _CALIBRATION_PER_CLASS)]
         int8_bytes = read_graph(to_int8(trained.model, images)).payload_bytes
-        keras.backend.clear_session()  # or graphs of all cells stay in memory
+        keras.backend.clear_session()  # otherwise the graphs of all cells stay in memory
         return TrialResult(
             config=config,
             parameters=trained.record.parameters,

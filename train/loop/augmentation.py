@@ -1,8 +1,7 @@
-"""Augmentation inside tf.data: images moved and bent by amounts that a seed, a view and the image's number decide.
+"""Augmentation inside tf.data: random distortions that depend on seed, view and image index only.
 
-Nothing is kept between draws (all of TensorFlow's operations here are stateless), so a run that goes on after it was killed sees the very
-same pixels. So does a teacher that judges the same view in another process, but for one pixel in some 100,000 that is rounded to the next
-grey level.
+All random operations are stateless, so a resumed run gets exactly the same pixels. A teacher that computes the same view in another process
+does too, but for about one pixel in 100,000, which differs by one grey level.
 """
 
 import math
@@ -14,13 +13,11 @@ from train.config.training_config import Augmentation
 
 CENTRE = (SIDE - 1) / 2
 GRID = 5  # points of the elastic grid along each side
-_AFFINE, _ELASTIC = 1, 2  # keep the streams of random numbers apart
+_AFFINE, _ELASTIC = 1, 2  # separate streams of random numbers
 
 
 def draw_view(augmentation: Augmentation, count: int, seed: int, view: Any) -> tuple[Any, Any | None]:
-    """What happens to each of `count` images in one view of them.
-
-    The number of the view may be an int or an integer tensor.
+    """Draw the distortions of `count` images for one view, whose number is an int or an integer tensor.
 
     Returns:
         Affine transforms, float32 [count, 8], from output to input pixels as ImageProjectiveTransformV3 takes them; and displacements
@@ -33,15 +30,15 @@ def draw_view(augmentation: Augmentation, count: int, seed: int, view: Any) -> t
 
 
 def augment(images: Any, transforms: Any, grids: Any | None) -> Any:
-    """Move and bend images, with bilinear interpolation; what comes in from outside is background.
+    """Distort images, with bilinear interpolation; pixels from outside are background.
 
     Args:
         images: float32 [N, 28, 28], values 0 to 255.
-        transforms: of those images, from `draw_view`.
-        grids: likewise.
+        transforms: affine transforms of `draw_view`.
+        grids: elastic displacements of `draw_view`.
 
     Returns:
-        float32 [N, 28, 28], rounded to whole grey levels: a view is an image as any other.
+        float32 [N, 28, 28], rounded to whole grey levels.
     """
     return tf.round(_project(images, transforms) if grids is None else _warp(images, transforms, grids))
 
@@ -51,7 +48,7 @@ def _stream(seed: int, view: Any, use: int) -> Any:
 
 
 def _transforms(augmentation: Augmentation, drawn: Any) -> Any:
-    """A shift of the image, then rotation, shear and zoom about the centre; `drawn` is float32 [6, N], uniform in -1 to 1."""
+    """Affine transforms: translation, then rotation, shear and zoom about the centre; `drawn` is float32 [6, N], uniform in -1 to 1."""
     angle = drawn[0] * augmentation.rotation * math.pi / 180
     shear = drawn[1] * augmentation.shear
     across, down = 1 / (1 + drawn[2] * augmentation.zoom), 1 / (1 + drawn[3] * augmentation.zoom)
@@ -64,7 +61,7 @@ def _transforms(augmentation: Augmentation, drawn: Any) -> Any:
 
 
 def _project(images: Any, transforms: Any) -> Any:
-    """Affine alone: one operation of TensorFlow."""
+    """Apply affine transforms."""
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=images[..., None],
         transforms=transforms,
@@ -76,7 +73,7 @@ def _project(images: Any, transforms: Any) -> Any:
 
 
 def _warp(images: Any, transforms: Any, grids: Any) -> Any:
-    """Affine and elastic in one resampling. The grid is made smooth by cubic interpolation (Ronneberger et al., arXiv 1505.04597)."""
+    """Apply affine and elastic distortion in one resampling; the grid is interpolated bicubically (U-Net, arXiv 1505.04597)."""
     bend = tf.image.resize(grids, (SIDE, SIDE), method="bicubic")
     row, column = tf.meshgrid(tf.range(SIDE, dtype=tf.float32), tf.range(SIDE, dtype=tf.float32), indexing="ij")
     a, b, x, c, d, y = (transforms[:, index, None, None] for index in range(6))
@@ -84,7 +81,7 @@ def _warp(images: Any, transforms: Any, grids: Any) -> Any:
 
 
 def _sample(images: Any, rows: Any, columns: Any) -> Any:
-    """Bilinear samples of images [N, 28, 28] at [N, 28, 28] places, in an image with a border of zeros that far places are clipped into."""
+    """Sample images [N, 28, 28] bilinearly at positions [N, 28, 28]; positions outside are clipped into a border of zeros."""
     side = SIDE + 2
     flat = tf.reshape(tf.pad(images, [[0, 0], [1, 1], [1, 1]]), [-1])
     rows = tf.clip_by_value(rows + 1, 0.0, side - 1.001)

@@ -1,4 +1,4 @@
-"""A run that can go on where it was stopped: weights, state of the optimiser and history, in one file that is written after every epoch."""
+"""Checkpoints: weights, optimiser state and history in one file, written after every epoch, from which a run can be resumed."""
 
 import io
 import zipfile
@@ -21,8 +21,8 @@ _HEAD = "head"
 
 
 @dataclass(frozen=True)
-class Progressed:
-    """What a checkpoint says about its run; its arrays only fit this config, this data and these versions."""
+class CheckpointHeader:
+    """The run of a checkpoint; the arrays are valid for this config, data and these versions only."""
 
     config: TrainingConfig
     data_sha256: str
@@ -31,35 +31,35 @@ class Progressed:
     seconds: float
 
 
-def save_checkpoint(path: Path, head: Progressed, model: keras.Model) -> None:
-    """Write a checkpoint; a process killed meanwhile leaves the one before."""
+def save_checkpoint(path: Path, head: CheckpointHeader, model: keras.Model) -> None:
+    """Write a checkpoint atomically: a killed process leaves the previous one."""
     stream = io.BytesIO()
     arrays = {f"v{number}": np.asarray(variable) for number, variable in enumerate(_state(model))}
     np.savez(stream, **{_HEAD: np.frombuffer(to_json(head).encode(), np.uint8)}, **arrays)  # type: ignore[arg-type]
     write_file(path, stream.getvalue(), force=True)
 
 
-def restore_checkpoint(path: Path, config: TrainingConfig, data_sha256: str, model: keras.Model) -> Progressed:
-    """Put a checkpoint's state into a compiled model and say how far the run was.
+def restore_checkpoint(path: Path, config: TrainingConfig, data_sha256: str, model: keras.Model) -> CheckpointHeader:
+    """Load a checkpoint into a compiled model, and return its header.
 
     Raises:
-        DataError: it is no checkpoint.
-        BadArgument: it is of another config, other data or other versions of what trains.
+        DataError: the file is not a valid checkpoint.
+        BadArgument: it has another config, other data or other package versions.
     """
     try:
         stored = _read(path)
-        head = from_json(Progressed, stored.pop(_HEAD).tobytes())
+        head = from_json(CheckpointHeader, stored.pop(_HEAD).tobytes())
         if (head.config, head.data_sha256) != (config, data_sha256):
-            raise BadArgument(f"{path} is of a run with other settings or data; repeat those, or start anew with --force")
+            raise BadArgument(f"{path} is of a run with other settings or data; repeat them, or start again with --force")
         if head.versions != (here := installed_versions()):
-            raise BadArgument(f"{path} was written by {_listed(head.versions)}, this is {_listed(here)}; start anew with --force")
+            raise BadArgument(f"{path} was written by {_listed(head.versions)}, this is {_listed(here)}; start again with --force")
         model.optimizer.build(model.trainable_variables)
         for variable, array in zip(_state(model), stored.values(), strict=True):
             variable.assign(array)
     except BadArgument:
         raise
-    except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds of errors of damaged bytes
-        raise DataError(f"{path} is no checkpoint of this program ({error!r}); start anew with --force") from error
+    except Exception as error:  # zipfile, zlib and numpy raise many kinds of errors for damaged files
+        raise DataError(f"{path} is not a valid checkpoint ({error!r}); start again with --force") from error
     return head
 
 
@@ -68,7 +68,7 @@ def _listed(versions: dict[str, str]) -> str:
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
-    """All arrays in their order. Entries are read whole, since `np.load` stops before zipfile has compared the checksum."""
+    """All arrays in order. Entries are read completely, since `np.load` stops before zipfile checks the checksum."""
     with zipfile.ZipFile(path) as archive:
         contents = {name.removesuffix(".npy"): io.BytesIO(archive.read(name)) for name in archive.namelist()}
     return {name: np.lib.format.read_array(content, allow_pickle=False) for name, content in contents.items()}

@@ -1,4 +1,4 @@
-"""How weights move: optimiser, learning rate over time, and what is done to them at the end."""
+"""Optimiser, learning rate schedule, and final statistics of batch normalisation."""
 
 from typing import Any
 
@@ -20,10 +20,10 @@ STATISTICS_BATCHES = 100
 
 
 def make_optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Optimizer:
-    """The optimiser of a config; `steps` is the number of batches of an epoch."""
+    """The optimiser of a config; `steps` is the number of batches per epoch."""
     settings: dict[str, Any] = {"learning_rate": _learning_rate(config, steps)}
     if config.averaging:
-        # Keras puts the average in place of the weights when fitting ends.
+        # Keras replaces the weights by their average at the end of training.
         settings |= {"use_ema": True, "ema_momentum": config.averaging, "ema_overwrite_frequency": None}
     if config.optimizer == "sgd":
         settings |= {"momentum": 0.9, "nesterov": True}
@@ -37,18 +37,18 @@ def make_optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Optim
 
 def _learning_rate(config: TrainingConfig, steps: int) -> Any:
     warmup = round(config.warmup * steps)
-    falling = max(1, config.epochs * steps - warmup)
-    least = 1.0 if config.schedule == "constant" else 0.0  # share of the largest rate that is left at the end
+    decay_steps = max(1, config.epochs * steps - warmup)
+    alpha = 1.0 if config.schedule == "constant" else 0.0  # final rate as a fraction of the peak
     if not warmup:
-        return keras.optimizers.schedules.CosineDecay(config.learning_rate, falling, least)
-    return keras.optimizers.schedules.CosineDecay(0.0, falling, least, warmup_target=config.learning_rate, warmup_steps=warmup)
+        return keras.optimizers.schedules.CosineDecay(config.learning_rate, decay_steps, alpha)
+    return keras.optimizers.schedules.CosineDecay(0.0, decay_steps, alpha, warmup_target=config.learning_rate, warmup_steps=warmup)
 
 
 def finish_weights(model: keras.Model, config: TrainingConfig, split: Split) -> None:
-    """Compute the statistics of batch normalisation anew for the final weights.
+    """Recompute the statistics of batch normalisation for the final weights.
 
-    The moving ones belong to weights of earlier steps, and not at all to averaged weights; these are means over the first batches of
-    the first epoch ("precise" statistics: Wu and Johnson, arXiv 2105.07576).
+    Moving statistics belong to the weights of earlier steps, not to averaged ones; these are means over the first batches of the first
+    epoch ("precise" statistics: Wu and Johnson, arXiv 2105.07576).
     """
     normalizations = [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
     if not normalizations:
@@ -57,11 +57,11 @@ def finish_weights(model: keras.Model, config: TrainingConfig, split: Split) -> 
     sums = [np.zeros(variable.shape) for variable in moving]
     momenta = [layer.momentum for layer in normalizations]
     for layer in normalizations:
-        layer.momentum = 0.0  # what a batch says, alone
+        layer.momentum = 0.0  # the statistics of each batch alone
     count = min(STATISTICS_BATCHES, steps_of(config, len(split)))
-    look = tf.function(lambda inputs: model(inputs, training=True), reduce_retracing=True)
+    forward = tf.function(lambda inputs: model(inputs, training=True), reduce_retracing=True)
     for inputs, _targets in training_batches(split, model.input_shape, config).take(count):
-        look(inputs)
+        forward(inputs)
         sums = [total + np.asarray(variable) for total, variable in zip(sums, moving, strict=True)]
     for total, variable in zip(sums, moving, strict=True):
         variable.assign(total / count)

@@ -1,9 +1,9 @@
-"""How many cores a training may use. To be said before TensorFlow is loaded, so it is not part of `train.backend`."""
+"""Number of threads for training. To be set before TensorFlow is loaded, so it is not part of `train.backend`."""
 
 import os
 import threading
 
-# Held around a training in a process that may be asked for several: seeds and TensorFlow's switches are those of the whole process.
+# Held during a training in a worker, since seeds and TensorFlow's settings are global to the process.
 one_training = threading.Lock()
 
 THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")

@@ -1,4 +1,4 @@
-"""One training run: data and a config in, a fitted Keras model with its record out."""
+"""Train a Keras model from a config and a data set, with checkpoints and a record."""
 
 import time
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from train.backend import keras, tf
 from train.config.training_config import TrainingConfig
 from train.data import Dataset, Split, calibration_indices
 from train.interrupt import stop_on_interrupt
-from train.loop.checkpoint import Progressed, restore_checkpoint, save_checkpoint
+from train.loop.checkpoint import CheckpointHeader, restore_checkpoint, save_checkpoint
 from train.loop.input_pipeline import steps_of, training_batches
 from train.loop.optimizer import finish_weights, make_optimizer
 from train.loop.progress import Progress
@@ -28,15 +28,15 @@ from train.runs.versions import installed_versions
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A fitted Keras model and the record of how it came about."""
+    """A trained Keras model and its record."""
 
     model: keras.Model
     record: TrainingRecord
 
 
 @dataclass(frozen=True)
-class Fitting:
-    """What became of the epochs of a run; the fields are those of its record."""
+class FitResult:
+    """The result of training; the fields are those of `TrainingRecord`."""
 
     history: tuple[Epoch, ...]
     stray_batches: int
@@ -53,23 +53,24 @@ def fit(
     checkpoint: Path | None = None,
     tensorboard: Path | None = None,
 ) -> TrainedModel:
-    """Train a model for all epochs, by default with Adam and sparse categorical cross-entropy; nothing is chosen on the way.
+    """Train a model for all epochs; there is no early stopping and no choice of the best epoch.
 
-    The same config, data, machine and number of threads give the same weights. Ctrl-C ends training after the batch at hand; the second
-    one ends the program.
+    The same config, data, machine and number of threads give the same weights. The first Ctrl-C stops training after the current batch, the
+    second one ends the program.
 
     Args:
-        config: what to train and how.
-        data: fitted on its `train` split, judged on its `validation` split.
-        test: judge the final model on the test images too. For a verdict, never for a choice.
-        progress: told of each batch and of each epoch's figures.
+        config: training settings.
+        data: data set: trained on its `train` split, evaluated on its `validation` split.
+        test: also evaluate the final model on the `test` split; never choose by it.
+        progress: shows batches and epochs.
         teacher_logits: float16 [views, N, classes] for a config with distillation.
-        checkpoint: a file to write after every epoch. If it exists, training goes on from there, to the weights it would have had.
-        tensorboard: a folder for TensorBoard's logs.
+        checkpoint: file to write after every epoch. If it exists, training continues from there, and ends with the same weights as without
+            the interruption.
+        tensorboard: folder for TensorBoard logs.
 
     Raises:
         DigitsError: the loss became NaN or infinite.
-        BadArgument: the checkpoint is of another run, or teachers' logits are missing or not wanted.
+        BadArgument: the checkpoint belongs to another run, or teachers' logits are missing or not expected.
     """
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
@@ -100,39 +101,39 @@ def fit_weights(
     teacher_logits: NDArray[np.float16] | None = None,
     checkpoint: Path | None = None,
     tensorboard: Path | None = None,
-) -> Fitting:
-    """Train the weights of a model that is there already, be it built by `config` or not; the arguments are those of `fit`.
+) -> FitResult:
+    """Train the weights of an existing model, which need not be built by `config`; arguments as for `fit`.
 
     Raises:
         DigitsError: the loss became NaN or infinite.
-        BadArgument: the checkpoint is of another run, or teachers' logits are missing or not wanted.
+        BadArgument: the checkpoint belongs to another run, or teachers' logits are missing or not expected.
     """
     if (teacher_logits is None) != (config.distillation is None):
-        raise BadArgument("teachers' logits go with a config that has distillation, and with no other")
+        raise BadArgument("teachers' logits and a config with distillation need each other; give both or neither")
     steps = steps_of(config, len(data.train))
     optimizer, metrics = make_optimizer(config, steps), [accuracy, cross_entropy]
-    model.compile(optimizer, make_loss(config), metrics=metrics, steps_per_execution=_steps_at_once(steps))
-    so_far = Progressed(config, data.sha256, installed_versions(), (), 0.0)
+    model.compile(optimizer, make_loss(config), metrics=metrics, steps_per_execution=_steps_per_execution(steps))
+    start = CheckpointHeader(config, data.sha256, installed_versions(), (), 0.0)
     if checkpoint and checkpoint.exists():
-        so_far = restore_checkpoint(checkpoint, config, data.sha256, model)
-    recorder = _Recorder(so_far, progress, checkpoint)
+        start = restore_checkpoint(checkpoint, config, data.sha256, model)
+    recorder = _Recorder(start, progress, checkpoint)
     callbacks = [recorder, *([keras.callbacks.TensorBoard(tensorboard)] if tensorboard else [])]
-    if len(so_far.history) < config.epochs:
+    if len(start.history) < config.epochs:
         with stop_on_interrupt(recorder.stop):
             model.fit(
-                training_batches(data.train, model.input_shape, config, teacher_logits, len(so_far.history)),
-                initial_epoch=len(so_far.history),
+                training_batches(data.train, model.input_shape, config, teacher_logits, len(start.history)),
+                initial_epoch=len(start.history),
                 epochs=config.epochs,
                 steps_per_epoch=steps,
-                shuffle=False,  # the data set shuffles itself
+                shuffle=False,  # the input pipeline shuffles
                 validation_data=(model_input(data.validation.images, model.input_shape), data.validation.labels.astype(np.int32)),
                 validation_batch_size=500,
                 verbose=0,
                 callbacks=callbacks,
             )
-    else:  # killed after its last epoch: what Keras does when fitting ends is still to be done
+    else:  # killed after the last epoch: do what Keras does at the end of fit
         model.optimizer.finalize_variable_values(model.trainable_variables)
-    return Fitting(tuple(recorder.history), recorder.batches_done, recorder.seconds)
+    return FitResult(tuple(recorder.history), recorder.batches_done, recorder.seconds)
 
 
 def train_run(
@@ -147,13 +148,13 @@ def train_run(
     teacher_logits: NDArray[np.float16] | None = None,
     tensorboard: Path | None = None,
 ) -> TrainingRecord:
-    """Train a model with its progress on stderr, and save the run's three files.
+    """Train a model with progress on stderr, and save the run's three files.
 
-    `folder` becomes the run's. `force` replaces a run that is there; `resume` goes on with one of this config that was stopped, or returns
-    the record of one that is finished; `quiet` shows no progress. The other arguments are those of `fit`.
+    `force` replaces an existing run in `folder`; `resume` continues a stopped run of the same config, or returns the record of a finished
+    one; `quiet` shows no progress. Other arguments as for `fit`.
 
     Raises:
-        WouldOverwrite: `folder` holds a run already and neither `force` nor `resume` is set.
+        WouldOverwrite: `folder` contains a run and neither `force` nor `resume` is set.
         BadArgument: `resume` of a run with other settings or data.
         DigitsError: the loss became NaN or infinite, or another process works on this run.
     """
@@ -183,25 +184,25 @@ def train_run(
 
 
 class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Keeps each epoch's figures, passes them on, writes the checkpoint, and stops a run whose loss is no number any more."""
+    """Records the metrics of each epoch, shows progress, writes the checkpoint, and stops a run whose loss is not finite."""
 
-    def __init__(self, so_far: Progressed, progress: Progress | None, checkpoint: Path | None) -> None:
+    def __init__(self, start: CheckpointHeader, progress: Progress | None, checkpoint: Path | None) -> None:
         super().__init__()
-        self.history: list[Epoch] = list(so_far.history)
-        self.batches_done = 0  # of the epoch at hand
+        self.history: list[Epoch] = list(start.history)
+        self.batches_done = 0  # of the current epoch
         self.stopped = False
-        self._so_far = so_far
+        self._start = start
         self._progress = progress
         self._checkpoint = checkpoint
         self._started = time.perf_counter()
 
     @property
     def seconds(self) -> float:
-        """Seconds of training, those before the run was resumed included."""
-        return self._so_far.seconds + time.perf_counter() - self._started
+        """Seconds of training, including those before the run was resumed."""
+        return self._start.seconds + time.perf_counter() - self._started
 
     def stop(self) -> None:
-        """End training after the batch at hand."""
+        """Stop training after the current batch."""
         self.stopped = True
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
@@ -213,7 +214,7 @@ class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         self.batches_done = 0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._refuse_infinite("loss", logs)
+        self._check_finite("loss", logs)
         if self._progress:
             self._progress.step(batch + 1 - self.batches_done)
         self.batches_done = batch + 1
@@ -222,43 +223,43 @@ class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         assert logs is not None
-        self._refuse_infinite("val_loss", logs)  # the last step of a run can be the one that goes astray
+        self._check_finite("val_loss", logs)  # the loss can diverge in the last step
         if self.stopped:
-            self.model.stop_training = True  # Ctrl-C may have come after the last batch, while validation images were looked at
+            self.model.stop_training = True  # Ctrl-C may have come during validation
             if self.batches_done < self.params["steps"]:
-                return  # figures of part of an epoch would pass for those of a whole one
+                return  # do not record metrics of an incomplete epoch
         self.batches_done = 0
         self.history.append(Epoch(epoch + 1, logs["loss"], logs["accuracy"], logs["val_cross_entropy"], logs["val_accuracy"]))
         if self._checkpoint:
-            head = replace(self._so_far, history=tuple(self.history), seconds=self.seconds)
+            head = replace(self._start, history=tuple(self.history), seconds=self.seconds)
             save_checkpoint(self._checkpoint, head, self.model)
         if self._progress:
             self._progress.epoch(self.history[-1])
 
-    def _refuse_infinite(self, name: str, logs: dict[str, float] | None) -> None:
+    def _check_finite(self, name: str, logs: dict[str, float] | None) -> None:
         if logs and not np.isfinite(logs[name]):
             if self._checkpoint:
-                self._checkpoint.unlink(missing_ok=True)  # from there it would go astray again
+                self._checkpoint.unlink(missing_ok=True)  # resuming it would diverge again
             raise DigitsError(f"the {name} became {logs[name]} in epoch {len(self.history) + 1}; try a lower learning rate")
 
 
-def _steps_at_once(steps: int) -> int:
-    """How many steps TensorFlow does before it comes back to Python, which costs as much as a step of a small network does.
+def _steps_per_execution(steps: int) -> int:
+    """Steps per execution: how many steps TensorFlow runs before it returns to Python, which takes as long as a step of a small network.
 
-    A divisor of an epoch's steps, and few enough for progress and Ctrl-C; 1 for epochs of few steps.
+    A divisor of the steps of an epoch, small enough for progress and Ctrl-C; 1 for short epochs.
     """
     return max(number for number in range(1, 11) if steps % number == 0 and (number == 1 or number <= steps // 40))
 
 
-def _record(model: keras.Model, config: TrainingConfig, data: Dataset, fitted: Fitting, test: bool) -> TrainingRecord:
-    def judged(split: Split) -> Any:
+def _record(model: keras.Model, config: TrainingConfig, data: Dataset, fitted: FitResult, test: bool) -> TrainingRecord:
+    def evaluated(split: Split) -> Any:
         return accuracy_of(predict_logits(model, split.images).argmax(axis=1), split.labels)
 
     return TrainingRecord(
         config=config,
         parameters=model.count_params(),
         classes=data.classes,
-        data_source=Path(data.source).name,  # no paths: they say nothing on another machine
+        data_source=Path(data.source).name,  # without its folder, which is meaningless on another machine
         data_sha256=data.sha256,
         train_images=len(data.train),
         calibration_indices=tuple(calibration_indices(data.train.labels).tolist()),
@@ -266,6 +267,6 @@ def _record(model: keras.Model, config: TrainingConfig, data: Dataset, fitted: F
         history=fitted.history,
         stray_batches=fitted.stray_batches,
         seconds=fitted.seconds,
-        validation=judged(data.validation),
-        test=judged(data.test) if test else None,
+        validation=evaluated(data.validation),
+        test=evaluated(data.test) if test else None,
     )

@@ -1,6 +1,6 @@
 """The Keras models: pixel values from 0 to 255 in, logits out, normalisation inside.
 
-Inputs are shaped so that no operation is wasted once a model is converted: dense models take 784 numbers, the convolutional one 28x28x1.
+Input shapes avoid a reshape in the converted model: dense models take 784 numbers, convolutional ones 28x28x1.
 """
 
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from train.backend import keras, layers
 from train.config.training_config import Convolution, TrainingConfig
 
 Initializers = Iterator[keras.initializers.Initializer]
-_MOST_LAYERS = 65  # what a config allows, and the last one
+_MAX_LAYERS = 65  # those that a config allows, and the last one
 
 
 def build(config: TrainingConfig, classes: int = 10) -> keras.Model:
-    """Build the model that `config` describes, with fresh weights, which its seed decides.
+    """Build the model of `config`, with initial weights from its seed.
 
     Returns:
         From float32 [N, 784] or [N, 28, 28, 1] (pixel values 0 to 255) to float32 [N, classes] logits.
@@ -34,15 +34,14 @@ def build(config: TrainingConfig, classes: int = 10) -> keras.Model:
 
 
 def build_atrous(config: TrainingConfig, classes: int, trained: keras.Model) -> keras.Model:
-    """A trained cnn whose strides have become dilation, with the same weights.
+    """Rebuild a trained cnn with dilation instead of strides, and the same weights.
 
-    Where a convolution's stride left out places, each later one takes every stride-th of them. What the trained network computed is what
-    this one has at every place that is a multiple of all strides.
+    Layers after a stride are dilated by it. At multiples of all strides, the feature maps equal those of the trained model.
 
     Args:
-        config: one with `atrous`.
+        config: a config with `atrous`.
         classes: number of outputs.
-        trained: what `build` gave for it.
+        trained: the model from `build`, trained.
     """
     model = _cnn(config.convolutions, classes, _initializers(config.seed), dense=True)
     model.set_weights(trained.get_weights())
@@ -50,11 +49,11 @@ def build_atrous(config: TrainingConfig, classes: int, trained: keras.Model) -> 
 
 
 def model_input(images: NDArray[np.uint8], input_shape: tuple[int | None, ...]) -> NDArray[np.float32]:
-    """Images as a model takes them.
+    """Images as float32 in a model's input shape.
 
     Args:
         images: uint8 [N, 28, 28].
-        input_shape: of the model, with None for the batch: [None, 784], [None, 28, 28] or [None, 28, 28, 1].
+        input_shape: input shape of the model, with None for the batch: [None, 784], [None, 28, 28] or [None, 28, 28, 1].
     """
     shape = [int(length or 0) for length in input_shape[1:]]
     return images.reshape(len(images), *shape).astype(np.float32)
@@ -68,12 +67,11 @@ def predict_logits(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.
 
 
 def _initializers(seed: int) -> Initializers:
-    """Keras' default initialiser, for one layer after the other.
+    """Keras' default initialiser for each layer, with its own seed.
 
-    Each has a seed of its own. Without one, Keras would draw it from Python's global generator, from which other threads of a worker draw
-    too.
+    Keras would draw the seeds from Python's global generator, which other threads of a worker use too.
     """
-    return (keras.initializers.GlorotUniform(int(word)) for word in np.random.SeedSequence(seed).generate_state(_MOST_LAYERS))
+    return (keras.initializers.GlorotUniform(int(word)) for word in np.random.SeedSequence(seed).generate_state(_MAX_LAYERS))
 
 
 def _dense(hidden: tuple[int, ...], activation: str, classes: int, name: str, weights: Initializers) -> keras.Model:
@@ -93,7 +91,7 @@ def _cnn(convolutions: tuple[Convolution, ...], classes: int, weights: Initializ
     x: Any = layers.Rescaling(1 / 255)(inputs)
     dilation = 1
     for convolution in convolutions:
-        # No bias before batch normalisation, which brings its own; the converter folds both into the convolution.
+        # No bias before batch normalisation, which has its own; the converter folds both into the convolution.
         layer = replace(convolution, stride=1) if dense else convolution
         x = _convolution(layer, next(weights), dilation)(x)
         dilation *= convolution.stride // layer.stride

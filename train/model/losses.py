@@ -1,4 +1,4 @@
-"""What training minimises: cross-entropy with the labels, smoothed or not, and with what teachers say."""
+"""Losses: cross-entropy with labels, optionally smoothed, and with teachers' probabilities."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,10 +10,10 @@ Loss = Callable[[Any, Any], Any]
 
 
 def make_loss(config: TrainingConfig) -> Loss:
-    """The loss of a config, from targets as `training_batches` gives them and float32 [n, classes] logits.
+    """The loss of a config, for targets of `training_batches` and float32 [n, classes] logits.
 
-    Teachers enter as in Hinton et al., arXiv 1503.02531: cross-entropy between both sides' probabilities at a temperature T, times T
-    squared so that its gradients stay as large as those of the labels.
+    Distillation as in Hinton et al., arXiv 1503.02531: cross-entropy between both probabilities at temperature T, times T squared so that
+    its gradients have the same scale as those of the labels.
     """
     if not config.label_smoothing and config.distillation is None:
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)  # type: ignore[no-any-return]  # Keras has no types
@@ -21,7 +21,7 @@ def make_loss(config: TrainingConfig) -> Loss:
     def loss(targets: Any, logits: Any) -> Any:
         labels = _smoothed(labels_of(targets), logits.shape[-1], config.label_smoothing)
         from_labels = tf.nn.softmax_cross_entropy_with_logits(labels, logits)
-        if config.distillation is None or not _taught(targets):
+        if config.distillation is None or not _has_logits(targets):
             return from_labels
         temperature, weight = config.distillation.temperature, config.distillation.weight
         soft = tf.nn.softmax(targets[:, 1:] / temperature)
@@ -32,23 +32,23 @@ def make_loss(config: TrainingConfig) -> Loss:
 
 
 def accuracy(targets: Any, logits: Any) -> Any:
-    """Share of right answers, float32 [n] of 0 and 1."""
+    """Whether each prediction is correct, float32 [n] of 0 and 1."""
     return keras.metrics.sparse_categorical_accuracy(labels_of(targets), logits)
 
 
 def cross_entropy(targets: Any, logits: Any) -> Any:
-    """Cross-entropy with the labels alone, float32 [n]: comparable whatever is minimised."""
+    """Cross-entropy with the labels only, float32 [n]; comparable between losses."""
     return keras.losses.sparse_categorical_crossentropy(labels_of(targets), logits, from_logits=True)
 
 
 def labels_of(targets: Any) -> Any:
-    """int32 [n] labels of targets with or without teachers."""
-    return tf.cast(targets[:, 0] if _taught(targets) else tf.reshape(targets, [-1]), tf.int32)
+    """The labels, int32 [n], of targets with or without teachers' logits."""
+    return tf.cast(targets[:, 0] if _has_logits(targets) else tf.reshape(targets, [-1]), tf.int32)
 
 
-def _taught(targets: Any) -> bool:
+def _has_logits(targets: Any) -> bool:
     return len(targets.shape) == 2 and targets.shape[1] != 1
 
 
-def _smoothed(labels: Any, classes: int, share: float) -> Any:
-    return tf.one_hot(labels, classes) * (1 - share) + share / classes
+def _smoothed(labels: Any, classes: int, fraction: float) -> Any:
+    return tf.one_hot(labels, classes) * (1 - fraction) + fraction / classes

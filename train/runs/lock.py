@@ -1,4 +1,7 @@
-"""One process at a time in a folder of results."""
+"""Lock of a results folder: a run, an experiment or a search belongs to one process at a time.
+
+flock on the folder itself: the kernel releases it however the process ends, and no lock file is left among the results, as with filelock.
+"""
 
 import fcntl
 import os
@@ -10,15 +13,15 @@ from edge_runtime.errors import DigitsError
 
 
 @contextmanager
-def lock_folder(folder: Path, what: str) -> Iterator[None]:
-    """Hold a folder; the system lets go of it when the process ends, however it ends. Nothing is left of one that stayed empty.
+def lock_folder(folder: Path, kind: str) -> Iterator[None]:
+    """Create a folder if needed and lock it; remove it at the end if it is still empty.
 
     Args:
-        folder: which one.
-        what: it is, for the message, such as "experiment".
+        folder: the folder.
+        kind: what it holds, for the message, such as "experiment".
 
     Raises:
-        DigitsError: another process holds it.
+        DigitsError: another process has locked it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
@@ -26,10 +29,12 @@ def lock_folder(folder: Path, what: str) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(handle)
-        raise DigitsError(f"{folder}: another process works on this {what}") from error
+        raise DigitsError(
+            f"{folder}: another process works on this {kind}; wait for it to end, or choose another --name"
+        ) from error
     try:
         yield
     finally:
         os.close(handle)
-        with suppress(OSError):  # it holds something
+        with suppress(OSError):  # not empty
             folder.rmdir()

@@ -1,4 +1,4 @@
-"""Pictures of data and of training, as the bytes of PNG files."""
+"""Plots of data and of training curves, as PNG."""
 
 import io
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from train.runs.store import Epoch
 
 
 def sample_grid(split: Split, each: int = 10) -> bytes:
-    """The first `each` images of every class, a row a class."""
+    """The first `each` images of every class, one row per class."""
     classes = np.unique(split.labels)
     grid = np.full((len(classes) * 29 - 1, each * 29 - 1), 64, np.uint8)
     for row, label in enumerate(classes):
@@ -27,7 +27,7 @@ def sample_grid(split: Split, each: int = 10) -> bytes:
 
 
 def training_curves(history: Sequence[Epoch], title: str) -> bytes:
-    """Loss and accuracy against epochs, on training and on validation images."""
+    """Loss and accuracy by epoch, on training and validation images."""
     epochs = [epoch.epoch for epoch in history]
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
@@ -40,13 +40,13 @@ def training_curves(history: Sequence[Epoch], title: str) -> bytes:
         axes.set_ylabel(name)
         axes.grid(alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend(loc=corner)  # said, since looking for the best place can take seconds
+        axes.legend(loc=corner)  # loc="best" can take seconds
     figure.suptitle(title, fontsize=11)
     return png(figure)
 
 
 def png(figure: Figure) -> bytes:
-    """A figure as the bytes of a PNG file; the same figure gives the same bytes."""
+    """A figure as PNG; the same figure gives the same bytes."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=120, metadata={"Software": None})
     return stream.getvalue()

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     import keras
 
 MODEL, RECORD, CURVES = "model.keras", "training.json", "curves.png"
-CHECKPOINT = "checkpoint.npz"  # there while a run is not finished
+CHECKPOINT = "checkpoint.npz"  # exists while a run is not finished
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """Figures of one epoch, counted from 1.
+    """Metrics of an epoch, counted from 1.
 
-    Those of training are means while the weights still changed, and `loss` is what was minimised, smoothing, teachers and all; `val_loss`
-    is cross-entropy with the labels. Those of validation are of the weights as they were after the epoch: with `averaging`, the model that
-    is kept has others, and the record's `validation` is of those.
+    Training metrics are means during the epoch, and `loss` is the minimised one, with smoothing and distillation; `val_loss` is the
+    cross-entropy with the labels. Validation metrics are those of the weights after the epoch. With `averaging` the final model has other
+    weights, which the record's `validation` is for.
     """
 
     epoch: int
@@ -36,11 +36,11 @@ class Epoch:
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """How a model came about.
+    """The record of a training run.
 
-    calibration_indices: point into the `train` split.
-    test: None unless it was asked for.
-    stray_batches: of an epoch that was stopped half-way; they changed the weights.
+    calibration_indices: indices into the `train` split.
+    test: accuracy on test images; None if not requested.
+    stray_batches: batches of an incomplete last epoch, which have changed the weights.
     """
 
     config: TrainingConfig
@@ -59,27 +59,27 @@ class TrainingRecord:
 
     @property
     def complete(self) -> bool:
-        """Whether all epochs were trained; if not, somebody stopped the run."""
+        """Whether all epochs were trained; false for a stopped run."""
         return len(self.history) == self.config.epochs
 
 
 def refuse_taken_run(folder: Path, force: bool) -> None:
-    """Ask before training whether a run may be saved there.
+    """Check before training that a run can be saved in a folder.
 
     Raises:
-        WouldOverwrite: it holds one already, finished or not, and `force` is false.
-        DigitsError: nothing can be written there.
+        WouldOverwrite: the folder contains a run, finished or not, and `force` is false.
+        DigitsError: the folder cannot be written.
     """
     if (folder / CHECKPOINT).exists() and not force:
         raise WouldOverwrite(
-            f"{folder} holds a run that was stopped; give --resume to go on, --force to start anew, or another name"
+            f"{folder} contains a stopped run; give --resume to continue it, --force to start again, or another --name"
         )
     for name in (MODEL, RECORD, CURVES):
         refuse_to_overwrite(folder / name, force)
 
 
 def is_stopped(folder: Path) -> bool:
-    """Whether a folder holds a run that can go on: killed or stopped, and be it in its first epoch.
+    """Whether a folder contains a run that can be resumed.
 
     Raises:
         DataError: its record cannot be read.
@@ -88,10 +88,10 @@ def is_stopped(folder: Path) -> bool:
 
 
 def save_run(folder: Path, model: "keras.Model", record: TrainingRecord, curves: bytes, force: bool = False) -> None:
-    """Write a run's three files, the record last: where it is, the run is whole.
+    """Write a run's three files, the record last, so that a folder with a record is complete.
 
     Raises:
-        WouldOverwrite: there is a run already and `force` is false.
+        WouldOverwrite: the folder contains a run and `force` is false.
     """
     for name in (MODEL, RECORD, CURVES):
         refuse_to_overwrite(folder / name, force)
@@ -103,7 +103,7 @@ def save_run(folder: Path, model: "keras.Model", record: TrainingRecord, curves:
 
 
 def keras_bytes(model: "keras.Model") -> bytes:
-    """A model as the content of a .keras file, without the state of its optimiser: a third of the size."""
+    """A model as a .keras file without optimiser state, which is a third of the size."""
     bare = type(model).from_config(model.get_config())
     bare.set_weights(model.get_weights())
     with tempfile.TemporaryDirectory() as folder:
@@ -116,23 +116,23 @@ def read_record(path: Path) -> TrainingRecord:
     """Read a training.json.
 
     Raises:
-        DataError: it cannot be read, or a field is wrong; the message names it.
+        DataError: the file cannot be read, or a field is invalid; the message names it.
     """
     return read_json(TrainingRecord, path)
 
 
 def finished_run(folder: Path, config: TrainingConfig, data_sha256: str) -> TrainingRecord | None:
-    """The record of the run in a folder, if it is finished.
+    """The record of a finished run in a folder, else None.
 
-    Where a checkpoint lies, the record is that of a run which another one was to replace, or was killed before the checkpoint went.
+    With a checkpoint beside it, a record belongs to a run that is being replaced, or that was killed before the checkpoint was deleted.
 
     Raises:
-        BadArgument: it is of another config or other data, which going on must not replace.
+        BadArgument: the run has another config or other data, so that resuming must not replace it.
         DataError: the record cannot be read.
     """
     if not (folder / RECORD).exists() or (folder / CHECKPOINT).exists():
         return None
     record = read_record(folder / RECORD)
     if (record.config, record.data_sha256) != (config, data_sha256):
-        raise BadArgument(f"{folder} is a run with other settings or data; repeat those, or start anew with --force")
+        raise BadArgument(f"{folder} is a run with other settings or data; repeat them, or start again with --force")
     return record if record.complete else None

@@ -1,4 +1,4 @@
-"""What a command that trained says at its end."""
+"""The summary of a run on the terminal."""
 
 import os
 import sys
@@ -11,12 +11,12 @@ from train.runs.store import MODEL, TrainingRecord
 
 
 def print_run(record: TrainingRecord, folder: Path, again: str = "--resume") -> None:
-    """Print the figures of a run, where it lies and what to do next.
+    """Print the accuracy of a run, its folder and the next command.
 
-    If it was stopped, say that `again` goes on with it, and end with the exit code that says so.
+    For a stopped run, also print that `again` continues it, and exit with `INTERRUPTED`.
     """
     if not record.complete:
-        click.echo(f"stopped after {len(record.history)} of {record.config.epochs} epochs; {again} goes on", err=True)
+        click.echo(f"stopped after {len(record.history)} of {record.config.epochs} epochs; {again} continues the run", err=True)
     click.echo(f"{record.parameters:,} parameters, {record.seconds:.1f} s, seed {record.config.seed}")
     for split, accuracy in (("validation", record.validation), ("test", record.test)):
         if accuracy:

@@ -1,4 +1,4 @@
-"""What trained weights depend on besides their config and data. Needs no TensorFlow."""
+"""Versions of the packages that trained weights depend on. Needs no TensorFlow."""
 
 from importlib.metadata import version
 
@@ -7,9 +7,9 @@ from edge_runtime.version import __version__
 
 
 def installed_versions() -> dict[str, str]:
-    """Versions of this package and of those that its results depend on; asked on workers too."""
+    """Versions of this package and of those that its results depend on."""
     return {"edge-digits": __version__, **{name: version(name) for name in ("tensorflow", "keras", "numpy")}}
 
 
-ALIKE = Requirements(installed_versions, "train")
-"""What workers that train must have as this machine has it."""
+WORKER_REQUIREMENTS = Requirements(installed_versions, "train")
+"""Workers must have the same versions and the train extra."""

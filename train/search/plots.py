@@ -1,4 +1,4 @@
-"""The picture of a search, as the bytes of a PNG file."""
+"""The plot of a search, as PNG."""
 
 from collections.abc import Sequence
 
@@ -13,16 +13,16 @@ _TICKS = (1, 2, 5)
 
 
 def pareto_plot(trials: Sequence[Trial], front: Sequence[Trial], title: str) -> bytes:
-    """Accuracy against bytes, latency as colour; points of the front are ringed and named.
+    """Accuracy by bytes, latency as colour; points of the front are circled and named.
 
-    Both scales are logarithmic, that of accuracy in what is missing to 100 %: from 98 to 99 % is as far as from 96 to 98 %.
+    Both axes are logarithmic, that of accuracy in the error rate: 98 to 99 % has the same length as 96 to 98 %.
     """
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     axes = figure.subplots()
     done = [trial.outcome for trial in trials if trial.outcome]
     spots = axes.scatter(
         [outcome.payload_bytes for outcome in done],
-        [_missing(trial) for trial in trials if trial.outcome],
+        [_error_percent(trial) for trial in trials if trial.outcome],
         c=[outcome.latency.best_ns / 1000 for outcome in done],
         cmap="viridis",
         s=28,
@@ -47,15 +47,15 @@ def pareto_plot(trials: Sequence[Trial], front: Sequence[Trial], title: str) -> 
 def _mark(axes: Axes, front: Sequence[Trial]) -> None:
     for trial in front:
         assert trial.outcome
-        place = (trial.outcome.payload_bytes, _missing(trial))
+        place = (trial.outcome.payload_bytes, _error_percent(trial))
         axes.scatter(*place, s=90, facecolors="none", edgecolors="crimson", label="Pareto front" if trial is front[0] else None)
         axes.annotate(trial.name, place, xytext=(6, 6), textcoords="offset points", fontsize=8)
     if front:
-        axes.legend(loc="upper left")  # where few bytes would be right most often, it is empty
+        axes.legend(loc="upper left")  # this corner is always empty: few bytes with few errors
 
 
-def _missing(trial: Trial) -> float:
-    """What is missing to 100 %, in points; half an image where all were right, since a logarithm needs something."""
+def _error_percent(trial: Trial) -> float:
+    """Error rate in percent; half an image if there is no error, since zero has no logarithm."""
     assert trial.outcome
     validation = trial.outcome.validation
     return 100 * max(validation.total - validation.correct, 0.5) / validation.total

@@ -1,4 +1,4 @@
-"""What a study found, as a table for programs and a page for people."""
+"""The results of a study as CSV and as a report in Markdown."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ _BUSY_PERCENT = 20
 
 
 def trials_csv(trials: Sequence[Trial], front: Sequence[Trial]) -> str:
-    """All trials that have ended, a line each."""
+    """All finished trials as CSV, one per line."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -43,7 +43,7 @@ def _figures(trial: Trial) -> tuple[object, ...]:
 
 
 def front_rows(front: Sequence[Trial]) -> list[tuple[str, ...]]:
-    """The front as text, a row a point under `HEADER`."""
+    """The front as rows of text, in the columns of `HEADER`."""
     return [_row(trial) for trial in front]
 
 
@@ -61,7 +61,7 @@ def _row(trial: Trial) -> tuple[str, ...]:
 
 
 def trial_line(trial: Trial) -> str:
-    """A trial that has just ended, for the screen."""
+    """A finished trial as a line for the terminal."""
     if trial.outcome is None:
         return f"{trial.name}  {architecture(trial.network)}  failed: {trial.error}"
     found = trial.outcome
@@ -82,7 +82,7 @@ def microseconds(nanoseconds: int) -> str:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that the page says about the study in a folder."""
+    """The report of a study."""
 
     folder: Path
     settings: Settings
@@ -91,11 +91,11 @@ class Report:
 
     @property
     def best(self) -> Trial:
-        """The point of the front with the highest accuracy, of equals the one with the fewest bytes."""
+        """The point of the front with the highest accuracy; of several, the one with the fewest bytes."""
         return max(self.front, key=lambda trial: trial.outcome.objectives[0] if trial.outcome else 0)
 
     def markdown(self) -> str:
-        """The page."""
+        """The report as Markdown."""
         parts = (f"# Search {self.folder.name}", self._what(), self._front(), self._how_sure(), *self._warnings(), self._next())
         return "\n\n".join(parts) + "\n"
 
@@ -105,7 +105,8 @@ class Report:
         return (
             f"{len(self.trials)} trials{f', {failed} of them failed' if failed else ''}: networks of the space {plan.space} with at most"
             f" {plan.max_bytes:,} bytes of int8 payload, each trained once on the {plan.train_images:,} training images of"
-            f" {plan.data_source} and converted to int8 (`--fold-columns 1`, the smallest file). All were trained alike: {recipe}."
+            f" {plan.data_source} and converted to int8 (`--fold-columns 1`, the smallest file). All trials have the same settings:"
+            f" {recipe}."
             " All of them are in trials.csv."
         )
 
@@ -113,7 +114,7 @@ class Report:
         rule = tuple("---" for _ in HEADER)
         table = "\n".join("| " + " | ".join(row) + " |" for row in (HEADER, rule, *front_rows(self.front)))
         return (
-            f"## The Pareto front: {len(self.front)} points that no other trial beats in everything\n\n{table}\n\n"
+            f"## The Pareto front: {len(self.front)} points that no other trial dominates\n\n{table}\n\n"
             "![accuracy against bytes](pareto.png)"
         )
 
@@ -122,41 +123,41 @@ class Report:
         best = self.best.outcome.validation
         epochs = self.settings.plan.recipe["epochs"]
         return (
-            "## How sure this is\n\n"
+            "## Uncertainty\n\n"
             f"- Chosen on {best.total:,} validation images, after a training of {epochs} epoch{'s' * (epochs != 1)} with one seed; the test"
-            " set was not looked at. A long training may order the networks otherwise.\n"
-            f"- A single accuracy is a noisy one: {accuracy_text(best)} is the best here, with its 95 % interval. Points whose intervals"
-            " overlap are not told apart, and the best of many trials looks better than it is.\n"
+            " set was not used. Longer training may rank the networks differently.\n"
+            f"- A single accuracy is noisy: {accuracy_text(best)} is the best here, with its 95 % interval. Points whose intervals"
+            " overlap may not differ, and the accuracy of the best of many trials is biased upwards.\n"
             "- The accuracy is the Keras model's; bytes and latency are those of its int8 file.\n"
             f"- Latency is of {self.settings.machine}: one image from pixels to label on one thread, the smallest of several medians, taken"
             " while no trial trained on that machine."
         )
 
     def _warnings(self) -> list[str]:
-        """What a reader should know before believing the latencies."""
+        """Warnings about the latencies."""
         measured = [trial.outcome.latency for trial in self.trials if trial.outcome]
         busy = [latency.busy_percent for latency in measured if latency.busy_percent > _BUSY_PERCENT]
         unsteady = sum(not latency.steady for latency in measured)
         found = []
         if busy:
             found.append(
-                f"The machine was over {_BUSY_PERCENT} % busy with other work, up to {max(busy):.0f} %, just before {len(busy)} of"
+                f"Other programs used over {_BUSY_PERCENT} % of the CPU, up to {max(busy):.0f} %, just before {len(busy)} of"
                 f" {len(measured)} measurements."
             )
         if unsteady:
             found.append(f"The medians of {unsteady} of {len(measured)} trials lie more than 10 % apart.")
-        return [f"Warning: {' '.join(found)} Latencies may be too high, and not equally so."] if found else []
+        return [f"Warning: {' '.join(found)} Latencies may be too high, by different amounts."] if found else []
 
     def _next(self) -> str:
         name = self.best.name
         return (
-            "## To train a point\n\nIn full, by its name or from its config:\n\n"
+            "## Train a point\n\nBy its name or from its config:\n\n"
             f"    {training_command(self.folder, name)} --epochs 30\n"
             f"    digits train --config {point_file(self.folder, name)} --epochs 30\n\n"
-            "With `--data` too, if the search had it."
+            "Add `--data` if the search had it."
         )
 
 
 def _plain(value: object) -> str:
-    """A value of the recipe as people write it."""
+    """A value of the recipe as text."""
     return "(" + ", ".join(f"{name} {part:g}" for name, part in value.items()) + ")" if isinstance(value, dict) else str(value)

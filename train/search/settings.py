@@ -1,4 +1,4 @@
-"""What a study is about, written down when it begins: it must not change on the way, or its trials could not be compared."""
+"""The settings of a study, stored at its start: all its trials must share them to be comparable."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from train.search.trial import ForeignMachine, MachineKind
 
 SETTINGS = "study.json"
 _VERSION = 1
-# How every trial is trained. Averaging of weights and smoothing of labels pay in long trainings only, so they are not here.
+# How every trial is trained, without weight averaging and label smoothing, which help in long trainings only.
 _RECIPE = {
     "batch_size": 128,
     "learning_rate": 0.004,
@@ -29,11 +29,11 @@ _RECIPE = {
 
 @dataclass(frozen=True)
 class Plan:
-    """What is searched, and by which trainings.
+    """The search space and the training of a study.
 
-    space: of networks, one of `SPACES`.
-    max_bytes: that the int8 payload of a network may have.
-    recipe: the fields of a TrainingConfig that all trials share, `epochs` and `seed` among them.
+    space: name of the search space, one of `SPACES`.
+    max_bytes: largest int8 payload of a network.
+    recipe: the fields of a TrainingConfig that all trials share, with `epochs` and `seed`.
     """
 
     space: str
@@ -46,17 +46,17 @@ class Plan:
 
     @property
     def limits(self) -> Limits:
-        """Of the networks."""
+        """Limits on the networks."""
         return Limits(self.max_bytes, self.classes)
 
     def config(self, network: dict[str, Any]) -> TrainingConfig:
-        """How a network of the space is trained."""
+        """The training config of a network."""
         return config_of({**network, **self.recipe})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A study: its plan, and the kind of machine that its latencies are from."""
+    """A study's plan, and the kind of machine of its latencies."""
 
     plan: Plan
     machine: MachineKind
@@ -64,20 +64,20 @@ class Settings:
 
 
 def check_options(space: str, max_bytes: int, epochs: int, seed: int) -> None:
-    """Refuse, before any data is read, what no plan can be made of.
+    """Check the options of a plan before any data is read.
 
     Raises:
-        BadArgument: the limit, the epochs or the seed are out of bounds; the message says the bounds.
+        BadArgument: limit, epochs or seed are out of range; the message states the range.
     """
     check_limits(space, Limits(max_bytes))
     TrainingConfig("linear", epochs=epochs, seed=seed)
 
 
 def make_plan(space: str, max_bytes: int, epochs: int, seed: int, data: Dataset) -> Plan:
-    """A plan with the recipe of this program.
+    """Make a plan with the standard recipe.
 
     Raises:
-        BadArgument: the limit is too low for any network with as many classes as the data has.
+        BadArgument: the limit is too small for any network with the classes of the data.
     """
     assert space in SPACES
     check_limits(space, Limits(max_bytes, data.classes))
@@ -86,59 +86,59 @@ def make_plan(space: str, max_bytes: int, epochs: int, seed: int, data: Dataset)
 
 
 def read_settings(folder: Path) -> Settings | None:
-    """Settings of the study in a folder; None if there is none.
+    """The settings of the study in a folder; None if there is none.
 
     Raises:
-        DataError: they cannot be read; the message names the file and what is wrong.
+        DataError: they cannot be read; the message names the file and the error.
     """
     path = folder / SETTINGS
     return read_json(Settings, path, ("version", _VERSION)) if path.exists() else None
 
 
 def write_settings(folder: Path, settings: Settings) -> None:
-    """Write down what a new study is about."""
+    """Store the settings of a new study."""
     write_file(folder / SETTINGS, to_json(settings, indent=2) + "\n")
 
 
 def refuse_other_plan(name: str, known: Plan, plan: Plan) -> None:
-    """Ask whether a study may go on with a plan.
+    """Check that a study has the given plan.
 
     Raises:
-        BadArgument: it began with another one; the message says what differs.
+        BadArgument: it has another one; the message states the difference.
     """
     before, now = ({**asdict(one), **one.recipe} for one in (known, plan))
     for part in sorted((before.keys() | now.keys()) - {"recipe", "data_source"}):
         if before.get(part) != now.get(part):
             raise BadArgument(
-                f"study {name} began with {part.replace('_', ' ')} {before.get(part)}, not {now.get(part)};"
-                " repeat the options that it began with, or give another --name"
+                f"study {name} was started with {part.replace('_', ' ')} {before.get(part)}, not {now.get(part)};"
+                " repeat the original options, or give another --name"
             )
 
 
 def refuse_other_machine(name: str, known: MachineKind, found: MachineKind) -> None:
-    """Ask whether a study may go on with workers of a kind.
+    """Check that the workers are of the kind of a study's machine.
 
     Raises:
-        ForeignMachine: its latencies are from another kind.
+        ForeignMachine: they are of another kind.
     """
     if known != found:
         raise ForeignMachine(
-            f"study {name} was measured on {known}, the workers here are {found}: latencies would not compare;"
+            f"study {name} was measured on {known}, the workers here are {found}: latencies are not comparable;"
             " start another study with --name"
         )
 
 
 def one_kind(found: dict[str, Any]) -> MachineKind:
-    """The kind of all workers, from their answers by their addresses.
+    """The common kind of all workers, from kinds or errors by address.
 
     Raises:
-        ForeignMachine: they are of several kinds.
-        DigitsError: a worker could not tell.
+        ForeignMachine: there are several kinds.
+        DigitsError: a worker failed to determine its kind.
     """
     for address, kind in found.items():
         if not isinstance(kind, MachineKind):
             raise DigitsError(f"worker {address} cannot measure latency ({kind})")
     kinds = sorted(set(map(str, found.values())))
     if len(kinds) != 1:
-        raise ForeignMachine(f"the workers are of {len(kinds)} kinds, whose latencies do not compare: {'; '.join(kinds)}")
+        raise ForeignMachine(f"the workers are of {len(kinds)} kinds, whose latencies are not comparable: {'; '.join(kinds)}")
     return next(iter(found.values()))  # type: ignore[no-any-return]  # answers of workers have no type

@@ -1,6 +1,6 @@
-"""What can be proposed: networks within a number of payload bytes, so that no trial is spent on one that is too large or impossible.
+"""Search spaces: networks within a limit of payload bytes, so that no trial is spent on one that is too large or impossible.
 
-A network is built from its input on, and each choice is offered only as far as the smallest rest still fits behind it.
+A network is built from its input on; each choice is limited so that the smallest possible rest still fits.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,15 +18,15 @@ KERNELS = (3, 5)
 UNITS = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 FEWEST_BLOCKS, MOST_BLOCKS = 3, 6
 MOST_LAYERS = 3
-MOST_HALVINGS = 3  # a study spans sizes from an eighth of its limit on
-# With so many for an image, an epoch of MNIST takes a core about half a minute.
+MOST_HALVINGS = 3  # sizes go down to an eighth of the limit
+# With these, an epoch of MNIST takes about half a minute on one core.
 MOST_MULTIPLY_ADDS = 4_000_000
 MOST_BYTES = 1_000_000
 _AVERAGE_AXES = 8  # two int32: the axes of the global average are a constant of the graph
 
 
 class Choose(Protocol):
-    """Proposes the number called `name`, from `low` to `high`; Optuna's `Trial.suggest_int` is one."""
+    """Chooses an integer parameter; Optuna's `Trial.suggest_int` is one."""
 
     def __call__(self, name: str, low: int, high: int) -> int:
         """A number from `low` to `high`, both included."""
@@ -35,7 +35,7 @@ class Choose(Protocol):
 
 @dataclass(frozen=True)
 class Cost:
-    """What a network costs: bytes of its int8 weights and int32 biases, multiplications for an image."""
+    """Bytes of int8 weights and int32 biases, and multiply-adds per image, of a network."""
 
     payload_bytes: int
     multiply_adds: int
@@ -46,19 +46,19 @@ class Cost:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a network may cost, and how many classes it tells apart."""
+    """The maximum cost of a network, and its number of classes."""
 
     max_bytes: int
     classes: int = 10
 
     def allow(self, cost: Cost) -> bool:
-        """Whether a network of that cost may be proposed."""
+        """Whether a network of this cost may be proposed."""
         return cost.payload_bytes <= self.max_bytes and cost.multiply_adds <= MOST_MULTIPLY_ADDS
 
 
 @dataclass(frozen=True)
 class Block:
-    """A convolution, or instead of it a depthwise one with a pointwise one behind it. As it stands: the cheapest."""
+    """A convolution, or a depthwise and a pointwise one. The default is the cheapest block."""
 
     plain: bool = False
     kernel: int = KERNELS[0]
@@ -68,14 +68,14 @@ class Block:
 
     @property
     def convolutions(self) -> tuple[Convolution, ...]:
-        """One or two."""
+        """The convolutions of the block, one or two."""
         if self.plain:
             return (Convolution(self.width, self.kernel, self.stride, self.valid),)
         return (Convolution(0, self.kernel, self.stride, self.valid), Convolution(self.width, 1))
 
 
 def convolutions_cost(convolutions: tuple[Convolution, ...], classes: int) -> Cost:
-    """Cost of a cnn with these convolutions. The converter can only save on it: it stores no bias of zeros, and equal constants once."""
+    """Cost of a cnn with these convolutions: an upper bound, since the converter drops zero biases and merges equal constants."""
     side, channels, total = SIDE, 1, Cost(_AVERAGE_AXES, 0)
     for convolution in convolutions:
         side = convolution.side(side)
@@ -96,16 +96,15 @@ def _dense_cost(widths: tuple[int, ...]) -> Cost:
 
 
 def choose_cnn(choose: Choose, limits: Limits) -> dict[str, Any]:
-    """Fields of a TrainingConfig: 3 to 6 blocks, one or two of them of stride 2, the first of those among the first two blocks.
+    """Choose the fields of a TrainingConfig: 3 to 6 blocks, one or two with stride 2, the first of them among the first two blocks.
 
-    No block is narrower than the one before it: where pixels get fewer, channels get more, or the network forgets what it has seen.
-    `limits` as `check_limits` accepts them.
+    No block is narrower than the previous one. `limits` must pass `check_limits`.
     """
     limits = _choose_size(choose, limits, _smallest_cnn(FEWEST_BLOCKS, limits))
     fits = [count for count in range(FEWEST_BLOCKS, MOST_BLOCKS + 1) if limits.allow(_smallest_cnn(count, limits))]
     count = choose("blocks", FEWEST_BLOCKS, max(fits))
     first = choose("first_stride", 1, 2)
-    second = choose("second_stride", first + 1, count + 1)  # behind the last block: none
+    second = choose("second_stride", first + 1, count + 1)  # after the last block: none
     draft = _Draft(choose, limits, [Block(plain=n == 1, stride=1 + (n in (first, second))) for n in range(1, count + 1)])
     for position in range(count):
         draft.decide(position)
@@ -113,7 +112,7 @@ def choose_cnn(choose: Choose, limits: Limits) -> dict[str, Any]:
 
 
 def choose_mlp(choose: Choose, limits: Limits) -> dict[str, Any]:
-    """Fields of a TrainingConfig: 1 to 3 hidden layers. `limits` as `check_limits` accepts them."""
+    """Choose the fields of a TrainingConfig: 1 to 3 hidden layers. `limits` must pass `check_limits`."""
     limits = _choose_size(choose, limits, hidden_cost(UNITS[:1], limits.classes))
     fits = [count for count in range(1, MOST_LAYERS + 1) if limits.allow(hidden_cost(UNITS[:1] * count, limits.classes))]
     hidden = list(UNITS[:1] * choose("layers", 1, max(fits)))
@@ -129,10 +128,10 @@ SPACES: dict[str, Callable[[Choose, Limits], dict[str, Any]]] = {"cnn": choose_c
 
 
 def check_limits(space: str, limits: Limits) -> None:
-    """Refuse limits within which a space is empty.
+    """Check that a space has networks within the limits.
 
     Raises:
-        BadArgument: it is, or the limit is beyond what makes sense; the message says the bounds.
+        BadArgument: it has none, or the limit is over 1 MB; the message states the range.
     """
     smallest = {"cnn": _smallest_cnn(FEWEST_BLOCKS, limits), "mlp": hidden_cost(UNITS[:1], limits.classes)}[space]
     if not smallest.payload_bytes <= limits.max_bytes <= MOST_BYTES:
@@ -144,7 +143,7 @@ def check_limits(space: str, limits: Limits) -> None:
 
 @dataclass
 class _Draft:
-    """A cnn on the way: blocks up to a position are decided, the others are still the cheapest."""
+    """A cnn being built: blocks up to a position are decided, the others are the cheapest."""
 
     choose: Choose
     limits: Limits
@@ -164,14 +163,14 @@ class _Draft:
             self.blocks[position] = replace(padded, valid=True)
 
     def _vary(self, position: int, name: str, changes: Sequence[dict[str, Any]]) -> None:
-        """Choose one of the changes to a block, of which the later ones cost more."""
+        """Choose one of several changes of a block, in ascending order of cost."""
         drafts = [
             [*self.blocks[:position], replace(self.blocks[position], **change), *self.blocks[position + 1 :]] for change in changes
         ]
         self.blocks = _choose_of(self.choose, name, drafts, self._fits)
 
     def _widen(self, position: int) -> None:
-        """Choose the width of a block and, until they are decided, of all that follow."""
+        """Choose the width of a block and of all following blocks."""
         drafts = [
             self.blocks[:position] + [replace(block, width=width) for block in self.blocks[position:]]
             for width in WIDTHS
@@ -184,13 +183,13 @@ class _Draft:
 
 
 def _choose_size(choose: Choose, limits: Limits, smallest: Cost) -> Limits:
-    """Halve the bytes some times: without that nearly all proposals would be as large as they may."""
+    """Choose how often to halve the limit; otherwise nearly all proposals would be close to it."""
     halvings = [times for times in range(MOST_HALVINGS + 1) if limits.max_bytes >> times >= smallest.payload_bytes]
     return replace(limits, max_bytes=limits.max_bytes >> choose("halvings", 0, max(halvings)))
 
 
 def _choose_of(choose: Choose, name: str, values: Sequence[T], allowed: Callable[[T], bool]) -> T:
-    """One of several values in the order of their cost, by its index; the costlier ones only if they are allowed."""
+    """Choose one of several values in ascending order of cost, up to the last allowed one."""
     return values[choose(name, 0, max(index for index, value in enumerate(values) if allowed(value)))]
 
 
@@ -203,5 +202,5 @@ def _convolutions(blocks: Sequence[Block]) -> tuple[Convolution, ...]:
 
 
 def architecture(fields: dict[str, Any]) -> str:
-    """The network of a space's fields in one word: 16k5s2v,32k3v of a cnn, 32-16 of an mlp."""
+    """A network as text, such as 16k5s2v,32k3v for a cnn or 32-16 for an mlp."""
     return str(fields["convolutions"]) if fields["model"] == "cnn" else "-".join(map(str, fields["hidden"]))

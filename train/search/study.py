@@ -1,6 +1,6 @@
-"""A study's trials, kept in a journal that a killed study goes on from.
+"""A study's trials, in a journal from which a killed study is continued.
 
-Every proposal, outcome and failure is a line of the journal before anything else is done with it. One process at a time works on a study.
+Every proposal, outcome and failure is written to the journal before it is used. One process at a time works on a study.
 """
 
 import os
@@ -20,24 +20,24 @@ from optuna.trial import FrozenTrial, TrialState
 from edge_runtime.common.json_codec import checked
 from edge_runtime.errors import DataError
 from train.config.training_config import TrainingConfig
+from train.runs.lock import lock_folder
 from train.search.settings import Plan
 from train.search.space import SPACES, architecture
 from train.search.trial import Outcome
-from train.search.turns import only_process
 
 JOURNAL = "journal.log"
 _DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE, StudyDirection.MINIMIZE)  # of Outcome.objectives
-_MOST_REPEATS = 50  # proposals in a row that were all made before: the space must be all but used up
+_MAX_REPEATS = 50  # repeated proposals in a row, after which the space counts as exhausted
 _NETWORK, _OUTCOME, _ERROR, _SAME_AS = "network", "outcome", "error", "same_as"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial that has ended.
+    """A finished trial.
 
     network: the fields of its TrainingConfig that the search chose.
-    outcome: None if it failed.
-    error: why it failed, in one line; empty if it did not.
+    outcome: the result; None if it failed.
+    error: the error in one line; empty if it succeeded.
     """
 
     number: int
@@ -55,8 +55,8 @@ class Trial:
 class Study:
     """Proposals by ask and tell; made by `open_study`.
 
-    They come from Optuna's tree-structured Parzen estimator for several objectives, the first ten at random. It counts what still runs
-    among the bad ones, so that workers do not all try the same.
+    Networks are proposed by Optuna's multi-objective tree-structured Parzen estimator, the first ten at random. It counts running trials as
+    bad ones (constant liar), so that workers do not all try the same.
     """
 
     plan: Plan
@@ -64,17 +64,21 @@ class Study:
     _running: dict[str, optuna.Trial] = field(default_factory=dict)
 
     def trials(self) -> list[Trial]:
-        """Those that have ended, in the order of their numbers; neither interrupted ones nor repeated proposals, which were not run."""
+        """Finished trials in order of their numbers, without interrupted ones and repeated proposals."""
         return [_read_trial(trial) for trial in self._all() if trial.state.is_finished() and _has_ended(trial)]
 
+    def front(self) -> list[Trial]:
+        """The Pareto front of accuracy, bytes and latency: trials that no other dominates; the fewest bytes first."""
+        return [_read_trial(best) for best in sorted(self._study.best_trials, key=lambda best: (best.values[1], best.number))]
+
     def proposals(self, total: int) -> Iterator[tuple[str, TrainingConfig]]:
-        """Names and configs of trials to run, each made when it is asked for, until `total` have ended or are running."""
+        """Yield names and configs of trials to run, until `total` trials are finished or running."""
         while len(self.trials()) + len(self._running) < total and (trial := self._ask()):
             self._running[name := f"t{trial.number}"] = trial
             yield name, self.plan.config(trial.user_attrs[_NETWORK])
 
     def tell(self, name: str, result: Outcome | BaseException) -> Trial:
-        """Record how a trial ended."""
+        """Record the result of a trial."""
         trial = self._running.pop(name)
         network = trial.user_attrs[_NETWORK]
         if isinstance(result, BaseException):
@@ -86,16 +90,16 @@ class Study:
         self._study.tell(trial, result.objectives)
         return Trial(trial.number, network, result)
 
-    def give_back(self, name: str) -> None:
-        """Propose a trial's network again later: it was not the network that went wrong."""
+    def requeue(self, name: str) -> None:
+        """Propose a trial's network again later, after an error that was not the network's."""
         self._propose_again(self._running.pop(name).number)
 
-    def settle(self) -> None:
-        """Finish what a process that was killed left behind: trials that were running are proposed again, under new numbers."""
+    def recover(self) -> None:
+        """Recover from a killed process: its running trials are proposed again, with new numbers."""
         for trial in self._all():
             if trial.state is not TrialState.RUNNING:
                 continue
-            if _OUTCOME in trial.user_attrs:  # killed between the two lines of `tell`
+            if _OUTCOME in trial.user_attrs:  # killed between the two writes of `tell`
                 self._study.tell(trial.number, checked(Outcome, trial.user_attrs[_OUTCOME], "").objectives)
             elif _ERROR in trial.user_attrs or _SAME_AS in trial.user_attrs:
                 self._study.tell(trial.number, state=TrialState.FAIL)
@@ -106,8 +110,8 @@ class Study:
         return self._study.get_trials(deepcopy=False)
 
     def _ask(self) -> optuna.Trial | None:
-        """A trial of a network that no other has; None if none comes up."""
-        for _ in range(_MOST_REPEATS):
+        """A trial with a new network; None if the space is exhausted."""
+        for _ in range(_MAX_REPEATS):
             known = self._known_networks()
             trial = self._study.ask()
             network = SPACES[self.plan.space](trial.suggest_int, self.plan.limits)
@@ -119,7 +123,7 @@ class Study:
         return None
 
     def _known_networks(self) -> dict[str, int]:
-        """Networks that were run or are running, with the number of their trial."""
+        """Networks of finished and running trials, with the trial's number."""
         running = {trial.number for trial in self._running.values()}
         taken = (trial for trial in self._all() if _has_ended(trial) or trial.number in running)
         return {architecture(trial.user_attrs[_NETWORK]): trial.number for trial in taken}
@@ -143,23 +147,22 @@ def _read_trial(trial: FrozenTrial) -> Trial:
 
 @contextmanager
 def open_study(folder: Path, plan: Plan) -> Iterator[Study]:
-    """The study in a folder, for this process alone; begun if there is none. Proposals depend on the plan's seed and on what has ended.
+    """Open or create the study in a folder, and lock it. Proposals depend on the plan's seed and on the finished trials.
 
     Raises:
         DataError: the journal is damaged.
         DigitsError: another process has the study open.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with only_process(folder / ".lock", f"another process works on {folder}; wait for its end, or give another --name"):
+    with lock_folder(folder, "search"):
         path = folder / JOURNAL
         try:
             study = Study(plan, _replay(path, plan.recipe["seed"]))
-            study.settle()
+            study.recover()
             for trial in study.trials():
                 plan.config(trial.network)
         except OSError:
             raise
-        except Exception as error:  # whatever Optuna raises of lines that it did not write
+        except Exception as error:  # Optuna raises many kinds of errors for damaged lines
             raise DataError(
                 f"{path}: is damaged ({type(error).__name__}: {error}); give another --name, or remove the file"
             ) from error
@@ -168,12 +171,12 @@ def open_study(folder: Path, plan: Plan) -> Iterator[Study]:
 
 def _replay(path: Path, seed: int) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    # Leftovers of a process that was killed while it wrote. Nobody else writes now, so both can go.
+    # Leftovers of a process that was killed while writing. The folder is locked, so both can be removed.
     path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
     _cut_torn_line(path)
     storage = JournalStorage(JournalFileBackend(str(path)))
     study = optuna.create_study(storage=storage, study_name="search", load_if_exists=True, directions=_DIRECTIONS)
-    # Another stream of random numbers each time, or a study that goes on would begin with the proposals that it began with.
+    # Another random stream each time, so that a continued study does not repeat its first proposals.
     stream = np.random.SeedSequence([seed, len(study.get_trials(deepcopy=False))])
     study.sampler = optuna.samplers.TPESampler(seed=int(stream.generate_state(1)[0]), constant_liar=True)
     return study

@@ -1,5 +1,5 @@
-"""HTTP without routes: connections, limits, access, errors, logs, parsed bodies.
+"""HTTP below the routes: connections, limits, access, errors, logs, JSON bodies.
 
 In: Sockets and ASGI messages.
-Out: calls, and responses.
+Out: requests and responses.
 """

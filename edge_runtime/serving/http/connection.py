@@ -1,4 +1,4 @@
-"""A client's connection: its deadlines, and answers in one piece. The only module of this package that imports h11."""
+"""A client's connection: deadlines, and responses in one write. The only module of this package that imports h11."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -9,19 +9,18 @@ import h11
 from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol, RequestResponseCycle
 
-from edge_runtime.serving.http.guard import Message, Send
+from edge_runtime.serving.http.errors import RequestError, RequestTimeout, ServiceUnavailable, error_response
 from edge_runtime.serving.http.limits import Limits
+from edge_runtime.serving.http.messages import Message, Send
 
-_BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-# What h11 is told of an answer whose bytes are made here: its state moves on as for the answer itself. 304 has no body, and after a
-# CONNECT it does not mean, as 204 does, that the connection now speaks another protocol.
+# Sent to h11 in place of a response whose bytes are made here, so that its state advances. 304 has no body, and unlike 204 does not
+# switch protocols after a CONNECT.
 _STAND_IN = h11.Response(status_code=304, headers=[])
 _LAST_STAND_IN = h11.Response(status_code=304, headers=[CLOSE_HEADER])
 
 
 class BufferedTransport(asyncio.Transport):
-    """A transport whose writes of one round of the event loop go out together: an answer's head and body in one system call."""
+    """A transport that collects the writes of one event loop iteration: a response's head and body go out in one system call."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
@@ -32,24 +31,24 @@ class BufferedTransport(asyncio.Transport):
         self.resume_reading = transport.resume_reading  # type: ignore[method-assign]
 
     def write(self, data: Any) -> None:
-        """Keep bytes until the end of the round."""
+        """Buffer bytes until the end of the iteration."""
         if data:
             if not self._parts:
                 self._loop.call_soon(self.flush)
             self._parts.append(bytes(data))
 
     def close(self) -> None:
-        """Send what was kept, then close."""
+        """Send buffered bytes, then close."""
         self.flush()
         self._transport.close()
 
     def abort(self) -> None:
-        """Close at once, whatever was kept."""
+        """Discard buffered bytes and close."""
         self._parts.clear()
         self._transport.abort()
 
     def flush(self) -> None:
-        """Send what was kept."""
+        """Send buffered bytes."""
         if self._parts:
             data = b"".join(self._parts)
             self._parts.clear()
@@ -57,10 +56,10 @@ class BufferedTransport(asyncio.Transport):
 
 
 class ResponseCycle:
-    """Sends a request's answer in place of uvicorn's cycle, which has h11 check and write all its headers each time: a fifth of a request.
+    """Sends a response instead of uvicorn's cycle, which lets h11 check and write all headers each time: a fifth of a request's time.
 
-    The head of an answer depends on its status and headers alone, so what h11 made of them once is kept. An answer in several parts, or
-    without a length, goes the usual way.
+    The head depends on status and headers alone, so the bytes that h11 made are cached. Responses in several parts or without a length go
+    through uvicorn's cycle.
     """
 
     __slots__ = ("_cycle", "_start", "_usual")
@@ -71,7 +70,7 @@ class ResponseCycle:
         self._start: Message | None = None
 
     async def send(self, message: Message) -> None:
-        """An ASGI message, `http.response.start` first."""
+        """Send an ASGI message, `http.response.start` first."""
         cycle = self._cycle
         if self._start is None and message["type"] == "http.response.start" and not cycle.response_started:
             self._start = message
@@ -86,7 +85,7 @@ class ResponseCycle:
         await self._usual(message)
 
     def _head(self, start: Message) -> tuple[bytes, bool] | None:
-        """The bytes before the body, and whether the connection ends; None if h11 has to frame the body."""
+        """The bytes before the body, and whether the connection closes; None if h11 has to frame the body."""
         headers = [*self._cycle.default_headers, *start["headers"]]
         if CLOSE_HEADER in self._cycle.scope["headers"] and CLOSE_HEADER not in headers:
             headers.append(CLOSE_HEADER)
@@ -97,12 +96,12 @@ class ResponseCycle:
         cycle.response_started, cycle.waiting_for_100_continue = True, False
         cycle.conn.send(_LAST_STAND_IN if ends else _STAND_IN)
         cycle.conn.send(h11.EndOfMessage())
-        if cycle.conn.our_state is h11.MUST_CLOSE and not ends:  # the client is of HTTP/1.0
+        if cycle.conn.our_state is h11.MUST_CLOSE and not ends:  # an HTTP/1.0 client
             text = text[:-2] + b"connection: close\r\n\r\n"
         cycle.transport.write(text if cycle.scope["method"] == "HEAD" else text + body)
         cycle.response_complete = True
         cycle.message_event.set()
-        del cycle.send  # a cycle of references, which only the garbage collector would end
+        del cycle.send  # a reference cycle, which would wait for the garbage collector
         if cycle.conn.our_state is h11.MUST_CLOSE or not cycle.keep_alive:
             cycle.conn.send(h11.ConnectionClosed())
             cycle.transport.close()
@@ -111,7 +110,7 @@ class ResponseCycle:
 
 @lru_cache(maxsize=256)
 def _head_of(status: int, headers: Sequence[tuple[bytes, bytes]]) -> tuple[bytes, bool] | None:
-    """Status line and headers as h11 checks and writes them, and whether they end the connection; None without a length."""
+    """Status line and headers, checked and written by h11, and whether they close the connection; None without a length."""
     response = h11.Response(status_code=status, headers=list(headers), reason=STATUS_PHRASES[status])
     if not any(name == b"content-length" for name, _ in response.headers):
         return None
@@ -120,84 +119,92 @@ def _head_of(status: int, headers: Sequence[tuple[bytes, bytes]]) -> tuple[bytes
 
 
 class Connection(H11Protocol):
-    """uvicorn's connection, with a deadline for headers and for clients that don't take their answer, which uvicorn's own has not.
+    """uvicorn's connection, with deadlines that uvicorn lacks: for headers, and for clients that do not read their response.
 
     Attributes:
-        limits: the deadlines, and how many connections there may be.
-        on_cut: told why a connection is ended that no request of was answered.
+        limits: the deadlines, and the number of connections.
+        on_cut: called with the reason when a connection is closed outside of any request.
     """
 
     limits = Limits()
     on_cut: Callable[[str], None] = staticmethod(lambda _: None)
     transport: BufferedTransport
     _owed_since: float | None = None
-    _stuck_since: float | None = None
+    _blocked_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, if there are not too many."""
+        """Accept a connection, unless there are too many."""
         super().connection_made(transport)
         self.transport = BufferedTransport(transport, self.loop)
         self._owed_since = self.loop.time()
         if len(self.connections) > self.limits.connections:
             self.on_cut("connections")
-            self.transport.write(_BUSY)
-            self.transport.close()
+            self._close_with(ServiceUnavailable(f"{self.limits.connections} connections are open already; try again later"))
 
     def data_received(self, data: bytes) -> None:
-        """Pass bytes on, and look at the clock."""
+        """Parse received bytes, and update the deadline."""
         if not self.transport.is_closing():
             super().data_received(data)
-            self._time_what_is_owed(self.loop.time())
+            self._update_owed(self.loop.time())
 
-    def _time_what_is_owed(self, now: float) -> None:
-        """The clock runs while a client has begun a header, or what is left of a body that was answered unread, and not ended it."""
+    def _update_owed(self, now: float) -> None:
+        """Start or stop the clock for data that the client owes: the rest of a header, or of a body that was answered unread."""
         if self._answering:
             self._owed_since = None
         elif self.conn.their_state is h11.SEND_BODY or (self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]):
             self._owed_since = now if self._owed_since is None else self._owed_since
-        elif self.cycle is not None:  # before its first request a connection is timed from its beginning
+        elif self.cycle is not None:  # before its first request, a connection is timed from its start
             self._owed_since = None
 
     def handle_events(self) -> None:
-        """Read what has come; a request that it makes is answered by `ResponseCycle`."""
+        """Parse events; a new request is answered through `ResponseCycle`."""
         before = self.cycle
         super().handle_events()
         if self.cycle is not before and not self.cycle.response_started:
             self.cycle.send = ResponseCycle(self.cycle).send  # type: ignore[method-assign, assignment]
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """A client that sends no more after a whole request still gets its answer."""
-        self.transport.flush()  # asyncio is about to close the transport underneath
+        """Still answer a complete request of a client that closed its sending side."""
+        self.transport.flush()  # asyncio is about to close the underlying transport
         waiting = self._answering and not self.cycle.more_body
         if waiting:
             self.cycle.keep_alive = False
         return waiting
 
-    def sweep(self, now: float) -> None:
-        """End the connection if a deadline has passed; let the guard look at the time if a body is awaited."""
+    def check_deadlines(self, now: float) -> None:
+        """Close the connection if a deadline has passed; wake a request that waits for its body, so that `Exchange` checks the time."""
         if self._answering and self.cycle.more_body:
             self.cycle.message_event.set()
         if not self.flow.write_paused and not self.transport.is_closing():
-            self._stuck_since = None
-        elif self._stuck_since is None:
-            self._stuck_since = now
-        elif now - self._stuck_since > self.limits.write_seconds:
+            self._blocked_since = None
+        elif self._blocked_since is None:
+            self._blocked_since = now
+        elif now - self._blocked_since > self.limits.write_seconds:
             self.transport.abort()
-        self._time_what_is_owed(now)
+        self._update_owed(now)
         owed_for = now - (now if self._owed_since is None else self._owed_since)
         if owed_for > self.limits.header_seconds and not self.transport.is_closing():
             self.on_cut("slow")
             if self.conn.our_state is h11.IDLE:
-                self.transport.write(_TOO_SLOW)
+                self._close_with(RequestTimeout(f"no complete request within {self.limits.header_seconds:g} s"))
             self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP."""
+        """Answer what is not valid HTTP; uvicorn calls this."""
         self.on_cut("invalid")
-        super().send_400_response(msg)
+        self._close_with(RequestError(msg))
+
+    def _close_with(self, error: RequestError) -> None:
+        """Answer an error outside of any request, and close the connection."""
+        response = error_response(error)
+        headers = [*response.raw_headers(), CLOSE_HEADER]
+        head = h11.Response(status_code=response.status, headers=headers, reason=STATUS_PHRASES[response.status])
+        for event in (head, h11.Data(data=response.body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event))
+        self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Nothing: whoever asks for a WebSocket is answered as if he had not, and the log is not for advice on packages."""
+        """Ignore upgrades to WebSocket without uvicorn's advice in the log on what to install."""
 
     @property
     def _answering(self) -> bool:

@@ -1,4 +1,4 @@
-"""How much a client may ask for."""
+"""Limits on requests and connections; `exchange`, `admission` and `connection` enforce them."""
 
 from dataclasses import fields
 
@@ -8,21 +8,21 @@ from edge_runtime.errors import BadArgument
 
 @frozen_dataclass
 class Limits:
-    """Bounds on requests; sizes in bytes, times in seconds.
+    """Limits; sizes in bytes, times in seconds.
 
     Attributes:
-        body: of a request, photos apart.
-        photo: of a request to /classify.
-        pixels: of a photo.
-        images: in one request.
-        requests: answered at once; the next one gets 503.
-        held: of the bodies of all requests that are under way; the next one gets 503.
-        connections: open at once; the next one gets 503 and is closed.
-        header_seconds: from a connection, or a first byte, to a whole header.
+        body: size of a request's body, except at /classify.
+        photo: size of a request's body at /classify.
+        pixels: width times height of a photo.
+        images: images in one request.
+        requests: requests answered at the same time; more get 503.
+        held: size of the bodies of all unanswered requests together; beyond it, requests get 503.
+        connections: open connections; more get 503 and are closed.
+        header_seconds: from the connection, or the first byte, to the end of the header.
         body_seconds: from the header to the end of the body.
-        write_seconds: for a client that does not take its answer.
+        write_seconds: until a client that does not read its response is cut off.
         idle_seconds: between two requests of a connection.
-        stop_seconds: for requests that are under way when the server is told to stop.
+        stop_seconds: for unanswered requests when the server stops.
     """
 
     body: int = 2**20

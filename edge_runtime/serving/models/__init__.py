@@ -1,5 +1,5 @@
-"""The models that are served: loading, proof by golden images, reloading, interpreters per thread.
+"""The served models: loading, verification by golden images, reloading, interpreters for each thread.
 
 In: Model files.
-Out: classifications of batches.
+Out: Classifications of batches.
 """

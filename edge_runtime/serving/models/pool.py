@@ -1,7 +1,7 @@
-"""Interpreters that answer requests: one on the event loop for what is quick, others on worker threads for what is not.
+"""Interpreters of a model: one on the event loop for short work, others on worker threads for long work.
 
-Handing 784 bytes to a thread and its answer back costs more than a small model needs (docs/serving.md has the measurement), so a request
-whose images take under a millisecond together is answered at once.
+Passing 784 bytes to a thread and back takes longer than a small model's inference (measured in docs/serving.md), so a request whose images
+take less than a millisecond together is classified on the event loop.
 """
 
 import asyncio
@@ -21,18 +21,18 @@ from edge_runtime.model.model_file import ModelFile
 T = TypeVar("T")
 INLINE_NS = 1_000_000
 _TRIALS = 100
-_TOO_SLOW = 2  # of the trials: then the 99th percentile is too
+_MAX_SLOW = 2  # slow trials of 100 that make the 99th percentile slow
 
 
-class Workers:
-    """Threads, and how many calls wait for them or run on them."""
+class WorkerThreads:
+    """Worker threads. `pending`: how many calls wait for a thread or run on one."""
 
     def __init__(self, count: int) -> None:
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="digits")
         self.pending = 0
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
-        """The result of a call on one of the threads."""
+        """Run a function on one of the threads."""
         self.pending += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
@@ -40,19 +40,19 @@ class Workers:
             self.pending -= 1
 
     def close(self) -> None:
-        """End the threads once what they do is done."""
+        """End the threads after their current calls."""
         self._threads.shutdown()
 
 
-class Pool:
-    """The interpreters of one model. `classify` is for the event loop's thread.
+class InterpreterPool:
+    """The interpreters of one model, to be called on the event loop.
 
     Attributes:
-        each_ns: nanoseconds that an image takes, the 99th percentile of trials at loading.
+        each_ns: nanoseconds of one image, the 99th percentile of trials at loading.
     """
 
-    def __init__(self, first: Classifier, workers: Workers, load: Callable[[ModelFile], Classifier]) -> None:
-        """Take a loaded classifier for the event loop, and a way to load more for the threads."""
+    def __init__(self, first: Classifier, workers: WorkerThreads, load: Callable[[ModelFile], Classifier]) -> None:
+        """Use `first` on the event loop, and `load` more classifiers for the threads."""
         self.model = first.model
         self._first = first
         self._workers = workers
@@ -61,45 +61,45 @@ class Pool:
         self.each_ns = time_one(first)
 
     def is_inline(self, count: int) -> bool:
-        """Whether so many images are answered on the event loop itself."""
+        """Whether so many images are classified on the event loop itself."""
         return count * self.each_ns < INLINE_NS
 
     async def classify(self, images: Batch) -> tuple[Classifications, int]:
-        """Answers to uint8 [N, 28, 28], and the nanoseconds that the interpreter took for them.
+        """Classify uint8 [N, 28, 28]; also return the nanoseconds of the inference.
 
         Raises:
-            ImageError: it is no such array.
+            ImageError: `images` has another dtype or shape.
         """
         if self.is_inline(len(images)):
             return _timed(self._first, images)
         return await self._workers.run(self._on_thread, images)
 
     async def classify_everywhere(self, images: Batch) -> list[Classifications]:
-        """Answers to uint8 [N, 28, 28] by each interpreter that answers requests and is not at work.
+        """Classify uint8 [N, 28, 28] with every idle interpreter.
 
         Raises:
-            ImageError: it is no such array.
+            ImageError: `images` has another dtype or shape.
         """
-        found, least = [], 1
+        found, minimum = [], 1
         if self.is_inline(1):
-            least = 0
-            for image in images:  # one at a time, so that requests come in between
+            minimum = 0
+            for image in images:  # one at a time, so that requests are answered in between
                 found.append(self._first.classify_batch(image[None]))
                 await asyncio.sleep(0)
             outputs = np.concatenate([part.outputs for part in found])
             found = [replace(found[0], indices=outputs.argmax(axis=1), outputs=outputs)]
-        return found + await self._workers.run(self._idle_ones, images, least)
+        return found + await self._workers.run(self._classify_idle, images, minimum)
 
-    def _idle_ones(self, images: Batch, least: int) -> list[Classifications]:
-        """On a thread: the answers of each of the threads' interpreters, of so many at least."""
+    def _classify_idle(self, images: Batch, minimum: int) -> list[Classifications]:
+        """On a worker thread: the results of each idle interpreter of the threads, at least `minimum`."""
         found = []
-        for _ in range(max(least, len(self._idle))):
+        for _ in range(max(minimum, len(self._idle))):
             found.append(self._on_thread(images)[0])
-            self._idle.rotate(1)  # so that the next one is another
+            self._idle.rotate(1)  # so that the next one is used next
         return found
 
     def _on_thread(self, images: Batch) -> tuple[Classifications, int]:
-        # A deque's ends are safe between threads; there are never more classifiers than threads.
+        # Both ends of a deque are thread-safe; there are never more classifiers than threads.
         try:
             classifier = self._idle.pop()
         except IndexError:
@@ -111,18 +111,18 @@ class Pool:
 
 
 def time_one(classifier: Classifier) -> int:
-    """Nanoseconds of one image: the 99th percentile of 100 trials; fewer if it is plain that it is over `INLINE_NS`.
+    """Nanoseconds of one image: the 99th percentile of 100 trials, or of fewer once it is certainly over `INLINE_NS`.
 
-    Counts this thread's processor time, so that a model which is reloaded under load is not taken for a slow one; of an interpreter with
-    more threads, the time that passes.
+    Measures this thread's processor time, so that a model reloaded under load does not count as slow; wall time if the interpreter has
+    several threads.
     """
     images, clock = classifier.model.golden().images, time.thread_time_ns if classifier.threads == 1 else time.perf_counter_ns
     times: list[int] = []
-    while len(times) < _TRIALS and sum(taken >= INLINE_NS for taken in times) < _TOO_SLOW:
+    while len(times) < _TRIALS and sum(taken >= INLINE_NS for taken in times) < _MAX_SLOW:
         before = clock()
         classifier.classify(images[len(times) % len(images)])
         times.append(clock() - before)
-    return sorted(times)[-_TOO_SLOW]
+    return sorted(times)[-_MAX_SLOW]
 
 
 def _timed(classifier: Classifier, images: Batch) -> tuple[Classifications, int]:

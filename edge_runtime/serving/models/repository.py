@@ -1,4 +1,4 @@
-"""The models that are served: loaded, proven by their golden images, watched, and replaced when their file changes."""
+"""The model repository: loads and verifies models, and replaces those whose file has changed."""
 
 import asyncio
 import time
@@ -18,22 +18,24 @@ from edge_runtime.inference.interpreter import one_line
 from edge_runtime.inference.out_of_distribution import OutOfDistribution
 from edge_runtime.model.manifest import Manifest
 from edge_runtime.model.model_file import Golden, ModelFile, find_model, read_model_file
-from edge_runtime.serving.http.log import Log
-from edge_runtime.serving.http.refusals import Busy, NotFound
-from edge_runtime.serving.models.pool import Pool, Workers
+from edge_runtime.serving.http.errors import NotFound, ServiceUnavailable
+from edge_runtime.serving.http.log import JsonLog
+from edge_runtime.serving.models.pool import InterpreterPool, WorkerThreads
 
 Signature = tuple[int, int, int]
-"""Of a file: when it was changed (nanoseconds), its size, its inode."""
+"""A file's modification time in nanoseconds, size and inode."""
+
+NOT_REPRODUCED = "its golden outputs are not reproduced"
 
 
 @dataclass
 class ServedModel:
-    """One loaded generation of a model. `healthy` says what the last check of its golden images found."""
+    """A loaded model. `healthy`: whether it reproduced its golden outputs at the last check."""
 
     name: str
     path: Path
     signature: Signature
-    pool: Pool
+    pool: InterpreterPool
     golden: Golden = field(repr=False)
     observe: Callable[[float], None]
     healthy: bool = True
@@ -45,30 +47,30 @@ class ServedModel:
         return self.pool.model
 
     @cached_property
-    def likeness(self) -> OutOfDistribution | None:
-        """What judges whether an image is unlike any digit, for the models that the package ships."""
+    def out_of_distribution(self) -> OutOfDistribution | None:
+        """The out-of-distribution detector, for shipped models; else None."""
         return OutOfDistribution.of(self.model)
 
     @property
     def manifest(self) -> Manifest:
-        """What the file says of itself."""
+        """The manifest of the model file."""
         assert self.model.manifest is not None  # loading refuses others
         return self.model.manifest
 
     async def classify(self, images: Batch) -> tuple[Classifications, int]:
-        """Answers to uint8 [N, 28, 28], and the nanoseconds that the interpreter took for them.
+        """Classify uint8 [N, 28, 28]; also return the nanoseconds of the inference.
 
         Raises:
-            Busy: the model's golden images came out differently when it was last checked.
+            ServiceUnavailable: the model failed its last check.
         """
         if not self.healthy:
-            raise Busy(f"model '{self.name}' is not ready: its golden images come out differently")
+            raise ServiceUnavailable(f"model '{self.name}' is not ready: {NOT_REPRODUCED}")
         found, nanoseconds = await self.pool.classify(images)
         self.observe(nanoseconds / 1e9)
         return found, nanoseconds
 
     async def check(self) -> bool:
-        """Have each interpreter classify the golden images, and note whether all still do what the model did where it was made."""
+        """Classify the golden images with each interpreter, and set `healthy`."""
         try:
             answers = await self.pool.classify_everywhere(self.golden.images)
             self.healthy = all(_agrees(found, self.golden, self.manifest.tolerance.amount) for found in answers)
@@ -81,32 +83,32 @@ class ModelRepository:
     """All models by name, the default one first.
 
     Attributes:
-        reloads: how often a changed file was taken ("loaded") and not ("refused"), by model and result.
-        stopping: set when the server is about to end, so that nobody sends it more work.
+        reloads: counts of changed files that were "loaded" or "refused", by model and result.
+        stopping: set when the server stops, so that it is not ready any more.
     """
 
     def __init__(
         self,
         paths: Mapping[str, Path],
-        workers: Workers,
-        log: Log,
+        workers: WorkerThreads,
+        log: JsonLog,
         threads: int = 1,
         backend: str | None = None,
         observer: Callable[[str], Callable[[float], None]] = lambda _: lambda _: None,
     ) -> None:
-        """Load and prove every model.
+        """Load and verify all models.
 
         Args:
-            paths: by the name to serve under, what `find_model` takes.
-            workers: the threads for what takes long.
-            log: for what happens to models later.
-            threads: of each interpreter.
-            backend: as `Classifier.load` takes it.
-            observer: for a model's name, what is told the seconds of each inference.
+            paths: model files or names of shipped models, by the name to serve them under.
+            workers: threads for long work.
+            log: for reloads and health.
+            threads: threads of each interpreter.
+            backend: as for `Classifier.load`.
+            observer: returns, for a model's name, a function to call with the seconds of each inference.
 
         Raises:
-            ModelFileError: a file is damaged, or is a plain .tflite that nothing proves.
-            VerificationFailed: golden images come out differently here.
+            ModelFileError: a file is damaged, or has no archive to verify it by.
+            VerificationFailed: a model does not reproduce its golden outputs on this machine.
         """
         self._workers = workers
         self._log = log
@@ -117,7 +119,7 @@ class ModelRepository:
         self.reloads: Counter[tuple[str, str]] = Counter()
         self.stopping = False
         self._refreshing = asyncio.Lock()
-        self._by_name = {name: self._load(name, find_model(path)) for name, path in paths.items()}
+        self._by_name = {name: self._load_verified(name, find_model(path)) for name, path in paths.items()}
 
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(self._by_name.values())
@@ -129,28 +131,28 @@ class ModelRepository:
 
     @property
     def ready(self) -> bool:
-        """Whether requests are welcome: no model failed its last check, and the server is not stopping."""
+        """Whether all models passed their last check and the server is not stopping."""
         return not self.stopping and all(served.healthy for served in self)
 
     def get(self, parameters: Mapping[str, str]) -> ServedModel:
-        """The model that a path or a query names: `model`, and `version`, which is always 1.
+        """The model that path or query parameters name: `model`, and `version`, which is always 1.
 
         Raises:
-            NotFound: no such model or version.
+            NotFound: there is no such model or version.
         """
         name = parameters.get("model")
         if not name:
             return self.default
         if name not in self._by_name:
-            raise NotFound(f"Request for unknown model: '{name[:64]}' is not found; served are {', '.join(self._by_name)}")
+            raise NotFound(f"Request for unknown model: '{name[:64]}' is not found; the models are {', '.join(self._by_name)}")
         if parameters.get("version", "1") != "1":
             raise NotFound(
-                f"Request for unknown model: '{name}' version {parameters['version'][:20]} is not found; there is version 1"
+                f"Request for unknown model: '{name}' version {parameters['version'][:20]} is not found; the only version is 1"
             )
         return self._by_name[name]
 
     async def refresh(self) -> None:
-        """Load the models whose files have changed. One that cannot be proven is refused, and the old one goes on."""
+        """Reload models whose files have changed. A file that fails verification is refused, and the old model stays."""
         async with self._refreshing:
             for served in list(self):
                 signature = await self._workers.run(_signature_of, served.path)
@@ -158,7 +160,7 @@ class ModelRepository:
                     await self._replace(served, signature)
 
     async def check(self) -> None:
-        """Check every model's golden images; log a model that turns unhealthy, or healthy again."""
+        """Check all models, and log changes of `healthy`."""
         for served in list(self):
             before = served.healthy
             if await served.check() != before:
@@ -166,41 +168,43 @@ class ModelRepository:
 
     async def _replace(self, served: ServedModel, signature: Signature | None) -> None:
         try:
-            fresh = await self._workers.run(self._load, served.name, served.path)
+            fresh = await self._workers.run(self._load_verified, served.name, served.path)
         except (DigitsError, RuntimeError, ValueError, MemoryError) as error:
             self._refused[served.name] = signature
-            self._note(served.name, "refused", reason=one_line(error))
+            self._record_reload(served.name, "refused", reason=one_line(error))
         else:
             self._by_name[served.name] = fresh
             self._refused.pop(served.name, None)
-            self._note(served.name, "loaded", sha256=fresh.manifest.flatbuffer.sha256)
+            self._record_reload(served.name, "loaded", sha256=fresh.manifest.flatbuffer.sha256)
 
-    def _load(self, name: str, path: Path) -> ServedModel:
+    def _load_verified(self, name: str, path: Path) -> ServedModel:
         signature = _signature_of(path)
         model = read_model_file(path)
         if signature is None:
-            raise ModelFileError(f"{path}: has vanished")
+            raise ModelFileError(f"{path}: the file has been removed")
         golden = model.golden()
         first = self._classifier(model)
         receipt = verify(first)
         if not receipt.passed:
-            difference = "by numbers that are none" if receipt.largest_difference is None else f"by {receipt.largest_difference:g}"
+            difference = "by NaN" if receipt.largest_difference is None else f"by up to {receipt.largest_difference:g}"
             raise VerificationFailed(
-                f"{path}: not served, since its golden images come out differently on {receipt.runtime}: "
+                f"{path}: not served, since its golden outputs are not reproduced on {receipt.runtime}: "
                 f"{receipt.labels_equal} of {receipt.images} labels equal, outputs differ {difference} {receipt.tolerance.unit}"
             )
-        return ServedModel(name, path, signature, Pool(first, self._workers, self._classifier), golden, self._observer(name))
+        return ServedModel(
+            name, path, signature, InterpreterPool(first, self._workers, self._classifier), golden, self._observer(name)
+        )
 
     def _classifier(self, model: ModelFile) -> Classifier:
         return Classifier(model, self._threads, self._backend)
 
-    def _note(self, name: str, result: str, **facts: str) -> None:
+    def _record_reload(self, name: str, result: str, **fields: str) -> None:
         self.reloads[name, result] += 1
-        self._log.event("reload", model=name, result=result, **facts)
+        self._log.event("reload", model=name, result=result, **fields)
 
 
 def _signature_of(path: Path) -> Signature | None:
-    """None for a file that cannot be looked at."""
+    """The signature of a file; None if it cannot be read."""
     try:
         found = path.stat()
     except OSError:
@@ -209,7 +213,7 @@ def _signature_of(path: Path) -> Signature | None:
 
 
 def _agrees(found: Classifications, golden: Golden, tolerance: float) -> bool:
-    """Whether labels equal the recorded ones and no output is further off than the manifest allows (NaN is)."""
+    """Whether all labels equal the recorded ones and every output is within the manifest's tolerance; NaN is not."""
     expected = golden.outputs.astype(np.float64)
     difference = float(np.abs(found.outputs - expected).max())
     return difference <= tolerance and bool((found.indices == expected.argmax(axis=1)).all())

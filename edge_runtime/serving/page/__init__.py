@@ -1,5 +1,5 @@
-"""The page of `digits serve` and its own routes: /classify for image files, /draw for strokes.
+"""The web page, and the routes /classify for image files and /draw for strokes.
 
-In: Photos and strokes.
-Out: 28x28 images and JSON.
+In: Image files and strokes.
+Out: Predictions as JSON.
 """

@@ -1,17 +1,17 @@
-"""The page at /: one file with its script and style, which may load nothing from elsewhere."""
+"""The page at /: one HTML file with inline script and style, which may load nothing else."""
 
 import base64
 import hashlib
 import re
 from pathlib import Path
 
-from edge_runtime.serving.http.call import Call, Response
+from edge_runtime.serving.http.messages import Request, Response
 
 PAGE = Path(__file__).with_name("page.html")
 
 
 class Page:
-    """The route /. Its policy lets the browser run the file's own script and style, by their hashes, and nothing else."""
+    """The route /. Its Content-Security-Policy allows the file's own script and style, by their hashes, and nothing else."""
 
     def __init__(self) -> None:
         text = PAGE.read_text("utf-8")
@@ -22,11 +22,11 @@ class Page:
             ("Cross-Origin-Opener-Policy", "same-origin"),
             ("Permissions-Policy", "camera=(self), microphone=(), geolocation=()"),
         )
-        self._answer = Response(text.encode(), media_type="text/html; charset=utf-8", headers=headers)
+        self._response = Response(text.encode(), media_type="text/html; charset=utf-8", headers=headers)
 
-    async def page(self, call: Call) -> Response:
+    async def page(self, request: Request) -> Response:
         """GET /."""
-        return self._answer
+        return self._response
 
 
 def content_policy(page: str) -> str:

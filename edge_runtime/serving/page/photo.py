@@ -1,4 +1,4 @@
-"""Photos that come with requests, to the pixel contract: the one place where the server meets the handling of pictures."""
+"""Uploaded image files to 28x28 images; the only module of the server that uses `preprocessing`."""
 
 import io
 
@@ -11,9 +11,9 @@ from edge_runtime.common.pixels import Image
 
 @frozen_dataclass
 class PreparedImage:
-    """A photo as the model sees it, uint8 [28, 28], and what was done to it that its owner may not expect.
+    """A photo as the model's input, uint8 [28, 28], with warnings about its preparation.
 
-    steps: pictures on the way there, uint8 [height, width], each with its name; the last is the image itself.
+    steps: name and picture, uint8 [height, width], of each step of the preparation; the last is the image itself.
     """
 
     image: Image
@@ -21,19 +21,19 @@ class PreparedImage:
     steps: tuple[tuple[str, NDArray[np.uint8]], ...]
 
 
-def prepare(content: bytes, most_pixels: int) -> PreparedImage:
-    """Read an image file from its bytes, as `digits classify` reads one.
+def prepare(content: bytes, max_pixels: int) -> PreparedImage:
+    """Prepare an image file as `digits classify` does.
 
     Args:
-        content: of a PNG, JPEG, BMP, GIF, WebP or TIFF file.
-        most_pixels: width times height.
+        content: bytes of a PNG, JPEG, BMP, GIF, WebP or TIFF file.
+        max_pixels: largest width times height.
 
     Raises:
-        ImageError: the bytes are no such image, or it is larger.
+        ImageError: the bytes are not such an image, or it is larger than `max_pixels`.
     """
     from edge_runtime.preprocessing.image_files import read_picture
 
-    picture = read_picture("the image", io.BytesIO(content), most_pixels)
+    picture = read_picture("the image", io.BytesIO(content), max_pixels)
     return PreparedImage(
-        picture.image, picture.warnings, picture.photo.steps if picture.photo else (("28x28 pixels, as they are", picture.image),)
+        picture.image, picture.warnings, picture.photo.steps if picture.photo else (("28x28 pixels, unchanged", picture.image),)
     )

@@ -1,13 +1,14 @@
-"""What can be asked, as an OpenAPI 3.1 document at /openapi.json: for generated clients, and for tests that try all of it.
+"""The server's OpenAPI 3.1 document at /openapi.json, for generated clients and for tests.
 
-Source: the OpenAPI Specification 3.1.0. A test holds its paths and methods against the routes.
+Source: the OpenAPI Specification 3.1.0. A test compares its paths and methods with the routes. It is built in Python, since as a JSON
+file it has 770 lines, even with its errors and parameters by reference.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edge_runtime.common.pixels import SIDE
-from edge_runtime.serving.http.call import JSON, Call, Response, encode_json
+from edge_runtime.serving.http.messages import JSON, Request, Response, encode_json
 from edge_runtime.version import __version__
 
 Schema = dict[str, Any]
@@ -20,21 +21,21 @@ _IMAGE_TYPES = ("image/png", "image/jpeg", "image/bmp", "image/gif", "image/webp
 class OpenApi:
     """The route /openapi.json."""
 
-    def __init__(self, most_images: int, *, with_token: bool) -> None:
-        self._answer = Response(encode_json(document(most_images, with_token=with_token)))
+    def __init__(self, max_images: int, *, with_token: bool) -> None:
+        self._response = Response(encode_json(document(max_images, with_token=with_token)))
 
-    async def page(self, call: Call) -> Response:
+    async def page(self, request: Request) -> Response:
         """GET /openapi.json."""
-        return self._answer
+        return self._response
 
 
-def document(most_images: int, *, with_token: bool) -> Schema:
-    """The document of a server that takes so many images a request, and wants a bearer token or none."""
+def document(max_images: int, *, with_token: bool) -> Schema:
+    """The OpenAPI document of a server, with its maximum number of images per request."""
     found: Schema = {
         "openapi": "3.1.0",
         "info": {"title": "digits serve", "version": __version__, "summary": "Handwritten digits, by TFLite models."},
         "paths": {**_kserve(), **_tensorflow(), **_plain()},
-        "components": {"schemas": _schemas(most_images)},
+        "components": {"schemas": _schemas(max_images)},
     }
     if with_token:
         found["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
@@ -47,7 +48,7 @@ def _kserve() -> Schema:
     header_length = {
         "name": "Inference-Header-Content-Length",
         "in": "header",
-        "description": "Of a body that is JSON and then the tensor's bytes: the length of the JSON. 0: pixels alone.",
+        "description": "Length of the JSON part of a body in the binary extension. 0: the body is pixels only.",
         "schema": {"type": "integer", "minimum": 0},
     }
     infer = _operation(
@@ -60,19 +61,19 @@ def _kserve() -> Schema:
     infer["responses"]["200"]["content"][BINARY] = {"schema": {"type": "string", "format": "binary"}}
     return {
         "/v2": {"get": _operation("The server and its extensions.", _object(name=_TEXT, version=_TEXT, extensions=_list(_TEXT)))},
-        "/v2/health/live": {"get": _operation("The process answers.", _object(live={"const": True}))},
-        "/v2/health/ready": {"get": _probe("All models gave their golden answers.", _object(ready={"type": "boolean"}))},
+        "/v2/health/live": {"get": _operation("The server process responds.", _object(live={"const": True}))},
+        "/v2/health/ready": {"get": _probe("All models passed their last check.", _object(ready={"type": "boolean"}))},
         **_versioned(model, "", "get", _operation("A model's tensors.", _reference("Model"), statuses=(404,))),
         **_versioned(
             model,
             "/ready",
             "get",
-            _probe("The model gave its golden answers.", _object(name=_TEXT, ready={"type": "boolean"}), 404),
+            _probe("The model passed its last check.", _object(name=_TEXT, ready={"type": "boolean"}), 404),
         ),
         **_versioned(model, "/infer", "post", infer),
         "/v2/repository/index": {
             "post": _operation(
-                "The models that are served.",
+                "The served models.",
                 _list(_object(name=_TEXT, version=_TEXT, state={"enum": ["READY", "UNAVAILABLE"]}, reason=_TEXT)),
                 body={JSON: {"type": "object", "properties": {"ready": {"type": "boolean"}}}},
                 body_required=False,
@@ -80,7 +81,9 @@ def _kserve() -> Schema:
             )
         },
         **{
-            f"/v2/repository/models/{{model}}/{verb}": {"post": _refused("Refused: changed files are loaded by themselves.")}
+            f"/v2/repository/models/{{model}}/{verb}": {
+                "post": _disabled("Refused: changed model files are reloaded automatically.")
+            }
             for verb in ("load", "unload")
         },
     }
@@ -99,7 +102,7 @@ def _tensorflow() -> Schema:
     )
     return {
         **_versioned(
-            model, "", "get", _operation("Which version is served.", _object(model_version_status=_list(status)), statuses=(404,))
+            model, "", "get", _operation("The served version.", _object(model_version_status=_list(status)), statuses=(404,))
         ),
         **_versioned(
             model,
@@ -112,7 +115,7 @@ def _tensorflow() -> Schema:
 
 
 def _plain() -> Schema:
-    which = {"name": "model", "in": "query", "description": "The first one served, if not given.", "schema": _TEXT}
+    which = {"name": "model", "in": "query", "description": "Name of the model; the first one if not given.", "schema": _TEXT}
     file = {"type": "string", "format": "binary"}
     uploads: Mapping[str, Schema] = {
         **dict.fromkeys(_IMAGE_TYPES, file),
@@ -120,8 +123,8 @@ def _plain() -> Schema:
     }
     strokes = _object(strokes=_list(_list({"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2})))
     return {
-        "/": {"get": _operation("The page to draw on.", _TEXT, media_type="text/html")},
-        "/metrics": {"get": _operation("Figures for Prometheus.", _TEXT, media_type="text/plain")},
+        "/": {"get": _operation("The web page.", _TEXT, media_type="text/html")},
+        "/metrics": {"get": _operation("Metrics for Prometheus.", _TEXT, media_type="text/plain")},
         "/openapi.json": {"get": _operation("This document.", {"type": "object"})},
         "/classify": {
             "post": _operation(
@@ -144,10 +147,10 @@ def _plain() -> Schema:
     }
 
 
-def _schemas(most_images: int) -> Schema:
+def _schemas(max_images: int) -> Schema:
     pixels = {
         "oneOf": [_list(_PIXEL), _list(_rows())],
-        "description": "0 = background, 255 = ink; flat, or nested as the shape says.",
+        "description": "0 = background, 255 = ink; flat, or nested like the shape.",
     }
     tensor = {
         "type": "object",
@@ -157,7 +160,7 @@ def _schemas(most_images: int) -> Schema:
             "datatype": {"const": "UINT8"},
             "shape": {
                 "type": "array",
-                "prefixItems": [{"type": "integer", "minimum": 1, "maximum": most_images}, {"const": SIDE}, {"const": SIDE}],
+                "prefixItems": [{"type": "integer", "minimum": 1, "maximum": max_images}, {"const": SIDE}, {"const": SIDE}],
                 "minItems": 3,
                 "maxItems": 3,
             },
@@ -176,7 +179,7 @@ def _schemas(most_images: int) -> Schema:
             },
         },
     }
-    images = {"type": "array", "items": _rows(), "minItems": 1, "maxItems": most_images}
+    images = {"type": "array", "items": _rows(), "minItems": 1, "maxItems": max_images}
     number = {"type": "number", "minimum": 0, "maximum": 1}
     return {
         "Error": _object(error=_TEXT),
@@ -249,12 +252,12 @@ def _operation(
     parameters: Sequence[Schema] = (),
     statuses: Sequence[int] = (),
 ) -> Schema:
-    """An operation that answers 200 so; any may be refused by who asks, how long the header is, and how much is asked already."""
-    refusals = {str(status): _response(f"Refused: {status}.", _reference("Error")) for status in {401, 403, 431, 503, *statuses}}
+    """An operation with its response for status 200, and errors: those given, and those that every operation can have."""
+    errors = {str(status): _response(f"Error {status}.", _reference("Error")) for status in {401, 403, 431, 503, *statuses}}
     found: Schema = {
         "summary": summary,
         "parameters": list(parameters),
-        "responses": {"200": _response("The answer.", answer, media_type), **dict(sorted(refusals.items()))},
+        "responses": {"200": _response("The response.", answer, media_type), **dict(sorted(errors.items()))},
     }
     if body:
         found["requestBody"] = {"required": body_required, "content": {kind: {"schema": schema} for kind, schema in body.items()}}
@@ -262,13 +265,13 @@ def _operation(
 
 
 def _probe(summary: str, answer: Schema, *statuses: int) -> Schema:
-    """An operation that gives its answer with 503 too."""
+    """An operation with the same response for 200 and 503."""
     found = _operation(summary, answer, statuses=statuses)
     found["responses"]["503"] = _response("Not ready.", {"anyOf": [answer, _reference("Error")]})
     return found
 
 
-def _refused(summary: str) -> Schema:
+def _disabled(summary: str) -> Schema:
     found = _operation(summary, _reference("Error"))
     del found["responses"]["200"]
     found["parameters"] = [_path_parameter("model")]

@@ -10,10 +10,10 @@ import numpy as np
 
 from edge_runtime.common.pixels import SIDE, Batch
 from edge_runtime.inference.classifier import Classifications
-from edge_runtime.serving.http.call import Call, Response, as_json
+from edge_runtime.serving.http.errors import NotFound, RequestError
 from edge_runtime.serving.http.json_body import expect, parse_object, pixels_of
-from edge_runtime.serving.http.refusals import NotFound, RequestError
-from edge_runtime.serving.models.repository import ModelRepository, ServedModel
+from edge_runtime.serving.http.messages import Request, Response, as_json
+from edge_runtime.serving.models.repository import NOT_REPRODUCED, ModelRepository, ServedModel
 
 SIGNATURE, INPUT, OUTPUT = "serving_default", "pixels", "scores"
 
@@ -21,20 +21,20 @@ SIGNATURE, INPUT, OUTPUT = "serving_default", "pixels", "scores"
 class TFServing:
     """The routes under /v1/models."""
 
-    def __init__(self, models: ModelRepository, most_images: int) -> None:
+    def __init__(self, models: ModelRepository, max_images: int) -> None:
         self._models = models
-        self._most_images = most_images
+        self._max_images = max_images
 
-    async def status(self, call: Call) -> Response:
-        """GET /v1/models/NAME: which version is served."""
+    async def status(self, request: Request) -> Response:
+        """GET /v1/models/NAME: the served version and its state."""
         state, status = "AVAILABLE", {"error_code": "OK", "error_message": ""}
-        if not self._get(call).healthy:
-            state, status = "UNLOADING", {"error_code": "UNAVAILABLE", "error_message": "its golden images come out differently"}
+        if not self._get(request).healthy:
+            state, status = "UNLOADING", {"error_code": "UNAVAILABLE", "error_message": NOT_REPRODUCED}
         return as_json({"model_version_status": [{"version": "1", "state": state, "status": status}]})
 
-    async def metadata(self, call: Call) -> Response:
+    async def metadata(self, request: Request) -> Response:
         """GET /v1/models/NAME/metadata: the signature."""
-        served = self._get(call)
+        served = self._get(request)
         signature = {
             "inputs": {INPUT: _tensor_info("DT_UINT8", (-1, SIDE, SIDE), INPUT)},
             "outputs": {OUTPUT: _tensor_info("DT_FLOAT", (-1, len(served.model.labels)), OUTPUT)},
@@ -47,30 +47,32 @@ class TFServing:
             }
         )
 
-    async def predict(self, call: Call) -> Response:
+    async def predict(self, request: Request) -> Response:
         """POST /v1/models/NAME:predict: probabilities of images."""
-        served = self._get(call)
-        images, by_row = parse_predict(await call.body(), self._most_images)
+        served = self._get(request)
+        images, by_row = parse_predict(await request.body(), self._max_images)
         found, _ = await served.classify(images)
         return as_json(format_predict(found, by_row))
 
-    def _get(self, call: Call) -> ServedModel:
-        """The model of a path; what is not served is told in TensorFlow Serving's words."""
+    def _get(self, request: Request) -> ServedModel:
+        """The model of a path; an unknown one raises TensorFlow Serving's message."""
         try:
-            return self._models.get(call.parameters)
+            return self._models.get(request.parameters)
         except NotFound as error:
-            version = call.parameters.get("version", "")[:20]
+            version = request.parameters.get("version", "")[:20]
             wanted = (
-                f"Specific({call.parameters['model'][:64]}, {version})" if version else f"Latest({call.parameters['model'][:64]})"
+                f"Specific({request.parameters['model'][:64]}, {version})"
+                if version
+                else f"Latest({request.parameters['model'][:64]})"
             )
             raise NotFound(f"Servable not found for request: {wanted}") from error
 
 
-def parse_predict(body: bytes, most_images: int) -> tuple[Batch, bool]:
-    """Read the body of a predict request: images, uint8 [N, 28, 28], and whether they came in row format ("instances").
+def parse_predict(body: bytes, max_images: int) -> tuple[Batch, bool]:
+    """Parse the body of a predict request: images, uint8 [N, 28, 28], and whether they are in row format ("instances").
 
     Raises:
-        Refusal: it is not what the API says, or not what the model takes.
+        RequestError: the body does not follow the API, or does not fit the model.
     """
     request = parse_object(body)
     signature = request.get("signature_name") or SIGNATURE
@@ -80,37 +82,37 @@ def parse_predict(body: bytes, most_images: int) -> tuple[Batch, bool]:
         raise RequestError("the request needs either 'instances' (row format) or 'inputs' (column format)")
     by_row = "instances" in request
     data = [_named(row) for row in expect(list, request["instances"], "'instances'")] if by_row else _named(request["inputs"])
-    return _images(expect(list, data, "'inputs'"), most_images), by_row
+    return _images(expect(list, data, "'inputs'"), max_images), by_row
 
 
 def format_predict(found: Classifications, by_row: bool) -> dict[str, Any]:
-    """The answer's JSON: a list of scores an image, under the name that the request's format asks for."""
+    """The JSON of the response: a list of scores per image, under the name that belongs to the request's format."""
     return {"predictions" if by_row else "outputs": found.scores.astype(np.float32).tolist()}
 
 
 def _named(value: Any) -> Any:
-    """What stands for the input: the value itself, or the only field of {"pixels": value}."""
+    """The input's value: the value itself, or that of {"pixels": value}."""
     if type(value) is not dict:
         return value
     if "b64" in value:
-        raise RequestError("the input takes pixels, not encoded files; POST an image file to /classify")
+        raise RequestError("the input takes pixels, not encoded files (b64); POST an image file to /classify")
     if list(value) != [INPUT]:
         raise RequestError(f"the signature has one input, '{INPUT}'; got {', '.join(map(repr, value))[:80] or 'none'}")
     return value[INPUT]
 
 
-def _images(data: list[Any], most_images: int) -> Batch:
-    if not 1 <= len(data) <= most_images:
-        raise RequestError(f"a request takes 1 to {most_images} images, got {len(data)}")
+def _images(data: list[Any], max_images: int) -> Batch:
+    if not 1 <= len(data) <= max_images:
+        raise RequestError(f"a request takes 1 to {max_images} images, got {len(data)}")
     with_channel = _depth(data) == 4
     shape = (len(data), SIDE, SIDE, 1) if with_channel else (len(data), SIDE, SIDE)
     if _depth(data) < 3:
-        raise RequestError(f"an image is {SIDE} rows of {SIDE} numbers; got an array of {_depth(data)} dimensions for all images")
+        raise RequestError(f"an image is {SIDE} rows of {SIDE} numbers; got an array with {_depth(data)} dimensions for all images")
     return pixels_of(data, shape).reshape(len(data), SIDE, SIDE)
 
 
 def _depth(data: Any) -> int:
-    """How deep the first elements are nested; 5 stands for more."""
+    """Nesting depth of the first elements, at most 5."""
     depth = 0
     while type(data) is list and data and depth < 5:
         data, depth = data[0], depth + 1

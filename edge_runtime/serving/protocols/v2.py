@@ -7,10 +7,10 @@ Sources: the protocol's REST specification, and the "Model Repository" extension
 import dataclasses
 
 from edge_runtime.common.pixels import SIDE
-from edge_runtime.serving.http.call import Call, Response, as_json
+from edge_runtime.serving.http.errors import ModelControlDisabled, ServiceUnavailable
 from edge_runtime.serving.http.json_body import parse_object
-from edge_runtime.serving.http.refusals import Busy
-from edge_runtime.serving.models.repository import ModelRepository, ServedModel
+from edge_runtime.serving.http.messages import Request, Response, as_json
+from edge_runtime.serving.models.repository import NOT_REPRODUCED, ModelRepository, ServedModel
 from edge_runtime.serving.protocols.tensors import INPUT, OUTPUTS, format_infer, parse_infer
 from edge_runtime.version import __version__
 
@@ -22,41 +22,41 @@ EXTENSIONS = ("binary_tensor_data", "classification", "model_repository")
 class V2:
     """The routes under /v2."""
 
-    def __init__(self, models: ModelRepository, most_images: int) -> None:
+    def __init__(self, models: ModelRepository, max_images: int) -> None:
         self._models = models
-        self._most_images = most_images
+        self._max_images = max_images
 
-    async def infer(self, call: Call) -> Response:
+    async def infer(self, request: Request) -> Response:
         """POST /v2/models/NAME/infer."""
-        served = self._models.get(call.parameters)
-        body = await call.body()
-        request = parse_infer(body, call.headers.get(_HEADER_LENGTH), served.name, self._most_images)
-        found, _ = await served.classify(request.images)
-        answer, json_length = format_infer(request, served.name, found)
+        served = self._models.get(request.parameters)
+        body = await request.body()
+        parsed = parse_infer(body, request.headers.get(_HEADER_LENGTH), served.name, self._max_images)
+        found, _ = await served.classify(parsed.images)
+        answer, json_length = format_infer(parsed, served.name, found)
         if json_length is None:
             return Response(answer)
         return Response(answer, media_type="application/octet-stream", headers=((HEADER_LENGTH, str(json_length)),))
 
-    async def server(self, call: Call) -> Response:
-        """GET /v2: who answers, and which extensions it knows."""
+    async def server(self, request: Request) -> Response:
+        """GET /v2: name, version and extensions of the server."""
         return as_json({"name": "edge-digits", "version": __version__, "extensions": EXTENSIONS})
 
-    async def live(self, call: Call) -> Response:
-        """GET /v2/health/live: the process answers."""
+    async def live(self, request: Request) -> Response:
+        """GET /v2/health/live: the server process responds."""
         return as_json({"live": True})
 
-    async def ready(self, call: Call) -> Response:
-        """GET /v2/health/ready: every model gave its golden answers when it was last checked, and the server is not stopping."""
-        return as_json({"ready": self._models.ready}, 200 if self._models.ready else Busy.status)
+    async def ready(self, request: Request) -> Response:
+        """GET /v2/health/ready: all models passed their last check, and the server is not stopping."""
+        return as_json({"ready": self._models.ready}, 200 if self._models.ready else ServiceUnavailable.status)
 
-    async def model_ready(self, call: Call) -> Response:
-        """GET /v2/models/NAME/ready: this model did."""
-        served = self._models.get(call.parameters)
-        return as_json({"name": served.name, "ready": served.healthy}, 200 if served.healthy else Busy.status)
+    async def model_ready(self, request: Request) -> Response:
+        """GET /v2/models/NAME/ready: the model passed its last check."""
+        served = self._models.get(request.parameters)
+        return as_json({"name": served.name, "ready": served.healthy}, 200 if served.healthy else ServiceUnavailable.status)
 
-    async def model(self, call: Call) -> Response:
-        """GET /v2/models/NAME: tensors; and in `parameters` what the model file says of itself in short."""
-        served = self._models.get(call.parameters)
+    async def model(self, request: Request) -> Response:
+        """GET /v2/models/NAME: the tensors, and a summary of the manifest in `parameters`."""
+        served = self._models.get(request.parameters)
         classes = len(served.model.labels)
         outputs = [
             {"name": name, "datatype": datatype, "shape": [-1] if datatype == "BYTES" else [-1, classes]}
@@ -69,27 +69,27 @@ class V2:
                 "platform": "tensorflow_tflite",
                 "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, SIDE, SIDE]}],
                 "outputs": outputs,
-                "parameters": _facts(served),
+                "parameters": _manifest_summary(served),
             }
         )
 
-    async def index(self, call: Call) -> Response:
-        """POST /v2/repository/index: the models; with {"ready": true} those that are ready."""
-        body = await call.body()
+    async def index(self, request: Request) -> Response:
+        """POST /v2/repository/index: all models; with {"ready": true} only those that are ready."""
+        body = await request.body()
         only_ready = parse_object(body).get("ready") is True if body else False
-        return as_json([_entry(served) for served in self._models if served.healthy or not only_ready])
+        return as_json([_index_entry(served) for served in self._models if served.healthy or not only_ready])
 
-    async def load(self, call: Call) -> Response:
-        """POST /v2/repository/models/NAME/load or unload: refused, as by a Triton that watches its repository itself."""
-        return as_json({"error": "models are not loaded or unloaded by request; a changed model file is loaded by itself"}, 503)
+    async def load(self, request: Request) -> Response:
+        """POST /v2/repository/models/NAME/load or unload: refused, as by Triton in polling mode."""
+        raise ModelControlDisabled("models cannot be loaded or unloaded by request; changed model files are reloaded automatically")
 
 
-def _entry(served: ServedModel) -> dict[str, str]:
-    state, reason = ("READY", "") if served.healthy else ("UNAVAILABLE", "its golden images come out differently")
+def _index_entry(served: ServedModel) -> dict[str, str]:
+    state, reason = ("READY", "") if served.healthy else ("UNAVAILABLE", NOT_REPRODUCED)
     return {"name": served.name, "version": "1", "state": state, "reason": reason}
 
 
-def _facts(served: ServedModel) -> dict[str, object]:
+def _manifest_summary(served: ServedModel) -> dict[str, object]:
     manifest = served.manifest
     accuracy = {comparison.split: dataclasses.asdict(comparison.candidate) for comparison in manifest.accuracy}
     return {

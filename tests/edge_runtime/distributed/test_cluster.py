@@ -18,7 +18,7 @@ from tests.clusters import die, die_once, hold, nap, refuse, running
 from tests.commands import digits, one_line
 from tools.support.local_cluster import Cluster, local_cluster
 from tools.support.waiting import PATIENCE, until
-from train.runs.versions import ALIKE, installed_versions
+from train.runs.versions import WORKER_REQUIREMENTS, installed_versions
 
 pytestmark = pytest.mark.slow
 
@@ -26,13 +26,13 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Client]:
     """This machine's pool, of two workers."""
-    with connect(ALIKE, workers=2) as client:
+    with connect(WORKER_REQUIREMENTS, workers=2) as client:
         yield client
 
 
 def test_a_worker_that_is_killed_costs_its_task_a_retry_and_no_more(tmp_path: Path) -> None:
     """Two real workers, one killed in the middle of a task: everything is done, and what the dead one had was done by the other."""
-    with local_cluster(tmp_path, workers=2) as real, connect(ALIKE, real.address) as client:
+    with local_cluster(tmp_path, workers=2) as real, connect(WORKER_REQUIREMENTS, real.address) as client:
         found: dict[str, Any] = {}
         calls = {str(number): (number, str(tmp_path / "go on")) for number in range(8)}
         working = Thread(target=lambda: found.update(outcomes(client, hold, calls)), daemon=True)
@@ -48,7 +48,7 @@ def test_a_worker_that_is_killed_costs_its_task_a_retry_and_no_more(tmp_path: Pa
 
 def test_what_is_shared_outlives_the_workers_that_hold_it(tmp_path: Path) -> None:
     """The only worker dies with it; the next one has it again."""
-    with connect(ALIKE, workers=1) as client:
+    with connect(WORKER_REQUIREMENTS, workers=1) as client:
         shared = share(client, b"x" * 1_000_000)
         calls = {str(number): (number, str(tmp_path / "mark"), shared) for number in range(4)}
         assert dict(outcomes(client, die_once, calls)) == {str(number): (number, 1_000_000) for number in range(4)}
@@ -58,7 +58,7 @@ def test_what_is_shared_outlives_the_workers_that_hold_it(tmp_path: Path) -> Non
 def test_a_task_that_kills_every_worker_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Others are done, and its outcome is an error of ours."""
     monkeypatch.setitem(cluster._SETTINGS, "distributed.scheduler.allowed-failures", 1)
-    with connect(ALIKE, workers=2) as client:
+    with connect(WORKER_REQUIREMENTS, workers=2) as client:
         found = dict(outcomes(client, die, {str(number): (number, 1) for number in range(8)}))
     assert isinstance(found.pop("1"), DigitsError)
     assert found == {str(number): number for number in (0, 2, 3, 4, 5, 6, 7)}
@@ -74,7 +74,7 @@ def test_a_call_that_fails_is_an_outcome_like_others(pool: Client) -> None:
 
 def test_calls_begin_in_their_order() -> None:
     """One worker ends them in their order too."""
-    with connect(ALIKE, workers=1) as client:
+    with connect(WORKER_REQUIREMENTS, workers=1) as client:
         order = [number for _, (number, _) in outcomes(client, nap, {str(number): (number, 0.0) for number in range(10)})]
     assert order == list(range(10))
 
@@ -94,7 +94,7 @@ def test_outcomes_that_nobody_waits_for_are_cancelled(pool: Client) -> None:
 
 def test_the_local_pool_has_a_worker_for_each_core() -> None:
     """Not for each core of the machine, if this process may not use all of them; and none is left behind."""
-    with connect(ALIKE) as client:
+    with connect(WORKER_REQUIREMENTS) as client:
         assert worker_count(client) == len(os.sched_getaffinity(0))
         assert set(client.nthreads().values()) == {1}
         (process, *_) = client.run(os.getpid).values()
@@ -103,7 +103,7 @@ def test_the_local_pool_has_a_worker_for_each_core() -> None:
 
 def test_a_scheduler_that_goes_is_told(tmp_path: Path) -> None:
     """One error, not one for each call, and no endless wait."""
-    with local_cluster(tmp_path, workers=1) as real, connect(ALIKE, real.address) as client:
+    with local_cluster(tmp_path, workers=1) as real, connect(WORKER_REQUIREMENTS, real.address) as client:
         waiting = outcomes(client, nap, {str(number): (number, 0.2) for number in range(1_000)})
         next(waiting)
         real.scheduler.kill()
@@ -130,7 +130,7 @@ def test_outcomes_in_order_are_asked_for_a_few_at_a_time(pool: Client) -> None:
 
 def test_outcomes_in_order_end_when_the_scheduler_or_all_workers_have_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With an error that says which of the two, and not in an endless wait."""
-    with local_cluster(tmp_path, workers=1) as real, connect(ALIKE, real.address) as client:
+    with local_cluster(tmp_path, workers=1) as real, connect(WORKER_REQUIREMENTS, real.address) as client:
         monkeypatch.setattr(cluster, "WORKER_SECONDS", 5)
         waiting = outcomes_in_order(client, nap, ((number, 0.2) for number in range(1_000)))
         next(waiting)
@@ -168,7 +168,7 @@ def test_an_address_where_nobody_listens_is_told_in_one_line(
 def test_what_is_no_address_is_wrong_usage(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The line says what one looks like."""
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
-    with pytest.raises(BadArgument, match="expected an address such as tcp://host:8786"), connect(ALIKE, address):
+    with pytest.raises(BadArgument, match="expected an address such as tcp://host:8786"), connect(WORKER_REQUIREMENTS, address):
         pytest.fail("connected")
 
 
@@ -191,5 +191,5 @@ def test_a_worker_of_another_version_is_refused(tmp_path: Path, monkeypatch: pyt
 
 
 def _connected(real: Cluster) -> None:
-    with connect(ALIKE, real.address):
+    with connect(WORKER_REQUIREMENTS, real.address):
         pytest.fail("connected")

@@ -1,4 +1,4 @@
-"""A real server in a process of its own, asked over real sockets."""
+"""A real server in its own process, and requests over sockets."""
 
 import http.client
 import json
@@ -33,13 +33,13 @@ class Response:
 
     @property
     def error(self) -> str:
-        """The message of an error; it has the form that all protocols here state."""
+        """The message of an error, in the format of all protocols here."""
         assert list(self.json) == ["error"]
         return str(self.json["error"])
 
 
 def ask(server: Running, method: str, path: str, body: object = b"", **headers: str) -> Response:
-    """One request on a connection of its own; a body that is no bytes is sent as JSON. Headers by name with _ for -."""
+    """Send one request on its own connection; a body that is not bytes is sent as JSON. Header names with _ for -."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     connection = http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE)
     try:
@@ -56,7 +56,7 @@ def connected(server: Running) -> socket.socket:
 
 
 def received(connection: socket.socket, answers: int | None = None) -> bytes:
-    """What comes until so many answers are whole, or until the server ends the connection; fails if neither happens."""
+    """What arrives until a number of responses is complete, or the server closes the connection; fails if neither happens."""
     found = b""
     try:
         while (answers is None or _whole_answers(found) < answers) and (part := connection.recv(65_536)):
@@ -90,7 +90,7 @@ def binary_body(images: np.ndarray, outputs: tuple[str, ...] = ("scores", "label
 
 
 def label_of(server: Running, image: np.ndarray, model: str = "small") -> str:
-    """The label that the server gives to uint8 [28, 28]; fails if it gives none."""
+    """The predicted label of uint8 [28, 28]; fails on an error."""
     body = {"inputs": [{"name": "pixels", "shape": [1, 28, 28], "datatype": "UINT8", "data": image.ravel().tolist()}]}
     answer = ask(server, "POST", f"/v2/models/{model}/infer", body)
     assert answer.status == 200, answer.body
@@ -100,7 +100,7 @@ def label_of(server: Running, image: np.ndarray, model: str = "small") -> str:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Running]:
-    """The default server with small and nano, for tests that leave it as it is."""
+    """The default server with small and nano, for tests that do not change it."""
     with served("small", "nano") as running:
         yield running
 

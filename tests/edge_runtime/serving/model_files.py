@@ -1,4 +1,4 @@
-"""Model files that are not what they should be."""
+"""Invalid model files."""
 
 import io
 from pathlib import Path
@@ -12,7 +12,7 @@ SMALL, NANO = (MODELS / f"{name}-int8.tflite" for name in ("small", "nano"))
 
 
 def with_wrong_golden(path: Path = SMALL) -> bytes:
-    """A file whose golden outputs are another model's: every check of the format passes, but it does not do what it states."""
+    """A file with the golden outputs of another model: valid in format, but not reproduced."""
     data = path.read_bytes()
     offset, entries = unpack(data)
     golden = read_model_file(path).golden()
@@ -23,7 +23,7 @@ def with_wrong_golden(path: Path = SMALL) -> bytes:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Put new content into place at once, as `digits convert` does."""
+    """Replace a file atomically, as `digits convert` does."""
     fresh = path.with_name(f".{path.name}.new")
     fresh.write_bytes(content)
     fresh.replace(path)

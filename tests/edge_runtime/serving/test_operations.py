@@ -1,4 +1,4 @@
-"""What an operator sees: figures, the log, systemd."""
+"""Operation of the server: metrics, log, systemd."""
 
 import ctypes
 import fcntl
@@ -18,8 +18,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge_runtime.model.model_file import read_model_file
 from edge_runtime.serving.cli import serve_command
-from edge_runtime.serving.http.log import Log
-from edge_runtime.serving.notify import notify
+from edge_runtime.serving.http.access import Access
+from edge_runtime.serving.http.admission import AdmissionControl
+from edge_runtime.serving.http.guard import Guard
+from edge_runtime.serving.http.limits import Limits
+from edge_runtime.serving.http.log import JsonLog
+from edge_runtime.serving.systemd import sd_notify
 from tests.conftest import ROOT
 from tests.edge_runtime.serving.conftest import SEVEN_STROKES, ask, connected, label_of, received
 from tools.studies.serving.load import Running, served, started
@@ -40,7 +44,7 @@ main()
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Running]:
-    """One that counts what is asked in this module alone, and checks no model meanwhile."""
+    """A server for this module's requests only, without periodic checks."""
     with served("small", "nano", "--check-seconds", "0") as running:
         yield running
 
@@ -56,7 +60,7 @@ def _metrics(server: Running) -> dict[str, dict[tuple[str, ...], float]]:
 
 
 def test_metrics_count_requests(server: Running) -> None:
-    """By route and status, with a histogram of latency; a path that nobody serves is no label of its own."""
+    """By route and status, with a histogram of seconds; unknown paths share one label."""
     before = _metrics(server)
     for _ in range(3):
         ask(server, "POST", "/draw", {"strokes": SEVEN_STROKES})
@@ -78,7 +82,7 @@ def test_metrics_count_requests(server: Running) -> None:
 
 
 def test_metrics_name_the_models(server: Running) -> None:
-    """The hash of what is served, its health, and the process's memory."""
+    """The hash of the served model, its health, and the memory of the process."""
     found = _metrics(server)
     assert found["digits_model_info"][("small", "static_wi8_ai8", read_model_file().sha256)] == 1
     assert found["digits_model_healthy"] == {("small",): 1, ("nano",): 1}
@@ -87,7 +91,7 @@ def test_metrics_name_the_models(server: Running) -> None:
 
 
 def test_each_request_is_a_line_of_json(tmp_path: Path) -> None:
-    """Who, what, how long, how much; a path cannot end the line or forge another; the token is nowhere."""
+    """Client, path, status, time, sizes; a path cannot break or forge a line; the token is not logged."""
     token = "t" * 20
     log = tmp_path / "log"
     command = [sys.executable, "-m", "edge_runtime.cli", "serve", "nano", "--port", "0"]
@@ -122,17 +126,17 @@ def test_a_log_that_nobody_reads_stops_nothing() -> None:
         def flush(self) -> None:
             raise BrokenPipeError
 
-    log = Log(Closed())
+    log = JsonLog(Closed())
     log.event("one")
     log.event("two")
 
 
 def test_a_log_that_nobody_reads_in_time_holds_up_nothing() -> None:
-    """A full pipe: lines are left out, and how many is told once there is space again."""
+    """A full pipe drops lines; their number is logged once there is space again."""
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 2**16)  # where pages are larger, so are pipes
     with os.fdopen(writing, "w") as stream, os.fdopen(reading, "rb", buffering=0) as reader:
-        log = Log(stream)
+        log = JsonLog(stream)
         for number in range(3_000):
             log.event("tick", number=number)
         first = reader.read(2**20).splitlines()
@@ -145,18 +149,18 @@ def test_a_log_that_nobody_reads_in_time_holds_up_nothing() -> None:
 
 
 def test_a_full_disk_ends_the_log_for_as_long_as_it_is_full() -> None:
-    """And not the server, nor the log for good."""
+    """Neither the server nor the log ends for good."""
     with open("/dev/full", "w") as full, open("/dev/null", "w") as empty:  # noqa: PTH123
-        log = Log(full)
+        log = JsonLog(full)
         log.event("one")
         log.event("two")
         os.dup2(empty.fileno(), full.fileno())
         log.event("three")
-    assert log._left_out == 0
+    assert log._dropped == 0
 
 
 def test_a_server_whose_log_is_not_read_answers_and_stops() -> None:
-    """A reader that sleeps: more requests than its pipe holds lines, then SIGTERM."""
+    """The reader does not read: more requests than lines fit the pipe, then SIGTERM."""
     command = [sys.executable, "-m", "edge_runtime.cli", "serve", "nano", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as child:
         assert child.stderr
@@ -174,7 +178,7 @@ def _ask_nonsense(server: Running) -> None:
 
 
 def test_refusals_are_counted_by_route(server: Running) -> None:
-    """Also those that come before a route is taken, and connections that never ask anything."""
+    """Requests refused before routing have their route too; connections without a request are counted."""
     before = _metrics(server)
     ask(server, "POST", "/v2/models/small/infer", b"", Content_Encoding="gzip")
     ask(server, "GET", "/v2/models/small/infer")
@@ -190,14 +194,15 @@ def test_refusals_are_counted_by_route(server: Running) -> None:
 
 
 def test_failures_are_logged_with_their_traceback_and_told_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client hears that the log has it."""
+    """The client gets no details; the log has the traceback."""
     import asyncio
 
-    from edge_runtime.serving.app import _Endpoint
-    from edge_runtime.serving.http.call import Call, Response
+    class Broken:
+        async def __call__(self, scope: object, receive: object, send: object) -> None:
+            raise KeyError("secret")
 
-    async def broken(call: Call) -> Response:
-        raise KeyError("secret")
+        def pattern(self, scope: object) -> str:
+            return "/x"
 
     async def run() -> list[dict[str, object]]:
         sent: list[dict[str, object]] = []
@@ -205,8 +210,10 @@ def test_failures_are_logged_with_their_traceback_and_told_without(monkeypatch: 
         async def send(message: dict[str, object]) -> None:
             sent.append(message)
 
-        scope = {"method": "GET", "path": "/x", "headers": [], "query_string": b"", "path_params": {}}
-        await _Endpoint("/x", broken, Log(stream), {})(scope, None, send)  # type: ignore[arg-type]
+        scope = {"method": "GET", "path": "/x", "raw_path": b"/x", "headers": [], "query_string": b""}
+        limits, log = Limits(), JsonLog(stream, requests=False)
+        guard = Guard(Broken(), limits, Access(hosts=None), AdmissionControl(limits), log, lambda *_: None)
+        await guard(scope, None, send)  # type: ignore[arg-type]
         return sent
 
     stream = io.StringIO()
@@ -217,7 +224,7 @@ def test_failures_are_logged_with_their_traceback_and_told_without(monkeypatch: 
 
 
 def test_systemd_is_told(tmp_path: Path) -> None:
-    """Ready once requests are answered, alive each second while the models are healthy, stopping when it stops."""
+    """READY at the start, WATCHDOG every second while the models are healthy, STOPPING at the end."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(str(tmp_path / "notify"))
         receiver.settimeout(PATIENCE)
@@ -232,15 +239,15 @@ def test_systemd_is_told(tmp_path: Path) -> None:
 
 
 def test_without_systemd_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No socket, or one that is gone."""
+    """Without a socket, or with one that does not exist."""
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    notify("READY=1")
+    sd_notify("READY=1")
     monkeypatch.setenv("NOTIFY_SOCKET", "/nothing/there")
-    notify("READY=1")
+    sd_notify("READY=1")
 
 
 def test_the_unit_is_well_formed() -> None:
-    """Systemd itself finds nothing wrong but the program that is not installed here, and rates its exposure as low."""
+    """systemd-analyze finds no error but the missing program, and rates the exposure as low."""
     if shutil.which("systemd-analyze") is None:
         assert not os.environ.get("CI")
         pytest.skip("no systemd on this machine")
@@ -254,14 +261,14 @@ def test_the_unit_is_well_formed() -> None:
 
 
 def test_the_unit_calls_the_command_as_it_is() -> None:
-    """Each option of its ExecStart is one that the command has."""
+    """Every option of ExecStart exists."""
     (line,) = re.findall(r"^ExecStart=/opt/digits/bin/digits serve (.*)$", UNIT, re.MULTILINE)
     known = {option for parameter in serve_command.params for option in parameter.opts}
     assert set(re.findall(r"--[a-z-]+", line)) <= known
 
 
 def test_it_runs_where_memory_may_not_become_code(seven) -> None:
-    """The hardening of the unit that an interpreter could trip over."""
+    """Serving works under the unit's restrictions that could break an interpreter."""
     if ctypes.CDLL(None).prctl(66, 0, 0, 0, 0) < 0:  # PR_GET_MDWE
         pytest.skip("this kernel, older than 6.3, cannot deny it")
     with started([sys.executable, "-c", HARDENED]) as server:

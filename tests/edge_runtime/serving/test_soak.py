@@ -1,4 +1,4 @@
-"""Half a million requests in a row (`make test-soak`): memory stays, nothing fails, every label is right."""
+"""Half a million requests (`make test-soak`): stable memory, no errors, correct labels."""
 
 import pytest
 
@@ -13,11 +13,11 @@ def _is_flat(mnist: Dataset, count: int) -> None:
 
 
 def test_some_thousand_requests(mnist: Dataset) -> None:
-    """Of every kind, each answered as it should be; memory after the warm-up and later differ by less than 10 MB."""
+    """All kinds of requests are answered correctly, and memory grows by less than 10 MB after the warm-up."""
     _is_flat(mnist, 2_000)
 
 
 @pytest.mark.soak
 def test_half_a_million_requests(mnist: Dataset) -> None:
-    """The same for a quarter of an hour's worth."""
+    """The same for a quarter of an hour."""
     _is_flat(mnist, REQUESTS)

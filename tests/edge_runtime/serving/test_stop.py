@@ -1,4 +1,4 @@
-"""Starting and stopping: what is said, exit codes, and that no accepted request is lost."""
+"""Start and stop: messages, exit codes, and no accepted request is lost."""
 
 import http.client
 import signal
@@ -33,7 +33,7 @@ main()
 
 
 class _Client(threading.Thread):
-    """Asks until the server refuses a new connection; counts answers, and requests that were sent whole and not answered."""
+    """Sends requests until the server refuses connections; counts responses and lost requests."""
 
     def __init__(self, server: Running, request: tuple[bytes, dict[str, str]]) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class _Client(threading.Thread):
             connection.close()
 
     def _ask_over(self, connection: http.client.HTTPConnection) -> None:
-        """Use a connection for as long as the server keeps it."""
+        """Use a connection for as long as the server keeps it open."""
         open_ = True
         while open_:
             try:
@@ -69,7 +69,7 @@ class _Client(threading.Thread):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_under_load_loses_no_request(number: signal.Signals, seven: np.ndarray) -> None:
-    """Six clients ask without a pause: every request that a connection was accepted for is answered, and the exit code is 0."""
+    """With six busy clients, every accepted request is answered, and the exit code is 0."""
     body, length = binary_body(seven[np.newaxis])
     with started([sys.executable, "-c", PATIENT]) as server:
         clients = [_Client(server, (body, {"Inference-Header-Content-Length": length})) for _ in range(6)]
@@ -84,7 +84,7 @@ def test_a_signal_under_load_loses_no_request(number: signal.Signals, seven: np.
 
 
 def test_a_request_under_way_is_answered_before_the_end(seven: np.ndarray) -> None:
-    """One whose body is still coming when the signal comes; afterwards the server is not ready, and ends."""
+    """A request whose body is still arriving is answered; meanwhile the server is not ready."""
     body, length = binary_body(seven[np.newaxis])
     whole = http_request("POST", INFER, body, Inference_Header_Content_Length=length)
     with served("small") as server:
@@ -109,7 +109,7 @@ def _takes_no_more(server: Running) -> bool:
 
 
 def test_an_idle_connection_does_not_keep_the_server() -> None:
-    """It is closed a second after the signal."""
+    """An idle connection is closed a second after the signal."""
     with served("nano") as server, connected(server) as connection:
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(PATIENCE) == 0
@@ -117,46 +117,46 @@ def test_an_idle_connection_does_not_keep_the_server() -> None:
 
 
 def test_two_servers_of_one_port() -> None:
-    """The second says so in a line, with what to do, and exits with 1."""
+    """The second server exits with 1 and one line that says what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         error = one_line(digits("serve", "nano", "--port", taken.getsockname()[1]), 1)
-    assert "cannot listen there" in error
-    assert "choose with --host and --port" in error
+    assert "cannot listen" in error
+    assert "choose another address with --host and --port" in error
 
 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (["nothing.tflite"], 4, "nothing.tflite: cannot be read"),
-        (["small", "small"], 2, "two models are called 'small'"),
+        (["small", "small"], 2, "two models are named 'small'"),
         (["a b=small"], 2, "name is 'a b'"),
-        (["small", "--host", "192.0.2.1"], 1, "192.0.2.1:0: cannot listen there"),
-        (["small", "--host", "no.such.name.invalid"], 1, "cannot listen there"),
+        (["small", "--host", "192.0.2.1"], 1, "192.0.2.1:0: cannot listen"),
+        (["small", "--host", "no.such.name.invalid"], 1, "cannot listen"),
         (["small", "--token-file", "nothing"], 2, "nothing: the token cannot be read"),
         (["small", "--backend", "onnx"], 2, "known are litert"),
     ],
 )
 def test_what_cannot_be_served_is_one_line(words: list[str], code: int, said: str) -> None:
-    """As with every command."""
+    """One line and the exit code, as for every command."""
     assert said in one_line(digits("serve", *words, "--port", 0), code)
 
 
 def test_a_model_that_does_other_than_it_states_is_not_served(tmp_path: Path) -> None:
-    """Exit 1, with what was found."""
+    """Exit code 1, with the result of the verification."""
     path = tmp_path / "wrong.tflite"
     path.write_bytes(with_wrong_golden())
-    assert "golden images come out differently" in one_line(digits("serve", path, "--port", 0), 1)
+    assert "golden outputs are not reproduced" in one_line(digits("serve", path, "--port", 0), 1)
 
 
 def test_an_open_address_without_a_token_is_told() -> None:
-    """A line before the one that says where."""
+    """A warning before the address."""
     with served("nano", "--host", "0.0.0.0") as server:
         assert server.host == "0.0.0.0"
         assert ask(Running(server.process, "127.0.0.1", server.port), "GET", "/v2", Host="anything.example").status == 200
 
 
 def test_names() -> None:
-    """A shipped name, a file's name without its ending, or the given one."""
+    """A shipped name, a file name without .tflite, or the given name."""
     named = name_models(("small", "runs/cnn/cnn-int8.tflite", "best=runs/x.tflite", "other=base"))
     assert {name: str(path) for name, path in named.items()} == {
         "small": "small",
@@ -164,12 +164,12 @@ def test_names() -> None:
         "best": "runs/x.tflite",
         "other": "base",
     }
-    with pytest.raises(BadArgument, match="two models are called 'x'"):
+    with pytest.raises(BadArgument, match="two models are named 'x'"):
         name_models(("a/x.tflite", "b/x.tflite"))
 
 
 def test_addresses() -> None:
-    """Loopback in both families; a Host header may have its names there, and any name on an open address."""
+    """Loopback of both families; allowed Host headers there, and any on a network address."""
     assert [is_loopback(host) for host in ("127.0.0.1", "127.1.2.3", "::1", "0.0.0.0", "::", "192.168.1.2")] == [True] * 3 + [
         False
     ] * 3
@@ -185,6 +185,6 @@ def test_addresses() -> None:
 
 
 def test_limits_are_positive() -> None:
-    """Zero would answer nobody."""
+    """A limit of zero would answer no request."""
     with pytest.raises(BadArgument, match="limit requests is 0"):
         Limits(requests=0)

@@ -1,4 +1,4 @@
-"""Configs as TOML files: what is written is what is trained, and a wrong field ends in one line that names it."""
+"""Configs as TOML files: fields are read as written, and an invalid field is named in one line."""
 
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ def _file(folder: Path, content: str | bytes) -> Path:
 
 
 def test_every_field_can_be_written(tmp_path: Path) -> None:
-    """By its name; convolutions as text, whole numbers where fractions may stand, tables for what is nested."""
+    """Fields by name, convolutions as text, integers where floats are allowed, tables for nested fields."""
     expected = TrainingConfig(
         "cnn",
         convolutions=(Convolution(16, 5, 2, valid=True), Convolution(0, 3)),
@@ -60,19 +60,19 @@ def test_every_field_can_be_written(tmp_path: Path) -> None:
 
 
 def test_what_a_file_leaves_out_is_the_default(tmp_path: Path) -> None:
-    """The model is all that it has to name."""
+    """Only the model is required."""
     assert read_config(_file(tmp_path, 'model = "mlp"')) == TrainingConfig("mlp")
 
 
 def test_other_values_can_count_in_place_of_the_files(tmp_path: Path) -> None:
-    """Nested ones as a whole; the rest stays the file's."""
+    """Nested fields are replaced as a whole; other fields stay."""
     found = read_config(_file(tmp_path, EVERYTHING), seed=6, convolutions="8k3", augmentation={"zoom": 0.1})
     assert (found.seed, found.convolutions, found.augmentation) == (6, (Convolution(8, 3),), Augmentation(zoom=0.1))
     assert (found.epochs, found.averaging) == (7, 0.99)
 
 
 def test_the_blame_is_where_the_mistake_is(tmp_path: Path) -> None:
-    """A value given in place of a good file's is wrong usage; a bad file is a bad file whatever is given in its place."""
+    """An invalid override is wrong usage; an invalid file is an error of the file, whatever overrides it."""
     with pytest.raises(BadArgument, match=r"^epochs is 0, expected 1 to 10,000$"):
         read_config(_file(tmp_path, EVERYTHING), epochs=0)
     with pytest.raises(DataError, match="epochs is 0, expected 1 to 10,000"):
@@ -113,13 +113,13 @@ def test_the_blame_is_where_the_mistake_is(tmp_path: Path) -> None:
         ),
         ('model = "mlp"\naugmentation = {rotation = nan}', "field 'augmentation.rotation' is NaN, expected a number"),
         ('model = "mlp"\n[distillation]\nviews = 2', "missing field 'distillation.teachers'"),
-        ('model = "mlp"\ndistillation = {teachers = []}', "distillation needs at least one teacher"),
+        ('model = "mlp"\ndistillation = {teachers = []}', "distillation has no teachers; give the sha256 of at least one"),
         ('model = "mlp"\ndistillation = {teachers = [1]}', "field 'distillation.teachers[0]' is 1, expected a text"),
         ("x = " + "[" * 5000 + "]" * 5000, "recursion"),
     ],
 )
 def test_a_bad_file_is_a_data_error_that_names_file_and_field(tmp_path: Path, content: str | bytes, message: str) -> None:
-    """No TOML, no such field, another type, a number that is none, a value that cannot be trained with."""
+    """Not TOML, an unknown field, a wrong type, NaN, an invalid value."""
     path = _file(tmp_path, content)
     with pytest.raises(DataError) as caught:
         read_config(path)
@@ -128,7 +128,7 @@ def test_a_bad_file_is_a_data_error_that_names_file_and_field(tmp_path: Path, co
 
 
 def test_a_file_that_is_not_there_is_a_data_error(tmp_path: Path) -> None:
-    """A folder is no file either."""
+    """Also a folder."""
     for path in (tmp_path / "gone.toml", tmp_path):
         with pytest.raises(DataError, match=f"^{path}: cannot be read"):
             read_config(path)
@@ -148,7 +148,7 @@ FIELDS = st.dictionaries(
 
 @given(FIELDS)
 def test_fields_of_any_type_are_a_config_or_bad_arguments(fields: dict[str, Any]) -> None:
-    """Nothing else ever comes of them."""
+    """Any text gives a config or a DataError."""
     try:
         config = config_of({"model": "mlp"} | fields)
     except BadArgument:
@@ -158,6 +158,6 @@ def test_fields_of_any_type_are_a_config_or_bad_arguments(fields: dict[str, Any]
 
 @pytest.mark.parametrize("name", [name for name in (*CONFIGS, "quick") if release_config(name).exists()])
 def test_committed_configs_are_valid(name: str) -> None:
-    """Each of them reads, and is of a cnn; the seed is for whoever trains to say."""
+    """All of them are valid configs of a cnn without a seed."""
     config = read_config(release_config(name))
     assert (config.model, config.seed) == ("cnn", 0)

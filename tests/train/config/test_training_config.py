@@ -1,4 +1,4 @@
-"""What can be trained: every wrong value is refused with the valid ones, before TensorFlow is loaded."""
+"""Training configs: every invalid value is refused with the valid ones, before TensorFlow is loaded."""
 
 from typing import Any
 
@@ -30,14 +30,14 @@ LARGEST_SEED = 2**31 - 1
     [
         ({"model": "rnn"}, "unknown model 'rnn'; known are linear, mlp, cnn, tutorial"),
         ({"activation": "sine"}, "unknown activation 'sine'; known are relu, tanh, sigmoid, gelu, elu, leaky_relu, linear"),
-        ({"model": "mlp", "atrous": True}, "atrous is cnn's, not mlp's"),
+        ({"model": "mlp", "atrous": True}, "atrous is an option of cnn, not of mlp"),
         (
             {"model": "cnn", "atrous": True, "convolutions": parse_convolutions("8k5,8k3v")},
-            "atrous is for convolutions with strides, such as 16k5s2v",
+            "atrous needs a convolution with a stride, such as 16k5s2v",
         ),
         (
             {"model": "cnn", "atrous": True, "convolutions": parse_convolutions("8k3,8k5s2v,8k3")},
-            "with atrous, convolutions from the first stride on must be valid, such as 8k3v",
+            "with atrous, convolutions from the first stride on need valid padding; use 8k3v instead of 8k3",
         ),
         ({"epochs": 0}, "epochs is 0, expected 1 to 10,000"),
         ({"epochs": 10_001}, "epochs is 10,001, expected 1 to 10,000"),
@@ -59,7 +59,7 @@ LARGEST_SEED = 2**31 - 1
         ({"warmup": NAN}, "warm-up epochs is nan, expected 0 to 10"),
         ({"optimizer": "adamw", "weight_decay": 1.5}, "weight decay is 1.5, expected 0 to 1"),
         ({"optimizer": "adamw", "weight_decay": NAN}, "weight decay is nan, expected 0 to 1"),
-        ({"weight_decay": 0.1}, "weight decay is adamw's, not adam's"),
+        ({"weight_decay": 0.1}, "weight decay is 0.1, but adam has none; use optimizer adamw"),
         ({"label_smoothing": 0.91}, "label smoothing is 0.91, expected 0 to 0.9"),
         ({"label_smoothing": NAN}, "label smoothing is nan, expected 0 to 0.9"),
         ({"averaging": 1.0}, "averaging is 1.0, expected 0 to 0.99999"),
@@ -67,7 +67,7 @@ LARGEST_SEED = 2**31 - 1
     ],
 )
 def test_a_wrong_value_is_refused_with_the_valid_ones(values: dict[str, Any], message: str) -> None:
-    """The message names what was given and what is accepted."""
+    """The message states the value and the valid ones."""
     with pytest.raises(BadArgument) as caught:
         TrainingConfig(**{"model": "mlp", **values})
     assert message in str(caught.value)
@@ -76,7 +76,7 @@ def test_a_wrong_value_is_refused_with_the_valid_ones(values: dict[str, Any], me
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_listed_model_and_activation_is_accepted(model: str, activation: str) -> None:
-    """What the messages list can be used, at the limits of the other values too; what a model does not have, its record does not claim."""
+    """All listed values are valid at the limits of the others; fields that a model does not have are cleared."""
     config = TrainingConfig(model, (1, 65_536), activation, 10_000, 65_536, 10, LARGEST_SEED)
     stated = {
         "linear": ((), "linear", ()),
@@ -90,7 +90,7 @@ def test_every_listed_model_and_activation_is_accepted(model: str, activation: s
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_every_listed_optimizer_and_schedule_is_accepted(optimizer: str, schedule: str) -> None:
-    """With all switches at their limits."""
+    """With all options at their limits."""
     decay = 1.0 if optimizer == "adamw" else 0.0
     config = TrainingConfig(
         "mlp",
@@ -110,7 +110,7 @@ def test_every_listed_optimizer_and_schedule_is_accepted(optimizer: str, schedul
     ("name", "most"), [("rotation", "180"), ("shear", "2"), ("zoom", "0.9"), ("shift", "14"), ("elastic", "14")]
 )
 def test_augmentation_outside_its_range_is_refused(name: str, most: str) -> None:
-    """Negative, too much, no number."""
+    """Negative, too large, NaN."""
     for value in (-0.1, 181.0, NAN, INFINITE, -INFINITE):
         with pytest.raises(BadArgument, match=f"^{name} is {value}, expected 0 to {most}$"):
             Augmentation(**{name: value})
@@ -119,17 +119,17 @@ def test_augmentation_outside_its_range_is_refused(name: str, most: str) -> None
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"teachers": ()}, "distillation needs at least one teacher"),
+        ({"teachers": ()}, "distillation has no teachers; give the sha256 of at least one"),
         ({"views": 0}, "views is 0, expected 1 to 1,000"),
         ({"views": 1_001}, "views is 1,001, expected 1 to 1,000"),
         ({"temperature": 0.0}, "temperature is 0.0, expected 0.1 to 100"),
         ({"temperature": NAN}, "temperature is nan, expected 0.1 to 100"),
-        ({"weight": 1.1}, "teachers' weight is 1.1, expected 0 to 1"),
-        ({"weight": NAN}, "teachers' weight is nan, expected 0 to 1"),
+        ({"weight": 1.1}, "weight of the teachers is 1.1, expected 0 to 1"),
+        ({"weight": NAN}, "weight of the teachers is nan, expected 0 to 1"),
     ],
 )
 def test_distillation_outside_its_range_is_refused(values: dict[str, Any], message: str) -> None:
-    """The message names what was given and what is accepted."""
+    """The message states the value and the valid ones."""
     with pytest.raises(BadArgument) as caught:
         Distillation(**{"teachers": ("f00",), **values})
     assert str(caught.value) == message
@@ -140,7 +140,7 @@ CONVOLUTIONS = st.builds(Convolution, st.integers(0, 99_999), st.integers(0, 99)
 
 @given(st.lists(CONVOLUTIONS, min_size=1), st.sampled_from([",", ", ", " ,"]))
 def test_convolutions_are_read_as_they_are_written(convolutions: list[Convolution], comma: str) -> None:
-    """Every one of them, in order; whether they make sense is for the config."""
+    """All of them, in order."""
     assert parse_convolutions(comma.join(map(str, convolutions))) == tuple(convolutions)
 
 
@@ -152,7 +152,7 @@ def test_convolutions_have_the_names_of_the_documentation() -> None:
 
 @given(st.text(alphabet="0123456789dksv, x", max_size=12) | st.text())
 def test_any_other_text_is_no_list_of_convolutions(text: str) -> None:
-    """Convolutions that are written as that text, but for spaces, zeros in front and a stride of 1; or an error that repeats the text."""
+    """Any text gives convolutions that are written like it, up to spaces, leading zeros and a stride of 1, or an error with the text."""
     try:
         found = parse_convolutions(text)
     except BadArgument as error:
@@ -168,7 +168,7 @@ def test_any_other_text_is_no_list_of_convolutions(text: str) -> None:
     "text", ["", "16", "k3", "16k", "16k3,", "16k5s", "16k5s2w", "-16k5", "1.5k3", "0k3", "16 k3", "dd3", "16K5"]
 )
 def test_a_bad_list_of_convolutions_is_refused(text: str) -> None:
-    """0 filters too, which inside means depthwise."""
+    """Also 0 filters, which internally means depthwise."""
     with pytest.raises(BadArgument, match="expected a list such as"):
         parse_convolutions(text)
 
@@ -176,17 +176,17 @@ def test_a_bad_list_of_convolutions_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("4097k3", "convolution 4097k3 has more than 4,096 filters, a kernel over 28 or a stride over 8, or 0 of them"),
+        ("4097k3", "convolution is 4097k3, expected at most 4,096 filters, a kernel of 1 to 28 and a stride of 1 to 8"),
         ("4k29", "convolution 4k29 has"),
         ("4k0", "convolution 4k0 has"),
         ("4k3s0", "convolution 4k3s0 has"),
         ("4k3s9", "convolution 4k3s9 has"),
-        ("4k5s8,4k5v", "convolution 2, 4k5v, is larger than the image that reaches it"),
-        (",".join(["4k1"] * 65), "65 convolutions, expected at most 64"),
+        ("4k5s8,4k5v", "convolution 2, 4k5v, has a kernel larger than its input; use fewer strides or valid paddings before it"),
+        (",".join(["4k1"] * 65), "got 65 convolutions, expected at most 64"),
     ],
 )
 def test_convolutions_that_no_image_fits_are_refused(text: str, message: str) -> None:
-    """Told by number, before Keras has its say."""
+    """By its number, before Keras is used."""
     with pytest.raises(BadArgument) as caught:
         TrainingConfig("cnn", convolutions=parse_convolutions(text))
     assert str(caught.value).startswith(message)
@@ -194,7 +194,7 @@ def test_convolutions_that_no_image_fits_are_refused(text: str, message: str) ->
 
 @given(st.lists(st.integers(-(10**9), 10**9), min_size=1), st.sampled_from([",", ", ", " ,"]))
 def test_numbers_with_commas_are_hidden_layers(units: list[int], comma: str) -> None:
-    """What a list of numbers is written as is read as that list; whether the numbers make sense is for the config."""
+    """A list of numbers is read as written."""
     assert parse_hidden(comma.join(map(str, units))) == tuple(units)
 
 
@@ -206,7 +206,7 @@ def test_no_hidden_layers_can_be_said(text: str) -> None:
 
 @given(st.text())
 def test_any_other_text_is_refused_with_an_example(text: str) -> None:
-    """Nothing but a tuple of numbers or a BadArgument that repeats the text ever comes of it."""
+    """Any text gives a tuple of numbers or a BadArgument with the text."""
     try:
         found = parse_hidden(text)
     except BadArgument as error:
@@ -214,11 +214,11 @@ def test_any_other_text_is_refused_with_an_example(text: str) -> None:
     else:
         message = ""
         assert all(type(units) is int for units in found)
-    assert message in ("", f"hidden layers are {text!r}, expected numbers with commas such as 128,64, or none")
+    assert message in ("", f"hidden layers are {text!r}, expected numbers separated by commas such as 128,64, or none")
 
 
 @pytest.mark.parametrize("text", ["128,", ",", "128;64", "12.5", "many", "9" * 5000])
 def test_a_bad_list_of_hidden_layers_is_refused(text: str) -> None:
-    """Also one whose number is too long for Python to read."""
-    with pytest.raises(BadArgument, match="expected numbers with commas such as 128,64, or none"):
+    """Also a number too long for Python to parse."""
+    with pytest.raises(BadArgument, match="expected numbers separated by commas such as 128,64, or none"):
         parse_hidden(text)

@@ -1,4 +1,4 @@
-"""Data sets from every source that is accepted, and a clear error for everything that is not."""
+"""Data sets from every accepted source, and clear errors for others."""
 
 import gzip
 import hashlib
@@ -50,20 +50,20 @@ def test_the_embedded_mnist_is_the_published_one(mnist: Dataset) -> None:
 
 
 def test_the_embedded_mnist_has_the_values_of_the_original_files(mnist: Dataset) -> None:
-    """The values hash to what the IDX files of the README beside it hold behind their headers."""
+    """The hashes of the values equal those of the IDX files in the README beside it, without headers."""
     header = bytes.fromhex("00000803 0000ea60 0000001c 0000001c")
     found = hashlib.sha256(header + mnist.x_train.tobytes()).hexdigest()
     assert found == "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
 
 
 def test_mnist_names_its_authors_and_other_data_does_not(mnist: Dataset, invented: Dataset) -> None:
-    """The attribution goes by the content, not by the name."""
+    """The attribution depends on the content, not on the name."""
     assert "Yann LeCun and Corinna Cortes, CC BY-SA 3.0" in Dataset("other name", **arrays_of(mnist)).attribution
     assert invented.attribution == ""
 
 
 def test_an_npz_comes_back_as_it_was_written(tmp_path: Path, invented: Dataset) -> None:
-    """The four arrays, the hash, and the path as its source."""
+    """The four arrays, the hash, and the path as source."""
     path = write_npz(tmp_path / "own.npz", arrays_of(invented))
     found = load_dataset(path)
     assert (found.source, found.sha256) == (str(path), invented.sha256)
@@ -72,7 +72,7 @@ def test_an_npz_comes_back_as_it_was_written(tmp_path: Path, invented: Dataset) 
 
 @pytest.mark.parametrize("zipped", [False, True])
 def test_a_folder_of_idx_files_is_the_same_data_set(tmp_path: Path, invented: Dataset, zipped: bool) -> None:
-    """Where the arrays come from does not change their hash."""
+    """The source of the arrays does not change their hash."""
     assert load_dataset(write_idx_folder(tmp_path, arrays_of(invented), zipped=zipped)).sha256 == invented.sha256
 
 
@@ -147,10 +147,13 @@ WRONG_ARRAYS: dict[str, tuple[Arrays, str]] = {
     "one-hot labels": ({"y_test": np.eye(10, dtype=np.uint8)}, r"y_test is uint8 \[10, 10\], expected uint8 \[N\]"),
     "no test images": ({"x_test": TINY["x_test"][:0], "y_test": TINY["y_test"][:0]}, "no test images"),
     "no train images": ({"x_train": TINY["x_train"][:0], "y_train": TINY["y_train"][:0]}, "no train images"),
-    "one class": ({"y_train": np.zeros(20, np.uint8)}, "needs training images of at least two classes"),
+    "one class": (
+        {"y_train": np.zeros(20, np.uint8)},
+        "the training split, without the last images \\(validation\\), has one class, expected at least two",
+    ),
     "class left out": (
         {"y_train": np.where(TINY["y_train"] == 4, 5, TINY["y_train"]).astype(np.uint8)},
-        "no image to fit on has label 4",
+        "no image of the training split has label 4",
     ),
     "unknown class": (
         {"y_test": np.full(10, 200, np.uint8)},

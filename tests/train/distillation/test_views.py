@@ -1,4 +1,4 @@
-"""Distillation: what teachers say about each view is computed once, and students come to say it too."""
+"""Distillation: teachers' logits of each view are computed once, and students learn them."""
 
 import io
 import tomllib
@@ -30,13 +30,13 @@ AUGMENTATION = Augmentation(shift=1)
 
 @pytest.fixture(scope="module")
 def contrary(invented: Dataset) -> Dataset:
-    """The invented digits, each labelled with the digit that follows: what its teachers say, nobody finds out from true labels."""
+    """The invented digits with labels shifted by one, so that teachers differ from the true labels."""
     return replace(invented, y_train=(invented.y_train + 1) % 10, y_test=(invented.y_test + 1) % 10)
 
 
 @pytest.fixture(scope="module")
 def teachers(contrary: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two files of a network that learned the contrary labels."""
+    """A folder with two model files of a network trained on the shifted labels."""
     from convert.evaluation.gate import Limits
     from convert.export import export
     from convert.quantization.recipes import find_recipe
@@ -51,7 +51,7 @@ def teachers(contrary: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="module")
 def config(teachers: Path) -> TrainingConfig:
-    """Six epochs that look at two views, judged by both teachers."""
+    """Six epochs with two views and both teachers."""
     hashes = tuple(committed_teachers(teachers))
     return TrainingConfig(
         "linear", epochs=6, batch_size=16, augmentation=AUGMENTATION, distillation=Distillation(hashes, 2, 2.0, 1.0)
@@ -65,14 +65,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def logits(config: TrainingConfig, invented: Dataset, teachers: Path, cache: Path) -> NDArray[np.float16]:
-    """Computed, and kept in `cache`."""
+    """Computed logits, cached in `cache`."""
     return teacher_logits(config, invented, folder=teachers, cache=cache)
 
 
 def test_logits_are_the_mean_over_teachers_of_each_view(
     config: TrainingConfig, invented: Dataset, teachers: Path, logits: NDArray[np.float16]
 ) -> None:
-    """Of the files' own answers to those very pixels, in half precision."""
+    """They are the means of the teachers' outputs for exactly these pixels, in half precision."""
     assert (logits.dtype, logits.shape) == (np.float16, (2, 550, 10))
     for view in range(2):
         images = view_of(invented.train.images, AUGMENTATION, view)
@@ -90,7 +90,7 @@ def test_the_second_time_nothing_is_judged(
     cache: Path,
     logits: NDArray[np.float16],
 ) -> None:
-    """Also for students of another seed or size; progress is told of each view all the same."""
+    """Students of other seeds or sizes reuse the cache; progress still counts each view."""
     monkeypatch.setattr(views, "view_of", lambda *_: pytest.fail("this is in the cache"))
     told: list[int] = []
     other = replace(config, seed=8, model="mlp")
@@ -102,7 +102,7 @@ def test_the_second_time_nothing_is_judged(
 def test_images_that_nothing_moves_are_judged_once(
     monkeypatch: pytest.MonkeyPatch, config: TrainingConfig, invented: Dataset, teachers: Path, tmp_path: Path
 ) -> None:
-    """All views are the images themselves."""
+    """Without augmentation all views are the images themselves."""
     judged: list[int] = []
     monkeypatch.setattr(views, "view_of", lambda images, _augmentation, view: judged.append(view) or images)
     found = teacher_logits(replace(config, augmentation=None), invented, folder=teachers, cache=tmp_path)
@@ -122,7 +122,7 @@ def test_images_that_nothing_moves_are_judged_once(
 def test_other_views_or_teachers_are_judged_anew(
     config: TrainingConfig, invented: Dataset, teachers: Path, cache: Path, logits: NDArray[np.float16], change: Callable[..., Any]
 ) -> None:
-    """What is in the cache is of those images and those files alone."""
+    """Other images or other teachers do not use the cached logits."""
     found = teacher_logits(change(config), invented, folder=teachers, cache=cache)
     assert (found != logits).any()
 
@@ -162,7 +162,7 @@ def test_what_is_damaged_in_the_cache_is_computed_again(
     logits: NDArray[np.float16],
     damage: Callable[[bytes], bytes],
 ) -> None:
-    """It costs time and nothing else, and mends the file."""
+    """A damaged cache file is computed and written again."""
     shelves = {path: path.read_bytes() for path in cache.rglob("0001.npy")}
     for path, content in shelves.items():
         path.write_bytes(damage(content))
@@ -175,31 +175,37 @@ def test_what_is_damaged_in_the_cache_is_computed_again(
 
 
 def test_a_missing_teacher_is_named(config: TrainingConfig, invented: Dataset, teachers: Path, tmp_path: Path) -> None:
-    """By its hash, with the folder that lacks it; an empty folder says so too."""
+    """The error names the hash and the folder, also for an empty folder."""
     unknown = replace(config, distillation=Distillation(("ab" * 32,)))
-    with pytest.raises(DataError, match=rf"^no teacher with sha256 abababababababab\.\.\. among 2 model files in {teachers}$"):
+    with pytest.raises(
+        DataError, match=rf"^no teacher with sha256 abababababababab\.\.\. among 2 model files in {teachers}; add its file$"
+    ):
         teacher_logits(unknown, invented, folder=teachers, cache=tmp_path)
     with pytest.raises(DataError, match=rf"^no teachers .* in {tmp_path}"):
         teacher_logits(config, invented, folder=tmp_path, cache=tmp_path)
 
 
 def test_a_teacher_of_other_classes_is_refused(config: TrainingConfig, invented: Dataset, teachers: Path, tmp_path: Path) -> None:
-    """Told before anything is judged."""
+    """Before anything is computed."""
     three = Dataset("three", invented.x_train, invented.y_train % 3, invented.x_test, invented.y_test % 3)
-    with pytest.raises(BadArgument, match=r"^teacher contrary-fp32\.tflite knows 10 classes, the data has 3$"):
+    with pytest.raises(
+        BadArgument, match=r"^teacher contrary-fp32\.tflite has 10 classes, the data 3; choose other teachers or data$"
+    ):
         teacher_logits(config, three, folder=teachers, cache=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_logits_and_distillation_belong_together(config: TrainingConfig, invented: Dataset, logits: NDArray[np.float16]) -> None:
-    """A record must not claim teachers that nobody listened to."""
+    """Otherwise a record could name teachers that were not used."""
     for wrong, said in ((config, None), (replace(config, distillation=None), logits)):
-        with pytest.raises(BadArgument, match=r"^teachers' logits go with a config that has distillation, and with no other$"):
+        with pytest.raises(
+            BadArgument, match=r"^teachers' logits and a config with distillation need each other; give both or neither$"
+        ):
             fit(wrong, invented, teacher_logits=said)
 
 
 def _agreement(model: keras.Model, data: Dataset, teachers: Path) -> float:
-    """Share of test images to which a student and a teacher give one answer."""
+    """Fraction of test images with the same prediction of student and teacher."""
     said = Classifier.load(teachers / "contrary-fp32.tflite").classify_batch(data.x_test).indices
     return float(np.mean(predict_logits(model, data.x_test).argmax(axis=1) == said))
 
@@ -207,7 +213,7 @@ def _agreement(model: keras.Model, data: Dataset, teachers: Path) -> float:
 def test_a_taught_student_says_what_its_teachers_say(
     monkeypatch: pytest.MonkeyPatch, config: TrainingConfig, invented: Dataset, data_file: Path, teachers: Path, tmp_path: Path
 ) -> None:
-    """Trained by the command with a config file; the same student that gives its teachers no weight learns the true labels instead."""
+    """Trained by the command with a config file; with teachers' weight 0 the same student learns the true labels."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setitem(teacher_logits.__kwdefaults__, "folder", teachers)
     monkeypatch.setattr("train.cli.find_teachers", partial(find_teachers, folder=teachers))
@@ -229,7 +235,7 @@ def test_a_taught_student_says_what_its_teachers_say(
 
 
 def test_a_config_with_an_unknown_teacher_exits_4(data_file: Path, tmp_path: Path) -> None:
-    """One line, and nothing was trained."""
+    """One line, and nothing is trained."""
     path = tmp_path / "taught.toml"
     path.write_text('model = "linear"\n[distillation]\nteachers = ["f00"]\n')
     message = one_line(digits("train", "--config", path, "--data", data_file, "--runs", tmp_path / "runs"), 4)

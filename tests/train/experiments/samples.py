@@ -1,4 +1,4 @@
-"""Invented results of trainings, for what follows from them."""
+"""Made-up results of trainings, for tests of findings."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -16,7 +16,7 @@ VERSIONS = {"edge-digits": "0.1.0", "tensorflow": "2.21.0", "keras": "3.15.1", "
 def invent_result(
     config: TrainingConfig, percent: float, half_life: float = 1.0, seconds: float = 2.0, worker: str = "a/1"
 ) -> TrialResult:
-    """A training whose accuracy ends at `percent`, and comes half as near to that with every `half_life` epochs."""
+    """A training whose accuracy ends at `percent`; the distance to it halves every `half_life` epochs."""
     correct = round(percent / 100 * IMAGES)
     final = correct / IMAGES
     history = [
@@ -41,10 +41,10 @@ def invent_result(
 def invent_results(
     grid: Grid, percent: Callable[[TrainingConfig], float], half_life: Callable[[TrainingConfig], float] = lambda _: 1.0
 ) -> dict[str, TrialResult]:
-    """A result for each cell, with some spread over seeds."""
+    """A result per cell, with some spread over seeds."""
     return {key_of(config): invent_result(config, percent(config) + wobble(config), half_life(config)) for config in grid.cells}
 
 
 def wobble(config: TrainingConfig) -> float:
-    """A little to either side in turn, so that an even number of seeds has the mean that is asked for."""
+    """A small offset, alternating in sign, so that an even number of seeds has the requested mean."""
     return 0.06 * (-1) ** (config.seed + len(config.hidden))

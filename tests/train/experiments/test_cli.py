@@ -1,4 +1,4 @@
-"""The command `digits experiment`, with real trainings on invented digits: stopped, killed, resumed, on workers that die."""
+"""`digits experiment` with trainings on invented digits: stopped, killed, resumed, with dying workers."""
 
 import csv
 import os
@@ -42,7 +42,7 @@ KEYS = {f"{setting}-e3-adam-s{seed}" for setting in ("linear", "relu-1x8", "tanh
 
 @dataclass(frozen=True)
 class Experiment:
-    """A finished experiment, and what the command printed."""
+    """A finished experiment, and the output of the command."""
 
     folder: Path
     answer: Answer
@@ -51,14 +51,14 @@ class Experiment:
 
 @pytest.fixture(scope="module")
 def finished(data_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Experiment:
-    """The small grid, trained by two workers without a break."""
+    """The small grid, trained by two workers without interruption."""
     experiments = tmp_path_factory.mktemp("experiments")
     words = ("experiment", *SMALL, "--data", data_file, "--workers", 2, "--experiments", experiments, "--name", "small")
     return Experiment(experiments / "small", digits(*words), words)
 
 
 def _table(folder: Path) -> list[dict[str, str]]:
-    """The table without its seconds, the one thing that differs from run to run."""
+    """The table without seconds, which differ between runs."""
     rows = list(csv.DictReader((folder / "table.csv").read_text().splitlines()))
     return [{name: value for name, value in row.items() if name != "seconds_mean"} for row in rows]
 
@@ -68,7 +68,7 @@ def _cells(folder: Path) -> dict[str, bytes]:
 
 
 def test_an_experiment_is_a_table_findings_pictures_and_a_file_for_each_cell(finished: Experiment) -> None:
-    """On disk and, but for the pictures, on the screen."""
+    """On disk and, except for the plots, on the terminal."""
     assert finished.answer.code == 0
     assert set(_cells(finished.folder)) == KEYS
     assert [(row["hidden_layers"], row["activation"], row["seeds"], row["seeds_missing"]) for row in _table(finished.folder)] == [
@@ -86,7 +86,7 @@ def test_an_experiment_is_a_table_findings_pictures_and_a_file_for_each_cell(fin
 
 
 def test_progress_is_a_line_for_each_cell_on_stderr(finished: Experiment) -> None:
-    """And one before them."""
+    """And a line before them."""
     first, *lines = finished.answer.err.splitlines()
     assert first == "6 cells; 2 workers, time left not known yet"
     assert {line.split()[1] for line in lines} == KEYS
@@ -94,7 +94,7 @@ def test_progress_is_a_line_for_each_cell_on_stderr(finished: Experiment) -> Non
 
 
 def test_a_finished_experiment_asked_again_trains_nothing(finished: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It writes its table again, from the cells."""
+    """The table is written again from the cells."""
     monkeypatch.setattr(run, "connect", lambda *_: pytest.fail("asked for workers"))
     before = {path.name: path.read_bytes() for path in finished.folder.iterdir() if path.is_file()}
     for name in before.keys() - {"experiment.json"}:
@@ -105,9 +105,9 @@ def test_a_finished_experiment_asked_again_trains_nothing(finished: Experiment, 
 
 
 def test_another_grid_of_that_name_is_refused(finished: Experiment) -> None:
-    """One line, and what is there stays."""
+    """One line, and nothing changes."""
     before = _cells(finished.folder)
-    assert "holds another experiment (learning rate 0.01, not 0.02)" in one_line(
+    assert "contains another experiment (learning rate 0.01, not 0.02)" in one_line(
         digits(*finished.words, "--learning-rate", 0.02), 2
     )
     assert _cells(finished.folder) == before
@@ -140,7 +140,7 @@ run.outcomes = one
 
 
 def _start(code: str, *words: object) -> "subprocess.Popen[str]":
-    """The command as a process of its own, leader of its group as in a terminal."""
+    """The command as a process that leads its group, as in a terminal."""
     command = [sys.executable, "-c", code, *map(str, words)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
@@ -159,7 +159,7 @@ def _nobody_left(session: int) -> bool:
 
 
 def test_stopped_then_killed_then_resumed_it_ends_with_the_same_table(finished: Experiment, tmp_path: Path) -> None:
-    """Ctrl-C ends it cleanly, kill -9 loses what was being trained; nothing that was finished is trained again."""
+    """Ctrl-C stops cleanly, kill -9 loses unfinished cells only; no finished cell is trained again."""
     words = (*finished.words[: finished.words.index("--experiments")], "--experiments", tmp_path, "--name", "again")
     folder = tmp_path / "again"
 
@@ -169,7 +169,7 @@ def test_stopped_then_killed_then_resumed_it_ends_with_the_same_table(finished: 
     _, errors = stopped.communicate(timeout=PATIENCE)
     first = _cells(folder)
     assert stopped.returncode == 130
-    assert errors.splitlines()[-1] == f"digits: stopped with {len(first)} of 6 cells finished; the same command goes on from there"
+    assert errors.splitlines()[-1] == f"digits: stopped with {len(first)} of 6 cells finished; repeat the command to continue"
     assert "Traceback" not in errors
     until(lambda: _nobody_left(stopped.pid))
 
@@ -191,7 +191,7 @@ def test_stopped_then_killed_then_resumed_it_ends_with_the_same_table(finished: 
 
 
 def test_a_damaged_cell_is_told_and_trained_again(finished: Experiment) -> None:
-    """That one alone, with the same result."""
+    """Only that one, with the same result."""
     key = "relu-1x8-e3-adam-s1"
     path = finished.folder / "cells" / f"{key}.json"
     before, table = _cells(finished.folder), _table(finished.folder)
@@ -207,7 +207,7 @@ def test_a_damaged_cell_is_told_and_trained_again(finished: Experiment) -> None:
 
 
 def test_cells_that_fail_are_named_and_the_others_done(data_file: Path, tmp_path: Path) -> None:
-    """A learning rate at which deep networks blow up; exit code 1, and the same command tries those again."""
+    """With a learning rate at which deep networks diverge; exit code 1, and repeating the command tries those cells again."""
     grid = (
         "--hidden-layers",
         "0,3",
@@ -237,7 +237,7 @@ def test_cells_that_fail_are_named_and_the_others_done(data_file: Path, tmp_path
 
 
 def test_a_worker_that_is_killed_leaves_no_cell_empty(data_file: Path, finished: Experiment, tmp_path: Path) -> None:
-    """A real scheduler, two real workers; one is killed while it trains; the table is that of two workers that lived."""
+    """A real scheduler with two workers, one of which is killed while it trains; the table is that of two live workers."""
     words = ("experiment", *SMALL, "--data", data_file, "--experiments", tmp_path, "--name", "cluster")
     folder = tmp_path / "cluster"
     with local_cluster(tmp_path, workers=2) as real, Client(real.address) as client:
@@ -256,7 +256,7 @@ def test_a_worker_that_is_killed_leaves_no_cell_empty(data_file: Path, finished:
 
 
 def test_the_command_itself_needs_no_tensorflow(finished: Experiment) -> None:
-    """It is the workers' alone, so a wrong value is told at once, and the machine that asks can be a small one."""
+    """It is needed on workers only, so errors of options are immediate, and the client can be a small machine."""
     code = (
         "import sys; from edge_runtime.cli import main\n"
         f"try: main({[str(word) for word in finished.words]!r})\n"

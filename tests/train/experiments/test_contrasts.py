@@ -1,4 +1,4 @@
-"""Contrasts of group means: their intervals against SciPy's, by simulation, and what follows from them."""
+"""Contrasts of group means: intervals compared with SciPy's and by simulation, and verdicts."""
 
 from typing import get_args
 
@@ -24,7 +24,7 @@ def test_of_two_groups_it_is_welchs_interval(first: list[float], second: list[fl
 
 @given(FIGURES, FIGURES, st.floats(0.01, 5))
 def test_counted_the_other_way_round_it_is_mirrored(first: list[float], second: list[float], factor: float) -> None:
-    """Opposite weights give the opposite estimate."""
+    """Opposite weights give the negated estimate."""
     groups = {"a": first, "b": second}
     weights = {"a": factor, "b": -factor}
     there, back = contrast(groups, weights, 0.02), contrast(groups, {name: -weight for name, weight in weights.items()}, 0.02)
@@ -32,7 +32,7 @@ def test_counted_the_other_way_round_it_is_mirrored(first: list[float], second: 
 
 
 def test_about_95_of_100_intervals_hold_the_truth() -> None:
-    """Of 2,000 experiments with three seeds and groups of unlike spread; several intervals hold together if widened for it."""
+    """In 2,000 experiments with three seeds and unequal variances; several intervals hold together if widened for it."""
     generator = np.random.default_rng(1)
     spreads, weights = (0.05, 0.1, 0.2, 0.4), (0.5, 0.5, -0.5, -0.5)
     alone = together = 0
@@ -47,21 +47,21 @@ def test_about_95_of_100_intervals_hold_the_truth() -> None:
 
 
 def test_equal_figures_are_no_proof_that_nothing_varies() -> None:
-    """Figures come in steps: an interval has at least the width that rounding to them leaves."""
+    """An interval has at least the width of rounding to the steps of the values."""
     found = contrast({"a": [97.0] * 3, "b": [97.02] * 3}, {"a": -1.0, "b": 1.0}, resolution=0.02)
     assert found.low is not None
     assert found.low < 0.02 < (found.high or 0)
 
 
 def test_a_group_of_one_seed_leaves_no_interval() -> None:
-    """There is a value, and every verdict on it is open."""
+    """There is a value, and every verdict is undecided."""
     found = contrast({"a": [97.0, 97.1], "b": [90.0]}, {"a": 1.0, "b": -1.0}, 0.02)
     assert found == Estimate(pytest.approx(7.05))
     assert verdict(found, 0.1) == verdict(-found, 0.1) == "undecided"
 
 
 def test_a_group_without_weight_takes_no_part() -> None:
-    """Even one of a single seed."""
+    """Also one with a single seed."""
     groups = {"a": [1.0, 2.0], "b": [1.0, 3.0], "c": [9.0]}
     weights = {"a": 1.0, "b": -1.0}
     assert contrast(groups, {**weights, "c": 0.0}, 0.0) == contrast(groups, weights, 0.0)
@@ -85,6 +85,6 @@ def test_a_quantity_is_positive_not_worth_it_or_undecided(low: float, high: floa
 
 @given(st.lists(st.sampled_from(get_args(Verdict)), max_size=4))
 def test_all_and_any_are_each_others_opposite(verdicts: list[Verdict]) -> None:
-    """De Morgan, with undecided as its own opposite."""
+    """De Morgan's laws, with undecided as its own negation."""
     opposite: dict[Verdict, Verdict] = {"yes": "no", "no": "yes", "undecided": "undecided"}
     assert all_of(verdicts) == opposite[any_of([opposite[each] for each in verdicts])]

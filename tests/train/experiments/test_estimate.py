@@ -1,4 +1,4 @@
-"""Estimates of the time that is left: ranges, wide where little is known, that hold what then happens."""
+"""Estimates of the remaining time: ranges that contain the true time."""
 
 import heapq
 from dataclasses import replace
@@ -26,7 +26,7 @@ def test_before_anything_is_measured_nothing_is_said() -> None:
 
 
 def test_nothing_to_do_takes_no_time() -> None:
-    """The last line of an experiment."""
+    """As for the last line of an experiment."""
     assert time_left([], [(CELLS[0], 3.0)], 2) == (0, 0)
 
 
@@ -37,12 +37,12 @@ def test_cells_that_differ_in_their_seed_cost_what_their_like_did() -> None:
 
 
 def test_cells_of_other_epochs_cost_in_proportion() -> None:
-    """Twice the epochs of the same network are twice the seconds."""
+    """Twice the epochs of the same network take twice the time."""
     assert time_left([replace(RELU, epochs=20)], [(RELU, 8.0)], 1) == pytest.approx((16, 16))
 
 
 def test_a_larger_network_is_not_taken_to_cost_the_same() -> None:
-    """Between a cost for each step and one for each multiplication: 784 x 1,280 + 12,800 are ten times those of 128 units."""
+    """Between a cost per step and a cost per multiplication: 784 x 1,280 + 12,800 are ten times those of 128 units."""
     low, high = time_left([replace(RELU, hidden=(1280,))], [(RELU, 8.0)], 1) or (0, 0)
     assert (low, high) == pytest.approx((8, 80))
 
@@ -54,7 +54,7 @@ def test_another_activation_or_optimiser_widens_the_range(other: TrainingConfig)
 
 
 def test_what_is_most_like_counts() -> None:
-    """A measured network of one layer more says more than the one without layers."""
+    """A measured network with one more layer gives a narrower range than one without layers."""
     measured = [(TrainingConfig("linear", epochs=10), 1.0), (replace(RELU, hidden=(128,) * 3), 9.0)]
     low, high = time_left([replace(RELU, hidden=(128,) * 2)], measured, 1) or (0, 0)
     assert 7 < low < high <= 9
@@ -67,7 +67,7 @@ def test_work_under_way_shortens_the_least_but_not_the_most() -> None:
 
 @given(st.lists(st.floats(0.1, 100), min_size=1, max_size=40), st.integers(1, 8), st.integers(0, 39))
 def test_the_range_holds_what_happens(seconds: list[float], workers: int, done: int) -> None:
-    """Cells go to whichever worker is free; the costs of all are within those measured: whenever it is asked, the end is in the range."""
+    """Cells go to any free worker; with costs within the measured ones, the true end is always in the range."""
     least, most = min(seconds), max(seconds)
     measured = [(_seed(RELU, 1_000), least), (_seed(RELU, 1_001), most)]
     free = [0.0] * workers

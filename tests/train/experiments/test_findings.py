@@ -1,4 +1,4 @@
-"""Findings follow from the numbers: other numbers, other verdicts and sentences."""
+"""Findings follow from the data: other data, other verdicts and texts."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.train.experiments.samples import IMAGES, invent_result, invent_results
 from train.config.training_config import TrainingConfig
 from train.experiments.contrasts import Verdict
-from train.experiments.findings import Finding, epochs_needed, find_all, second_half
+from train.experiments.findings import Finding, epochs_needed, evaluate_claims, second_half_gain
 from train.experiments.grid import Grid, key_of
 from train.experiments.trial import TrialResult
 
@@ -28,7 +28,7 @@ def _saturating(config: TrainingConfig) -> float:
 
 
 def _found(results: dict[str, TrialResult]) -> dict[str, Finding]:
-    return {finding.claim: finding for finding in find_all(list(results.values()))}
+    return {finding.claim: finding for finding in evaluate_claims(list(results.values()))}
 
 
 def _holds(results: dict[str, TrialResult]) -> dict[str, Verdict]:
@@ -36,7 +36,7 @@ def _holds(results: dict[str, TrialResult]) -> dict[str, Verdict]:
 
 
 def test_a_grid_where_all_claims_hold() -> None:
-    """Each layer gains less than the one before, but gains; depth needs epochs; tanh is worse."""
+    """Each layer gains less than the previous one, but gains; depth needs epochs; tanh is worse."""
     results = invent_results(
         GRID,
         lambda config: _saturating(config) - 0.5 * (config.activation == "tanh"),
@@ -46,7 +46,7 @@ def test_a_grid_where_all_claims_hold() -> None:
 
 
 def test_a_grid_where_none_holds() -> None:
-    """The third layer costs accuracy, gains grow, the deeper the quicker, the last epochs bring nothing, activations are alike."""
+    """The third layer costs accuracy, gains grow, deeper is faster, the last epochs bring nothing, activations are equal."""
     tops = (97.0, 97.1, 97.0, 98.9)
     results = invent_results(GRID, lambda config: tops[len(config.hidden)], lambda config: 0.5 - 0.12 * len(config.hidden))
     assert _holds(results) == dict.fromkeys((LAYERS, NEEDS, DIMINISH, EPOCHS, ACTIVATION), "no")
@@ -65,7 +65,7 @@ def test_seeds_that_are_far_apart_leave_it_undecided() -> None:
 
 
 def test_a_single_seed_decides_nothing() -> None:
-    """There are values, but no interval, and the sentence says so."""
+    """There are values without intervals, and the text says so."""
     found = _found(invent_results(replace(GRID, seeds=(0,)), _saturating))
     assert {finding.holds for finding in found.values()} == {"undecided"}
     assert "0 to 1 layers +4.88" in found[LAYERS].evidence
@@ -83,7 +83,7 @@ def test_a_single_seed_decides_nothing() -> None:
     ],
 )
 def test_what_a_grid_does_not_ask_it_does_not_answer(grid: Grid, undecided: tuple[str, ...]) -> None:
-    """A claim without the cells for it is undecided, and the evidence says what is missing."""
+    """A claim without cells for it is undecided, and the evidence says what is missing."""
     found = _found(invent_results(grid, _saturating))
     for claim in undecided:
         assert found[claim].holds == "undecided"
@@ -91,12 +91,12 @@ def test_what_a_grid_does_not_ask_it_does_not_answer(grid: Grid, undecided: tupl
 
 
 def test_no_cells_no_findings() -> None:
-    """An experiment of which all cells failed says nothing."""
-    assert find_all([]) == ()
+    """An experiment whose cells all failed has no findings."""
+    assert evaluate_claims([]) == ()
 
 
 def test_sentences_change_with_the_numbers() -> None:
-    """One point more for two layers, and every sentence that speaks of layers says so."""
+    """One point more for two layers changes every text about layers."""
     before = _found(invent_results(GRID, _saturating))
     after = _found(invent_results(GRID, lambda config: _saturating(config) - (len(config.hidden) == 3)))
     assert "2 to 3 layers +0.40" in before[LAYERS].evidence
@@ -107,7 +107,7 @@ def test_sentences_change_with_the_numbers() -> None:
 
 
 def test_a_missing_cell_leaves_its_setting_out_of_both_sides() -> None:
-    """Without any relu network of 2 layers, steps to and from 2 layers are tanh's alone."""
+    """Without relu networks of 2 layers, steps from and to 2 layers use tanh only."""
     results = invent_results(GRID, lambda config: _saturating(config) - 3 * (config.activation == "relu"))
     without = {key: result for key, result in results.items() if not key.startswith("relu-2x")}
     evidence = _found(without)[LAYERS].evidence
@@ -119,18 +119,18 @@ def test_a_missing_cell_leaves_its_setting_out_of_both_sides() -> None:
     ("curve", "expected"), [((90, 95, 97.9, 98), 3), ((98, 97, 96, 95), 1), ((10, 20, 30, 40), 4), ((97.75, 98, 98, 98), 1)]
 )
 def test_epochs_needed_are_those_until_near_the_best(curve: tuple[float, ...], expected: int) -> None:
-    """Within a quarter of a point of the training's own best, wherever that came."""
+    """Within a quarter of a point of the run's best, wherever that is."""
     result = _with_curve(curve)
     assert epochs_needed(result) == expected
 
 
 def test_the_second_half_is_what_came_after_the_middle() -> None:
-    """Of five epochs the middle is after two."""
-    assert second_half(_with_curve((90, 95, 97, 97, 98))) == pytest.approx(3)
+    """The middle of five epochs is after two."""
+    assert second_half_gain(_with_curve((90, 95, 97, 97, 98))) == pytest.approx(3)
 
 
 def test_a_shared_network_without_layers_counts_once() -> None:
-    """Its spread is not divided by the number of activations that it is compared with."""
+    """Its variance is not divided by the number of activations it is compared with."""
     wide = {
         key: result if result.config.hidden else invent_result(result.config, 92 + 2 * (-1) ** result.config.seed)
         for key, result in invent_results(GRID, _saturating).items()
@@ -146,20 +146,20 @@ CELLS = st.lists(st.integers(0, IMAGES), min_size=len(GRID.cells), max_size=len(
 @settings(max_examples=25)
 @given(CELLS, st.randoms())
 def test_the_order_of_cells_and_the_names_of_seeds_do_not_matter(correct: list[int], random: object) -> None:
-    """Shuffled cells, and seeds called otherwise, give the very same findings."""
+    """Shuffled cells and renamed seeds give identical findings."""
     results = [invent_result(config, 100 * count / IMAGES) for config, count in zip(GRID.cells, correct, strict=True)]
     shuffled = [replace(result, config=replace(result.config, seed=7 * (3 - result.config.seed))) for result in results]
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert find_all(shuffled) == find_all(results)
+    assert evaluate_claims(shuffled) == evaluate_claims(results)
 
 
 @settings(max_examples=25)
 @given(st.lists(st.integers(1_000, 3_000), min_size=len(GRID.cells), max_size=len(GRID.cells)), st.integers(-900, 900))
 def test_accuracy_that_is_higher_for_all_changes_nothing_about_layers(correct: list[int], more: int) -> None:
-    """Findings on final accuracy are about differences."""
+    """Findings on final accuracy depend on differences only."""
     one = [invent_result(config, 100 * count / IMAGES) for config, count in zip(GRID.cells, correct, strict=True)]
     two = [invent_result(config, 100 * (count + more) / IMAGES) for config, count in zip(GRID.cells, correct, strict=True)]
-    for first, second in zip(find_all(one), find_all(two), strict=True):
+    for first, second in zip(evaluate_claims(one), evaluate_claims(two), strict=True):
         if first.claim in (LAYERS, DIMINISH, ACTIVATION):
             assert first.holds == second.holds
 

@@ -1,4 +1,4 @@
-"""Grids: which trainings they hold, and what is refused."""
+"""Grids: their cells, and invalid values."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ GRIDS = st.builds(
 
 
 def test_the_default_grid_is_five_depths_four_activations_and_three_seeds() -> None:
-    """Without hidden layers an activation makes no difference: that is one training for each seed."""
+    """Without hidden layers the activation makes no difference: one cell per seed."""
     cells = Grid().cells
     assert len(cells) == (4 * 4 + 1) * 3
     assert {len(cell.hidden) for cell in cells} == {0, 1, 2, 3, 4}
@@ -40,14 +40,14 @@ def test_the_default_grid_is_five_depths_four_activations_and_three_seeds() -> N
 
 
 def test_all_settings_of_one_seed_come_before_the_next_seed() -> None:
-    """So the first third of the work has measured what each setting costs."""
+    """So the first third of the cells measures the cost of every setting."""
     seeds = [cell.seed for cell in Grid().cells]
     assert seeds == sorted(seeds)
 
 
 @given(GRIDS)
 def test_no_two_cells_have_the_same_name(grid: Grid) -> None:
-    """Names are the keys of the store, and parts of file names."""
+    """Keys identify cells in the store, and are parts of file names."""
     keys = [key_of(cell) for cell in grid.cells]
     assert len(set(map(str.lower, keys))) == len(keys)
     assert all(len(key) < 100 and set(key) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-") for key in keys)
@@ -55,14 +55,14 @@ def test_no_two_cells_have_the_same_name(grid: Grid) -> None:
 
 @given(GRIDS)
 def test_settings_are_cells_without_their_seed(grid: Grid) -> None:
-    """Cells have one setting if and only if they differ in nothing but the seed."""
+    """Cells have the same setting if and only if they differ in the seed only."""
     for cell in grid.cells[:20]:
         for other in grid.cells[:20]:
             assert (setting_of(cell) == setting_of(other)) == (replace(cell, seed=0) == replace(other, seed=0))
 
 
 def test_a_list_of_seeds_may_be_a_count() -> None:
-    """3 is the first three; 3, (with a comma) is the one seed 3."""
+    """3 means the first three; 3, (with a comma) means seed 3."""
     assert parse_list("seeds", "3") == [0, 1, 2]
     assert parse_list("seeds", "3,") == [3]
     assert parse_list("seeds", "5, 7") == [5, 7]
@@ -70,7 +70,7 @@ def test_a_list_of_seeds_may_be_a_count() -> None:
 
 
 def test_a_toml_file_gives_fields_and_options_go_before_it(tmp_path: Path) -> None:
-    """What neither says is as in the default grid."""
+    """Other fields have the defaults."""
     path = tmp_path / "grid.toml"
     path.write_text('units = [8, 16]\nactivations = ["elu"]\nseeds = 2\nlearning_rate = 0.01\n')
     grid = read_grid(path, {"units": [32]})
@@ -83,16 +83,16 @@ def test_a_toml_file_gives_fields_and_options_go_before_it(tmp_path: Path) -> No
         (("--activations", "relu,softplux"), "'softplux'; known are relu, tanh, sigmoid"),
         (("--optimizers", "lion"), "'lion'; known are adam"),
         (("--epochs", "0"), "epochs is 0, expected 1 to 10,000"),
-        (("--epochs", "many"), "epochs are 'many', expected numbers with commas such as 15"),
-        (("--units", "128;64"), "units are '128;64', expected numbers with commas such as 64,128"),
+        (("--epochs", "many"), "epochs are 'many', expected numbers separated by commas such as 15"),
+        (("--units", "128;64"), "units are '128;64', expected numbers separated by commas such as 64,128"),
         (("--units", ""), "units are '', expected numbers"),
         (("--units", "0"), "units is 0, expected 1 to 65,536"),
         (("--hidden-layers", "65"), "hidden layers is 65, expected 0 to 64"),
-        (("--hidden-layers", "1,2,1"), "hidden layers: 1 is named twice"),
-        (("--activations", ""), "activations: the list is empty, expected such as relu,tanh"),
+        (("--hidden-layers", "1,2,1"), "hidden layers: 1 is listed twice; remove one"),
+        (("--activations", ""), "activations: the list is empty, expected a list such as relu,tanh"),
         (("--seeds", "0"), "number of seeds is 0, expected 1 to 1,000"),
         (("--seeds", "-1,2"), "seed is -1, expected 0 to"),
-        (("--seeds", "1000", "--epochs", ",".join(map(str, range(1, 200)))), "more than 100,000 trainings"),
+        (("--seeds", "1000", "--epochs", ",".join(map(str, range(1, 200)))), "cells, expected at most 100,000; shorten a list"),
         (("--batch-size", "0"), "batch size is 0"),
         (("--learning-rate", "nan"), "'learning_rate' is NaN"),
         (("--name", "../x"), "name is '../x'"),
@@ -100,7 +100,7 @@ def test_a_toml_file_gives_fields_and_options_go_before_it(tmp_path: Path) -> No
     ],
 )
 def test_a_bad_option_is_told_in_one_line_with_what_is_valid(options: tuple[str, ...], expected: str, tmp_path: Path) -> None:
-    """Exit code 2, and nothing has been made."""
+    """Exit code 2, and nothing is written."""
     answer = digits("experiment", *options, "--experiments", tmp_path / "experiments")
     assert expected in one_line(answer, 2)
     assert not list(tmp_path.iterdir())
@@ -109,8 +109,8 @@ def test_a_bad_option_is_told_in_one_line_with_what_is_valid(options: tuple[str,
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("units = 128", "units: 128 is no list such as [64, 128]"),
-        ('units = "128"', "units: '128' is no list such as [64, 128]"),
+        ("units = 128", "units are 128, expected a list such as [64, 128]"),
+        ('units = "128"', "units are '128', expected a list such as [64, 128]"),
         ("units = [128.0]", "'units[0]' is 128.0, expected a whole number"),
         ("units = [true]", "'units[0]' is true, expected a whole number"),
         ("units = []", "units: the list is empty"),
@@ -120,12 +120,12 @@ def test_a_bad_option_is_told_in_one_line_with_what_is_valid(options: tuple[str,
         ("seeds = -1", "number of seeds is -1"),
         ("learning_rate = nan", "'learning_rate' is NaN"),
         ('batch_size = "large"', "'batch_size' is \"large\", expected a whole number"),
-        ("[units]\na = 1", "units: {'a': 1} is no list"),
+        ("[units]\na = 1", "units are {'a': 1}, expected a list"),
         ("units = [1979-05-27]", "units"),
     ],
 )
 def test_a_bad_value_of_a_file_is_wrong_usage_too(text: str, expected: str, tmp_path: Path) -> None:
-    """The line names the file, the field and what is valid."""
+    """The line names the file, the field and the valid values."""
     path = tmp_path / "grid.toml"
     path.write_text(text)
     with pytest.raises(BadArgument) as caught:
@@ -136,7 +136,7 @@ def test_a_bad_value_of_a_file_is_wrong_usage_too(text: str, expected: str, tmp_
 
 @pytest.mark.parametrize("content", [b"units = [", b"\xff\xfe", b"a = " + b"[" * 5_000, None])
 def test_a_file_that_is_no_toml_is_an_input_error(content: bytes | None, tmp_path: Path) -> None:
-    """Neither a broken file nor a missing one is a traceback."""
+    """A damaged or missing file gives no traceback."""
     path = tmp_path / "grid.toml"
     if content is not None:
         path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Pictures of an experiment: they come out for every shape of grid, and show what they are given."""
+"""Plots of an experiment: they work for every shape of grid, and show the data."""
 
 import io
 
@@ -38,7 +38,7 @@ def _pixels(png: bytes) -> NDArray[np.uint8]:
     ],
 )
 def test_every_shape_of_grid_can_be_drawn(draw: object, grid: Grid) -> None:
-    """A PNG with something on it; the same numbers give the same bytes."""
+    """A PNG that is not blank; the same data give the same bytes."""
     table = rows(grid, invent_results(grid, lambda config: 90 + 2.0 * len(config.hidden)))
     png = draw(table)  # type: ignore[operator]
     assert _pixels(png).std() > 5
@@ -48,7 +48,7 @@ def test_every_shape_of_grid_can_be_drawn(draw: object, grid: Grid) -> None:
 @pytest.mark.parametrize("draw", DRAW)
 @pytest.mark.parametrize("percent", [0.0, 10.0, 100.0])
 def test_extreme_accuracies_can_be_drawn(draw: object, percent: float) -> None:
-    """All right and all wrong are finite places on the axis."""
+    """0 and 100 % have finite positions on the axis."""
     grid = Grid(hidden_layers=(0, 1), activations=("relu",), epochs=(3,), seeds=(0, 1))
     results = {key_of(config): invent_result(config, percent) for config in grid.cells}
     assert _pixels(draw(rows(grid, results))).std() > 5  # type: ignore[operator]
@@ -56,7 +56,7 @@ def test_extreme_accuracies_can_be_drawn(draw: object, percent: float) -> None:
 
 @pytest.mark.parametrize("draw", DRAW)
 def test_other_numbers_give_another_picture(draw: object) -> None:
-    """One setting better by a point can be seen."""
+    """A difference of one point is visible."""
     grid = Grid(hidden_layers=(0, 1), activations=("relu",), epochs=(3,))
     results = invent_results(grid, lambda config: 90 + 5.0 * len(config.hidden))
     key = key_of(grid.cells[-1])
@@ -65,7 +65,7 @@ def test_other_numbers_give_another_picture(draw: object) -> None:
 
 
 def test_a_curve_is_the_mean_of_the_seeds_and_the_band_goes_from_worst_to_best(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What matplotlib is asked to draw are the histories' figures."""
+    """Matplotlib gets the values of the histories."""
     drawn: list[tuple[object, ...]] = []
     bands: list[tuple[object, ...]] = []
     plot, fill = Axes.plot, Axes.fill_between

@@ -1,4 +1,4 @@
-"""Progress on stderr: a line for each cell, and what it says of the time left."""
+"""Progress on stderr: a line per cell, with the remaining time."""
 
 import types
 
@@ -7,19 +7,19 @@ import pytest
 from tests.train.experiments.samples import invent_result
 from train.experiments import progress as progress_module
 from train.experiments.grid import Grid
-from train.experiments.progress import Progress, spoken_range
+from train.experiments.progress import Progress, format_range
 
 GRID = Grid(hidden_layers=(1,), activations=("relu",), epochs=(3,), seeds=(0, 1, 2, 3))
 
 
 @pytest.fixture(autouse=True)
 def _clock_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cells take the seconds that their results state."""
+    """Cells take the seconds of their results."""
     monkeypatch.setattr(progress_module, "time", types.SimpleNamespace(monotonic=lambda: 5.0))
 
 
 def test_there_is_a_line_for_each_cell_and_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
-    """Where stderr is no terminal, as here: no control characters, nothing drawn over."""
+    """Without a terminal: no control characters, no bar."""
     key = "relu-1x128-e3-adam-s{}".format
     results = {key(seed): invent_result(GRID.by_key[key(seed)], 97.5, seconds=20) for seed in range(3)}
     with Progress(GRID.by_key, {key(0): results[key(0)]}) as progress:
@@ -57,5 +57,5 @@ def test_nothing_is_said_of_time_before_anything_is_measured(capsys: pytest.Capt
     ],
 )
 def test_a_range_is_said_in_one_unit(least: float, most: float, expected: str) -> None:
-    """The one that suits its end."""
-    assert spoken_range(least, most) == expected
+    """The one that suits its maximum."""
+    assert format_range(least, most) == expected

@@ -1,4 +1,4 @@
-"""The folder of an experiment: what is finished stays, what is of something else is refused."""
+"""The folder of an experiment: finished cells stay, others' results are refused."""
 
 import contextlib
 import json
@@ -17,11 +17,11 @@ from edge_runtime.common.json_codec import from_json, to_json
 from edge_runtime.errors import BadArgument, DataError, DigitsError, InputError, WouldOverwrite
 from tests.train.experiments.samples import VERSIONS, invent_result
 from train.experiments.grid import Grid, key_of
-from train.experiments.store import Request, open_store
+from train.experiments.store import ExperimentSpec, open_store
 from train.experiments.trial import TrialResult
 
 GRID = Grid(hidden_layers=(0, 1), units=(8,), activations=("relu",), epochs=(3,), seeds=(0, 1))
-ASKED = Request(GRID, "invented.npz", "ab" * 32, VERSIONS)
+SPEC = ExperimentSpec(GRID, "invented.npz", "ab" * 32, VERSIONS)
 RESULTS = {key_of(config): invent_result(config, 97) for config in GRID.cells}
 KEY = "relu-1x8-e3-adam-s1"
 
@@ -30,39 +30,39 @@ KEY = "relu-1x8-e3-adam-s1"
 def folder(tmp_path: Path) -> Path:
     """An experiment with all its cells."""
     folder = tmp_path / "experiments" / "one"
-    with open_store(folder, ASKED) as store:
+    with open_store(folder, SPEC) as store:
         for key, result in RESULTS.items():
             store.add(key, result)
     return folder
 
 
 def test_what_was_added_is_read_in_the_order_of_the_grid(folder: Path) -> None:
-    """Whatever the order in which cells came, to the last digit."""
-    with open_store(folder, ASKED) as store:
+    """In any order of cells, to the last digit."""
+    with open_store(folder, SPEC) as store:
         assert store.read() == (RESULTS, {})
     assert list(RESULTS) == ["linear-e3-adam-s0", "relu-1x8-e3-adam-s0", "linear-e3-adam-s1", KEY]
 
 
 def test_another_path_to_the_same_data_is_the_same_experiment(folder: Path) -> None:
     """The hash counts."""
-    with open_store(folder, replace(ASKED, data_source="elsewhere.npz")) as store:
+    with open_store(folder, replace(SPEC, data_source="elsewhere.npz")) as store:
         assert len(store.read()[0]) == 4
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("spec", "expected"),
     [
-        (replace(ASKED, grid=replace(GRID, epochs=(4,))), r"another experiment \(epochs 3, not 4\)"),
-        (replace(ASKED, grid=replace(GRID, seeds=(0, 1, 2))), r"seeds 0,1, not 0,1,2"),
-        (replace(ASKED, grid=replace(GRID, learning_rate=0.01)), r"learning rate 0\.001, not 0\.01"),
-        (replace(ASKED, data_sha256="cd" * 32), r"data invented\.npz abab.*, not invented\.npz cdcd"),
-        (replace(ASKED, versions={**VERSIONS, "edge-digits": "0.2.0"}), r"edge-digits 0\.1\.0 .*, not edge-digits 0\.2\.0"),
+        (replace(SPEC, grid=replace(GRID, epochs=(4,))), r"another experiment \(epochs 3, not 4\)"),
+        (replace(SPEC, grid=replace(GRID, seeds=(0, 1, 2))), r"seeds 0,1, not 0,1,2"),
+        (replace(SPEC, grid=replace(GRID, learning_rate=0.01)), r"learning rate 0\.001, not 0\.01"),
+        (replace(SPEC, data_sha256="cd" * 32), r"data invented\.npz abab.*, not invented\.npz cdcd"),
+        (replace(SPEC, versions={**VERSIONS, "edge-digits": "0.2.0"}), r"edge-digits 0\.1\.0 .*, not edge-digits 0\.2\.0"),
     ],
 )
-def test_another_experiment_of_that_name_is_refused(folder: Path, asked: Request, expected: str) -> None:
-    """The line says what differs, and nothing is changed."""
+def test_another_experiment_of_that_name_is_refused(folder: Path, spec: ExperimentSpec, expected: str) -> None:
+    """The line states the difference, and nothing changes."""
     before = {path: path.read_bytes() for path in folder.rglob("*.json")}
-    with pytest.raises(BadArgument, match=expected), open_store(folder, asked):
+    with pytest.raises(BadArgument, match=expected), open_store(folder, spec):
         pytest.fail("opened")
     assert {path: path.read_bytes() for path in folder.rglob("*.json")} == before
 
@@ -87,10 +87,10 @@ def _edited(**changes: Any) -> Callable[[bytes], bytes]:
     ],
 )
 def test_a_damaged_cell_is_told_and_counts_as_not_finished(folder: Path, damage: Callable[[bytes], bytes], expected: str) -> None:
-    """The others are not touched, and the cell can be written again."""
+    """The others stay, and the cell can be written again."""
     path = folder / "cells" / f"{KEY}.json"
     path.write_bytes(damage(path.read_bytes()))
-    with open_store(folder, ASKED) as store:
+    with open_store(folder, SPEC) as store:
         finished, damaged = store.read()
         assert set(finished) == set(RESULTS) - {KEY}
         assert expected in damaged[KEY]
@@ -100,7 +100,7 @@ def test_a_damaged_cell_is_told_and_counts_as_not_finished(folder: Path, damage:
 
 @given(st.data())
 def test_no_cut_or_changed_byte_is_a_traceback(data: st.DataObject) -> None:
-    """A cell's file reads as a cell or not at all."""
+    """A cell's file is read completely or not at all."""
     content = bytearray(to_json(RESULTS[KEY]).encode())
     for _ in range(data.draw(st.integers(1, 3))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
@@ -110,8 +110,8 @@ def test_no_cut_or_changed_byte_is_a_traceback(data: st.DataObject) -> None:
 
 
 def test_a_result_of_another_grid_or_version_is_not_kept(folder: Path) -> None:
-    """A worker that came later may have another version installed."""
-    with open_store(folder, ASKED) as store:
+    """A worker that joins later may have another version."""
+    with open_store(folder, SPEC) as store:
         with pytest.raises(DataError, match=r"numpy 1\.26\.4"):
             store.add(KEY, replace(RESULTS[KEY], versions={**VERSIONS, "numpy": "1.26.4"}))
         with pytest.raises(DataError, match="another grid"):
@@ -120,57 +120,57 @@ def test_a_result_of_another_grid_or_version_is_not_kept(folder: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"format": 2}', b'{"format": 1}', b"\xff"])
 def test_an_experiment_whose_own_file_is_damaged_is_refused(folder: Path, content: bytes) -> None:
-    """What its cells belong to is not known."""
+    """Without a valid specification, cells cannot be used."""
     (folder / "experiment.json").write_bytes(content)
-    with pytest.raises(DataError, match=r"experiment\.json: .*choose another --name"), open_store(folder, ASKED):
+    with pytest.raises(DataError, match=r"experiment\.json: .*choose another --name"), open_store(folder, SPEC):
         pytest.fail("opened")
 
 
 @pytest.mark.parametrize("name", ["holiday.jpg", "cells/relu.json"])
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, name: str) -> None:
-    """Not even a file is added beside what is there."""
+    """Not even a file is added."""
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text("mine")
-    with pytest.raises(WouldOverwrite, match=r"holds .* but no experiment\.json"), open_store(tmp_path, ASKED):
+    with pytest.raises(WouldOverwrite, match=r"contains .* but no experiment\.json"), open_store(tmp_path, SPEC):
         pytest.fail("opened")
     assert [entry for entry in tmp_path.rglob("*") if entry.is_file()] == [path]
 
 
 def test_what_a_killed_process_left_half_written_goes(folder: Path) -> None:
-    """Temporary files of this program alone."""
+    """Only temporary files of this program."""
     for rest in (folder / ".experiment.json.x1", folder / "cells" / f".{KEY}.json.abc"):
         rest.write_bytes(b'{"con')
-    with open_store(folder, ASKED) as store:
+    with open_store(folder, SPEC) as store:
         assert store.read() == (RESULTS, {})
     assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
 
 
 def test_a_process_that_was_killed_before_its_first_file_leaves_no_obstacle(tmp_path: Path) -> None:
-    """An empty folder, or one with a half-written file, is made into an experiment."""
+    """An empty folder, or one with an incomplete file, becomes an experiment."""
     (tmp_path / "cells").mkdir()
     (tmp_path / ".experiment.json.x1").write_bytes(b"{")
-    with open_store(tmp_path, ASKED) as store:
+    with open_store(tmp_path, SPEC) as store:
         assert store.read() == ({}, {})
 
 
 def test_one_process_at_a_time(folder: Path) -> None:
-    """Another one is told at once; when it has ended, even by a kill, the folder is free."""
+    """A second process gets an error at once; after the first one has ended, even by a kill, the folder is free."""
     code = (
         f"import fcntl, os; fcntl.flock(os.open({str(folder)!r}, os.O_RDONLY), fcntl.LOCK_EX); print('held', flush=True); input()"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"
-        with pytest.raises(DigitsError, match="another process works on this experiment"), open_store(folder, ASKED):
+        with pytest.raises(DigitsError, match="another process works on this experiment"), open_store(folder, SPEC):
             pytest.fail("opened")
         other.kill()
-    with open_store(folder, ASKED) as store:
+    with open_store(folder, SPEC) as store:
         assert len(store.read()[0]) == 4
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     """A file where the folder should be."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(DigitsError, match="cannot be made"), open_store(tmp_path / "file", ASKED):
+    with pytest.raises(DigitsError, match="cannot be created"), open_store(tmp_path / "file", SPEC):
         pytest.fail("opened")

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.train.experiments.samples import VERSIONS, invent_result, invent_results
-from train.experiments.findings import find_all
+from train.experiments.findings import evaluate_claims
 from train.experiments.grid import Grid, key_of
-from train.experiments.store import Request
+from train.experiments.store import ExperimentSpec
 from train.experiments.table import CSV_COLUMNS, HEADER, as_cells, as_csv, finding_lines, report, rows
 
 GRID = Grid(hidden_layers=(0, 2), units=(8,), activations=("relu", "tanh"), epochs=(4,), seeds=(0, 1, 5))
@@ -20,7 +20,7 @@ RESULTS = invent_results(GRID, lambda config: 90 + 3.0 * len(config.hidden))
 
 
 def test_a_row_is_a_setting_over_its_seeds() -> None:
-    """Mean, spread and ends are those of the cells."""
+    """Mean, standard deviation and range are those of the cells."""
     table = list(csv.DictReader(io.StringIO(as_csv(rows(GRID, RESULTS)))))
     assert list(table[0]) == list(CSV_COLUMNS)
     assert [(row["hidden_layers"], row["activation"]) for row in table] == [("0", ""), ("2", "relu"), ("2", "tanh")]
@@ -36,14 +36,14 @@ def test_a_row_is_a_setting_over_its_seeds() -> None:
 
 @given(st.permutations(list(RESULTS)))
 def test_the_order_in_which_cells_came_does_not_matter(keys: list[str]) -> None:
-    """Table and report come out the same."""
+    """Table and report are the same."""
     shuffled = {key: RESULTS[key] for key in keys}
     assert as_csv(rows(GRID, shuffled)) == as_csv(rows(GRID, RESULTS))
-    assert find_all(list(shuffled.values())) == find_all(list(RESULTS.values()))
+    assert evaluate_claims(list(shuffled.values())) == evaluate_claims(list(RESULTS.values()))
 
 
 def test_seeds_that_are_missing_are_named() -> None:
-    """A setting of which some failed has figures of the others; one of which all failed has none, and is there."""
+    """A setting with failed cells shows the others; one without any result has a row without values."""
     found = {key: result for key, result in RESULTS.items() if "tanh" not in key and key != "relu-2x8-e4-adam-s5"}
     table = rows(GRID, found)
     relu, tanh = list(csv.DictReader(io.StringIO(as_csv(table))))[1:]
@@ -54,7 +54,7 @@ def test_seeds_that_are_missing_are_named() -> None:
 
 
 def test_one_seed_has_no_spread() -> None:
-    """An empty field, not a 0 that looks like none."""
+    """An empty field, not 0."""
     grid = replace(GRID, seeds=(5,))
     (row, *_) = csv.DictReader(io.StringIO(as_csv(rows(grid, RESULTS))))
     assert (row["seeds"], row["validation_sd"]) == ("1", "")
@@ -80,10 +80,10 @@ def test_a_row_for_a_terminal_has_a_text_for_each_heading() -> None:
 
 
 def test_the_report_has_everything() -> None:
-    """Data, settings, findings with evidence and method, the table, failures, pictures, versions."""
-    findings = find_all(list(RESULTS.values()))
+    """Data, settings, findings with evidence and method, table, failures, plots, versions."""
+    findings = evaluate_claims(list(RESULTS.values()))
     text = report(
-        Request(GRID, "invented.npz", "ab" * 32, VERSIONS),
+        ExperimentSpec(GRID, "invented.npz", "ab" * 32, VERSIONS),
         rows(GRID, RESULTS),
         findings,
         {"tanh-2x8-e4-adam-s1": "no memory"},
@@ -101,13 +101,13 @@ def test_the_report_has_everything() -> None:
 
 
 def test_a_finding_for_a_terminal_begins_with_the_verdict() -> None:
-    """In capitals, to be found at a glance."""
-    first = find_all(list(RESULTS.values()))[0]
+    """The verdict is in capitals."""
+    first = evaluate_claims(list(RESULTS.values()))[0]
     assert finding_lines(first) == ["HOLDS: more hidden layers help", f"  {first.evidence}"]
 
 
 def test_int8_bytes_are_the_most_that_a_seed_has() -> None:
-    """A bias that is 0 all over is left out by the converter."""
+    """The converter drops a bias that is all zero."""
     config = GRID.cells[0]
     found = {
         key_of(config): replace(invent_result(config, 90), int8_bytes=1),

@@ -1,4 +1,4 @@
-"""One cell: really trained on the invented digits, in this process."""
+"""One cell, trained on the invented digits in this process."""
 
 import os
 import subprocess
@@ -28,13 +28,13 @@ CONFIG = TrainingConfig(
 
 @pytest.fixture(scope="module")
 def graphs() -> list[bytes]:
-    """FlatBuffers of int8 versions, as the trained cell's conversion gave them."""
+    """Int8 FlatBuffers of the cell's conversion."""
     return []
 
 
 @pytest.fixture(scope="module")
 def result(invented: Dataset, graphs: list[bytes]) -> TrialResult:
-    """The cell, trained."""
+    """The trained cell."""
 
     def spy(model: Any, images: Any) -> bytes:
         assert (images.dtype, images.shape) == (np.uint8, (100, 28, 28))
@@ -45,7 +45,7 @@ def result(invented: Dataset, graphs: list[bytes]) -> TrialResult:
 
 
 def test_a_cell_tells_what_the_table_needs(result: TrialResult, invented: Dataset) -> None:
-    """Curve, accuracy, size, times, and who trained it."""
+    """History, accuracy, size, times, and the worker."""
     assert result.config == CONFIG
     assert [epoch.epoch for epoch in result.history] == [1, 2]
     assert result.history[-1].val_accuracy == pytest.approx(result.validation.percent / 100)
@@ -57,7 +57,7 @@ def test_a_cell_tells_what_the_table_needs(result: TrialResult, invented: Datase
 
 
 def test_its_bytes_are_those_of_its_own_int8_version(result: TrialResult, graphs: list[bytes]) -> None:
-    """Integers in, integers out; a byte for each weight and four for each bias."""
+    """Integer inputs and outputs; one byte per weight and four per bias."""
     graph = read_graph(graphs[0])
     assert (graph.inputs[0].dtype, graph.outputs[0].dtype) == ("int8", "int8")
     assert graph.payload_bytes == result.int8_bytes == 784 * 8 + 8 * 8 + 8 * 10 + 4 * (8 + 8 + 10)
@@ -65,13 +65,13 @@ def test_its_bytes_are_those_of_its_own_int8_version(result: TrialResult, graphs
 
 @pytest.mark.slow
 def test_the_same_cell_gives_the_same_figures_whatever_was_trained_before(result: TrialResult, invented: Dataset) -> None:
-    """So a run that was stopped and resumed has the table of one that was not."""
+    """So a resumed experiment has the table of an uninterrupted one."""
     run_trial(TrainingConfig("linear", epochs=1, seed=9), invented, int8_flatbuffer)
     assert run_trial(CONFIG, invented, int8_flatbuffer).history == result.history
 
 
 def test_the_test_images_are_not_looked_at(result: TrialResult, invented: Dataset) -> None:
-    """Noise in their place changes nothing."""
+    """Noise in place of the test images changes nothing."""
     noise = np.random.default_rng(0).integers(0, 256, invented.x_test.shape, np.uint8)
     other = run_trial(CONFIG, Dataset("other", invented.x_train, invented.y_train, noise, invented.y_test[::-1]), int8_flatbuffer)
     assert (other.history, other.validation, other.int8_bytes) == (result.history, result.validation, result.int8_bytes)
@@ -80,7 +80,7 @@ def test_the_test_images_are_not_looked_at(result: TrialResult, invented: Datase
 def test_a_worker_trains_on_its_own_mnist_if_it_is_the_right_one(
     monkeypatch: pytest.MonkeyPatch, result: TrialResult, invented: Dataset
 ) -> None:
-    """The figures of another one would not belong into the table."""
+    """Results on other data do not belong to the experiment."""
     trial._own_mnist.cache_clear()
     monkeypatch.setattr(trial, "load_dataset", lambda: invented)
     with pytest.raises(DataError, match="expected 00000000"):
@@ -90,7 +90,7 @@ def test_a_worker_trains_on_its_own_mnist_if_it_is_the_right_one(
 
 
 def test_one_training_at_a_time_in_a_process(monkeypatch: pytest.MonkeyPatch, invented: Dataset) -> None:
-    """Whatever the number of threads that a worker was started with: seeds are those of the whole process."""
+    """One at a time, whatever the worker's number of threads, since seeds are global to the process."""
     inside: list[int] = []
     most: list[int] = []
 
@@ -117,7 +117,7 @@ def test_one_training_at_a_time_in_a_process(monkeypatch: pytest.MonkeyPatch, in
 
 @pytest.mark.slow
 def test_a_worker_computes_with_one_thread(data_file: Path) -> None:
-    """Said before TensorFlow is loaded, which is when it listens: many workers on a machine do not get in each other's way."""
+    """Set before TensorFlow is loaded, so that workers on one machine do not compete for cores."""
     code = "\n".join(
         (
             "import os, sys",

@@ -1,4 +1,4 @@
-"""Runs that are stopped or killed: nothing but the epoch at hand is lost, and going on gives the weights of a run without a break."""
+"""Stopped and killed runs: only the current epoch is lost, and resuming gives the weights of an uninterrupted run."""
 
 import io
 import os
@@ -22,7 +22,7 @@ from train.backend import keras
 from train.config.training_config import TrainingConfig
 from train.data import Dataset
 from train.loop import trainer
-from train.loop.checkpoint import Progressed, restore_checkpoint, save_checkpoint
+from train.loop.checkpoint import CheckpointHeader, restore_checkpoint, save_checkpoint
 from train.loop.optimizer import make_optimizer
 from train.loop.progress import Progress
 from train.model.architectures import build
@@ -52,10 +52,10 @@ def _refuse_to_train(*_: object, **__: object) -> Any:
 
 
 def test_ctrl_c_ends_with_what_there_is(broken_runs: dict[str, Run]) -> None:
-    """The batch at hand is done, then the model is judged and saved; stderr says how to go on, and scripts are told by the exit code."""
+    """The current batch is finished, the model evaluated and saved; stderr says how to continue; exit code 130."""
     run = broken_runs["SIGINT"]
     record = _record(run)
-    assert (run.answer.code, run.answer.err.splitlines()[-1]) == (130, "stopped after 1 of 3 epochs; --resume goes on")
+    assert (run.answer.code, run.answer.err.splitlines()[-1]) == (130, "stopped after 1 of 3 epochs; --resume continues the run")
     assert f"written: {run.folder}/\n" in run.answer.out
     assert (record.complete, len(record.history), record.stray_batches) == (False, 1, 4)
     assert record.config == RECIPE
@@ -64,7 +64,7 @@ def test_ctrl_c_ends_with_what_there_is(broken_runs: dict[str, Run]) -> None:
 
 
 def test_a_killed_run_leaves_its_last_whole_epoch(broken_runs: dict[str, Run]) -> None:
-    """In one file, with nothing unfinished beside it."""
+    """In one file, without temporary files."""
     run = broken_runs["SIGKILL"]
     assert run.answer.code == -signal.SIGKILL
     assert [line[:9] for line in run.answer.err.splitlines()] == ["epoch 1/3"]
@@ -73,7 +73,7 @@ def test_a_killed_run_leaves_its_last_whole_epoch(broken_runs: dict[str, Run]) -
 
 @pytest.mark.parametrize("name", SIGNALS)
 def test_going_on_gives_the_run_without_a_break(broken_runs: dict[str, Run], whole_run: Run, tmp_path: Path, name: str) -> None:
-    """Bit for bit the same weights and figures; only the epochs that are missing are trained; the checkpoint is gone."""
+    """Identical weights and metrics; only missing epochs are trained; the checkpoint is deleted."""
     run = broken_runs[name].copy(tmp_path)
     answer = digits(*run.words, "--resume")
     assert answer.code == 0
@@ -89,20 +89,20 @@ def test_going_on_gives_the_run_without_a_break(broken_runs: dict[str, Run], who
 def test_a_stopped_run_is_not_replaced_unasked(
     monkeypatch: pytest.MonkeyPatch, broken_runs: dict[str, Run], tmp_path: Path, name: str
 ) -> None:
-    """Hours of work may lie in a checkpoint."""
+    """A checkpoint may be worth hours of training."""
     monkeypatch.setattr("train.cli.load_dataset", _refuse_to_train)
     run = broken_runs[name].copy(tmp_path)
     before = {path: path.read_bytes() for path in run.folder.iterdir()}
     message = one_line(digits(*run.words), 1)
     assert (
         message
-        == f"digits: {run.folder} holds a run that was stopped; give --resume to go on, --force to start anew, or another name\n"
+        == f"digits: {run.folder} contains a stopped run; give --resume to continue it, --force to start again, or another --name\n"
     )
     assert {path: path.read_bytes() for path in run.folder.iterdir()} == before
 
 
 def test_force_starts_anew(broken_runs: dict[str, Run], data_file: Path, tmp_path: Path) -> None:
-    """Whatever the checkpoint is of."""
+    """Whatever run the checkpoint belongs to."""
     run = broken_runs["SIGINT"].copy(tmp_path)
     answer = digits("train", "linear", "--epochs", 1, "--data", data_file, "--runs", tmp_path, "--name", "cnn", "--force")
     assert (answer.code, [line[:9] for line in answer.err.splitlines()]) == (0, ["epoch 1/1"])
@@ -110,7 +110,7 @@ def test_force_starts_anew(broken_runs: dict[str, Run], data_file: Path, tmp_pat
 
 
 def test_a_run_killed_while_it_replaced_another_goes_on(broken_runs: dict[str, Run], data_file: Path, tmp_path: Path) -> None:
-    """The old run's files lie beside the checkpoint; they are neither returned nor in the way, whatever they are of."""
+    """The old run's files beside the checkpoint are neither returned nor in the way."""
     old = ("train", "linear", "--epochs", 1, "--data", data_file, "--runs", tmp_path / "old", "--name", "cnn")
     assert digits(*old).code == 0
     run = broken_runs["SIGKILL"].copy(tmp_path)
@@ -122,25 +122,28 @@ def test_a_run_killed_while_it_replaced_another_goes_on(broken_runs: dict[str, R
 
 
 def test_two_processes_do_not_train_one_run(data_file: Path, tmp_path: Path) -> None:
-    """The second is told before it trains, and leaves the first one's checkpoint alone."""
+    """The second one stops before training, and does not touch the first one's checkpoint."""
     words = ("train", "linear", "--epochs", 1, "--data", data_file, "--runs", tmp_path)
     (tmp_path / "linear").mkdir()
     with lock_folder(tmp_path / "linear", "run"):
         message = one_line(digits(*words), 1)
-    assert message == f"digits: {tmp_path / 'linear'}: another process works on this run\n"
+    assert (
+        message
+        == f"digits: {tmp_path / 'linear'}: another process works on this run; wait for it to end, or choose another --name\n"
+    )
     assert digits(*words).code == 0
 
 
 def test_a_finished_run_is_not_judged_on_test_images_by_resuming(linear_run: Run, data_file: Path, tmp_path: Path) -> None:
-    """What cannot be done is said, where it would look as if it had been done."""
+    """An error, instead of silently ignoring --test."""
     words = ("train", "linear", "--epochs", 1, "--data", data_file, "--runs", tmp_path, "--resume")
     assert digits(*words).code == 0
-    assert "was not judged on the test images" in one_line(digits(*words, "--test"), 2)
+    assert "was not evaluated on the test images" in one_line(digits(*words, "--test"), 2)
     assert digits(*linear_run.words, "--resume").code == 0
 
 
 def test_a_finished_run_is_not_trained_again(monkeypatch: pytest.MonkeyPatch, whole_run: Run) -> None:
-    """--resume prints its figures as they are recorded."""
+    """--resume prints the recorded metrics."""
     monkeypatch.setattr(trainer, "fit", _refuse_to_train)
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in whole_run.folder.iterdir()}
     assert digits(*whole_run.words, "--resume") == Answer(0, whole_run.answer.out, "")
@@ -152,42 +155,42 @@ def test_a_finished_run_is_not_trained_again(monkeypatch: pytest.MonkeyPatch, wh
 def test_another_run_cannot_be_gone_on_with(
     broken_runs: dict[str, Run], whole_run: Run, invented: Dataset, tmp_path: Path, state: str, other: str
 ) -> None:
-    """Other settings or other data, stopped, killed or finished: one line, exit 2, and every file stays."""
+    """Other settings or data, for stopped, killed or finished runs: one line, exit code 2, and no file changes."""
     run = (broken_runs | {"finished": whole_run})[state].copy(tmp_path / "runs")
     half = write_npz(tmp_path / "half.npz", {name: array[:100] for name, array in arrays_of(invented).items()})
     before = {path: path.read_bytes() for path in run.folder.iterdir()}
     changed = {"settings": ("--learning-rate", "0.01"), "data": ("--data", half)}[other]
     message = one_line(digits(*run.words, *changed, "--resume"), 2)
-    assert "with other settings or data; repeat those, or start anew with --force" in message
+    assert "with other settings or data; repeat them, or start again with --force" in message
     assert {path: path.read_bytes() for path in run.folder.iterdir()} == before
 
 
 def test_force_and_resume_exclude_each_other(whole_run: Run) -> None:
-    """One replaces, the other goes on."""
+    """One replaces a run, the other continues it."""
     message = one_line(digits(*whole_run.words, "--force", "--resume"), 2)
-    assert message == "digits: --resume goes on with a run, --force replaces it: give one of them\n"
+    assert message == "digits: --resume continues a run, --force replaces it: give only one of them\n"
 
 
 def test_a_damaged_checkpoint_exits_4(broken_runs: dict[str, Run], tmp_path: Path) -> None:
-    """One line that names the file and the way out; the file stays."""
+    """One line that names the file and what to do; the file stays."""
     run = broken_runs["SIGKILL"].copy(tmp_path)
     checkpoint = run.folder / "checkpoint.npz"
     os.truncate(checkpoint, checkpoint.stat().st_size // 2)
     message = one_line(digits(*run.words, "--resume"), 4)
-    assert message.startswith(f"digits: {checkpoint} is no checkpoint of this program (")
-    assert message.endswith("; start anew with --force\n")
+    assert message.startswith(f"digits: {checkpoint} is not a valid checkpoint (")
+    assert message.endswith("; start again with --force\n")
     assert _files(run) == ["checkpoint.npz"]
 
 
 @pytest.mark.usefixtures("listening")
 def test_ctrl_c_before_the_first_epoch_has_ended(monkeypatch: pytest.MonkeyPatch, data_file: Path, tmp_path: Path) -> None:
-    """A model of two batches, without a history or a checkpoint; going on begins at the beginning."""
+    """A model of two batches, without history or checkpoint; resuming starts from the beginning."""
     words = ("train", "linear", "--epochs", 2, "--seed", 3, "--data", data_file, "--runs", tmp_path)
     run = Run(tmp_path / "linear", Answer(0, "", ""), ())
     with monkeypatch.context() as patched:
         patched.setattr(trainer, "Progress", interrupting({2}))
         answer = digits(*words)
-    assert (answer.code, answer.err) == (130, "stopped after 0 of 2 epochs; --resume goes on\n")
+    assert (answer.code, answer.err) == (130, "stopped after 0 of 2 epochs; --resume continues the run\n")
     assert (_record(run).history, _record(run).stray_batches) == ((), 2)
     assert _files(run) == ["curves.png", "model.keras", "training.json"]
     assert digits(*words, "--resume").code == 0
@@ -196,7 +199,7 @@ def test_ctrl_c_before_the_first_epoch_has_ended(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.usefixtures("listening")
 def test_the_second_ctrl_c_ends_the_program(monkeypatch: pytest.MonkeyPatch, data_file: Path, tmp_path: Path) -> None:
-    """At once; the last whole epoch is on disk."""
+    """At once; the last complete epoch is on disk."""
 
     class Impatient(interrupting({13})):  # type: ignore[misc]
         def step(self, batches: int = 1) -> None:
@@ -212,7 +215,7 @@ def test_the_second_ctrl_c_ends_the_program(monkeypatch: pytest.MonkeyPatch, dat
 
 def test_ctrl_c_while_validation_images_are_looked_at(invented: Dataset) -> None:
     """The epoch counts, and no batch of the next one is trained."""
-    recorder = trainer._Recorder(Progressed(LINEAR, invented.sha256, installed_versions(), (), 0.0), None, None)
+    recorder = trainer._Recorder(CheckpointHeader(LINEAR, invented.sha256, installed_versions(), (), 0.0), None, None)
     model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(10)])
     recorder.set_model(model)
     recorder.set_params({"steps": 1})
@@ -225,7 +228,7 @@ def test_ctrl_c_while_validation_images_are_looked_at(invented: Dataset) -> None
 
 
 def test_a_run_killed_after_its_last_epoch_is_finished_without_training(invented: Dataset, tmp_path: Path) -> None:
-    """The checkpoint holds the weights of the last step; what is saved is their average, as without the break."""
+    """The checkpoint has the weights of the last step; the saved model has their average, as without interruption."""
     checkpoint = tmp_path / "checkpoint.npz"
     whole = trainer.fit(LINEAR, invented, checkpoint=checkpoint)
     again = trainer.fit(LINEAR, invented, checkpoint=checkpoint, progress=interrupting({1})(2, 9, quiet=True))
@@ -238,7 +241,7 @@ def test_a_run_killed_after_its_last_epoch_is_finished_without_training(invented
 def test_a_checkpoint_goes_when_the_loss_becomes_no_number(
     monkeypatch: pytest.MonkeyPatch, data_file: Path, tmp_path: Path
 ) -> None:
-    """Going on from there would end in the same place."""
+    """Resuming from there would diverge again."""
 
     class Astray(Progress):
         def epoch(self, figures: Epoch) -> None:
@@ -254,7 +257,7 @@ def test_a_checkpoint_goes_when_the_loss_becomes_no_number(
 
 # What a file may hold instead of a checkpoint.
 
-HEAD = Progressed(LINEAR, "f00", installed_versions(), (Epoch(1, 0.5, 0.8, 0.4, 0.9),), 1.5)
+HEAD = CheckpointHeader(LINEAR, "f00", installed_versions(), (Epoch(1, 0.5, 0.8, 0.4, 0.9),), 1.5)
 
 
 def _compiled(config: TrainingConfig = LINEAR) -> keras.Model:
@@ -265,7 +268,7 @@ def _compiled(config: TrainingConfig = LINEAR) -> keras.Model:
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The checkpoint of a model with random weights and another state of its optimiser than a fresh one has."""
+    """The checkpoint of a model with random weights and a modified optimiser state."""
     path = tmp_path_factory.mktemp("checkpoint") / "checkpoint.npz"
     model = _compiled()
     model.optimizer.build(model.trainable_variables)
@@ -287,7 +290,7 @@ def _npz(arrays: dict[str, Any]) -> bytes:
 
 
 def test_a_checkpoint_brings_back_every_variable(saved: Path) -> None:
-    """Of the model and of its optimiser, with what is known of the run."""
+    """Model, optimiser and header are restored."""
     model = _compiled()
     assert restore_checkpoint(saved, LINEAR, "f00", model) == HEAD
     variables = [*model.variables, *model.optimizer.variables]
@@ -298,20 +301,20 @@ def test_a_checkpoint_brings_back_every_variable(saved: Path) -> None:
 
 @pytest.mark.parametrize(("config", "data"), [(LINEAR, "ba7"), (replace(LINEAR, seed=4), "f00")])
 def test_a_checkpoint_is_of_one_config_and_one_data_set(saved: Path, config: TrainingConfig, data: str) -> None:
-    """A wrong value of whoever asks, not of the file."""
+    """A wrong argument, not a wrong file."""
     with pytest.raises(BadArgument, match="with other settings or data"):
         restore_checkpoint(saved, config, data, _compiled(config))
 
 
 def test_a_checkpoint_is_of_one_version_of_what_trains(monkeypatch: pytest.MonkeyPatch, saved: Path) -> None:
-    """Half a run by one TensorFlow and half by another would pass for a run of either."""
+    """A run with two versions of TensorFlow would be recorded as a run of one."""
     monkeypatch.setattr("train.runs.versions.__version__", "9.9.9")
     with pytest.raises(BadArgument, match=r"was written by edge-digits 0.*this is edge-digits 9\.9\.9"):
         restore_checkpoint(saved, LINEAR, "f00", _compiled())
 
 
 class _Evil:
-    """Unpickling it makes a file."""
+    """Unpickling it creates a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -327,7 +330,7 @@ def _flipped(content: bytes) -> bytes:
 
 
 def _compressed_badly(content: bytes) -> bytes:
-    """Claims that its entries are deflated."""
+    """Marks its entries as deflated."""
     return content.replace(b"\0\0\0\0\x21\0", b"\x08\0\0\0\x21\0")
 
 
@@ -354,14 +357,14 @@ def _compressed_badly(content: bytes) -> bytes:
     ],
 )
 def test_what_is_no_checkpoint_is_a_data_error(saved: Path, tmp_path: Path, damage: Callable[[bytes, Any], bytes]) -> None:
-    """Cut, flipped, other arrays, other shapes, another format: told as what it is, with the way out."""
+    """Truncated, flipped bits, other arrays or shapes, another format: an error that names the file and what to do."""
     path = tmp_path / "checkpoint.npz"
     path.write_bytes(damage(saved.read_bytes(), _arrays(saved)))
     assert path.read_bytes() != saved.read_bytes()
     with pytest.raises(DataError) as caught:
         restore_checkpoint(path, LINEAR, "f00", _compiled())
-    assert str(caught.value).startswith(f"{path} is no checkpoint of this program (")
-    assert str(caught.value).endswith("; start anew with --force")
+    assert str(caught.value).startswith(f"{path} is not a valid checkpoint (")
+    assert str(caught.value).endswith("; start again with --force")
 
 
 def _array_bytes(array: NDArray[Any]) -> bytes:

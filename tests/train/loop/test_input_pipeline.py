@@ -1,4 +1,4 @@
-"""Training batches: every image once an epoch, the same whatever epoch one starts at, and students see what their teachers saw."""
+"""Training batches: every image once per epoch, independent of the first epoch, with the teachers' logits of the same view."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ def _epochs(split: Split, config: TrainingConfig, logits: NDArray[np.float16] | 
 
 
 def _numbered_logits(views: int, images: int) -> NDArray[np.float16]:
-    """Logits that say which image and which view they are of."""
+    """Logits that encode image and view."""
     logits = np.zeros((views, images, 10), np.float16)
     logits[..., 0] = np.arange(images)
     logits[..., 1] = np.arange(views)[:, None]
@@ -41,7 +41,7 @@ def _numbered_logits(views: int, images: int) -> NDArray[np.float16]:
 
 
 def _assert_same_pixels(found: NDArray[np.float32], expected: NDArray[np.generic]) -> None:
-    """Equal, but for a few that a graph and single operations round to neighbouring grey levels."""
+    """Equal, but for a few pixels that graph and eager execution round to neighbouring grey levels."""
     differences = np.abs(found - np.asarray(expected, np.float32))
     assert differences.max() <= 1
     assert np.count_nonzero(differences) < 1e-4 * differences.size
@@ -49,7 +49,7 @@ def _assert_same_pixels(found: NDArray[np.float32], expected: NDArray[np.generic
 
 @pytest.fixture(scope="module")
 def few(invented: Dataset) -> Split:
-    """150 images: two batches of 64 and a rest."""
+    """150 images: two batches of 64 and a smaller one."""
     return invented.train.head(150)
 
 
@@ -60,7 +60,7 @@ def test_an_epoch_has_a_batch_for_the_rest_too(images: int, batch: int, steps: i
 
 
 def test_batches_hold_every_image_once_an_epoch_in_changing_order(few: Split) -> None:
-    """Pixels keep their values, labels stay with their images, and the second epoch is shuffled anew."""
+    """Pixel values do not change, labels stay with their images, and the second epoch has another order."""
     assert [len(labels) for _, labels in _batches(few, PLAIN)] == [64, 64, 22] * 2
     seen = [
         [(image.tobytes(), int(label)) for image, label in zip(images, labels, strict=True)]
@@ -72,7 +72,7 @@ def test_batches_hold_every_image_once_an_epoch_in_changing_order(few: Split) ->
 
 
 def test_order_depends_on_the_seed(few: Split) -> None:
-    """The same seed gives the same order, another one another."""
+    """The same seed gives the same order, another seed another."""
     first, again, other = (_batches(few, replace(PLAIN, seed=seed))[0][1].tolist() for seed in (3, 3, 4))
     assert first == again != other
 
@@ -86,7 +86,7 @@ def test_inputs_have_the_models_shape(few: Split, shape: tuple[int, ...]) -> Non
 
 @pytest.mark.parametrize("config", [PLAIN, MOVED, TAUGHT], ids=["plain", "augmented", "taught"])
 def test_a_run_that_starts_later_gets_the_very_batches(few: Split, config: TrainingConfig) -> None:
-    """From epoch k on: the same images, moved in the same way, in the same order, with the same targets."""
+    """From epoch k on: the same images with the same distortions, order and targets."""
     logits = _numbered_logits(2, len(few)) if config.distillation else None
     whole = _batches(few, config, logits)
     for start in (1, config.epochs - 1, config.epochs):
@@ -98,7 +98,7 @@ def test_a_run_that_starts_later_gets_the_very_batches(few: Split, config: Train
 
 
 def test_every_epoch_looks_at_images_moved_anew(few: Split) -> None:
-    """Each image as its own numbers of that seed and epoch say, not as its place in the batch would."""
+    """The distortion depends on the image's index, not on its position in the batch."""
     plain, moved = _epochs(few, PLAIN), _epochs(few, MOVED)
     for epoch, (images, labels) in enumerate(moved):
         pixels, moves = tf.constant(few.images, tf.float32), draw_view(AUGMENTATION, len(few), MOVED.seed, epoch)
@@ -108,7 +108,7 @@ def test_every_epoch_looks_at_images_moved_anew(few: Split) -> None:
 
 
 def test_students_see_the_view_that_their_teachers_judged(few: Split) -> None:
-    """The image of a row is that view of that image which the logits beside it are of, and the label is its own; views take turns."""
+    """Each row has a view of its image with the logits of the same view, and its label; views are used cyclically."""
     logits = _numbered_logits(2, len(few))
     views = [view_of(few.images, AUGMENTATION, view).reshape(-1, 784) for view in range(2)]
     for epoch, (images, targets) in enumerate(_epochs(few, TAUGHT, logits)):
@@ -130,7 +130,7 @@ def test_students_of_every_seed_see_the_same_views(few: Split) -> None:
 
 
 def test_a_view_does_not_depend_on_how_it_is_cut_up(few: Split) -> None:
-    """Chunks are for memory alone; the images come back as uint8, moved as the teachers' seed says."""
+    """Chunks do not change the result: uint8 images with the distortions of the teachers' seed."""
     whole = view_of(few.images, AUGMENTATION, 1)
     np.testing.assert_array_equal(view_of(few.images, AUGMENTATION, 1, chunk=7), whole)
     moves = draw_view(AUGMENTATION, len(few), VIEWS_SEED, 1)
@@ -139,5 +139,5 @@ def test_a_view_does_not_depend_on_how_it_is_cut_up(few: Split) -> None:
 
 
 def test_without_augmentation_every_view_is_the_images(few: Split) -> None:
-    """Nothing moves them."""
+    """Without augmentation nothing changes."""
     np.testing.assert_array_equal(view_of(few.images, None, 5), few.images)

@@ -1,4 +1,4 @@
-"""How weights move: the learning rate over time, what decays, what is averaged, and statistics that fit the final weights."""
+"""Learning rate schedule, weight decay, averaging, and statistics for the final weights."""
 
 from dataclasses import replace
 from math import cos, pi
@@ -54,7 +54,7 @@ def test_the_learning_rate_rises_and_falls(schedule: str, warmup: float, expecte
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_listed_optimizer_is_the_one_of_that_name(name: str) -> None:
-    """With its own settings alone: decay is adamw's, momentum sgd's."""
+    """With its own settings only: decay for adamw, momentum for sgd."""
     optimizer = make_optimizer(replace(LINEAR, optimizer=name), 10)
     assert type(optimizer).__name__.lower() == name
     assert optimizer.weight_decay == (0 if name == "adamw" else None)
@@ -63,7 +63,7 @@ def test_every_listed_optimizer_is_the_one_of_that_name(name: str) -> None:
 
 
 def test_weights_decay_but_not_biases_or_normalisation() -> None:
-    """A step without any gradient: kernels shrink by rate times decay, the rest stays as it is."""
+    """A step with zero gradients: kernels shrink by rate times decay, other variables do not change."""
     model = build(TINY)
     for variable in model.trainable_variables:
         variable.assign(tf.ones(variable.shape))
@@ -76,7 +76,7 @@ def test_weights_decay_but_not_biases_or_normalisation() -> None:
 
 
 def test_averaging_keeps_the_moving_average_of_the_weights(monkeypatch: pytest.MonkeyPatch, invented: Dataset) -> None:
-    """Of every step's weights from the first step on, computed here anew; and not the weights of the last step."""
+    """The average over all steps, computed here independently; not the weights of the last step."""
     seen: list[NDArray[Any]] = []
 
     class Watching(Progress):
@@ -96,7 +96,7 @@ def test_averaging_keeps_the_moving_average_of_the_weights(monkeypatch: pytest.M
 
 
 def test_statistics_are_means_over_batches_with_the_final_weights(whole_run: Run, invented: Dataset) -> None:
-    """Means and variances of both normalisations, counted here layer by layer from the batches of the first epoch."""
+    """Means and variances of both normalisations, computed here layer by layer from the batches of the first epoch."""
     model = keras.saving.load_model(whole_run.folder / "model.keras")
     normalizations = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     batches = [_statistics(model, inputs) for inputs, _ in training_batches(invented.train, model.input_shape, RECIPE).take(9)]
@@ -108,7 +108,7 @@ def test_statistics_are_means_over_batches_with_the_final_weights(whole_run: Run
 
 
 def _statistics(model: keras.Model, inputs: Any) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-    """Mean and variance of what reaches each batch normalisation, which normalises by just those."""
+    """Mean and variance of the input of each batch normalisation, which normalises by them."""
     found = []
     x = inputs
     for layer in model.layers[1:]:

@@ -1,4 +1,4 @@
-"""How many cores a training may use."""
+"""Number of threads for training."""
 
 import subprocess
 import sys
@@ -26,14 +26,14 @@ print([path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted as Linux lists them")
 def test_tensorflow_makes_as_many_threads_as_it_may() -> None:
-    """Whatever the machine has: this one is unlikely to have five cores."""
+    """On any machine; this one hardly has five cores."""
     root = Path(__file__).parents[3]
     child = subprocess.run([sys.executable, "-c", _COUNTING], capture_output=True, text=True, cwd=root, check=True)
     assert child.stdout == "5\n"
 
 
 def test_the_command_says_it_before_tensorflow_is_loaded(monkeypatch: pytest.MonkeyPatch, data_file: Path, tmp_path: Path) -> None:
-    """The variables stand when the module that trains is asked for, and only if the option was given."""
+    """The variables are set before the trainer is imported, and only with the option."""
     environment: dict[str, str] = {}
     monkeypatch.setattr("os.environ", environment)
     seen: list[dict[str, str]] = []
@@ -50,7 +50,7 @@ def test_the_command_says_it_before_tensorflow_is_loaded(monkeypatch: pytest.Mon
 
 
 def test_limits_are_for_children_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are in the environment, which children inherit."""
+    """They are in the environment, which child processes inherit."""
     environment: dict[str, str] = {}
     monkeypatch.setattr("os.environ", environment)
     limit_threads(2)

@@ -1,4 +1,4 @@
-"""Training: models learn, the same seed gives the same weights, and a run that goes astray stops with advice."""
+"""Training: models learn, equal seeds give equal weights, and a diverging run stops with advice."""
 
 import io
 from dataclasses import replace
@@ -26,7 +26,7 @@ LINEAR = TrainingConfig("linear", epochs=2, seed=3)  # what the fixture linear_r
     ids=["mlp", "cnn"],
 )
 def test_models_learn_invented_digits(invented: Dataset, config: TrainingConfig) -> None:
-    """Far above the 10 % of chance on images that were not fitted; the recorded figures are those of the final weights."""
+    """Far above the 10 % of chance on unseen images; the recorded metrics are those of the final weights."""
     trained = fit(config, invented, test=True)
     record = trained.record
     right = int(np.sum(predict_logits(trained.model, invented.x_test).argmax(axis=1) == invented.y_test))
@@ -39,14 +39,14 @@ def test_models_learn_invented_digits(invented: Dataset, config: TrainingConfig)
 
 
 def test_the_same_seed_gives_the_same_weights_bit_for_bit(invented: Dataset, linear_run: Run) -> None:
-    """The model that the command saved, and the same config and data once more."""
+    """The model saved by the command, and the same config and data again."""
     saved = keras.saving.load_model(linear_run.folder / "model.keras").get_weights()
     again = fit(LINEAR, invented).model.get_weights()
     assert [weights.tobytes() for weights in saved] == [weights.tobytes() for weights in again]
 
 
 def test_another_seed_gives_other_weights(invented: Dataset, linear_run: Run) -> None:
-    """Otherwise a spread over seeds would say nothing."""
+    """Otherwise a spread over seeds would mean nothing."""
     saved = keras.saving.load_model(linear_run.folder / "model.keras").get_weights()[0]
     other = fit(TrainingConfig("linear", epochs=1, seed=4), invented).model.get_weights()[0]
     assert np.mean(saved != other) > 0.9
@@ -68,14 +68,14 @@ def _broken_after_training() -> keras.Model:
 def test_a_loss_that_is_no_number_stops_the_run_with_advice(
     monkeypatch: pytest.MonkeyPatch, invented: Dataset, make: object, name: str
 ) -> None:
-    """NaN while fitting, or only once validation images are looked at after the last step: no record is made of it."""
+    """NaN during training, or only in validation after the last step: no record is written."""
     monkeypatch.setattr(trainer, "build", lambda *_: make())
     with pytest.raises(DigitsError, match=f"^the {name} became nan in epoch 1; try a lower learning rate$"):
         fit(TrainingConfig("linear", epochs=1), invented)
 
 
 def test_progress_is_a_line_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exact text, numbers aligned to the last epoch's."""
+    """Exact text, aligned to the number of epochs."""
     monkeypatch.setattr("sys.stderr", stream := io.StringIO())
     with Progress(epochs=10, steps=3) as progress:
         progress.step()
@@ -94,7 +94,7 @@ def test_quiet_progress_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_atrous_is_a_matter_of_what_becomes_of_the_trained_weights(invented: Dataset) -> None:
-    """Training is the same to the last bit; the model that is kept, and judged, has no strides, and statistics of its own."""
+    """Training is identical; the final, evaluated model has no strides and its own statistics."""
     config = TrainingConfig(
         "cnn", convolutions=parse_convolutions("6k5s2v,8k3v"), epochs=2, batch_size=32, learning_rate=0.01, averaging=0.9
     )
@@ -114,17 +114,17 @@ def test_atrous_is_a_matter_of_what_becomes_of_the_trained_weights(invented: Dat
 
 @pytest.mark.parametrize(("steps", "expected"), [(1, 1), (9, 1), (39, 1), (80, 2), (430, 10), (431, 1), (860, 10), (1_719, 9)])
 def test_steps_done_at_once_divide_an_epoch(steps: int, expected: int) -> None:
-    """So that an epoch ends where it ends; few in short epochs, so that Ctrl-C is heard soon."""
-    assert trainer._steps_at_once(steps) == expected
+    """A divisor of the steps, and small in short epochs, so that Ctrl-C takes effect soon."""
+    assert trainer._steps_per_execution(steps) == expected
     assert steps % expected == 0
 
 
-def test_steps_at_once_change_nothing_but_the_time(monkeypatch: pytest.MonkeyPatch, invented: Dataset) -> None:
-    """The same weights, history and count of batches as one at a time."""
+def test_steps_per_execution_change_nothing_but_the_time(monkeypatch: pytest.MonkeyPatch, invented: Dataset) -> None:
+    """The same weights, history and number of batches as step by step."""
     runs = {}
     config = TrainingConfig("mlp", hidden=(8,), epochs=2, averaging=0.9)
     for at_once in (1, 3):
-        monkeypatch.setattr(trainer, "_steps_at_once", lambda _, at_once=at_once: at_once)
+        monkeypatch.setattr(trainer, "_steps_per_execution", lambda _, at_once=at_once: at_once)
         counted: list[int] = []
 
         class Counting(Progress):

@@ -32,19 +32,19 @@ def _layers(model: keras.Model) -> list[str]:
     ],
 )
 def test_dense_models_take_784_numbers(config: TrainingConfig, stack: list[str], parameters: int) -> None:
-    """Rescaling first, then one dense layer after the other, with as many parameters as one counts by hand."""
+    """Rescaling first, then dense layers, with the expected number of parameters."""
     model = build(config)
     assert _layers(model) == ["InputLayer", "Rescaling", *stack]
     assert (model.input_shape, model.output_shape, model.count_params()) == ((None, 784), (None, 10), parameters)
 
 
 def test_the_linear_model_has_no_hidden_layer_whatever_the_config_says() -> None:
-    """`hidden` and `activation` are of mlp alone."""
+    """`hidden` and `activation` apply to mlp only."""
     assert _layers(build(TrainingConfig("linear", (50,), "tanh"))) == ["InputLayer", "Rescaling", "Dense"]
 
 
 def test_the_cnn_has_four_convolutions_with_batch_normalisation() -> None:
-    """Biases come with the normalisation alone; each of its channels has two trained and two measured numbers."""
+    """Only normalisation has biases; each channel has two trained and two moving values."""
     model = build(TrainingConfig("cnn"))
     channels, kernels = (16, 24, 48, 48), (25 * 1, 9 * 16, 9 * 24, 9 * 48)
     convolutions = sum(kernel * count for kernel, count in zip(kernels, channels, strict=True))
@@ -55,7 +55,7 @@ def test_the_cnn_has_four_convolutions_with_batch_normalisation() -> None:
 
 @pytest.mark.parametrize("text", ["6k5s2v,dk3,8k3s3,9k1v", "dk28v", "4k3s8,dk2s2v"])
 def test_convolutions_are_the_ones_that_are_written(text: str) -> None:
-    """Kernels, channels and sides of the images in between, as one counts them by hand; d has one kernel a channel."""
+    """Kernels, channels and sides of the feature maps as expected; d has one kernel per channel."""
     config = TrainingConfig("cnn", convolutions=parse_convolutions(text))
     model = build(config)
     found = [layer for layer in model.layers if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D))]
@@ -69,12 +69,12 @@ def test_convolutions_are_the_ones_that_are_written(text: str) -> None:
 
 
 def test_a_cnn_may_have_no_convolution() -> None:
-    """Then the average grey is all that it knows."""
+    """Then only the mean grey level matters."""
     assert build(TrainingConfig("cnn", convolutions=())).count_params() == 1 * 10 + 10
 
 
 def test_the_tutorial_model_is_the_published_network() -> None:
-    """12 filters of 3x3 with ReLU, pooling by 2, one dense layer: 20,410 parameters, of 28x28 numbers."""
+    """12 filters of 3x3 with ReLU, pooling by 2, one dense layer: 20,410 parameters, for 28x28 inputs."""
     model = build(TrainingConfig("tutorial"))
     stack = ["InputLayer", "Rescaling", "Reshape", "Conv2D", "MaxPooling2D", "Flatten", "Dense"]
     assert (_layers(model), model.input_shape) == (stack, (None, 28, 28))
@@ -83,7 +83,7 @@ def test_the_tutorial_model_is_the_published_network() -> None:
 
 
 def test_the_tutorial_model_can_be_quantised(invented: Dataset) -> None:
-    """Its int8 file says what the Keras model says."""
+    """Its int8 file gives the predictions of the Keras model."""
     model = build(TrainingConfig("tutorial"))
     flatbuffer = to_flatbuffer(model, find_recipe("int8"), invented.train.images[:100])
     found = Classifier(parse_model_file(flatbuffer), in_process=True).classify_batch(invented.x_test)
@@ -92,7 +92,7 @@ def test_the_tutorial_model_can_be_quantised(invented: Dataset) -> None:
 
 @pytest.mark.parametrize("name", ["linear", "mlp", "cnn", "tutorial"])
 def test_every_model_ends_in_logits_and_begins_with_the_scale(name: str) -> None:
-    """No softmax anywhere; pixel values are divided by 255 in the model, once; as many outputs as classes."""
+    """No softmax; pixels are divided by 255 once, in the model; one output per class."""
     model = build(TrainingConfig(name), classes=7)
     assert (model.layers[1].scale, model.layers[1].offset) == (pytest.approx(1 / 255), 0)
     assert model.layers[-1].activation is keras.activations.linear
@@ -118,7 +118,7 @@ def test_the_linear_model_computes_what_its_formula_says(mnist: Dataset) -> None
 
 @pytest.mark.parametrize("shape", [(784,), (28, 28), (28, 28, 1)])
 def test_images_are_given_in_the_models_shape_with_their_values_as_they_are(mnist: Dataset, shape: tuple[int, ...]) -> None:
-    """float32 from 0 to 255, rows in their order."""
+    """float32 from 0 to 255, in the same order."""
     images = mnist.x_test[:3]
     found = model_input(images, (None, *shape))
     assert (found.dtype, found.shape) == (np.float32, (3, *shape))
@@ -129,7 +129,7 @@ def test_images_are_given_in_the_models_shape_with_their_values_as_they_are(mnis
     "config", [TrainingConfig("cnn", seed=5), TrainingConfig("mlp", (4, 4), seed=5), TrainingConfig("tutorial", seed=5)]
 )
 def test_weights_are_of_the_seed_alone(config: TrainingConfig) -> None:
-    """Whatever other threads have drawn from Python's and numpy's own generators meanwhile; and no two layers begin alike."""
+    """Independent of Python's and numpy's global generators; no two layers start with equal weights."""
     built = []
     for disturbance in (1, 2):
         random.seed(disturbance)
@@ -146,7 +146,7 @@ def _before_the_average(model: keras.Model) -> keras.Model:
 
 @pytest.mark.parametrize("text", ["4k5s2v,6k3v,5k3v", "4k3,4k3v,6k5s2v,dk3v,5k3s3v,4k2v", "4k3s2v,4k3s2v,4k3v"])
 def test_atrous_computes_the_same_at_every_place_of_the_trained_network(text: str, invented: Dataset) -> None:
-    """Whose strides left out all others; the weights are the same ones, and an odd size loses nothing."""
+    """At the positions of the strides; the weights are the same, and odd sizes lose nothing."""
     config = TrainingConfig("cnn", convolutions=parse_convolutions(text), atrous=True)
     trained = build(config)
     generator = np.random.RandomState(3)
@@ -165,7 +165,7 @@ def test_atrous_computes_the_same_at_every_place_of_the_trained_network(text: st
 
 
 def test_atrous_becomes_plain_convolutions_on_the_device(invented: Dataset) -> None:
-    """Dilation is in the operator; nothing is moved between space and batch, batch normalisation is folded."""
+    """Dilation is part of the operator, without space-to-batch operators; batch normalisation is folded."""
     config = TrainingConfig("cnn", convolutions=parse_convolutions("4k5s2v,6k3v,5k3v"), atrous=True)
     model = build_atrous(config, 10, build(config))
     file = parse_model_file(to_flatbuffer(model, find_recipe("int8"), invented.x_train[:20]))

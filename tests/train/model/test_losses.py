@@ -1,4 +1,4 @@
-"""What is minimised, against the formulas in numpy."""
+"""Losses, compared with their formulas in numpy."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def _taught(temperature: float, weight: float, smoothing: float = 0.0) -> Traini
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
 @pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
 def test_labels_are_smoothed_over_all_classes(smoothing: float, shape: tuple[int, ...]) -> None:
-    """Cross-entropy with a target that gives each class its share of what is taken from the label; none by default."""
+    """Cross-entropy with a target whose smoothed part is spread over all classes; none by default."""
     config = TrainingConfig("linear", label_smoothing=smoothing)
     found = _mean_loss(config, LABELS.astype(np.int32).reshape(shape), LOGITS)
     assert found == pytest.approx(np.mean(_from_labels(LOGITS, LABELS, smoothing)), rel=1e-5)
@@ -66,7 +66,7 @@ LOGIT = st.floats(-30, 30, width=32)
 def test_teachers_and_labels_share_the_loss(
     logits: NDArray[Any], teachers: NDArray[Any], temperature: float, weight: float, smoothing: float
 ) -> None:
-    """The weighted mean of cross-entropy with smoothed labels, and with the teachers at a temperature, times its square."""
+    """The weighted mean of cross-entropy with smoothed labels and with the teachers at a temperature, times its square."""
     labels = np.array([0, 1, 2, 1])
     targets = np.column_stack([labels, teachers]).astype(np.float32)
     found = make_loss(_taught(temperature, weight, smoothing))(tf.constant(targets), tf.constant(logits))
@@ -75,7 +75,7 @@ def test_teachers_and_labels_share_the_loss(
 
 
 def test_the_temperature_does_not_change_the_size_of_the_gradients() -> None:
-    """At a high temperature they become the difference of the centred logits, shared by the classes, whatever the temperature is."""
+    """At high temperature they approach the difference of the centred logits divided by classes, independent of the temperature."""
     said, taught = LOGITS / 10, TEACHERS / 10
     expected = (said - said.mean(axis=1, keepdims=True) - (taught - taught.mean(axis=1, keepdims=True))) / 10
     for temperature in (50, 100):
@@ -87,7 +87,7 @@ def test_the_temperature_does_not_change_the_size_of_the_gradients() -> None:
 
 
 def test_a_student_that_says_what_its_teacher_says_has_nothing_to_learn() -> None:
-    """The gradient of the teachers' part is zero there, and not elsewhere."""
+    """There the gradient of the distillation term is zero, elsewhere it is not."""
     for said, largest in ((TEACHERS, 1e-5), (TEACHERS + np.eye(10)[LABELS], 10)):
         with tf.GradientTape() as tape:
             tape.watch(logits := tf.constant(said, tf.float32))
@@ -99,7 +99,7 @@ def test_a_student_that_says_what_its_teacher_says_has_nothing_to_learn() -> Non
 
 @pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
 def test_validation_has_no_teachers(shape: tuple[int, ...]) -> None:
-    """Targets that are labels alone are judged by the labels, smoothed as in training."""
+    """Targets without teachers' logits use the labels, smoothed as in training."""
     found = _mean_loss(_taught(4, 0.9, 0.1), LABELS.astype(np.int32).reshape(shape), LOGITS)
     assert found == pytest.approx(np.mean(_from_labels(LOGITS, LABELS, 0.1)), rel=1e-5)
 
@@ -108,7 +108,7 @@ def test_validation_has_no_teachers(shape: tuple[int, ...]) -> None:
     "targets", [LABELS.astype(np.int32), LABELS.astype(np.float32)[:, None], TARGETS], ids=["1d", "2d", "taught"]
 )
 def test_metrics_look_at_the_labels_alone(targets: NDArray[Any]) -> None:
-    """Whatever stands beside them."""
+    """Whatever follows the label."""
     given_targets, logits = tf.constant(targets), tf.constant(LOGITS)
     np.testing.assert_array_equal(labels_of(given_targets), LABELS)
     np.testing.assert_array_equal(accuracy(given_targets, logits), LOGITS.argmax(axis=1) == LABELS)

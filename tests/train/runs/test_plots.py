@@ -1,4 +1,4 @@
-"""Pictures: the grid shows the very samples, the curves are drawn from the history, and both are the same bytes each time."""
+"""Plots: the grid shows the samples, the curves show the history, and the bytes are reproducible."""
 
 import io
 from dataclasses import replace
@@ -22,7 +22,7 @@ def decode(png: bytes) -> NDArray[np.uint8]:
 
 
 def grid_pixels(png: bytes, rows: int, columns: int) -> NDArray[np.uint8]:
-    """The grid in a picture, a pixel of the samples each: the dark rectangle on the white page, sampled at the centres."""
+    """The sample grid read back from a plot: the dark rectangle on the white page, sampled at pixel centres."""
     page = decode(png)
     dark = page < 128
     vertical = np.flatnonzero(dark.mean(axis=1) > 0.5)
@@ -35,7 +35,7 @@ def grid_pixels(png: bytes, rows: int, columns: int) -> NDArray[np.uint8]:
 
 
 def test_the_grid_shows_the_first_samples_of_each_class(mnist: Dataset) -> None:
-    """A row a class, in order: each cell holds the pixels of its image and of no other."""
+    """One row per class, in order: each cell has the pixels of its image only."""
     split = mnist.train.head(500)
     found = grid_pixels(sample_grid(split, each=6), rows=10, columns=6)
     for label in range(10):
@@ -56,7 +56,7 @@ def test_a_class_with_few_images_leaves_its_cells_empty(invented: Dataset) -> No
 
 
 def test_the_curves_depend_on_every_figure() -> None:
-    """A change of one value of one epoch changes the picture; the same history gives the same bytes."""
+    """A change of one value changes the plot; the same history gives the same bytes."""
     first = training_curves(HISTORY, "run")
     assert training_curves(HISTORY, "run") == first
     pictures = {first, training_curves(HISTORY, "other run")}
@@ -74,5 +74,5 @@ def test_the_curves_have_content() -> None:
 
 
 def test_one_epoch_is_a_curve_too() -> None:
-    """A run of a single epoch is drawn, without a warning."""
+    """A run of a single epoch is drawn without a warning."""
     assert np.mean(decode(training_curves(HISTORY[:1], "run")) < 200) > 0.01

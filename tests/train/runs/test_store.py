@@ -1,4 +1,4 @@
-"""The folder of a run: what its record says, that it is never replaced unasked, and what a damaged record ends in."""
+"""The folder of a run: the record's content, no unintended overwriting, and damaged records."""
 
 import dataclasses
 import json
@@ -26,7 +26,7 @@ def _json(run: Run) -> dict[str, Any]:
 
 
 def test_the_record_says_how_the_model_came_about(linear_run: Run, invented: Dataset) -> None:
-    """Config, size, data by hash, versions, one entry an epoch, the time it took."""
+    """Config, size, data hash, versions, one entry per epoch, seconds."""
     record = _json(linear_run)
     assert record["config"] == {**dataclasses.asdict(TrainingConfig("linear", epochs=2, seed=3)), "hidden": [], "convolutions": []}
     assert (record["parameters"], record["classes"], record["train_images"]) == (7_850, 10, 550)
@@ -40,13 +40,13 @@ def test_the_record_says_how_the_model_came_about(linear_run: Run, invented: Dat
 
 
 def test_the_record_lists_the_calibration_images(linear_run: Run, invented: Dataset) -> None:
-    """By index into the fitting images, so that a later conversion uses the same."""
+    """By index into the training split, so that a later conversion uses the same images."""
     assert _json(linear_run)["calibration_indices"] == calibration_indices(invented.train.labels).tolist()
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_the_recorded_accuracies_are_those_of_the_saved_model(linear_run: Run, invented: Dataset, split: str) -> None:
-    """Counted again with the model that is in the folder."""
+    """Recomputed with the saved model."""
     images = getattr(invented, split)
     model = keras.saving.load_model(linear_run.folder / "model.keras")
     correct = int(np.sum(predict_logits(model, images.images).argmax(axis=1) == images.labels))
@@ -56,20 +56,20 @@ def test_the_recorded_accuracies_are_those_of_the_saved_model(linear_run: Run, i
 
 
 def test_no_file_of_a_run_knows_a_path_of_this_machine(linear_run: Run) -> None:
-    """Neither the folder of the data nor that of the run is in the record; they say nothing on another machine."""
+    """Neither the folder of the data nor that of the run is recorded."""
     text = (linear_run.folder / "training.json").read_text()
     assert "/" not in text
     assert str(Path.home()) not in text
 
 
 def test_the_record_reads_back_as_it_was_written(linear_run: Run) -> None:
-    """Reading and writing again gives the same text."""
+    """Reading and writing gives the same text."""
     path = linear_run.folder / "training.json"
     assert to_json(read_record(path), indent=2) + "\n" == path.read_text()
 
 
 def test_a_record_with_every_switch_on_reads_back(whole_run: Run) -> None:
-    """Convolutions and augmentation are what was asked for."""
+    """Convolutions and augmentation are recorded as given."""
     assert read_record(whole_run.folder / "training.json").config == RECIPE
 
 
@@ -92,7 +92,7 @@ def _without(name: str) -> Any:
     ],
 )
 def test_a_record_with_a_wrong_field_names_it(linear_run: Run, tmp_path: Path, change: Any, message: str) -> None:
-    """And the file that it is in."""
+    """With the name of the file."""
     path = tmp_path / "training.json"
     path.write_text(json.dumps(change(_json(linear_run))))
     with pytest.raises(DataError, match=f"^{path}: .*{message}"):
@@ -103,7 +103,7 @@ def test_a_record_with_a_wrong_field_names_it(linear_run: Run, tmp_path: Path, c
     ("content", "message"), [(b'{"config": ', "is not valid JSON"), (b"\xff\xfe", "can't decode"), (None, "cannot be read")]
 )
 def test_a_record_that_cannot_be_read_is_a_data_error(tmp_path: Path, content: bytes | None, message: str) -> None:
-    """Truncated, no text, not there."""
+    """Truncated, not text, missing."""
     path = tmp_path / "training.json"
     if content is not None:
         path.write_bytes(content)
@@ -113,7 +113,7 @@ def test_a_record_that_cannot_be_read_is_a_data_error(tmp_path: Path, content: b
 
 @pytest.mark.parametrize("name", ["model.keras", "training.json", "curves.png"])
 def test_any_file_of_a_run_keeps_its_folder_taken(tmp_path: Path, name: str) -> None:
-    """Unless the user says force."""
+    """Unless --force is given."""
     (tmp_path / name).write_text("mine")
     with pytest.raises(WouldOverwrite, match=f"{name} exists already; give --force"):
         refuse_taken_run(tmp_path, force=False)
@@ -122,7 +122,7 @@ def test_any_file_of_a_run_keeps_its_folder_taken(tmp_path: Path, name: str) -> 
 
 @pytest.mark.parametrize("force", [False, True])
 def test_a_file_in_the_way_is_told_before_training(tmp_path: Path, force: bool) -> None:
-    """Neither a run nor a folder above it can be made where a file is."""
+    """Neither a run nor a folder above it can be created where a file is."""
     (tmp_path / "notes").write_text("mine")
     for folder in (tmp_path / "notes", tmp_path / "notes" / "deep" / "run"):
         with pytest.raises(DigitsError, match="notes is not a writable folder"):

@@ -1,20 +1,23 @@
-"""A real study, killed on the way and gone on with, that several tests look at; and plans and outcomes that are made up."""
+"""A study that was killed and continued, shared by several tests; made-up plans and outcomes."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
+from optuna.trial import TrialState, create_trial
 
 from edge_runtime.common.intervals import Accuracy, wilson_interval
 from tools.support.waiting import PATIENCE, until
 from train.data import Dataset
 from train.search.settings import Plan, Settings, make_plan
-from train.search.study import Trial
+from train.search.study import _DIRECTIONS, Study, Trial
 from train.search.trial import Latency, MachineKind, Outcome
 
 HERE = MachineKind("riscv64", "Test CPU", "ai-edge-litert 9.9")
@@ -22,25 +25,39 @@ ELSEWHERE = MachineKind("riscv64", "Another CPU", "ai-edge-litert 9.9")
 
 
 def outcome(correct: int = 40, payload_bytes: int = 1_000, *medians_ns: int, busy: float = 0.0) -> Outcome:
-    """What a trial may come to, on 50 images."""
+    """A possible result of a trial, on 50 images."""
     accuracy = Accuracy(correct, 50, wilson_interval(correct, 50))
     return Outcome(accuracy, payload_bytes, Latency(medians_ns or (5_000, 5_100), busy), payload_bytes - 40, 1.25)
 
 
 def ended(number: int, *figures: Any, **named: Any) -> Trial:
-    """A trial of a made-up mlp that has succeeded."""
+    """A successful trial of a made-up mlp."""
     return Trial(number, {"model": "mlp", "hidden": [number + 1]}, outcome(*figures, **named))
+
+
+def front_of(trials: list[Trial]) -> list[Trial]:
+    """The Pareto front of a study with these trials."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(directions=_DIRECTIONS)
+    for trial in trials:
+        attributes = {"network": trial.network}
+        if trial.outcome:
+            attributes["outcome"] = json.loads(json.dumps(asdict(trial.outcome)))  # as the journal has it
+            study.add_trial(create_trial(values=trial.outcome.objectives, user_attrs=attributes))
+        else:
+            study.add_trial(create_trial(state=TrialState.FAIL, user_attrs={**attributes, "error": trial.error}))
+    return Study(Plan("mlp", 20_000, {}, "", "", 10, 0), study).front()
 
 
 @pytest.fixture
 def plan(invented: Dataset) -> Plan:
-    """Of small mlps."""
+    """A plan of small mlps."""
     return make_plan("mlp", 20_000, epochs=1, seed=3, data=invented)
 
 
 @pytest.fixture
 def settings(plan: Plan) -> Settings:
-    """Of a study of that plan."""
+    """The settings of a study with that plan."""
     return Settings(plan, HERE)
 
 

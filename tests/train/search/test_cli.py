@@ -1,4 +1,4 @@
-"""`digits search`: a study that was really killed, what it wrote, what trains its points, and what the command refuses."""
+"""`digits search`: a study that is killed and continued, its files, training of its points, and wrong usage."""
 
 import csv
 import io
@@ -43,7 +43,7 @@ def test_a_killed_study_goes_on_and_repeats_nothing(killed_study: KilledStudy) -
 
 
 def test_figures_are_real(killed_study: KilledStudy) -> None:
-    """Bytes within the limit and more than the network's weights need, a latency that an interpreter may have, this machine's kind."""
+    """Bytes within the limit and above the network's weights, a plausible latency, the kind of this machine."""
     settings = read_settings(killed_study.folder)
     assert settings is not None
     assert settings.machine == machine_kind()
@@ -55,7 +55,7 @@ def test_figures_are_real(killed_study: KilledStudy) -> None:
 
 
 def test_a_study_has_its_page_picture_and_points(killed_study: KilledStudy) -> None:
-    """A point for each of the front, whose config is that of its trial; the command says how to go on."""
+    """A point per trial of the front, with the trial's config; the command prints the next commands."""
     front = {row["name"]: row["network"] for row in _rows(killed_study.folder) if row["on_front"] == "1"}
     points = {path.stem: read_config(path) for path in (killed_study.folder / "points").iterdir()}
     assert {name: ",".join(map(str, config.convolutions)) for name, config in points.items()} == front
@@ -82,27 +82,27 @@ def test_a_point_is_trained_by_name(killed_study: KilledStudy, data_file: Path, 
 def test_a_point_stopped_in_its_first_epoch_goes_on(
     monkeypatch: pytest.MonkeyPatch, killed_study: KilledStudy, data_file: Path, tmp_path: Path
 ) -> None:
-    """By the same command, as it says, though there is no checkpoint yet."""
+    """By repeating the command, although there is no checkpoint yet."""
     name = next(row["name"] for row in _rows(killed_study.folder) if row["on_front"] == "1")
     words = ("search", "--name", "small", "--searches", killed_study.folder.parent, "--data", data_file, "--runs", tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(trainer, "Progress", interrupting({1}))
         answer = digits(*words, "--train", name, "--epochs", 1)
-    assert (answer.code, answer.err) == (130, "stopped after 0 of 1 epochs; the same command goes on\n")
+    assert (answer.code, answer.err) == (130, "stopped after 0 of 1 epochs; repeating the command continues the run\n")
     assert not (tmp_path / f"small-{name}" / "checkpoint.npz").exists()
     assert digits(*words, "--train", name, "--epochs", 1).code == 0
     assert read_record(tmp_path / f"small-{name}" / "training.json").complete
 
 
 def _copy(study: KilledStudy, tmp_path: Path) -> tuple[Path, list[str]]:
-    """The study in another place, and the words that go on with it there."""
+    """A copy of the study in another folder, and the command that continues it there."""
     folder = tmp_path / study.folder.name
     shutil.copytree(study.folder, folder)
     return folder, [str(tmp_path) if word == str(study.folder.parent) else word for word in study.words]
 
 
 def test_a_whole_study_is_only_reported_again(killed_study: KilledStudy, tmp_path: Path) -> None:
-    """No worker is started; the page comes out the same."""
+    """No worker is started; the report is the same."""
     folder, words = _copy(killed_study, tmp_path)
     (folder / "report.md").unlink()
     answer = digits(*words)
@@ -112,7 +112,7 @@ def test_a_whole_study_is_only_reported_again(killed_study: KilledStudy, tmp_pat
 
 
 def test_a_damaged_study_is_told_in_one_line(killed_study: KilledStudy, tmp_path: Path) -> None:
-    """Its journal, its settings, or settings that are missing."""
+    """Its journal, its settings, or missing settings."""
     folder, words = _copy(killed_study, tmp_path)
     journal, settings = folder / "journal.log", folder / "study.json"
     whole, text = journal.read_bytes(), settings.read_text()
@@ -124,23 +124,23 @@ def test_a_damaged_study_is_told_in_one_line(killed_study: KilledStudy, tmp_path
     settings.write_text(text.replace('"version": 1', '"version": 2'))
     assert "study.json: has version 2, this program reads 1" in one_line(digits(*words), 4)
     settings.unlink()
-    assert "nothing that says what they are of" in one_line(digits(*words), 1)
+    assert "has trials, but no study.json" in one_line(digits(*words), 1)
 
 
 @pytest.mark.parametrize(
     ("option", "value", "complaint"),
     [
-        ("--epochs", "2", "study small began with epochs 1, not 2"),
-        ("--max-bytes", "1600", "study small began with max bytes 1500, not 1600"),
-        ("--seed", "1", "study small began with seed 0, not 1"),
+        ("--epochs", "2", "study small was started with epochs 1, not 2"),
+        ("--max-bytes", "1600", "study small was started with max bytes 1500, not 1600"),
+        ("--seed", "1", "study small was started with seed 0, not 1"),
         ("--space", "mlp", "payload is limited to 1,500 bytes, expected 3,"),
-        ("--data", None, "study small began with classes|data sha256"),
+        ("--data", None, "study small was started with classes|data sha256"),
     ],
 )
 def test_a_study_keeps_to_its_plan(
     killed_study: KilledStudy, tmp_path: Path, option: str, value: str | None, complaint: str
 ) -> None:
-    """Trials of other settings or other images would not compare: exit 2, and what differs."""
+    """Trials with other settings or images are not comparable: exit code 2, and the difference."""
     _, words = _copy(killed_study, tmp_path)
     if value is None:
         del words[words.index(option) : words.index(option) + 2]
@@ -149,7 +149,7 @@ def test_a_study_keeps_to_its_plan(
 
 
 def test_a_study_of_another_machine_is_refused(killed_study: KilledStudy, tmp_path: Path) -> None:
-    """By workers that really start here, before they train; the trials that there are stay."""
+    """By workers that are started here, before they train; existing trials stay."""
     folder, words = _copy(killed_study, tmp_path)
     settings = folder / "study.json"
     settings.write_text(settings.read_text().replace('"cpu": "', '"cpu": "Not '))
@@ -170,27 +170,27 @@ def test_a_study_of_another_machine_is_refused(killed_study: KilledStudy, tmp_pa
         (("--max-bytes", 100), "payload is limited to 100 bytes"),
         (("--name", "../up"), "name is '../up'"),
         (("--name", ""), "name is ''"),
-        (("--workers", 2, "--scheduler", "tcp://host:1"), "--workers or --scheduler, not both"),
+        (("--workers", 2, "--scheduler", "tcp://host:1"), "--workers is for this machine; with --scheduler"),
         (("--force",), "--force is for --train"),
         (("--train", "t1", "--trials", 5), "--trials is for a search"),
         (("--train", "t1", "--max-bytes", 5), "--max-bytes is for a search"),
-        (("--train", "t1"), "is no study; begin it with: digits search --name cnn"),
+        (("--train", "t1"), "is not a study; start it with: digits search --name cnn"),
     ],
 )
 def test_wrong_usage_is_one_line(tmp_path: Path, words: tuple[object, ...], complaint: str) -> None:
-    """Exit 2, and nothing is written."""
+    """Exit code 2, and nothing is written."""
     assert complaint in one_line(digits("search", "--searches", tmp_path / "searches", *words), 2)
     assert not (tmp_path / "searches").exists()
 
 
 def test_an_unknown_space_is_refused() -> None:
-    """With those that are known."""
+    """With the known ones."""
     answer = digits("search", "--space", "transformer")
     assert (answer.code, "'cnn', 'mlp'" in answer.err) == (2, True)
 
 
 def test_wrong_usage_is_told_before_anything_is_loaded(tmp_path: Path) -> None:
-    """Neither TensorFlow nor Optuna, dask or matplotlib."""
+    """Without TensorFlow, Optuna, dask or matplotlib."""
     code = (
         "import sys\nfrom edge_runtime.cli import main\ntry: main(sys.argv[1:])\nexcept SystemExit as end: code = end.code\n"
         "print(code, {'tensorflow', 'optuna', 'distributed', 'matplotlib'} & set(sys.modules))"

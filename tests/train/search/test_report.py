@@ -1,4 +1,4 @@
-"""What a study says of itself: front, table, page, picture, points."""
+"""The results of a study: front, table, report, plot, points."""
 
 import csv
 import io
@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.errors import BadArgument, DataError
-from tests.train.search.conftest import HERE, ended
+from tests.train.search.conftest import HERE, ended, front_of
 from train.config.config_file import config_of, read_config
-from train.search.pareto import pareto_front
 from train.search.plots import pareto_plot
 from train.search.points import config_text, read_point, write_points
 from train.search.report import Report, trials_csv
@@ -27,9 +26,9 @@ _small = st.integers(1, 4)
 
 @given(st.lists(st.tuples(_small, _small, _small), max_size=12))
 def test_the_front_is_what_nothing_beats(figures: list[tuple[int, int, int]]) -> None:
-    """No point of it is beaten by any trial, and every other trial is beaten by a point of it; equal ones beat nobody."""
+    """No trial dominates a point of the front, and a point of the front dominates every other trial; equal trials are both on it."""
     trials = [ended(number, *each) for number, each in enumerate(figures)]
-    front = pareto_front(trials)
+    front = front_of(trials)
 
     def beats(one: Trial, other: Trial) -> bool:
         (accuracy, size, time), (accuracy2, size2, time2) = figures[one.number], figures[other.number]
@@ -40,12 +39,12 @@ def test_the_front_is_what_nothing_beats(figures: list[tuple[int, int, int]]) ->
 
 
 def test_failed_trials_are_on_no_front() -> None:
-    """Nor do they beat anybody; the front begins with the fewest bytes."""
-    assert pareto_front(TRIALS) == FRONT
+    """Nor do they dominate others; the front starts with the fewest bytes."""
+    assert front_of(TRIALS) == FRONT
 
 
 def test_the_table_has_all_trials() -> None:
-    """One line each, in whole numbers of bytes and nanoseconds; a failed one has its error."""
+    """One line each, with whole bytes and nanoseconds; a failed trial has its error."""
     rows = list(csv.DictReader(io.StringIO(trials_csv(TRIALS, FRONT))))
     assert [row["name"] for row in rows] == ["t0", "t1", "t2", "t3", "t4"]
     assert rows[1] == {
@@ -67,7 +66,7 @@ def test_the_table_has_all_trials() -> None:
 
 
 def test_the_page_says_what_was_done_and_how_sure_it_is(settings: Settings) -> None:
-    """Counts, limit, recipe, machine, that it is validation and a short training, the interval, and how to go on."""
+    """Counts, limit, recipe, machine, the limitations of validation and short training, the interval, and the next commands."""
     page = Report(Path("mine/one"), settings, TRIALS, FRONT).markdown()
     for text in (
         "# Search one\n\n5 trials, 1 of them failed: networks of the space mlp with at most 20,000 bytes of int8 payload",
@@ -97,7 +96,7 @@ def test_the_page_says_what_was_done_and_how_sure_it_is(settings: Settings) -> N
     ],
 )
 def test_the_page_warns_of_its_latencies(settings: Settings, trial: Trial, warning: str | None) -> None:
-    """Of a busy machine and of unsteady medians, and only then."""
+    """For a busy machine and for unsteady medians only."""
     page = Report(Path("mine/one"), settings, [trial, ended(1, 40, 2_000)], [trial]).markdown()
     assert ("Warning:" in page) == (warning is not None)
     assert (warning or "") in page
@@ -105,14 +104,14 @@ def test_the_page_warns_of_its_latencies(settings: Settings, trial: Trial, warni
 
 @pytest.mark.parametrize("trials", [TRIALS, [ended(0, 50, 1_000)]], ids=["several", "one without a mistake"])
 def test_the_picture_is_drawn(trials: list[Trial]) -> None:
-    """Also of a single trial, and of one whose missing accuracy has no logarithm; the same trials give the same bytes."""
-    pictures = [pareto_plot(trials, pareto_front(trials), "title") for _ in range(2)]
+    """Also for a single trial, and without any error; the same trials give the same bytes."""
+    pictures = [pareto_plot(trials, front_of(trials), "title") for _ in range(2)]
     assert pictures[0].startswith(b"\x89PNG")
     assert pictures[0] == pictures[1]
 
 
 def test_points_are_configs_that_can_be_read(tmp_path: Path, plan: Plan) -> None:
-    """Of the trial itself, or with other epochs and another seed; those that left the front go."""
+    """For the trial itself, or with other epochs and seed; files of former points are removed."""
     write_points(tmp_path, plan, FRONT)
     write_points(tmp_path, plan, FRONT[1:])
     assert sorted(path.name for path in (tmp_path / "points").iterdir()) == ["t1.toml", "t4.toml"]
@@ -123,14 +122,14 @@ def test_points_are_configs_that_can_be_read(tmp_path: Path, plan: Plan) -> None
 
 @pytest.mark.parametrize("name", ["t0", "t", "", "../points/t4", "t4.toml", "4"])
 def test_a_point_that_is_not_on_the_front_is_refused(tmp_path: Path, plan: Plan, name: str) -> None:
-    """With those that are."""
+    """With the existing points."""
     write_points(tmp_path, plan, FRONT[1:])
-    with pytest.raises(BadArgument, match=r"has no point '.*' on its front; it has t1, t4$"):
+    with pytest.raises(BadArgument, match=r"has no point '.*' on its front; choose from t1, t4$"):
         read_point(tmp_path, name)
 
 
 def test_a_point_that_was_spoilt_is_told(tmp_path: Path, plan: Plan) -> None:
-    """By its file and the field."""
+    """The error names the file and the field."""
     write_points(tmp_path, plan, FRONT)
     path = tmp_path / "points" / "t4.toml"
     path.write_text(path.read_text().replace("epochs = 1", "epochs = 0"))
@@ -150,7 +149,7 @@ def test_a_point_that_was_spoilt_is_told(tmp_path: Path, plan: Plan) -> None:
     )
 )
 def test_a_config_is_the_same_as_toml(fields: dict[str, object]) -> None:
-    """Numbers to the last bit."""
+    """Numbers are equal to the last bit."""
     import tomllib
 
     text = config_text(fields)

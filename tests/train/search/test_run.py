@@ -1,4 +1,4 @@
-"""The loop of a search: proposals to workers (here, some that run nothing), what comes back into journal and report."""
+"""The loop of a search: proposals to workers (some of them fakes), results to journal and report."""
 
 import itertools
 import os
@@ -17,7 +17,7 @@ from tests.commands import digits
 from tests.train.search.conftest import ELSEWHERE, HERE, outcome
 from tests.train.search.work import slow_process
 from train.data import Dataset
-from train.runs.versions import ALIKE
+from train.runs.versions import WORKER_REQUIREMENTS
 from train.search import run
 from train.search.run import Workers, search
 from train.search.settings import Plan
@@ -33,7 +33,7 @@ def _at(kind: object) -> Tools:
 
 
 class _Workers:
-    """Workers that run nothing, with results from a function of the call's number."""
+    """Fake workers, with results from a function of the call's number."""
 
     def __init__(self, results: Callable[[int], Any], kind: object = HERE) -> None:
         self.results = results
@@ -65,7 +65,7 @@ class _Workers:
 
 @pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., _Workers]:
-    """Makes workers that the search then uses."""
+    """Sets the fake workers of the search."""
 
     def make(*arguments: Any, **named: Any) -> _Workers:
         made = _Workers(*arguments, **named)
@@ -78,10 +78,10 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., _Workers]:
 def test_a_search_says_a_line_for_each_trial(
     workers: Callable[..., _Workers], tmp_path: Path, plan: Plan, invented: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """How many have ended, how long it may take, and what the trial came to; a failed one with its error."""
+    """Number of finished trials, remaining time, and result; the error of a failed one."""
     now = itertools.count(300, 300)  # seconds, as many for each trial
     monkeypatch.setattr(run, "time", types.SimpleNamespace(monotonic=lambda: float(next(now))))
-    monkeypatch.setattr(run, "_Pace", partial(run._Pace, started=0.0))
+    monkeypatch.setattr(run, "_Progress", partial(run._Progress, started=0.0))
     lines = workers(lambda call: outcome() if call < 3 else DigitsError("too large")).search(tmp_path / "one", plan, invented, 3)
     assert [line.partition("  ")[0] for line in lines] == ["1/3, about 10 min left", "2/3, about 5 min left", "3/3"]
     assert lines[1].endswith("  80.00 %  1,000 B  5.0 us")
@@ -92,7 +92,7 @@ def test_a_search_says_a_line_for_each_trial(
 def test_a_foreign_worker_ends_the_search_and_costs_no_trial(
     workers: Callable[..., _Workers], tmp_path: Path, plan: Plan, invented: Dataset
 ) -> None:
-    """What ended before is in the report; afterwards the network that it refused is tried again."""
+    """Finished trials are in the report; afterwards the refused network is proposed again."""
     folder = tmp_path / "one"
     with pytest.raises(ForeignMachine, match="stop that worker and repeat the command"):
         workers(lambda call: outcome() if call < 3 else ForeignMachine("a worker runs on X")).search(folder, plan, invented, 4)
@@ -102,7 +102,7 @@ def test_a_foreign_worker_ends_the_search_and_costs_no_trial(
 
 
 def test_a_study_does_not_go_on_elsewhere(workers: Callable[..., _Workers], tmp_path: Path, plan: Plan, invented: Dataset) -> None:
-    """Workers of another kind than at its start are refused before any trial."""
+    """Workers of another kind than at the start are refused before any trial."""
     folder = tmp_path / "one"
     workers(lambda _: outcome()).search(folder, plan, invented, 2)
     foreign = workers(lambda _: outcome(), kind=ELSEWHERE)
@@ -114,7 +114,7 @@ def test_a_study_does_not_go_on_elsewhere(workers: Callable[..., _Workers], tmp_
 def test_a_search_that_only_fails_stops_early(
     workers: Callable[..., _Workers], tmp_path: Path, plan: Plan, invented: Dataset
 ) -> None:
-    """Three failures and nothing else: it says the last one, and spares the other trials."""
+    """After three failures without success, the last error is shown and no more trials run."""
     failing = workers(lambda call: OSError(f"no space, call {call}"))
     with pytest.raises(DigitsError, match="the first 3 trials all failed, the last one by: OSError: no space, call 3"):
         failing.search(tmp_path / "one", plan, invented, 40)
@@ -125,7 +125,7 @@ def test_a_search_that_only_fails_stops_early(
 def test_a_finished_study_starts_no_workers(
     workers: Callable[..., _Workers], tmp_path: Path, plan: Plan, invented: Dataset
 ) -> None:
-    """Its report is written again from the journal, to the last letter."""
+    """The report is written again from the journal, with the same bytes."""
     folder = tmp_path / "one"
     workers(lambda call: outcome(call, 1_000 + call)).search(folder, plan, invented, 4)
     before = _written(folder)
@@ -139,7 +139,7 @@ def _written(folder: Path) -> dict[Path, bytes]:
 
 
 def test_ctrl_c_keeps_what_has_ended(workers: Callable[..., _Workers], tmp_path: Path, data_file: Path) -> None:
-    """In the report too; a line says how to go on, and the exit code is that of an interrupted command."""
+    """Also in the report; a line says how to continue, and the exit code is that of an interrupted command."""
 
     def result(call: int) -> Any:
         if call == 3:
@@ -149,13 +149,13 @@ def test_ctrl_c_keeps_what_has_ended(workers: Callable[..., _Workers], tmp_path:
     workers(result)
     answer = digits("search", "--space", "mlp", "--data", data_file, "--searches", tmp_path, "--trials", 5)
     assert (answer.code, answer.out) == (130, "")
-    assert answer.err.endswith("digits: stopped; the same command goes on from there\n")
+    assert answer.err.endswith("digits: stopped; repeat the command to continue\n")
     assert (tmp_path / "mlp" / "trials.csv").read_text().count("\n") == 3
     assert (tmp_path / "mlp" / "report.md").exists()
 
 
 def test_calls_are_asked_for_when_a_worker_is_free() -> None:
-    """Of two real workers both have work at any time, though one of them alone has the shared value; no call is asked for ahead."""
+    """Both of two workers always have work, though only one holds the shared value; no call is requested ahead."""
     asked: list[int] = []
     ended: list[int] = []
 
@@ -165,7 +165,7 @@ def test_calls_are_asked_for_when_a_worker_is_free() -> None:
             asked.append(number)
             yield str(number), (sent, len(ended))
 
-    with connect(ALIKE, workers=2) as client:
+    with connect(WORKER_REQUIREMENTS, workers=2) as client:
         sent = share(client, b"x" * 1_000_000)
         processes = []
         for name, (process, seen) in outcomes_in_turn(client, slow_process, calls()):

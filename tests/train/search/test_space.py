@@ -1,4 +1,4 @@
-"""The spaces: whatever a sampler says, a network comes out that can be trained and keeps its limits."""
+"""Search spaces: any sampler gives a network that can be trained and is within its limits."""
 
 import random
 
@@ -33,7 +33,7 @@ def _config(space: str, limits: Limits, seed: int) -> TrainingConfig:
 @given(st.integers(0, 2**32), st.integers(1_000, 100_000), st.integers(2, 30))
 @example(0, 1_000, 30)
 def test_every_cnn_can_be_trained_within_its_limits(seed: int, max_bytes: int, classes: int) -> None:
-    """3 to 6 blocks, one or two strides, no block narrower than the one before, no more bytes or multiplications than allowed."""
+    """3 to 6 blocks, one or two strides, no block narrower than the previous one, no more bytes or multiplications than allowed."""
     config = _config("cnn", Limits(max_bytes, classes), seed)
     cost = convolutions_cost(config.convolutions, classes)
     widths = [convolution.filters for convolution in config.convolutions if convolution.filters]
@@ -54,7 +54,7 @@ def test_every_mlp_can_be_trained_within_its_limits(seed: int, max_bytes: int, c
 
 
 def test_a_space_reaches_what_people_build() -> None:
-    """Plain and depthwise blocks, padded and not, both kernels, and sizes from an eighth of the limit to the limit."""
+    """Plain and depthwise blocks, both paddings and kernels, and sizes from an eighth of the limit to the limit."""
     networks = [_config("cnn", Limits(40_000), seed).convolutions for seed in range(300)]
     parts = {part for network in networks for part in network}
     sizes = [convolutions_cost(network, 10).payload_bytes for network in networks]
@@ -66,7 +66,7 @@ def test_a_space_reaches_what_people_build() -> None:
 
 @pytest.mark.parametrize(("space", "limit"), [("cnn", 200), ("mlp", 3_000), ("cnn", 2_000_000), ("cnn", -1)])
 def test_limits_without_any_network_are_refused(space: str, limit: int) -> None:
-    """The message says between which numbers there are some."""
+    """The message states the range."""
     with pytest.raises(
         BadArgument, match=r"payload is limited to -?[\d,]+ bytes, expected [\d,]+ \(the smallest (cnn|mlp)\) to 1,000,000"
     ):
@@ -74,7 +74,7 @@ def test_limits_without_any_network_are_refused(space: str, limit: int) -> None:
 
 
 def test_the_smallest_network_is_one_that_comes_out() -> None:
-    """Limits at the very bound leave one network or more, one byte less is refused."""
+    """The smallest allowed limit has a network, one byte less is refused."""
     for space in SPACES:
         bound = next(limit for limit in range(10_000) if _accepted(space, limit))
         assert not _accepted(space, bound - 1)
@@ -94,7 +94,7 @@ def _accepted(space: str, limit: int) -> bool:
 
 @pytest.mark.parametrize("text", ["16k5s2v,24k3,dk3s2,32k1", "8k3s2,dk5v,12k1"])
 def test_bytes_are_foretold_to_the_last_one(text: str) -> None:
-    """Of a really converted network without a constant of zeros, which the converter would leave out."""
+    """For a converted network without zero biases, which the converter would drop."""
     from train.model.architectures import build
 
     config = TrainingConfig("cnn", convolutions=parse_convolutions(text))

@@ -1,4 +1,4 @@
-"""A study's journal: nothing that has ended is repeated, nothing that was interrupted is lost, and damage is told."""
+"""A study's journal: finished trials are not repeated, interrupted ones are not lost, damage is reported."""
 
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,7 @@ from train.search.study import JOURNAL, Study, open_study
 
 
 def _run(study: Study, total: int) -> None:
-    """Trials one after the other until there are so many; each succeeds, with figures that its number gives."""
+    """Run trials one after the other up to a total; each succeeds, with results that depend on its number."""
     for name, _config in study.proposals(total):
         number = int(name[1:])
         study.tell(name, outcome(number % 50, 5_000 - number, 3_000 + number))
@@ -20,7 +20,7 @@ def _run(study: Study, total: int) -> None:
 
 @pytest.mark.parametrize("space", ["cnn", "mlp"])
 def test_a_study_has_as_many_trials_as_were_asked_for(tmp_path: Path, plan: Plan, space: str) -> None:
-    """Each of another network, with the outcome that it was told; enough of them for the sampler to propose by what it has seen."""
+    """All networks differ, and outcomes are stored; enough trials for the sampler to use them."""
     with open_study(tmp_path, Plan(**{**vars(plan), "space": space})) as study:
         _run(study, 14)
         trials = study.trials()
@@ -30,7 +30,7 @@ def test_a_study_has_as_many_trials_as_were_asked_for(tmp_path: Path, plan: Plan
 
 
 def test_a_seed_gives_the_same_proposals(tmp_path: Path, plan: Plan) -> None:
-    """With the same outcomes, also where they are no more drawn at random; another seed gives others."""
+    """With the same outcomes, also after the random proposals; another seed gives others."""
     networks = []
     for number, seed in enumerate((3, 3, 4)):
         with open_study(tmp_path / str(number), Plan(**{**vars(plan), "recipe": plan.recipe | {"seed": seed}})) as study:
@@ -40,7 +40,7 @@ def test_a_seed_gives_the_same_proposals(tmp_path: Path, plan: Plan) -> None:
 
 
 def test_a_config_is_the_network_and_the_recipe(tmp_path: Path, plan: Plan) -> None:
-    """What runs is what the plan says of the network that is kept."""
+    """The trained config is that of the stored network."""
     with open_study(tmp_path, plan) as study:
         ((name, config),) = islice(study.proposals(1), 1)
         trial = study.tell(name, outcome())
@@ -50,7 +50,7 @@ def test_a_config_is_the_network_and_the_recipe(tmp_path: Path, plan: Plan) -> N
 
 
 def test_a_study_goes_on_with_what_was_running(tmp_path: Path, plan: Plan) -> None:
-    """Two trials were running when the process ended: their networks come first, under new numbers; ended ones stay as they are."""
+    """Two trials were running at the kill: their networks are proposed first, with new numbers; finished trials stay."""
     with open_study(tmp_path, plan) as study:
         _run(study, 2)
         interrupted = dict(islice(study.proposals(9), 2))
@@ -68,7 +68,7 @@ def test_a_study_goes_on_with_what_was_running(tmp_path: Path, plan: Plan) -> No
 
 
 def test_an_outcome_counts_from_its_first_line_on(tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed between the outcome and the end of its trial, a study takes the trial for ended."""
+    """After a kill between outcome and state, the trial counts as finished."""
     with open_study(tmp_path, plan) as study:
         ((name, _),) = islice(study.proposals(1), 1)
         monkeypatch.setattr(study._study, "tell", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -81,17 +81,17 @@ def test_an_outcome_counts_from_its_first_line_on(tmp_path: Path, plan: Plan, mo
 
 
 def test_a_trial_that_is_given_back_is_proposed_again(tmp_path: Path, plan: Plan) -> None:
-    """It does not count as one that has ended."""
+    """It does not count as finished."""
     with open_study(tmp_path, plan) as study:
         ((name, config),) = islice(study.proposals(1), 1)
-        study.give_back(name)
+        study.requeue(name)
         assert study.trials() == []
         ((again, same),) = islice(study.proposals(1), 1)
     assert (again != name, same) == (True, config)
 
 
 def test_a_trial_that_fails_has_ended(tmp_path: Path, plan: Plan) -> None:
-    """Its error is kept as one line, also in the journal, and its network is not tried again."""
+    """The error is stored as one line, and the network is not tried again."""
     with open_study(tmp_path, plan) as study:
         ((name, _),) = islice(study.proposals(1), 1)
         study.tell(name, DigitsError("the loss became nan\nin epoch 1"))
@@ -102,7 +102,7 @@ def test_a_trial_that_fails_has_ended(tmp_path: Path, plan: Plan) -> None:
 
 
 def test_a_space_that_is_used_up_ends_the_study(tmp_path: Path, plan: Plan) -> None:
-    """With so few bytes there is one network alone: it is run once, however many trials are wanted."""
+    """With so few bytes there is a single network: it is run once, whatever the number of trials."""
     tiny = Plan(**{**vars(plan), "max_bytes": 3_240})
     with open_study(tmp_path, tiny) as study:
         _run(study, 5)
@@ -110,13 +110,13 @@ def test_a_space_that_is_used_up_ends_the_study(tmp_path: Path, plan: Plan) -> N
 
 
 def test_a_study_is_open_once(tmp_path: Path, plan: Plan) -> None:
-    """Two processes would number their trials alike."""
+    """Two processes would use the same trial numbers."""
     with open_study(tmp_path, plan), pytest.raises(DigitsError, match="another process works on"), open_study(tmp_path, plan):
         pass
 
 
 def test_what_a_killed_writer_left_is_cleared_away(tmp_path: Path, plan: Plan) -> None:
-    """Half a line at the end of the journal, and the lock of whoever wrote it."""
+    """An incomplete line at the end of the journal, and the writer's lock."""
     with open_study(tmp_path, plan) as study:
         _run(study, 2)
         before = study.trials()
@@ -146,7 +146,7 @@ def test_what_a_killed_writer_left_is_cleared_away(tmp_path: Path, plan: Plan) -
     ],
 )
 def test_a_damaged_journal_is_told_in_one_line(tmp_path: Path, plan: Plan, damage: object) -> None:
-    """Whatever stands where the lines about a trial's network and outcome were."""
+    """Whatever replaces the lines with a trial's network and outcome."""
     with open_study(tmp_path, plan) as study:
         _run(study, 1)
     path = tmp_path / JOURNAL

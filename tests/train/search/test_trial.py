@@ -1,4 +1,4 @@
-"""One trial on a worker: refused on another kind of machine."""
+"""One trial on a worker."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,13 +23,13 @@ def _never(*_arguments: object) -> Any:
 
 
 def test_a_machine_of_another_kind_is_refused_before_it_trains(invented: Dataset) -> None:
-    """Its latency would not compare; the message names both kinds."""
-    with pytest.raises(ForeignMachine, match=r"^a worker runs on Another CPU .+, the study on Test CPU .+do not compare$"):
+    """Its latency would not be comparable; the message names both kinds."""
+    with pytest.raises(ForeignMachine, match=r"^a worker runs on Another CPU .+, the study on Test CPU .+are not comparable$"):
         run_trial(TrainingConfig("linear", epochs=1), invented, Tools(_never, _never, lambda: ELSEWHERE), HERE)
 
 
 def test_a_trial_takes_its_turns(monkeypatch: pytest.MonkeyPatch, invented: Dataset) -> None:
-    """Trains on one thread in a training's turn, gives way after each batch, and only then measures, in a measurement's turn."""
+    """Trains on one thread with the training lock, yields after each batch, and then measures with the measurement lock."""
     events: list[object] = []
     shipped = read_model_file()
 
@@ -48,8 +48,8 @@ def test_a_trial_takes_its_turns(monkeypatch: pytest.MonkeyPatch, invented: Data
         return Latency((7, 6), 0)
 
     monkeypatch.setattr(trial, "limit_threads", lambda count: events.append(f"threads {count}"))
-    monkeypatch.setattr(trial, "training_turn", lambda: turn("training"))
-    monkeypatch.setattr(trial, "measuring_turn", lambda: turn("measuring"))
+    monkeypatch.setattr(trial, "training_lock", lambda: turn("training"))
+    monkeypatch.setattr(trial, "measurement_lock", lambda: turn("measuring"))
     config = TrainingConfig("linear", epochs=1, batch_size=200)
     found = run_trial(config, invented, Tools(int8, latency, lambda: HERE), HERE)
     trained = ["training begins", "threads 1", *["gives way"] * 3, ("int8", 500), "training ends"]
@@ -59,10 +59,10 @@ def test_a_trial_takes_its_turns(monkeypatch: pytest.MonkeyPatch, invented: Data
 
 
 def test_all_workers_must_be_of_one_kind() -> None:
-    """Neither two kinds nor one that cannot tell."""
+    """Two kinds, or a worker that failed to determine its kind, are errors."""
     assert one_kind({"a": HERE, "b": HERE}) == HERE
     with pytest.raises(
-        ForeignMachine, match=r"the workers are of 2 kinds, whose latencies do not compare: Another CPU .+; Test CPU"
+        ForeignMachine, match=r"the workers are of 2 kinds, whose latencies are not comparable: Another CPU .+; Test CPU"
     ):
         one_kind({"a": HERE, "b": ELSEWHERE})
     with pytest.raises(DigitsError, match=r"worker b cannot measure latency \(no LiteRT\)"):

@@ -27,7 +27,7 @@ from edge_runtime.common.json_codec import to_json
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.runner import Runner
 from edge_runtime.preprocessing.image_files import png_bytes
-from edge_runtime.serving.models.pool import Workers
+from edge_runtime.serving.models.pool import WorkerThreads
 from edge_runtime.serving.page.drawing import draw, parse_strokes
 from tools.release.layout import run
 from tools.studies.serving.load import Running, closed_loop, http_request, open_loop, served, started
@@ -203,7 +203,7 @@ def _classify(path: Path) -> None:
 
 async def _hand_over(name: str, images: NDArray[np.uint8], calls: int) -> Pair:
     """An inference on the event loop, and on a worker thread, in turns."""
-    classifier, workers = Classifier.load(name), Workers(1)
+    classifier, workers = Classifier.load(name), WorkerThreads(1)
     times: tuple[list[float], list[float]] = ([], [])
     for number in range(calls):
         image = images[number % len(images)][None]

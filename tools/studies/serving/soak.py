@@ -122,7 +122,7 @@ def requests_of_all_kinds(data: Dataset) -> list[Expected]:
         (http_request("POST", "/draw", json.dumps({"strokes": SEVEN}).encode()), 200, b'"label":"7"'),
         (http_request("POST", "/draw", b"{"), 400, b'{"error":"failed to parse'),
         (http_request("POST", infer, b"{}"), 400, b'{"error":'),
-        (http_request("GET", "/nothing"), 404, b'{"error":"no such page'),
+        (http_request("GET", "/nothing"), 404, b'{"error":"no such route'),
         (http_request("GET", infer), 405, b'{"error":'),
         (http_request("GET", "/v2/models/small"), 200, b'"platform"'),
         (http_request("GET", "/metrics"), 200, b"digits_requests_total"),

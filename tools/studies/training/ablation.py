@@ -22,7 +22,7 @@ from train.config.training_config import Augmentation, TrainingConfig
 from train.data import load_dataset
 from train.loop.threads import limit_threads
 from train.runs.store import MODEL
-from train.runs.versions import ALIKE
+from train.runs.versions import WORKER_REQUIREMENTS
 
 RELEASE, EPOCHS, SEEDS = "nano", 8, (0, 1, 2)
 RESULTS = Path(__file__).parents[3] / "train" / "releases" / "ablation.json"
@@ -99,7 +99,7 @@ def main() -> None:
         for number, config in enumerate(variants_of(released).values())
     }
     found = {}
-    with connect(ALIKE) as client:
+    with connect(WORKER_REQUIREMENTS) as client:
         for name, outcome in outcomes(client, train_variant, calls):
             if isinstance(outcome, Exception):
                 raise outcome

@@ -31,10 +31,10 @@ from tools.support.waiting import until
 from train.config.training_config import TrainingConfig
 from train.data import load_dataset
 from train.experiments.grid import Grid, key_of
-from train.experiments.store import Request, open_store
+from train.experiments.store import ExperimentSpec, open_store
 from train.experiments.trial import TrialResult, run_trial
 from train.runs.store import Epoch
-from train.runs.versions import ALIKE, installed_versions
+from train.runs.versions import WORKER_REQUIREMENTS, installed_versions
 
 RESULT = "scaling.json"
 TASKS, REPEATS = 1_000, 3
@@ -99,7 +99,11 @@ def measure() -> Measured:
     data, config = load_dataset(), next(cell for cell in Grid().cells if len(cell.hidden) == 2)
     call, content = (config, data.sha256, int8_flatbuffer), pickle.dumps(data)
     machine = f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores, {os.getloadavg()[0]:.1f} processes busy before it began"
-    with TemporaryDirectory() as folder, local_cluster(Path(folder), 2) as cluster, connect(ALIKE, cluster.address) as client:
+    with (
+        TemporaryDirectory() as folder,
+        local_cluster(Path(folder), 2) as cluster,
+        connect(WORKER_REQUIREMENTS, cluster.address) as client,
+    ):
         until(lambda: worker_count(client) == 2)
         _tasks(client, cluster, nothing, [(number,) for number in range(100)])  # the first ones open connections
         return Measured(
@@ -168,7 +172,7 @@ def _train(client: Any, call: Call) -> None:
 
 def _store(config: TrainingConfig) -> float:
     """Seconds to keep one result."""
-    result, asked = answer(config, "", None), Request(Grid(), "MNIST", "", installed_versions())
+    result, asked = answer(config, "", None), ExperimentSpec(Grid(), "MNIST", "", installed_versions())
     with TemporaryDirectory() as folder, open_store(Path(folder) / "measured", asked) as store:
         started = time.perf_counter()
         for _ in range(100):

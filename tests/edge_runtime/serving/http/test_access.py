@@ -1,4 +1,4 @@
-"""Who may ask: tokens, hosts, origins; what the page may load; paths that lead nowhere."""
+"""Access: tokens, hosts, origins, the page's content policy, and paths outside of the routes."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ INFER = "/v2/models/small/infer"
 
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A server with a token, an origin and a name of its own."""
+    """A server with a token, an allowed origin and an allowed host."""
     path = tmp_path_factory.mktemp("secret") / "token"
     path.write_text(f"{TOKEN}\n")
     words = ("small", "--token-file", path, "--cors-origin", "https://example.org", "--allow-host", "pi.local", "--no-access-log")
@@ -31,7 +31,7 @@ def _raw(server: Running, **headers: str) -> int:
 
 @pytest.mark.parametrize("value", [None, "", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", "Bearer ü"])
 def test_without_the_token_nothing_is_answered(value: str | None, closed: Running) -> None:
-    """No token, a wrong one, another scheme: 401, which says how to send it."""
+    """Without a token, with a wrong one or another scheme: 401 with WWW-Authenticate."""
     headers = {} if value is None else {"Authorization": value}
     for method, path in (("POST", INFER), ("GET", "/v2"), ("GET", "/metrics"), ("POST", "/classify"), ("GET", "/nothing")):
         answer = ask(closed, method, path, b"", **headers)
@@ -41,7 +41,7 @@ def test_without_the_token_nothing_is_answered(value: str | None, closed: Runnin
 
 
 def test_with_the_token_all_is(closed: Running) -> None:
-    """The page and the probes need none, since they hold nothing."""
+    """The page and the probes need no token."""
     assert _raw(closed, Authorization=f"Bearer {TOKEN}") == 200
     assert _raw(closed, Authorization=f"bearer {TOKEN}") == 200  # RFC 9110, 11.1
     assert ask(closed, "GET", "/metrics", Authorization=f"Bearer {TOKEN}").status == 200
@@ -50,7 +50,7 @@ def test_with_the_token_all_is(closed: Running) -> None:
 
 
 def test_other_hosts_are_refused_on_loopback(server: Running, closed: Running) -> None:
-    """A name that somebody points at 127.0.0.1 reads nothing from here, unless it is allowed."""
+    """Other host names get 403 on loopback (DNS rebinding), unless they are allowed."""
     for host in ("localhost", "localhost:8000", "127.0.0.1:1", "[::1]:80", "LOCALHOST"):
         assert _raw(server, Host=host) == 200
     for host in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "pi.local", "localhost]evil.example"):
@@ -72,7 +72,7 @@ def test_scripts_of_other_origins_may_ask_only_if_named(server: Running, closed:
 
 
 def test_loopback_spelled_otherwise_is_loopback() -> None:
-    """What counts is the address that is listened at, not how it was typed."""
+    """The bound address counts, not its spelling."""
     with served("nano", "--host", "127.1", "--no-access-log") as running:
         assert ask(running, "GET", "/v2", Host="localhost").status == 200
         assert ask(running, "GET", "/v2", Host="evil.example").status == 403
@@ -80,19 +80,19 @@ def test_loopback_spelled_otherwise_is_loopback() -> None:
 
 @pytest.mark.parametrize("origin", ["https://example.org/", "https://example.org/page", "example.org", "ftp://example.org"])
 def test_what_is_no_origin_is_refused(origin: str) -> None:
-    """It would never match, and nobody would know why."""
+    """Such an origin would never match."""
     answer = digits("serve", "nano", "--port", "0", "--cors-origin", origin)
-    assert f"'{origin}' is no origin" in one_line(answer, 2)
+    assert f"'{origin}' is not an origin" in one_line(answer, 2)
 
 
 def test_no_number_of_seconds_is_refused() -> None:
-    """NaN passes for a number that is not below 0."""
+    """NaN passes click's range check."""
     code, _, error = digits("serve", "nano", "--port", "0", "--reload-seconds", "nan")
-    assert (code, "nan is no number of seconds" in error) == (2, True)
+    assert (code, "nan is not a number of seconds" in error) == (2, True)
 
 
 def test_the_page_may_load_nothing_from_elsewhere(server: Running) -> None:
-    """Its policy allows its own script and style and nothing else; the file names no address outside of the server."""
+    """The policy allows the page's own script and style only, and the page refers to no other server."""
     answer = ask(server, "GET", "/")
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";"))
     assert policy["default-src"] == "'none'"
@@ -122,7 +122,7 @@ def test_the_page_may_load_nothing_from_elsewhere(server: Running) -> None:
     ],
 )
 def test_paths_lead_to_routes_and_never_to_files(path: str, server: Running) -> None:
-    """404 in JSON, or a model that is not found."""
+    """404 in JSON, also for unknown models; never a file."""
     answer = ask(server, "GET", path)
     assert answer.status in (404, 405)
     assert b"root:" not in answer.body
@@ -130,15 +130,15 @@ def test_paths_lead_to_routes_and_never_to_files(path: str, server: Running) -> 
 
 
 def test_a_wrong_method_is_405(server: Running) -> None:
-    """The right one is named."""
+    """The allowed method is named."""
     answer = ask(server, "GET", INFER)
-    assert (answer.status, answer.headers["allow"], answer.error) == (405, "POST", "this page is for another method")
+    assert (answer.status, answer.headers["allow"], answer.error) == (405, "POST", "method GET not allowed here; use POST")
     assert ask(server, "POST", "/v2/health/live").status == 405
 
 
 @pytest.mark.parametrize("token", ["", "short", "with a space in the middle", "ünicode-token-of-length"])
 def test_a_token_that_is_none_is_wrong_usage(token: str, tmp_path: Path) -> None:
-    """Sixteen characters at least, none of them odd; the message says how to make one, and not what it read."""
+    """At least 16 printable ASCII characters; the error says how to make a token, and does not repeat it."""
     path = tmp_path / "token"
     path.write_text(token)
     error = one_line(digits("serve", "small", "--port", 0, "--token-file", path), 2)
@@ -147,7 +147,7 @@ def test_a_token_that_is_none_is_wrong_usage(token: str, tmp_path: Path) -> None
 
 
 def test_a_path_that_was_asked_before_is_answered_as_the_first_time(server: Running) -> None:
-    """By method, model and version; and after more paths than are kept, whether they lead somewhere or not."""
+    """Also after more paths than are cached."""
     paths = [("GET", "/v2/models/small"), ("GET", "/v2/models/nano"), ("GET", "/v2/models/none"), ("POST", "/v2/models/small")]
     first = [(ask(server, *path).status, ask(server, *path).body) for path in paths]
     assert [status for status, _ in first] == [200, 200, 404, 405]

@@ -1,6 +1,7 @@
-"""Answers on the wire: head and body of every kind of request, as HTTP wants them, and the connection after them."""
+"""Responses on the wire: head, body, and the state of the connection afterwards."""
 
 import contextlib
+import json
 import socket
 from http import HTTPStatus
 
@@ -12,7 +13,7 @@ from tools.studies.serving.load import Running
 
 
 def _exchange(server: Running, request: bytes) -> tuple[h11.Response, bytes, bool]:
-    """The answer to one request, and whether the server then ends the connection: a second request there is not answered."""
+    """The response to a request, and whether the server then closes the connection instead of answering a second request."""
     with connected(server) as client:
         client.sendall(request)
         response, body = _parsed(request.partition(b" ")[0].decode(), client)
@@ -28,7 +29,7 @@ def _request(server: Running, first: str, *headers: str) -> bytes:
 
 
 def _parsed(method: str, connection: socket.socket) -> tuple[h11.Response, bytes]:
-    """An answer as a strict client reads it; fails if anything is left over."""
+    """A response parsed by a strict client; fails if bytes are left over."""
     client = h11.Connection(h11.CLIENT)
     client.send(h11.Request(method=method, target="/", headers=[("Host", "x")]))
     client.send(h11.EndOfMessage())
@@ -62,7 +63,7 @@ def _parsed(method: str, connection: socket.socket) -> tuple[h11.Response, bytes
 def test_an_answer_is_whole_and_the_connection_stays_or_ends(
     first: str, headers: tuple[str, ...], ends: bool, server: Running
 ) -> None:
-    """A strict client reads it with nothing left over; it is told when the connection ends, and only then it does."""
+    """A strict client parses it completely; the connection is closed exactly if the response announces it."""
     response, body, ended = _exchange(server, _request(server, first, *headers))
     names = dict(response.headers)
     assert int(names[b"content-length"]) == len(body)
@@ -72,7 +73,7 @@ def test_an_answer_is_whole_and_the_connection_stays_or_ends(
 
 
 def test_head_has_the_length_and_no_body(server: Running) -> None:
-    """The head is that of the GET; nothing follows it."""
+    """HEAD has the header of GET and no body."""
     got, _, _ = _exchange(server, _request(server, "GET / HTTP/1.1"))
     response, body, ended = _exchange(server, _request(server, "HEAD / HTTP/1.1"))
     assert (response.status_code, body, ended) == (200, b"", False)
@@ -80,7 +81,7 @@ def test_head_has_the_length_and_no_body(server: Running) -> None:
 
 
 def test_a_body_that_was_asked_for_first(server: Running) -> None:
-    """Expect: 100-continue is answered before the body is sent, and the answer follows it."""
+    """The server sends 100 Continue before the body is sent, and the response after it."""
     with connected(server) as client:
         client.sendall(_request(server, "POST /draw HTTP/1.1", "Content-Length: 2", "Expect: 100-continue"))
         assert client.recv(65_536).startswith(b"HTTP/1.1 100 ")
@@ -89,7 +90,18 @@ def test_a_body_that_was_asked_for_first(server: Running) -> None:
 
 
 def test_a_refusal_needs_no_body(server: Running) -> None:
-    """A body that will not be read is not asked for."""
+    """An error does not wait for the body."""
     with connected(server) as client:
         client.sendall(_request(server, "POST /draw HTTP/1.1", "Content-Length: 99999999", "Expect: 100-continue"))
         assert client.recv(65_536).startswith(b"HTTP/1.1 413 ")
+
+
+def test_errors_outside_of_a_request_are_json_too(server: Running) -> None:
+    """Invalid HTTP gets {"error": ...} like every other error, and the connection is closed."""
+    with connected(server) as client:
+        client.sendall(b"no HTTP\r\n\r\n")
+        response, body = _parsed("GET", client)
+        assert received(client) == b""
+    names = dict(response.headers)
+    assert (response.status_code, names[b"connection"], names[b"content-type"]) == (400, b"close", b"application/json")
+    assert list(json.loads(body)) == ["error"]

@@ -1,4 +1,4 @@
-"""Requests that mean harm: each is answered with 4xx or 503, or cut off in time, and the next good one is answered rightly."""
+"""Hostile requests get 4xx or 503 or a timeout, and the next valid request is answered correctly."""
 
 import contextlib
 import json
@@ -24,31 +24,31 @@ INFER = "/v2/models/small/infer"
 LIMITED = """
 import json, sys, time
 from pathlib import Path
-from edge_runtime.serving import plain
 from edge_runtime.serving.compose import Settings, serve
 from edge_runtime.serving.http.limits import Limits
+from edge_runtime.serving.page import classify_routes
 
-see, hold = plain.see, Path(sys.argv[2])
+prepare, hold = classify_routes.prepare, Path(sys.argv[2])
 
-def see_later(*words):
+def prepare_later(*words):
     while hold.exists():
         time.sleep(0.01)
-    return see(*words)
+    return prepare(*words)
 
-plain.see, limits = see_later, Limits(**json.loads(sys.argv[1]))
+classify_routes.prepare, limits = prepare_later, Limits(**json.loads(sys.argv[1]))
 settings = Settings({"small": Path("small")}, "127.0.0.1", 0, workers=2, access_log=False, limits=limits)
 serve(settings, lambda line: print(line, file=sys.stderr, flush=True))
 """
 
 
 def _limited(hold: Path, **limits: float) -> contextlib.AbstractContextManager[Running]:
-    """A server with limits that no option reaches; photos wait for as long as there is a file `hold`."""
+    """A server with limits that have no option; photos wait while the file `hold` exists."""
     return started([sys.executable, "-c", LIMITED, json.dumps(limits), str(hold)])
 
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A server with short deadlines, which are looked at once a second, and few places."""
+    """A server with short deadlines, checked once a second, and few slots."""
     hold = tmp_path_factory.mktemp("strict") / "hold"
     with _limited(hold, header_seconds=1.0, body_seconds=2.0, write_seconds=1.0, requests=4) as running:
         yield running
@@ -62,14 +62,14 @@ def hold(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def narrow(hold: Path) -> Iterator[Running]:
-    """A server with few places, where nobody is cut off for being slow."""
+    """A server with few slots and long deadlines."""
     patient = dict.fromkeys(("header_seconds", "body_seconds", "write_seconds"), PATIENCE)
     with _limited(hold, connections=12, requests=4, held=6_000_000, **patient) as running:
         yield running
 
 
 def _send(server: Running, *parts: bytes, answers: int | None = None) -> bytes:
-    """What the server answers on one connection: so many answers, or all until it closes."""
+    """The response on one connection: a number of responses, or all until it is closed."""
     with connected(server) as connection:
         for part in parts:
             connection.sendall(part)
@@ -77,7 +77,7 @@ def _send(server: Running, *parts: bytes, answers: int | None = None) -> bytes:
 
 
 def _dripping(connection: socket.socket, drop: bytes) -> bytes:
-    """What comes while a byte is sent now and then, until the server ends the connection; fails if it never does."""
+    """What arrives while single bytes are sent, until the server closes the connection; fails if it never does."""
     connection.settimeout(0.1)
     found, end = b"", time.monotonic() + PATIENCE
     while time.monotonic() < end:
@@ -94,7 +94,7 @@ def _dripping(connection: socket.socket, drop: bytes) -> bytes:
 
 
 def test_slow_headers_are_cut_off(strict: Running, seven: np.ndarray) -> None:
-    """A byte now and then does not keep a connection: 408 after the deadline; nor does sending nothing at all."""
+    """Single bytes do not extend the deadline of the header: 408, also without any byte."""
     with connected(strict) as connection, connected(strict) as silent:
         connection.sendall(b"GET /v2 HTTP/1.1\r\nHost: localhost\r\n")
         answer = _dripping(connection, b"X")
@@ -104,7 +104,7 @@ def test_slow_headers_are_cut_off(strict: Running, seven: np.ndarray) -> None:
 
 
 def test_slow_headers_after_a_good_request_are_cut_off(strict: Running) -> None:
-    """Also on a connection that was answered before."""
+    """Also on a connection with an earlier response."""
     with connected(strict) as connection:
         connection.sendall(b"GET /v2 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert received(connection, 1).startswith(b"HTTP/1.1 200 ")
@@ -113,7 +113,7 @@ def test_slow_headers_after_a_good_request_are_cut_off(strict: Running) -> None:
 
 
 def test_a_header_begun_behind_a_good_request_is_cut_off(strict: Running) -> None:
-    """In the same packet, so that nothing comes after the answer that would start a clock."""
+    """In the same packet as a complete request, so that no later data starts the clock."""
     with connected(strict) as connection:
         connection.sendall(http_request("GET", "/v2") + b"GET /v2 HT")
         answer = received(connection)
@@ -122,7 +122,7 @@ def test_a_header_begun_behind_a_good_request_is_cut_off(strict: Running) -> Non
 
 
 def test_a_body_that_comes_after_its_answer_starts_no_clock(strict: Running) -> None:
-    """A connection whose late body has been passed over is as good as any: nothing is said on it until it is asked again."""
+    """After a late body has been discarded, the connection stays open without a deadline."""
     with connected(strict) as connection:
         connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n")
         assert received(connection, 1).startswith(b"HTTP/1.1 404 ")
@@ -135,7 +135,7 @@ def test_a_body_that_comes_after_its_answer_starts_no_clock(strict: Running) -> 
 
 
 def test_a_body_that_is_dripped_after_its_answer_is_cut_off(strict: Running) -> None:
-    """It is no way to hold a connection."""
+    """Such a body does not keep a connection open."""
     with connected(strict) as connection:
         connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
         assert received(connection, 1).startswith(b"HTTP/1.1 404 ")
@@ -143,14 +143,14 @@ def test_a_body_that_is_dripped_after_its_answer_is_cut_off(strict: Running) -> 
 
 
 def test_connect_is_answered(server: Running, seven: np.ndarray) -> None:
-    """As any method that no page has; this is no proxy."""
+    """As a method without a route; the server is no proxy."""
     answer = _send(server, b"CONNECT a:443 HTTP/1.1\r\nHost: localhost\r\n\r\n", answers=1)
     assert answer.split(b" ")[1] in (b"404", b"405")
     assert label_of(server, seven) == "7"
 
 
 def test_a_length_and_chunks_are_not_both_believed(server: Running) -> None:
-    """What stands before the server may have gone by the other one: 400, and the connection ends, so that nothing is smuggled."""
+    """A proxy may use the other one: 400 and the connection is closed, against request smuggling."""
     head = b"POST /draw HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
     answer = _send(server, head + b"0\r\n\r\n" + http_request("GET", "/v2"))
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -159,14 +159,14 @@ def test_a_length_and_chunks_are_not_both_believed(server: Running) -> None:
 
 
 def test_a_whole_address_in_the_request_line_is_its_path(server: Running) -> None:
-    """As proxies write it (RFC 9112, 3.2.2)."""
+    """The absolute form of proxies (RFC 9112, 3.2.2)."""
     answer = _send(server, b"GET http://localhost/v2 HTTP/1.1\r\nHost: localhost\r\n\r\n", answers=1)
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b'"edge-digits"' in answer
 
 
 def test_a_body_that_does_not_arrive_is_408(strict: Running, seven: np.ndarray) -> None:
-    """A Content-Length that promises more than comes, and a body in drops."""
+    """A body shorter than its Content-Length, and one that comes in single bytes."""
     with connected(strict) as connection:
         connection.sendall(f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\nx".encode())
         answer = received(connection, 1)
@@ -176,7 +176,7 @@ def test_a_body_that_does_not_arrive_is_408(strict: Running, seven: np.ndarray) 
 
 
 def test_a_client_that_goes_away_harms_nobody(strict: Running, seven: np.ndarray) -> None:
-    """In the middle of a header, of a body, and before its answer."""
+    """In the middle of the header or body, or before the response."""
     body, length = binary_body(seven[np.newaxis])
     whole = http_request("POST", INFER, body, Inference_Header_Content_Length=length)
     for cut in (10, 60, len(whole) - 100, len(whole)):
@@ -186,7 +186,7 @@ def test_a_client_that_goes_away_harms_nobody(strict: Running, seven: np.ndarray
 
 
 def test_a_client_that_sends_no_more_gets_its_answer(strict: Running) -> None:
-    """Half-closed after a whole request, as `nc -N` does."""
+    """A half-closed connection after a complete request, as by `nc -N`."""
     with connected(strict) as connection:
         connection.sendall(http_request("GET", "/v2"))
         connection.shutdown(socket.SHUT_WR)
@@ -195,7 +195,7 @@ def test_a_client_that_sends_no_more_gets_its_answer(strict: Running) -> None:
 
 @pytest.mark.parametrize("path", [INFER, "/v1/models/small:predict", "/draw", "/v2/repository/index", "/classify", "/nothing"])
 def test_huge_bodies_are_refused_unread(path: str, server: Running, seven: np.ndarray) -> None:
-    """By their announced length; 413 comes before the body does."""
+    """413 is sent before the body arrives."""
     with connected(server) as connection:
         connection.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000000\r\n\r\n".encode())
         assert received(connection, 1).startswith(b"HTTP/1.1 413 ")
@@ -203,7 +203,7 @@ def test_huge_bodies_are_refused_unread(path: str, server: Running, seven: np.nd
 
 
 def test_a_huge_body_that_is_sent_all_the_same_is_refused(server: Running, seven: np.ndarray) -> None:
-    """With a length, and in chunks without one: the client can read why."""
+    """With Content-Length and in chunks: the client can read the response."""
     answer = ask(server, "POST", INFER, bytes(3_000_000))
     assert (answer.status, "2**20" in answer.error or "1,048,576" in answer.error) == (413, True)
     chunk = b"10000\r\n" + bytes(0x10000) + b"\r\n"
@@ -232,7 +232,7 @@ def test_a_huge_body_that_is_sent_all_the_same_is_refused(server: Running, seven
     ],
 )
 def test_what_is_no_http_is_refused(request_: bytes, strict: Running, seven: np.ndarray) -> None:
-    """400 or another 4xx, within the time limit, and no traceback."""
+    """400 or another 4xx within the deadline, without a traceback."""
     answer = _send(strict, request_, answers=1)
     assert answer.split(b" ")[1][:1] == b"4", answer
     assert b"Traceback" not in answer
@@ -240,7 +240,7 @@ def test_what_is_no_http_is_refused(request_: bytes, strict: Running, seven: np.
 
 
 def test_a_body_within_another_requests_length_is_no_request(server: Running) -> None:
-    """A length that is too short leaves bytes, which are refused as the next request; nothing is smuggled past."""
+    """Bytes after a too short Content-Length are refused as the next request."""
     body = b'{"strokes": []}'
     answer = _send(server, http_request("POST", "/draw", body) + b"garbage\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -248,14 +248,14 @@ def test_a_body_within_another_requests_length_is_no_request(server: Running) ->
 
 
 def test_pipelined_requests_are_answered_in_order(server: Running) -> None:
-    """Several in one packet."""
+    """Several requests in one packet."""
     requests = [http_request("GET", path) for path in ("/v2", "/nothing", "/v2/health/live")] * 3
     answer = _send(server, b"".join(requests), answers=9)
     assert [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"200", b"404", b"200"] * 3
 
 
 def test_more_requests_than_places_get_503(narrow: Running, hold: Path, seven: np.ndarray) -> None:
-    """With Retry-After; probes still get through; when the places are free, requests are answered again."""
+    """503 with Retry-After; probes are still answered; free slots are used again."""
     hold.touch()
     held = [connected(narrow) for _ in range(4)]
     for connection in held:
@@ -277,7 +277,7 @@ def _unless(status: int, answer: Response) -> Response | None:
 
 
 def test_bodies_that_do_not_come_keep_nobody_out(strict: Running, seven: np.ndarray) -> None:
-    """More promises than there are places; others are answered meanwhile, and the promises are cut off in time."""
+    """Announced bodies that do not arrive block no other request, and time out."""
     promise = f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\nx".encode()
     held = [connected(strict) for _ in range(8)]
     for connection in held:
@@ -290,7 +290,7 @@ def test_bodies_that_do_not_come_keep_nobody_out(strict: Running, seven: np.ndar
 
 
 def test_all_bodies_together_are_bounded(narrow: Running, seven: np.ndarray) -> None:
-    """Beyond 6 MB that wait for their ends, 503; the others are answered when they have come whole."""
+    """Bodies over 6 MB together get 503; the others are answered when they are complete."""
     part = f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n".encode() + bytes(900_000)
     held = [connected(narrow) for _ in range(7)]
     for connection in held:
@@ -307,7 +307,7 @@ def test_all_bodies_together_are_bounded(narrow: Running, seven: np.ndarray) -> 
 
 
 def test_more_connections_than_places_get_503(narrow: Running, seven: np.ndarray) -> None:
-    """The thirteenth is told so and closed, and the others are not harmed."""
+    """The thirteenth connection gets 503 and is closed; the others are not affected."""
     held = [connected(narrow) for _ in range(12)]
     with connected(narrow) as late:
         assert received(late).startswith(b"HTTP/1.1 503 ")
@@ -327,7 +327,7 @@ def _has_place(server: Running) -> bool:
 
 
 def test_a_client_that_takes_no_answers_is_cut_off(strict: Running, seven: np.ndarray) -> None:
-    """Thousands of requests for the page whose answers are never read: the connection ends, the server does not."""
+    """Thousands of pipelined requests whose responses are not read: the connection is closed, the server continues."""
     with connected(strict) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         many = http_request("GET", "/") * 200_000
@@ -360,14 +360,14 @@ def test_a_client_that_takes_no_answers_is_cut_off(strict: Running, seven: np.nd
     ],
 )
 def test_hostile_json_is_400(path: str, body: bytes, server: Running) -> None:
-    """Deep, infinite, enormous or not text: one line says so."""
+    """Deep, infinite, huge or invalid JSON gets an error in one line."""
     answer = ask(server, "POST", path, body)
     assert answer.status == 400 or (path.endswith("index") and answer.status == 200)
     assert len(answer.body) < 500
 
 
 def _bodies(mnist: Dataset) -> list[tuple[str, bytes, dict[str, str]]]:
-    """A good body for each route that takes one."""
+    """A valid body for each route with a body."""
     image = mnist.x_test[:1]
     binary, length = binary_body(image)
     tensor = {"name": "pixels", "shape": [1, 28, 28], "datatype": "UINT8", "data": image.tolist()}
@@ -394,7 +394,7 @@ def _mutated(body: bytes, edits: list[tuple[float, int, bytes]]) -> bytes:
 
 
 class _Kept:
-    """One connection for many requests: what a fuzzing run needs to be quick."""
+    """One connection for all requests of a fuzzing run, for speed."""
 
     def __init__(self, server: Running) -> None:
         self.socket = connected(server)
@@ -425,11 +425,11 @@ def _fuzz(server: Running, mnist: Dataset, examples: int) -> None:
 
 
 def test_mutated_bodies_are_answered_or_refused(server: Running, mnist: Dataset) -> None:
-    """300 of them, each followed by a good request on the same connection."""
+    """300 mutated bodies, each followed by a valid request on the same connection."""
     _fuzz(server, mnist, 300)
 
 
 @pytest.mark.slow
 def test_ten_thousand_mutated_bodies_are_answered_or_refused(server: Running, mnist: Dataset) -> None:
-    """The same at length."""
+    """The same with 10,000."""
     _fuzz(server, mnist, 10_000)

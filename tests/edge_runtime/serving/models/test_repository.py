@@ -1,4 +1,4 @@
-"""Models that are loaded, proven, watched and replaced."""
+"""The model repository: loading, verification, reloading, health."""
 
 import asyncio
 import io
@@ -15,9 +15,9 @@ import pytest
 from edge_runtime.errors import ModelFileError, VerificationFailed
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.model.model_file import read_model_file
-from edge_runtime.serving.http.log import Log
-from edge_runtime.serving.http.refusals import Busy, NotFound
-from edge_runtime.serving.models.pool import INLINE_NS, Pool, Workers, time_one
+from edge_runtime.serving.http.errors import NotFound, ServiceUnavailable
+from edge_runtime.serving.http.log import JsonLog
+from edge_runtime.serving.models.pool import INLINE_NS, InterpreterPool, WorkerThreads, time_one
 from edge_runtime.serving.models.repository import ModelRepository
 from tests.edge_runtime.serving.conftest import ask, label_of
 from tests.edge_runtime.serving.model_files import NANO, SMALL, replace, with_wrong_golden
@@ -27,7 +27,7 @@ from train.data import Dataset
 
 
 def _models(path: Path, log: io.StringIO | None = None) -> ModelRepository:
-    return ModelRepository({"mine": path}, Workers(1), Log(log or io.StringIO()))
+    return ModelRepository({"mine": path}, WorkerThreads(1), JsonLog(log or io.StringIO()))
 
 
 def _events(log: io.StringIO) -> list[dict[str, object]]:
@@ -43,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_changed_file_is_loaded(path: Path) -> None:
-    """The new model answers, under the same name; the log and the count tell."""
+    """The new model answers under the same name; log and counter record it."""
     log = io.StringIO()
     models = _models(path, log)
     before = models.default
@@ -63,11 +63,11 @@ def test_a_changed_file_is_loaded(path: Path) -> None:
         (SMALL.read_bytes()[:-100], "damaged archive"),
         (SMALL.read_bytes()[:20_000], "damaged|truncated|not a multiple"),
         (read_model_file(SMALL).flatbuffer, "plain .tflite without golden images"),
-        (with_wrong_golden(), "golden images come out differently"),
+        (with_wrong_golden(), "golden outputs are not reproduced"),
     ],
 )
 def test_a_file_that_cannot_be_proven_is_refused(content: bytes, cause: str, path: Path) -> None:
-    """The old model goes on; the reason is logged once, however often one looks; a good file is taken again."""
+    """The old model stays; the reason is logged once; a valid file is loaded again."""
     log = io.StringIO()
     models = _models(path, log)
     before = models.default
@@ -84,7 +84,7 @@ def test_a_file_that_cannot_be_proven_is_refused(content: bytes, cause: str, pat
 
 
 def test_a_vanished_file_is_refused_and_the_old_model_goes_on(path: Path) -> None:
-    """Somebody may be about to put another one there."""
+    """Another file may be about to replace it."""
     models = _models(path)
     path.unlink()
     asyncio.run(models.refresh())
@@ -93,7 +93,7 @@ def test_a_vanished_file_is_refused_and_the_old_model_goes_on(path: Path) -> Non
 
 
 def test_at_the_start_a_model_must_be_proven(path: Path) -> None:
-    """Otherwise nothing is served at all."""
+    """No model, no server."""
     path.write_bytes(with_wrong_golden())
     with pytest.raises(VerificationFailed, match=r"not served.*0 of 16 labels equal"):
         _models(path)
@@ -103,14 +103,14 @@ def test_at_the_start_a_model_must_be_proven(path: Path) -> None:
 
 
 def test_a_model_that_does_other_than_it_did_is_unhealthy(path: Path) -> None:
-    """Then neither it nor the server is ready, and it answers nothing, until its golden images come out right again."""
+    """The model and the server are not ready, and it answers with 503, until a check passes again."""
     log = io.StringIO()
     models = _models(path, log)
     sound = models.default.golden
     models.default.golden = type(sound)(sound.images, sound.labels, sound.float_logits, np.roll(sound.outputs, 1, axis=1))
     asyncio.run(models.check())
     assert (models.default.healthy, models.ready) == (False, False)
-    with pytest.raises(Busy, match="not ready"):
+    with pytest.raises(ServiceUnavailable, match="not ready"):
         asyncio.run(models.default.classify(sound.images))
     models.default.golden = sound
     asyncio.run(models.check())
@@ -119,7 +119,7 @@ def test_a_model_that_does_other_than_it_did_is_unhealthy(path: Path) -> None:
 
 
 def test_each_interpreter_is_checked(path: Path) -> None:
-    """Those of the threads too, which answer large batches: one of them that goes wrong is found."""
+    """Interpreters of worker threads are checked too."""
     models = _models(path)
     pool = models.default.pool
     pool.each_ns = INLINE_NS // 200
@@ -140,7 +140,7 @@ def test_each_interpreter_is_checked(path: Path) -> None:
 
 
 def test_an_interpreter_that_fails_is_unhealthy(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when memory runs out."""
+    """As when memory is exhausted."""
     models = _models(path)
 
     def fail(self: Classifier, images: np.ndarray) -> None:
@@ -152,7 +152,7 @@ def test_an_interpreter_that_fails_is_unhealthy(path: Path, monkeypatch: pytest.
 
 
 def test_names_and_versions(path: Path) -> None:
-    """Without a name the default model is meant; another one, or another version, is not found."""
+    """No name means the default model; unknown names and versions are not found."""
     models = _models(path)
     assert models.get({}) is models.get({"model": "mine", "version": "1"}) is models.default
     for parameters in ({"model": "yours"}, {"model": "mine", "version": "01"}, {"model": "../mine"}):
@@ -161,19 +161,19 @@ def test_names_and_versions(path: Path) -> None:
 
 
 def test_a_stopping_server_is_not_ready(path: Path) -> None:
-    """So that nobody sends it more work."""
+    """So that load balancers send no more requests."""
     models = _models(path)
     models.stopping = True
     assert not models.ready
 
 
-def _pool(workers: Workers) -> Pool:
-    return Pool(Classifier.load(), workers, Classifier)
+def _pool(workers: WorkerThreads) -> InterpreterPool:
+    return InterpreterPool(Classifier.load(), workers, Classifier)
 
 
 def test_quick_requests_are_answered_inline_and_slow_ones_on_threads(mnist: Dataset) -> None:
-    """A request whose images together take under a millisecond never meets a thread; the answers are the same."""
-    workers = Workers(2)
+    """A request of less than a millisecond uses no thread; results are the same."""
+    workers = WorkerThreads(2)
     pool = _pool(workers)
     expected = Classifier.load().classify_batch(mnist.x_test[:200])
     pool.each_ns = INLINE_NS // 200
@@ -193,7 +193,7 @@ def test_quick_requests_are_answered_inline_and_slow_ones_on_threads(mnist: Data
 
 
 def test_what_an_image_takes_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The 99th of a hundred trials: one that was disturbed does not count, two do, and then nothing more is tried."""
+    """The 99th percentile of 100 trials: one slow trial does not count, a second one does and ends the measurement."""
     classifier, asked, calls = Classifier.load(), [], iter(range(10**6))
     slow: set[int] = set()
     monkeypatch.setattr(classifier, "classify", lambda image: asked.append(1))
@@ -213,7 +213,7 @@ def test_what_an_image_takes_is_measured(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_reload_under_load_loses_no_request(path: Path, mnist: Dataset) -> None:
-    """Model files change back and forth, and break, while requests come: each is answered rightly. SIGHUP looks at once."""
+    """Model files change and become invalid during requests: all answers are correct. SIGHUP reloads at once."""
     digits = mnist.x_test[:100]
     small, nano = (Classifier.load(file).classify_batch(digits).labels for file in (SMALL, NANO))
     sure = [number for number in range(100) if small[number] == nano[number]]
@@ -254,5 +254,5 @@ def _request(image: np.ndarray) -> bytes:
 
 
 def _says(label: bytes, status: int, body: bytes) -> bool:
-    """Whether the answer's label, four bytes of length and a digit between two tensors of 40 bytes, is this one."""
+    """Whether the response's label, a digit with its length between two tensors of 40 bytes, is this one."""
     return status == 200 and body[-45:-40] == b"\x01\0\0\0" + label

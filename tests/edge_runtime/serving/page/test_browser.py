@@ -61,23 +61,23 @@ class Page:
         self.wait(lambda: self.text("facts"))
 
     def by_id(self, name: str) -> WebElement:
-        """The element of that id."""
+        """The element with this id."""
         return self.driver.find_element(By.ID, name)
 
     def text(self, name: str) -> str:
-        """What the element of that id says."""
+        """The text of the element with this id."""
         return self.by_id(name).get_attribute("textContent") or ""
 
     def wait(self, condition: Callable[[], object]) -> None:
-        """Until something is so."""
+        """Wait until a condition holds."""
         WebDriverWait(self.driver, PATIENCE, poll_frequency=0.05).until(lambda _: condition())
 
     def wait_for_digit(self, digit: str) -> None:
-        """Until the page answers so."""
+        """Wait until the page shows a prediction."""
         self.wait(lambda: self.text("digit") == digit)
 
     def draw(self, points: list[tuple[float, float]], kind: str = "mouse") -> None:
-        """A stroke over the pad with mouse, touch or pen: real pointer events of the browser."""
+        """Draw a stroke with mouse, touch or pen, by real pointer events of the browser."""
         from selenium.webdriver.common.actions.action_builder import ActionBuilder
         from selenium.webdriver.common.actions.pointer_input import PointerInput
 
@@ -97,11 +97,11 @@ class Page:
         self.driver.execute_script(DROP, base64.b64encode(content).decode(), media_type, name, kind)
 
     def errors(self) -> list[str]:
-        """What the console says, since the last time."""
+        """New console messages."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def shot(self, name: str) -> np.ndarray:
-        """The whole page as pixels, kept in a file if a folder for them is named."""
+        """A screenshot as pixels, also saved if a folder for screenshots is set."""
         png = base64.b64decode(
             self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "format": "png"})["data"]
         )
@@ -126,7 +126,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrom
 
 @pytest.fixture
 def page(driver: webdriver.Chrome, server: Running) -> Iterator[Page]:
-    """The page, fresh; afterwards the console must be empty."""
+    """A fresh page; its console must be empty at the end."""
     page = Page(driver, server)
     page.errors()
     yield page
@@ -141,7 +141,7 @@ def _photo() -> bytes:
 
 @pytest.mark.parametrize("kind", ["mouse", "touch", "pen"])
 def test_a_drawn_seven_answers_seven(kind: str, page: Page) -> None:
-    """By mouse, finger and pen; with scores as bars, what the model sees, and times."""
+    """With mouse, finger and pen; the page shows scores as bars, the model's input, and times."""
     page.draw(SEVEN, kind)
     page.wait_for_digit("7")
     rows = [row.text.split() for row in page.by_id("scores").find_elements(By.TAG_NAME, "tr")]
@@ -156,11 +156,11 @@ def test_a_drawn_seven_answers_seven(kind: str, page: Page) -> None:
         "return [...seen.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, n) => n % 4 == 0)"
     )
     assert sum(level > 200 for level in seen) > 30
-    assert "in the model" in page.text("times")
+    assert "inference" in page.text("times")
 
 
 def test_the_answer_comes_while_drawing(page: Page) -> None:
-    """Before the pointer is lifted."""
+    """Predictions arrive before the pointer is lifted."""
     pad = page.by_id("pad")
     side = pad.size["width"]
     chain = ActionChains(page.driver, duration=30).move_to_element_with_offset(pad, 0, int(-0.38 * side)).click_and_hold()
@@ -170,7 +170,7 @@ def test_the_answer_comes_while_drawing(page: Page) -> None:
 
 
 def test_undo_and_clear(page: Page) -> None:
-    """Undo takes back a stroke, by button and by Ctrl+Z; clear all of them; without any, both are off."""
+    """Undo removes a stroke, by button and by Ctrl+Z; Clear removes all; both are disabled without strokes."""
     undo, clear = page.by_id("undo"), page.by_id("clear")
     assert not undo.is_enabled()
     assert not clear.is_enabled()
@@ -192,7 +192,7 @@ def test_undo_and_clear(page: Page) -> None:
 
 
 def test_everything_can_be_done_by_keyboard(page: Page) -> None:
-    """The pad is reached by Tab; arrows move the pen, space puts it down; Z takes back, Delete clears; the picker follows."""
+    """Tab focuses the pad; arrows move the pen, Space lowers it; Z undoes, Delete clears; the model can be chosen."""
     page.driver.execute_script("document.activeElement.blur()")
     for _ in range(10):
         ActionChains(page.driver).send_keys(Keys.TAB).perform()
@@ -215,7 +215,7 @@ def test_everything_can_be_done_by_keyboard(page: Page) -> None:
 
 
 def test_the_keyboards_place_is_seen(page: Page) -> None:
-    """Reached by Tab, the pad has an outline inside of its board, and shows the pen before a key is pressed."""
+    """Focused by Tab, the pad has an outline inside its board, and shows the pen before a key is pressed."""
     page.driver.execute_script("document.activeElement.blur()")
     without = page.shot("pad-without-focus")
     while page.driver.switch_to.active_element.get_attribute("id") != "pad":
@@ -230,7 +230,7 @@ def test_the_keyboards_place_is_seen(page: Page) -> None:
 
 
 def test_a_listener_can_follow_the_pen(page: Page) -> None:
-    """Down, up, where it is, what was taken back: told at once, and not overtaken by the answer."""
+    """Pen movements, positions and undo are announced at once, and not overwritten by the prediction."""
     page.by_id("pad").send_keys(Keys.ARROW_LEFT)
     assert page.text("pen-said") == "10 right, 6 down"
     page.by_id("pad").send_keys(" ")
@@ -246,7 +246,7 @@ def test_a_listener_can_follow_the_pen(page: Page) -> None:
 
 
 def test_a_screen_reader_is_told(page: Page) -> None:
-    """Everything that can be operated has a name; the answer is a status, said once it has stood for a moment."""
+    """Every control has an accessible name; the prediction is a status, announced once it is stable."""
     page.draw(SEVEN)
     page.wait(lambda: page.text("said").startswith("7, 9"))
     tree = page.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
@@ -265,7 +265,7 @@ def test_a_screen_reader_is_told(page: Page) -> None:
 
 @pytest.mark.parametrize("kind", ["drop", "paste"])
 def test_a_photo_is_answered_with_what_was_done_to_it(kind: str, page: Page) -> None:
-    """Dropped or pasted: the photo, the steps, and the notes of `digits classify`; drawing goes back to drawing."""
+    """A photo, dropped or pasted, is shown with its steps and warnings; drawing replaces it."""
     page.give(_photo(), kind, "image/jpeg", "seven.jpg")
     page.wait_for_digit("7")
     page.wait(page.by_id("strip-card").is_displayed)
@@ -285,7 +285,7 @@ def test_a_photo_is_answered_with_what_was_done_to_it(kind: str, page: Page) -> 
 
 
 def test_a_photo_can_be_chosen(page: Page, tmp_path: Path) -> None:
-    """By the button's file dialog; what is no picture is told."""
+    """By the file dialog; a file that is not an image gives an error."""
     path = tmp_path / "seven.png"
     path.write_bytes(png_bytes(draw_digit(7)))
     page.by_id("file").send_keys(str(path))
@@ -300,7 +300,7 @@ def test_a_photo_can_be_chosen(page: Page, tmp_path: Path) -> None:
 
 
 def test_the_camera_takes_a_photo(page: Page) -> None:
-    """With the browser's invented camera: a picture is taken, sent and answered, and the camera let go."""
+    """With the browser's fake camera: a picture is taken and classified, and the camera released."""
     page.by_id("camera").click()
     page.wait(lambda: page.driver.execute_script("return video.videoWidth") > 0)
     page.by_id("take").click()
@@ -311,7 +311,7 @@ def test_the_camera_takes_a_photo(page: Page) -> None:
 
 
 def test_another_model_may_be_chosen(page: Page) -> None:
-    """It answers what is on the pad, and its facts are shown."""
+    """The chosen model classifies the current drawing, and its description is shown."""
     page.draw(SEVEN)
     page.wait_for_digit("7")
     before = page.text("facts")
@@ -322,7 +322,7 @@ def test_another_model_may_be_chosen(page: Page) -> None:
 
 
 def test_a_reloaded_model_answers_without_a_reload_of_the_page(driver: webdriver.Chrome, tmp_path: Path) -> None:
-    """The file changes under the open page; what is drawn next is answered by the new model."""
+    """A changed model file classifies the next drawing on an open page."""
     path = tmp_path / "mine.tflite"
     path.write_bytes(SMALL.read_bytes())
     with served(path, "--reload-seconds", "0.2") as server:
@@ -339,7 +339,7 @@ def test_a_reloaded_model_answers_without_a_reload_of_the_page(driver: webdriver
 
 
 def test_without_the_server_the_page_says_so_and_keeps_the_drawing(page: Page) -> None:
-    """The network goes and comes back; nothing else than the server is ever asked."""
+    """The page recovers from a lost connection; it sends requests to the server only."""
     page.draw(SEVEN)
     page.wait_for_digit("7")
     asked = page.driver.execute_script(
@@ -359,7 +359,7 @@ def test_without_the_server_the_page_says_so_and_keeps_the_drawing(page: Page) -
 
 
 def test_a_token_is_asked_for(driver: webdriver.Chrome) -> None:
-    """The page opens without it, asks, and then answers."""
+    """The page loads without the token, asks for it, and then works."""
     with served("small", environment={"DIGITS_TOKEN": "sesame-sesame-sesame"}) as server:
         driver.get(f"{server.url}/")
         form = driver.find_element(By.ID, "token-form")
@@ -377,7 +377,7 @@ def test_a_token_is_asked_for(driver: webdriver.Chrome) -> None:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(1200, 900), (390, 844), (320, 640)], ids=["desktop", "phone", "narrow"])
 def test_it_fits_light_and_dark_desktop_and_phone(width: int, height: int, dark: bool, page: Page) -> None:
-    """Nothing is cut off at the side; texts have the contrast that WCAG asks for; on a phone the answer begins on the first screen."""
+    """Nothing is cut off; contrasts satisfy WCAG; on a phone the prediction is on the first screen."""
     driver = page.driver
     driver.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
@@ -403,7 +403,7 @@ def test_it_fits_light_and_dark_desktop_and_phone(width: int, height: int, dark:
 
 
 def _least_contrast(driver: webdriver.Chrome) -> float:
-    """The least contrast of a visible text and the ground behind it. Formula: WCAG 2.2, "contrast ratio" and "relative luminance"."""
+    """The lowest contrast between visible text and its background. Formula: WCAG 2.2, "contrast ratio" and "relative luminance"."""
     script = """
 const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
 const light = (colour) => {

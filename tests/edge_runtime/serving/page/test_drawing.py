@@ -1,4 +1,4 @@
-"""Strokes to images in MNIST's form."""
+"""Rendering of strokes as MNIST-like images."""
 
 import math
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.inference.classifier import Classifier
-from edge_runtime.serving.http.refusals import RequestError
+from edge_runtime.serving.http.errors import RequestError
 from edge_runtime.serving.page.drawing import CENTRE, draw, parse_strokes
 from train.data import Dataset
 
@@ -55,7 +55,7 @@ def _widths(images: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("model", ["small", "nano", "base"])
 def test_drawn_digits_are_what_they_are(model: str) -> None:
-    """Every model reads every digit, each drawn large, and small in a corner."""
+    """Every model classifies every digit correctly, drawn large or small in a corner."""
     classifier = Classifier.load(model)
     for label, strokes in DIGITS:
         for factor, right, down in ((1, 0, 0), (0.25, 0.7, 0.02)):
@@ -67,7 +67,7 @@ def test_drawn_digits_are_what_they_are(model: str) -> None:
 def test_place_and_size_on_the_pad_change_nothing(
     digit: tuple[str, list[Points]], factor: float, right: float, down: float
 ) -> None:
-    """The same strokes anywhere, at any size from a sixth of the pad, give the same image, but for rounding."""
+    """The same strokes at any position and size from a sixth of the pad give the same image, up to rounding."""
     moved = _moved(digit[1], factor, right * (1 - factor), down * (1 - factor))
     difference = draw(parse_strokes(moved)).astype(int) - draw(parse_strokes(digit[1]))
     assert np.abs(difference).mean() < 1
@@ -75,7 +75,7 @@ def test_place_and_size_on_the_pad_change_nothing(
 
 @given(st.lists(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)).map(list), min_size=1, max_size=12), min_size=1, max_size=5))
 def test_any_strokes_are_in_mnists_form(strokes: list[Points]) -> None:
-    """Ink within 20x20 pixels, its centre of mass in the middle as far as the field allows, full ink somewhere."""
+    """The ink is within 20x20 pixels, centred by centre of mass as far as the image allows, with full ink somewhere."""
     image = draw(parse_strokes(strokes))
     assert (image.dtype, image.shape) == (np.uint8, (28, 28))
     assert image.max() > 150
@@ -86,13 +86,13 @@ def test_any_strokes_are_in_mnists_form(strokes: list[Points]) -> None:
 
 
 def test_strokes_are_as_wide_as_mnists(mnist: Dataset) -> None:
-    """The median width of drawn digits is within a twentieth of that of the validation images."""
+    """The median stroke width of drawings is within 5 % of that of the validation images."""
     drawn = np.stack([draw(parse_strokes(strokes)) for _, strokes in DIGITS])
     assert np.median(_widths(drawn)) == pytest.approx(np.median(_widths(mnist.x_train[-5000:])), rel=0.05)
 
 
 def test_a_dot_stays_a_dot() -> None:
-    """A tap on the pad is not blown up to a ball."""
+    """A tap on the pad stays small."""
     image = draw(parse_strokes([[[0.9, 0.9]]]))
     assert np.count_nonzero(image) < 20
     assert _mass_centre(image) == pytest.approx((CENTRE, CENTRE), abs=0.1)
@@ -104,7 +104,7 @@ def test_a_dot_stays_a_dot() -> None:
         (None, "'strokes' is null, expected an array"),
         ([], "at least one stroke"),
         ([[]], "at least one point"),
-        ([5], "a stroke is a whole number"),
+        ([5], "a stroke is an integer"),
         ([[5]], "two numbers"),
         ([[[0.5]]], "two numbers"),
         ([[[0.5, True]]], "two numbers"),
@@ -115,10 +115,10 @@ def test_a_dot_stays_a_dot() -> None:
         ([[[0.5, float("nan")]]], "outside"),
         ([[[0.5, -(10**400)]]], "outside"),
         ([[[0.5, 0.5]] * 20_001], "at most 20,000 points"),
-        ([[[0, 0], [1, 1], [0, 1], [1, 0]] * 600], "too dense"),
+        ([[[0, 0], [1, 1], [0, 1], [1, 0]] * 600], "more than 2,000; draw a single digit"),
     ],
 )
 def test_what_is_no_drawing_is_refused(strokes: object, cause: str) -> None:
-    """With what is wrong about it."""
+    """The error states what is wrong."""
     with pytest.raises(RequestError, match=cause):
         draw(parse_strokes(strokes))

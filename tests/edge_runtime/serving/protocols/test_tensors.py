@@ -1,4 +1,4 @@
-"""The Open Inference Protocol's tensors, without a server."""
+"""Tensors of the Open Inference Protocol, without a server."""
 
 import json
 import struct
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from edge_runtime.inference.classifier import Classifier
-from edge_runtime.serving.http.refusals import RequestError
+from edge_runtime.serving.http.errors import RequestError
 from edge_runtime.serving.protocols.tensors import InferRequest, RequestedOutput, format_infer, parse_infer
 from tests.edge_runtime.serving.conftest import binary_body
 
@@ -32,7 +32,7 @@ ONE = np.arange(784, dtype=np.uint16).astype(np.uint8).reshape(1, 28, 28)
 @settings(max_examples=30)
 @given(IMAGES)
 def test_json_flat_json_and_bytes_are_the_same_images(images: np.ndarray) -> None:
-    """Nested as the shape says, flat in row-major order, and as bytes after the JSON."""
+    """Nested like the shape, flat in row-major order, and as bytes after the JSON."""
     binary, length = binary_body(images)
     nested = parse_infer(_json_body(_tensor(images)), None, "small", 8)
     flat = parse_infer(_json_body(_tensor(images, data=images.ravel().tolist())), None, "small", 8)
@@ -44,7 +44,7 @@ def test_json_flat_json_and_bytes_are_the_same_images(images: np.ndarray) -> Non
 
 
 def test_whole_numbers_may_be_written_with_a_point() -> None:
-    """3.0 is 3, as floats of other languages come out in JSON."""
+    """3.0 is 3, as some languages write floats in JSON."""
     request = parse_infer(_json_body(_tensor(ONE, data=[float(pixel) for pixel in ONE.ravel()])), None, "small", 8)
     assert np.array_equal(request.images, ONE)
 
@@ -60,22 +60,22 @@ def test_whole_numbers_may_be_written_with_a_point() -> None:
         ({"shape": [1, 28, 28, 1]}, r"got \[1,28,28,1\]"),
         ({"shape": [True, 28, 28]}, "unexpected shape"),
         ({"shape": [1.0, 28, 28]}, "unexpected shape"),
-        ({"shape": "1,28,28"}, "'shape' is a text, expected an array"),
+        ({"shape": "1,28,28"}, "'shape' is a string, expected an array"),
         ({"shape": [0, 28, 28], "data": []}, "1 to 8 images, got 0"),
         ({"shape": [-1, 28, 28]}, "1 to 8 images, got -1"),
         ({"shape": [9, 28, 28]}, "1 to 8 images, got 9"),
         ({"shape": [10**30, 28, 28]}, "1 to 8 images"),
-        ({"shape": [2, 28, 28]}, "not nested as shape"),
-        ({"data": [0] * 783}, "there are 783 numbers, expected 784"),
+        ({"shape": [2, 28, 28]}, "not nested like shape"),
+        ({"data": [0] * 783}, "got 783 numbers, expected 784"),
         ({"data": None}, "'data' is null, expected an array"),
         ({"data": [[0] * 784]}, "not nested"),
         ({"data": [256] + [0] * 783}, "outside"),
         ({"data": [-1] + [0] * 783}, "outside"),
         ({"data": [10**400] + [0] * 783}, "outside"),
-        ({"data": [True] + [0] * 783}, "something else"),
-        ({"data": ["1"] + [0] * 783}, "something else"),
-        ({"data": [[]] + [0] * 783}, "not nested|something else"),
-        ({"data": [0] + [[]] + [0] * 782}, "something else"),
+        ({"data": [True] + [0] * 783}, "an element is not a number"),
+        ({"data": ["1"] + [0] * 783}, "an element is not a number"),
+        ({"data": [[]] + [0] * 783}, "not nested|an element is not a number"),
+        ({"data": [0] + [[]] + [0] * 782}, "an element is not a number"),
         ({"data": [0.5] + [0] * 783}, "divided by 255"),
         ({"data": [1.5] + [0] * 783}, "has a fraction$"),
         ({"parameters": {"shared_memory_region": "r"}}, "shared memory"),
@@ -84,7 +84,7 @@ def test_whole_numbers_may_be_written_with_a_point() -> None:
     ],
 )
 def test_a_tensor_that_the_model_does_not_take_is_refused(changes: dict[str, object], cause: str) -> None:
-    """With 400 and the message that the protocol's servers give."""
+    """Status 400 with the message of the protocol's servers."""
     with pytest.raises(RequestError, match=cause) as refused:
         parse_infer(_json_body(_tensor(ONE, **changes)), None, "small", 8)
     assert refused.value.status == 400
@@ -98,7 +98,7 @@ def test_a_tensor_that_the_model_does_not_take_is_refused(changes: dict[str, obj
         (b"[]", "the request is an array, expected an object"),
         (b"{}", "'inputs' is null"),
         (b'{"inputs": []}', "expected 1 input but got 0"),
-        (b'{"inputs": [1]}', "an input is a whole number"),
+        (b'{"inputs": [1]}', "an input is an integer"),
         (b'{"inputs": [{}, {}]}', "got 2 inputs"),
         (b'{"inputs": [{"shape": NaN}]}', "NaN is not a JSON number"),
         (b'{"inputs": ' + b"[" * 100_000, "parse"),
@@ -109,20 +109,20 @@ def test_a_tensor_that_the_model_does_not_take_is_refused(changes: dict[str, obj
         (_json_body(_tensor(ONE), outputs=[{"name": "label"}] * 2), "twice"),
         (_json_body(_tensor(ONE), outputs=[{"name": "label", "parameters": {"classification": 2}}]), "for scores or logits"),
         (_json_body(_tensor(ONE), outputs=[{"name": "scores", "parameters": {"classification": -2}}]), "is -2"),
-        (_json_body(_tensor(ONE), outputs=[{"name": "scores", "parameters": {"classification": True}}]), "is true or false"),
+        (_json_body(_tensor(ONE), outputs=[{"name": "scores", "parameters": {"classification": True}}]), "is a boolean"),
         (_json_body(_tensor(ONE), outputs=[{"name": "scores", "parameters": {"binary_data": 1}}]), "'binary_data'"),
         (_json_body(_tensor(ONE), parameters={"binary_data_output": 1}), "'binary_data_output'"),
-        (_json_body(_tensor(ONE), id=5), "'id' is a whole number, expected a text"),
+        (_json_body(_tensor(ONE), id=5), "'id' is an integer, expected a string"),
     ],
 )
 def test_what_is_no_request_is_refused(body: bytes, cause: str) -> None:
-    """With what is wrong about it."""
+    """The error states what is wrong."""
     with pytest.raises(RequestError, match=cause):
         parse_infer(body, None, "small", 8)
 
 
 def test_bytes_and_announcements_must_agree() -> None:
-    """The header's length, the tensor's size and what follows: each may lie."""
+    """Header length, tensor size and actual bytes must agree."""
     body, length = binary_body(ONE)
     for changed, header, cause in (
         (body, b"100000", "expected 0 to"),
@@ -130,13 +130,13 @@ def test_bytes_and_announcements_must_agree() -> None:
         (body, b"1e3", "'1e3'"),
         (body, "１".encode(), "Inference-Header-Content-Length"),
         (body, str(int(length) - 1).encode(), "parse"),
-        (body[:-1], length.encode(), "783 bytes follow the JSON, which announces 784"),
+        (body[:-1], length.encode(), "783 bytes follow the JSON, expected 784"),
         (body + b"x", length.encode(), "785 bytes follow"),
         (body.replace(b"784", b"783", 1), length.encode(), "'binary_data_size' is 783, but the shape needs 784"),
         (body.replace(b": 784", b": 0.0", 1), length.encode(), "binary_data_size"),
         (body.replace(b": 784", b":   0", 1)[: int(length)], length.encode(), "0 bytes follow"),
-        (ONE.tobytes()[:-1], b"0", "784 bytes an image"),
-        (b"", b"0", "784 bytes an image"),
+        (ONE.tobytes()[:-1], b"0", "784 bytes per image"),
+        (b"", b"0", "784 bytes per image"),
         (ONE.tobytes() * 9, b"0", "1 to 8 images"),
     ):
         with pytest.raises(RequestError, match=cause):
@@ -146,7 +146,7 @@ def test_bytes_and_announcements_must_agree() -> None:
 @settings(max_examples=300)
 @given(st.data())
 def test_a_mutated_request_is_a_request_or_refused(data: st.DataObject) -> None:
-    """Bytes changed, cut out or put in anywhere: nothing else than a refusal comes of it."""
+    """Random mutations give a valid request or a RequestError."""
     body, length = binary_body(ONE)
     mutated = bytearray(body)
     for _ in range(data.draw(st.integers(1, 6))):
@@ -165,7 +165,7 @@ def test_a_mutated_request_is_a_request_or_refused(data: st.DataObject) -> None:
 
 
 def test_answers_hold_what_was_asked_for() -> None:
-    """JSON and bytes have the same numbers; texts have their length before them; the id comes back."""
+    """JSON and binary outputs have the same numbers; strings have their length before them; the id is returned."""
     images = np.stack([ONE[0], ONE[0].T])
     found = CLASSIFIER.classify_batch(images)
     wanted = (RequestedOutput("logits"), RequestedOutput("scores", binary=True), RequestedOutput("label", binary=True))
@@ -182,7 +182,7 @@ def test_answers_hold_what_was_asked_for() -> None:
 
 
 def test_an_answer_that_is_kept_is_that_of_its_own_request() -> None:
-    """Requests that differ in id, outputs or count get each their own JSON, however often they come."""
+    """Requests that differ in id, outputs or count never share a cached JSON part."""
     one, two = CLASSIFIER.classify_batch(ONE), CLASSIFIER.classify_batch(np.concatenate([ONE, ONE]))
     wanted = (RequestedOutput("scores", binary=True),)
     for _ in range(2):
@@ -195,7 +195,7 @@ def test_an_answer_that_is_kept_is_that_of_its_own_request() -> None:
 
 
 def test_the_classification_extension_gives_the_best_classes() -> None:
-    """As "value:index:label", largest first; more than there are classes gives all of them."""
+    """As "value:index:label", largest first; at most as many as there are classes."""
     found = CLASSIFIER.classify_batch(ONE)
     body, length = format_infer(InferRequest(ONE, None, (RequestedOutput("logits", classes=3),)), "small", found)
     output = json.loads(body)["outputs"][0]

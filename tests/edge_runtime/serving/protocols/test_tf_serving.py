@@ -1,11 +1,11 @@
-"""TensorFlow Serving's REST API: requests as its documentation writes them."""
+"""TensorFlow Serving's REST API, with requests from its documentation."""
 
 import json
 
 import numpy as np
 import pytest
 
-from edge_runtime.serving.http.refusals import RequestError
+from edge_runtime.serving.http.errors import RequestError
 from edge_runtime.serving.protocols.tf_serving import parse_predict
 from tests.edge_runtime.serving.conftest import ask
 from tools.studies.serving.load import Running
@@ -15,7 +15,7 @@ BLANK = np.zeros((28, 28), int).tolist()
 
 
 def test_row_format(server: Running, mnist: Dataset) -> None:
-    """{"instances": [...]} gives {"predictions": [...]}, a list of probabilities an image."""
+    """{"instances": [...]} gives {"predictions": [...]}, a list of probabilities per image."""
     answer = ask(server, "POST", "/v1/models/small:predict", {"instances": mnist.x_test[:3].tolist()})
     assert (answer.status, list(answer.json)) == (200, ["predictions"])
     scores = np.array(answer.json["predictions"])
@@ -24,7 +24,7 @@ def test_row_format(server: Running, mnist: Dataset) -> None:
 
 
 def test_column_format_and_names(server: Running, mnist: Dataset) -> None:
-    """{"inputs": ...} gives {"outputs": ...}; the input may be named, and the signature stated; pixels may have a channel."""
+    """{"inputs": ...} gives {"outputs": ...}; the input and signature may be named; pixels may have a channel."""
     images = mnist.x_test[:2]
     for request in (
         {"inputs": images.tolist()},
@@ -39,13 +39,13 @@ def test_column_format_and_names(server: Running, mnist: Dataset) -> None:
 
 
 def test_curls_content_type_is_taken(server: Running) -> None:
-    """`curl -d` says that it sends a form."""
+    """`curl -d` sends the content type of a form."""
     form = {"Content_Type": "application/x-www-form-urlencoded"}
     assert ask(server, "POST", "/v1/models/small:predict", {"instances": [BLANK]}, **form).status == 200
 
 
 def test_status_and_metadata(server: Running) -> None:
-    """As the documentation prints them."""
+    """The format of the documentation."""
     status = ask(server, "GET", "/v1/models/small").json
     assert status["model_version_status"] == [
         {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
@@ -61,7 +61,7 @@ def test_status_and_metadata(server: Running) -> None:
     "path", ["/v1/models/tiny", "/v1/models/tiny:predict", "/v1/models/small/versions/2", "/v1/models/tiny/metadata"]
 )
 def test_an_unknown_model_or_version_is_404(path: str, server: Running) -> None:
-    """In the API's form of an error."""
+    """The error format of the API."""
     answer = ask(server, "POST" if path.endswith("predict") else "GET", path, {"instances": [BLANK]})
     assert answer.status == 404
     assert answer.error.startswith("Servable not found for request: ")
@@ -74,23 +74,23 @@ def test_an_unknown_model_or_version_is_404(path: str, server: Running) -> None:
         ({"instances": [BLANK], "inputs": [BLANK]}, "either 'instances'"),
         ({"instances": []}, "1 to 8 images, got 0"),
         ({"instances": [BLANK] * 9}, "1 to 8 images, got 9"),
-        ({"instances": 5}, "'instances' is a whole number"),
-        ({"inputs": "x"}, "'inputs' is a text"),
+        ({"instances": 5}, "'instances' is an integer"),
+        ({"inputs": "x"}, "'inputs' is a string"),
         ({"inputs": {"x": [BLANK]}}, "one input, 'pixels'; got 'x'"),
         ({"inputs": {}}, "got none"),
         ({"instances": [{"b64": "aGVsbG8="}]}, "/classify"),
-        ({"instances": [1.0, 2.0, 5.0]}, "array of 1 dimensions"),
-        ({"instances": [[0] * 784]}, "array of 2 dimensions"),
+        ({"instances": [1.0, 2.0, 5.0]}, "array with 1 dimensions"),
+        ({"instances": [[0] * 784]}, "array with 2 dimensions"),
         ({"instances": [BLANK[:27]]}, "not nested"),
         ({"instances": [[[0.5] * 28] * 28]}, "divided by 255"),
         ({"instances": [[[300] * 28] * 28]}, "outside"),
-        ({"instances": [[["a"] * 28] * 28]}, "something else"),
+        ({"instances": [[["a"] * 28] * 28]}, "an element is not a number"),
         ({"instances": [[[[[0]]]]]}, "not nested"),
         ({"instances": [BLANK], "signature_name": "other"}, "Serving signature name: 'other' not found"),
         ({"instances": [BLANK], "signature_name": 5}, "Serving signature name: '5' not found"),
     ],
 )
 def test_what_the_model_does_not_take_is_refused(request_: dict[str, object], cause: str) -> None:
-    """With what is wrong about it."""
+    """The error states what is wrong."""
     with pytest.raises(RequestError, match=cause):
         parse_predict(json.dumps(request_).encode(), 8)

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol through somebody else's client, tritonclient, and what it shows of errors."""
+"""The Open Inference Protocol through tritonclient, including errors."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ from train.data import Dataset
 
 @pytest.fixture(scope="module")
 def client(server: Running) -> Iterator[triton.InferenceServerClient]:
-    """tritonclient, unchanged."""
+    """tritonclient, unmodified."""
     with triton.InferenceServerClient(f"{server.host}:{server.port}") as client:
         yield client
 
@@ -32,14 +32,14 @@ def _input(images: np.ndarray, *, binary: bool = True, name: str = "pixels", dat
 
 
 def test_health_is_told_in_json(server: Running) -> None:
-    """As the Open Inference Protocol has it, and KServe's own client reads it."""
+    """As the protocol defines, and KServe's client reads it."""
     assert ask(server, "GET", "/v2/health/live").json == {"live": True}
     assert ask(server, "GET", "/v2/health/ready").json == {"ready": True}
     assert ask(server, "GET", "/v2/models/nano/ready").json == {"name": "nano", "ready": True}
 
 
 def test_health_and_metadata(client: triton.InferenceServerClient) -> None:
-    """Live, ready, both models ready; the tensors are those of the documents; the model file speaks for itself."""
+    """Live, ready, both models ready; the tensors of the documentation; the manifest in `parameters`."""
     assert client.is_server_live()
     assert client.is_server_ready()
     assert client.is_model_ready("small")
@@ -63,15 +63,15 @@ def test_health_and_metadata(client: triton.InferenceServerClient) -> None:
 
 
 def test_the_repository_index_lists_the_models(client: triton.InferenceServerClient) -> None:
-    """In the order given, the default one first."""
+    """In the given order, the default model first."""
     index = client.get_model_repository_index()
     assert [(entry["name"], entry["version"], entry["state"]) for entry in index] == [
         ("small", "1", "READY"),
         ("nano", "1", "READY"),
     ]
-    with pytest.raises(InferenceServerException, match="a changed model file is loaded by itself"):
+    with pytest.raises(InferenceServerException, match="changed model files are reloaded automatically"):
         client.load_model("small")
-    with pytest.raises(InferenceServerException, match="not loaded or unloaded by request"):
+    with pytest.raises(InferenceServerException, match="cannot be loaded or unloaded by request"):
         client.unload_model("small")
 
 
@@ -79,7 +79,7 @@ def test_the_repository_index_lists_the_models(client: triton.InferenceServerCli
 @pytest.mark.parametrize("binary_out", [True, False])
 @pytest.mark.parametrize("count", [1, 200])
 def test_infer(count: int, binary_out: bool, binary_in: bool, client: triton.InferenceServerClient, mnist: Dataset) -> None:
-    """JSON and bytes, in and out, one image and many: the numbers are those of the classifier itself."""
+    """JSON and binary, input and output, one image and many: the numbers equal those of the classifier."""
     images = mnist.x_test[:count]
     outputs = [triton.InferRequestedOutput(name, binary_data=binary_out) for name in ("logits", "label", "scores")]
     result = client.infer("small", [_input(images, binary=binary_in)], outputs=outputs, request_id="mine")
@@ -92,7 +92,7 @@ def test_infer(count: int, binary_out: bool, binary_in: bool, client: triton.Inf
 
 
 def test_all_outputs_come_if_none_is_named(client: triton.InferenceServerClient, mnist: Dataset) -> None:
-    """As the protocol has it."""
+    """As the protocol defines."""
     result = client.infer("nano", [_input(mnist.x_test[:1])])
     assert result.as_numpy("label").tolist() == [b"7"]
     assert result.as_numpy("scores").shape == result.as_numpy("logits").shape == (1, 10)
@@ -110,7 +110,7 @@ def test_the_best_classes(client: triton.InferenceServerClient, mnist: Dataset) 
 @pytest.mark.parametrize(
     ("model", "tensor", "status", "cause"),
     [
-        ("large", _input(BLANK), "404", "Request for unknown model: 'large' is not found; served are small, nano"),
+        ("large", _input(BLANK), "404", "Request for unknown model: 'large' is not found; the models are small, nano"),
         ("small", _input(BLANK[:, 1:]), "400", r"unexpected shape for input 'pixels' for model 'small'. Expected \[-1,28,28\]"),
         ("small", _input(BLANK.astype(np.float32), datatype="FP32"), "400", "'FP32', but model 'small' expects 'UINT8'"),
         ("small", _input(BLANK, name="image"), "400", "unexpected inference input 'image' for model 'small'"),
@@ -119,7 +119,7 @@ def test_the_best_classes(client: triton.InferenceServerClient, mnist: Dataset) 
 def test_errors_are_those_of_the_protocol(
     model: str, tensor: triton.InferInput, status: str, cause: str, client: triton.InferenceServerClient
 ) -> None:
-    """Wrong name, shape, datatype and input: a status of 4xx and {"error": message}, which the client shows."""
+    """Wrong name, shape, datatype and input: 4xx and {"error": message}, which the client shows."""
     with pytest.raises(InferenceServerException, match=cause) as error:
         client.infer(model, [tensor])
     assert status in error.value.status()
@@ -128,7 +128,7 @@ def test_errors_are_those_of_the_protocol(
 
 
 def test_another_version_is_not_found(client: triton.InferenceServerClient, server: Running) -> None:
-    """There is version 1 alone."""
+    """The only version is 1."""
     assert client.infer("small", [_input(BLANK)], model_version="1").get_response()["model_version"] == "1"
     with pytest.raises(InferenceServerException, match="version 2 is not found"):
         client.infer("small", [_input(BLANK)], model_version="2")
@@ -136,6 +136,6 @@ def test_another_version_is_not_found(client: triton.InferenceServerClient, serv
 
 
 def test_compressed_bodies_are_refused(client: triton.InferenceServerClient) -> None:
-    """A few bytes could unpack to gigabytes."""
+    """A few bytes could decompress to gigabytes."""
     with pytest.raises(InferenceServerException, match="compressed"):
         client.infer("small", [_input(BLANK)], request_compression_algorithm="gzip")

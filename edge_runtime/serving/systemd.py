@@ -1,11 +1,11 @@
-"""Telling systemd how the service is (sd_notify): ready, stopping, alive. Nothing happens where systemd did not start us."""
+"""Notify systemd of the service's state (sd_notify): ready, stopping, alive. Does nothing without systemd."""
 
 import os
 import socket
 
 
-def notify(state: str) -> None:
-    """Send a state such as READY=1 to the socket that systemd named.
+def sd_notify(state: str) -> None:
+    """Send a state such as READY=1 to systemd.
 
     Source: the protocol that sd_notify(3) describes: a datagram to $NOTIFY_SOCKET, whose leading @ stands for an abstract name.
     """
@@ -17,4 +17,4 @@ def notify(state: str) -> None:
             sender.connect("\0" + address[1:] if address.startswith("@") else address)
             sender.send(state.encode())
         except OSError:
-            return  # systemd is gone or full; a service does not end for that
+            return  # systemd is gone or its socket full, which must not end the service

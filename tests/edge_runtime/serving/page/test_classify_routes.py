@@ -1,4 +1,4 @@
-"""/classify and /draw: image files and strokes, and the object that `digits classify --json` prints."""
+"""The routes /classify and /draw: their predictions equal those of `digits classify --json`."""
 
 import base64
 import io
@@ -43,7 +43,7 @@ def test_a_file_gets_the_answer_of_the_command(server: Running, seven: np.ndarra
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])
 def test_the_answer_shows_what_the_model_saw(kind: str, server: Running) -> None:
-    """The 28x28 pixels, the steps to them, the time of preparation and inference."""
+    """The response has the 28x28 pixels, the steps of the preparation, and the times of preparation and inference."""
     answer = ask(server, "POST", "/classify?model=nano", _photo(kind)).json
     image = np.frombuffer(base64.b64decode(answer["image"]), np.uint8).reshape(28, 28)
     assert np.array_equal(image, read_picture("x", io.BytesIO(_photo(kind))).image)
@@ -56,14 +56,14 @@ def test_the_answer_shows_what_the_model_saw(kind: str, server: Running) -> None
 
 
 def test_a_form_with_a_file_is_taken(server: Running) -> None:
-    """As `curl -F image=@seven.png` sends it; the file's name comes back as the source, and is no path for anybody."""
+    """A form as `curl -F image=@seven.png` sends it: the file name becomes the source, and is never used as a path."""
     body, kind = _form(_photo(), "../../etc/passwd")
     answer = ask(server, "POST", "/classify", body, Content_Type=kind)
     assert (answer.json["label"], answer.json["source"]) == ("7", "../../etc/passwd")
 
 
 def test_forms_without_one_file_are_refused(server: Running) -> None:
-    """None, two, or no form at all."""
+    """A form without a file, with two files, or with a wrong content type gives 400."""
     body, kind = _form(_photo())
     text = b'--edge\r\nContent-Disposition: form-data; name="image"\r\n\r\nseven\r\n--edge--\r\n'
     two = body.replace(b"--edge--\r\n", b"") + body
@@ -88,14 +88,14 @@ def test_forms_without_one_file_are_refused(server: Running) -> None:
     ],
 )
 def test_what_is_no_image_is_refused(content: bytes, cause: str, server: Running) -> None:
-    """With 400 and the library's message."""
+    """Status 400 with the library's message."""
     answer = ask(server, "POST", "/classify", content)
     assert answer.status == 400
     assert any(part in answer.error for part in cause.split("|"))
 
 
 def test_an_image_of_too_many_pixels_is_refused(server: Running) -> None:
-    """A file of a few kilobytes that unpacks to more than 16 million pixels."""
+    """A small file that decompresses to more than 16 million pixels is refused."""
     stream = io.BytesIO()
     PIL.Image.new("1", (5_000, 4_000)).save(stream, "PNG")
     answer = ask(server, "POST", "/classify", stream.getvalue())
@@ -104,7 +104,7 @@ def test_an_image_of_too_many_pixels_is_refused(server: Running) -> None:
 
 
 def test_a_drawing_is_answered(server: Running) -> None:
-    """A 7 of three points; the picker's model answers."""
+    """A 7 of three points is classified by the chosen model."""
     for model in ("small", "nano"):
         answer = ask(server, "POST", f"/draw?model={model}", {"strokes": SEVEN_STROKES}).json
         assert (answer["label"], answer["model"], answer["source"]) == ("7", model, "drawing")
@@ -113,7 +113,7 @@ def test_a_drawing_is_answered(server: Running) -> None:
 
 @pytest.mark.parametrize("path", ["/draw?model=large", "/classify?model=../nano", "/draw?model=%00"])
 def test_an_unknown_model_is_404(path: str, server: Running) -> None:
-    """The served ones are named."""
+    """The error lists the served models."""
     answer = ask(server, "POST", path, {"strokes": SEVEN_STROKES})
     assert answer.status == 404
-    assert "served are small, nano" in answer.error
+    assert "the models are small, nano" in answer.error

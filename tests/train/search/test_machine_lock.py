@@ -1,4 +1,4 @@
-"""The machine's lock, between real processes."""
+"""The lock of the machine, between processes."""
 
 import fcntl
 import json
@@ -12,37 +12,37 @@ import pytest
 
 from edge_runtime.errors import DigitsError
 from tools.support.waiting import PATIENCE
-from train.search.turns import measuring_turn, only_process, training_turn
+from train.search.machine_lock import measurement_lock, training_lock
 
 _TRAINING = """
 import json, sys, time
 from pathlib import Path
-from train.search.turns import training_turn
+from train.search.machine_lock import training_lock
 
 folder, batches = Path(sys.argv[1]), []
-with training_turn(folder) as give_way:
+with training_lock(folder) as yield_to_measurements:
     while not (folder / "stop").exists():
         begin = time.monotonic()
         time.sleep(0.02)
         batches.append((begin, time.monotonic()))
         if len(batches) == 1:
             print("training", flush=True)
-        give_way()
+        yield_to_measurements()
 print(json.dumps(batches))
 """
 _MEASURING = """
 import sys, time
 from pathlib import Path
-from train.search.turns import measuring_turn
+from train.search.machine_lock import measurement_lock
 
-with measuring_turn(Path(sys.argv[1])):
+with measurement_lock(Path(sys.argv[1])):
     print("measuring", flush=True)
     time.sleep(600)
 """
 
 
 def _start(code: str, folder: Path) -> subprocess.Popen[str]:
-    """A process that has taken its turn."""
+    """A process that holds its lock."""
     process = subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True)
     assert process.stdout
     assert process.stdout.readline().strip() in ("training", "measuring")
@@ -50,13 +50,13 @@ def _start(code: str, folder: Path) -> subprocess.Popen[str]:
 
 
 def test_no_batch_runs_while_something_is_measured_and_nobody_waits_for_a_training(tmp_path: Path) -> None:
-    """Two processes always train, one or the other: five measurements get in between their batches, and share no moment with any."""
+    """Two processes train all the time: five measurements run between their batches, and overlap with none."""
     trainings = [_start(_TRAINING, tmp_path) for _ in range(2)]
     measured: list[tuple[float, float]] = []
 
     def measure() -> None:
         for _ in range(5):
-            with measuring_turn(tmp_path):
+            with measurement_lock(tmp_path):
                 begin = time.monotonic()
                 time.sleep(0.05)
                 measured.append((begin, time.monotonic()))
@@ -71,10 +71,10 @@ def test_no_batch_runs_while_something_is_measured_and_nobody_waits_for_a_traini
 
 
 def test_trainings_run_side_by_side(tmp_path: Path) -> None:
-    """Several hold the lock at once, and none has it alone before all are through."""
-    with training_turn(tmp_path):
-        with training_turn(tmp_path) as give_way:
-            give_way()
+    """Several trainings share the lock, and none of them holds it alone."""
+    with training_lock(tmp_path):
+        with training_lock(tmp_path) as yield_to_measurements:
+            yield_to_measurements()
         (lock,) = tmp_path.glob("*machine*")
         with lock.open() as held, pytest.raises(BlockingIOError):
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -83,28 +83,20 @@ def test_trainings_run_side_by_side(tmp_path: Path) -> None:
 
 
 def test_a_process_that_is_killed_leaves_no_lock_behind(tmp_path: Path) -> None:
-    """Its turn ends with it."""
+    """The kernel releases its lock."""
     process = _start(_MEASURING, tmp_path)
     (lock,) = tmp_path.glob("*machine*")
     with lock.open() as held, pytest.raises(BlockingIOError):
         fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
     process.kill()
     process.communicate()
-    with training_turn(tmp_path):
-        pass
-
-
-def test_one_process_at_a_time(tmp_path: Path) -> None:
-    """The second one is told so, in the words given; afterwards it may."""
-    lock, message = tmp_path / "lock", "somebody is at it"
-    with only_process(lock, message), pytest.raises(DigitsError, match=f"^{message}$"), only_process(lock, message):
-        pass
-    with only_process(lock, message):
+    with training_lock(tmp_path):
         pass
 
 
 def test_a_lock_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    """A link may lead anywhere, so it is not followed."""
-    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(DigitsError, match="lock: cannot be opened as a lock"), only_process(tmp_path / "lock", ""):
+    """A symbolic link may lead anywhere, so it is not followed."""
+    (tmp_path / "edge-digits-gate.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DigitsError, match=r"gate\.lock: cannot be opened as a lock"), training_lock(tmp_path):
         pass
+    assert not (tmp_path / "elsewhere").exists()

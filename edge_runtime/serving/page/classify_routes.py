@@ -1,0 +1,81 @@
+"""The routes /classify and /draw: an image file or strokes in, the object of `digits classify --json` and more out."""
+
+import base64
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import DigitsError
+from edge_runtime.inference.out_of_distribution import out_of_distribution_warnings
+from edge_runtime.serving.http.json_body import parse_object
+from edge_runtime.serving.http.limits import Limits
+from edge_runtime.serving.http.messages import Request, Response, as_json
+from edge_runtime.serving.models.pool import WorkerThreads
+from edge_runtime.serving.models.repository import ModelRepository, ServedModel
+from edge_runtime.serving.page.drawing import draw, parse_strokes
+from edge_runtime.serving.page.photo import PreparedImage, prepare
+
+
+class ClassifyRoutes:
+    """The routes /classify and /draw. Photos are decoded one at a time, since each may need some hundred megabytes."""
+
+    def __init__(self, models: ModelRepository, workers: WorkerThreads, limits: Limits) -> None:
+        self._models = models
+        self._workers = workers
+        self._photos = WorkerThreads(1)
+        self._limits = limits
+
+    async def classify(self, request: Request) -> Response:
+        """POST /classify?model=NAME: an image file, as the body or as the one file of a form."""
+        served = self._models.get(request.query)
+        upload = await request.upload()
+        start = time.perf_counter_ns()
+        prepared = await self._photos.run(prepare, upload.content, self._limits.pixels)
+        return await self._respond(served, upload.name, prepared, start)
+
+    async def draw(self, request: Request) -> Response:
+        """POST /draw?model=NAME: {"strokes": [[[x, y], ...], ...]}, x to the right and y down, 0 to 1 across the pad."""
+        served = self._models.get(request.query)
+        strokes = parse_strokes(parse_object(await request.body()).get("strokes"))
+        start = time.perf_counter_ns()
+        image = await self._workers.run(draw, strokes)
+        return await self._respond(served, "drawing", PreparedImage(image, (), ()), start)
+
+    def close(self) -> None:
+        """End the thread for photos."""
+        self._photos.close()
+
+    async def _respond(self, served: ServedModel, source: str, prepared: PreparedImage, start: int) -> Response:
+        prepared_at = time.perf_counter_ns()
+        results, nanoseconds = await served.classify(prepared.image[np.newaxis])
+        result = results[0]
+        if not np.isfinite(result.confidence):
+            raise DigitsError(f"model '{served.name}' returned scores that are not finite; verify it with: digits verify")
+        # An unfinished drawing is always unlike a digit, so no warning is given.
+        detector = served.out_of_distribution if prepared.steps else None
+        return as_json(
+            {
+                "source": source,
+                "label": result.label,
+                "index": result.index,
+                "confidence": result.confidence,
+                "scores": result.scores.tolist(),
+                "warnings": prepared.warnings + out_of_distribution_warnings(detector, prepared.image, result),
+                "model": served.name,
+                "sha256": served.manifest.flatbuffer.sha256,
+                "labels": served.model.labels,
+                "image": _base64(prepared.image),
+                "steps": [_step(name, pixels) for name, pixels in prepared.steps],
+                "nanoseconds": {"prepare": prepared_at - start, "model": nanoseconds},
+            }
+        )
+
+
+def _step(name: str, pixels: NDArray[np.uint8]) -> dict[str, object]:
+    height, width = pixels.shape
+    return {"name": name, "width": width, "height": height, "pixels": _base64(pixels)}
+
+
+def _base64(pixels: NDArray[np.uint8]) -> str:
+    return base64.b64encode(pixels.tobytes()).decode()
