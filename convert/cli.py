@@ -135,7 +135,7 @@ def convert_command(
     if threads:
         limit_threads(threads)  # the child process takes it over
 
-    from benchmarks.worker.latency import measure
+    from benchmarks.runner.in_process import measure
     from convert.child import in_child  # loads TensorFlow's side: seconds, so after all that can be wrong without it
     from convert.evaluation.gate import Limits
     from convert.export import export

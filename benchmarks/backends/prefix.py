@@ -1,4 +1,4 @@
-"""The first operators of a model: a cut file (benchmarks.scenarios.operators) in a bare interpreter; its output is not read."""
+"""The first operators of a model: a cut file (benchmarks.runner.operators) in a bare interpreter; its output is not read."""
 
 import importlib
 from typing import Any

@@ -167,7 +167,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Prefix:
-    """The first operators of a model, up to one (benchmarks.scenarios.operators): its kind, the shape that it gives, its multiply-adds.
+    """The first operators of a model, up to one (benchmarks.runner.operators): its kind, the shape that it gives, its multiply-adds.
 
     The first of all has no operator yet. turns: of all of them together.
     """

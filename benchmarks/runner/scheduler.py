@@ -15,9 +15,9 @@ from benchmarks.results.results import OURS as OUR_WAY
 from benchmarks.results.results import Condition, Prefix, Start, Sweep, Turn, Window
 from benchmarks.runner.cases import Case
 from benchmarks.runner.config import Settings
+from benchmarks.runner.operators import measure_layers
 from benchmarks.runner.worker_pool import WorkerPool
 from benchmarks.scenarios.loadgen import LoadGenModel, LoadGenScenario
-from benchmarks.scenarios.operators import measure_layers
 from benchmarks.scenarios.sustained import sustain
 from benchmarks.system.monitor import Watch
 from edge_runtime.common.intervals import Accuracy, accuracy_of

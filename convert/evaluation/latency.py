@@ -12,7 +12,7 @@ from edge_runtime.model.model_file import parse_model_file
 
 SAMPLES = 200
 Measure = Callable[[Sequence[Classifier], NDArray[np.uint8], int], list[list[int]]]
-"""Times so many calls of each classifier with images, interleaved, in nanoseconds, as `benchmarks.worker.latency.measure` does."""
+"""Times so many calls of each classifier with images, interleaved, in nanoseconds, as `benchmarks.runner.in_process.measure` does."""
 
 
 @dataclass(frozen=True)

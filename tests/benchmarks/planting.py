@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.runner import worker_pool
-from benchmarks.scenarios import operators
+from benchmarks.runner import operators, worker_pool
 from benchmarks.worker.client import BackendSpec, Environment, Worker
 from tests.conftest import ROOT
 

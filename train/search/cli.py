@@ -168,7 +168,7 @@ def litert_latency(flatbuffer: bytes, images: NDArray[np.uint8]) -> Latency:
     """Time one image after the other, uint8 [N, 28, 28], on one thread of LiteRT: medians of several batches of calls."""
     import psutil
 
-    from benchmarks.worker.latency import measure
+    from benchmarks.runner.in_process import measure
     from edge_runtime.inference.classifier import Classifier
     from edge_runtime.model.model_file import parse_model_file
 

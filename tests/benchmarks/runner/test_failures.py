@@ -25,7 +25,7 @@ from train.data import Dataset
 NANO = MODELS / "nano-int8.tflite"
 SUBJECT = """
 import os, sys
-from benchmarks.backends import Subject
+from benchmarks.backends import LoadedModel
 DISTRIBUTIONS = ()
 loaded = []
 def prepare(options): pass
@@ -54,7 +54,7 @@ def load(model, threads, options):
         if options["dies"] == "many": os.abort()
         if options["dies"] == "odd": return [1]
         return [1] * len(images)
-    return Subject(one, many)
+    return LoadedModel(one, many)
 """
 Invent = Callable[..., Case]
 

@@ -42,9 +42,9 @@ def test_what_is_installed_is_of_the_backend_that_runs(cnn_files: dict[str, Path
 def test_a_cold_start_is_bound_to_its_processors(tmp_path: Path) -> None:
     """From its first instruction on, and this process is not."""
     (tmp_path / "bound.py").write_text(
-        "import os\nfrom benchmarks.backends import Subject\nDISTRIBUTIONS = ()\n"
+        "import os\nfrom benchmarks.backends import LoadedModel\nDISTRIBUTIONS = ()\n"
         "def prepare(options): assert sorted(os.sched_getaffinity(0)) == options['expected'], os.sched_getaffinity(0)\n"
-        "def load(model, threads, options): return Subject(len, len)\n"
+        "def load(model, threads, options): return LoadedModel(len, len)\n"
     )
     environment, before = replace(OURS, path=os.pathsep.join([OURS.path, str(tmp_path)])), os.sched_getaffinity(0)
     for pinned in ([min(before)], [max(before)], []):

@@ -48,14 +48,14 @@ def test_a_child_that_cannot_load_says_why(images: Path, tmp_path: Path) -> None
 
 SUBJECT = """
 import os, sys, time
-from benchmarks.backends import Subject
+from benchmarks.backends import LoadedModel
 DISTRIBUTIONS = ()
 def prepare(options): print("chatter on standard output")
 def load(model, threads, options):
     def one(image):
         if os.path.exists(options["flag"]):
             {act}
-    return Subject(one, one)
+    return LoadedModel(one, one)
 """
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.worker import latency
-from benchmarks.worker.latency import WARMUP, measure, rounds
+from benchmarks.runner import in_process as latency
+from benchmarks.runner.in_process import WARMUP, measure, rounds
 from edge_runtime.inference.classifier import Classifier
 
 IMAGES = np.arange(7, dtype=np.uint8)[:, None, None] * np.ones((1, 28, 28), np.uint8)

@@ -9,8 +9,8 @@ import pytest
 from benchmarks.reporting.extra_tables import extra_tables
 from benchmarks.results.results import Turn
 from benchmarks.runner.config import Settings
+from benchmarks.runner.operators import cut
 from benchmarks.runner.session import run
-from benchmarks.scenarios.operators import cut
 from benchmarks.stats.intervals import added_ns
 from benchmarks.stats.macs import read_steps
 from edge_runtime.common.json_codec import from_json, to_json
