@@ -39,7 +39,7 @@ COMMANDS = {
     "report": ("benchmarks.comparison.cli", "bench", "Show results of bench on one page; find what became slower."),
     "choose": ("benchmarks.comparison.cli", "bench", "Choose a model from results of bench, by limits."),
     "serve": ("edge_runtime.serving.cli", "litert,serve", "Serve a web page to draw on, and HTTP inference."),
-    "pipeline": ("benchmarks.cli", "train,bench", "Do all of it, from data to report."),
+    "pipeline": ("benchmarks.pipeline.cli", "train,bench", "Do all of it, from data to report."),
 }
 
 _ALLOCATIONS = 50_000  # more than are made to answer a picture

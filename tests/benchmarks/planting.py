@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.runner import operators, worker_pool
-from benchmarks.worker.client import BackendSpec, Environment, Worker
+from benchmarks.worker.client import Environment, Worker
+from benchmarks.worker.protocol import BackendSpec
 from tests.conftest import ROOT
 
 CLOCKS = ROOT / "tests" / "clocks"

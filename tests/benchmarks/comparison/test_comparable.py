@@ -27,11 +27,14 @@ def test_results_of_two_boards_stand_beside_each_other() -> None:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"data_sha256": "ef" * 32}, "accuracies are of other images"),
-        ({"split": "validation"}, r"accuracies are of other images \(test cdcd.*; validation cdcd"),
+        ({"data_sha256": "ef" * 32}, "accuracies are of different images"),
+        ({"split": "validation"}, r"accuracies are of different images \(test cdcd.*; validation cdcd"),
         ({"threads": 4}, r"numbers of threads differ \(1; 4\)"),
         ({"reference": model_result(name="reference", sha256="00" * 32)}, "reference models differ"),
-        ({"machine": replace(MACHINE, cpu="Cortex-A76")}, r"two machines go by one name \(Cortex-A72 aarch64 4 cores; Cortex-A76"),
+        (
+            {"machine": replace(MACHINE, cpu="Cortex-A76")},
+            r"two machines have the same name \(Cortex-A72 aarch64 4 cores; Cortex-A76",
+        ),
     ],
 )
 def test_what_would_mislead_is_refused(changes: dict[str, Any], problem: str) -> None:
@@ -55,7 +58,7 @@ def test_other_instruction_sets_are_another_machine(one_machine: bool) -> None:
 def test_instruction_sets_that_nobody_looked_at_are_a_note(one_machine: bool) -> None:
     """They neither prove another machine nor the same one."""
     silent = _second(machine=replace(MACHINE, simd=()))
-    note = "instruction sets of the processor: not told in second; nobody knows whether that is the same machine"
+    note = "instruction sets of the processor: unknown in second, so it may be another machine"
     assert check_comparable([FIRST, silent], one_machine=one_machine) == [note]
     assert check_comparable([silent, FIRST], one_machine=one_machine) == [note]
     assert check_comparable([silent]) == []
@@ -74,7 +77,7 @@ def test_results_without_accuracies_stand_beside_others() -> None:
     note = "accuracies: of test images in first, none in timed"
     assert check_comparable([FIRST, timed], one_machine=True) == check_comparable([FIRST, timed, FIRST]) == [note]
     assert check_comparable([timed, timed]) == []
-    with pytest.raises(InputError, match="accuracies are of other images"):
+    with pytest.raises(InputError, match="accuracies are of different images"):
         check_comparable([timed, FIRST, _second(split="validation")])
 
 
@@ -104,7 +107,7 @@ def test_the_same_file_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text(to_json(bench_result()))
     assert [named.name for named in read_all([path])] == ["a"]
-    with pytest.raises(InputError, match="is given twice"):
+    with pytest.raises(InputError, match="given twice"):
         read_all([path, path])
 
 

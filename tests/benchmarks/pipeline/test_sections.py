@@ -15,6 +15,7 @@ from benchmarks.pipeline.sections import (
 )
 from benchmarks.reporting.html import render
 from benchmarks.reporting.tables import HEADER, machine_line
+from benchmarks.results.recipes import short_recipe
 from edge_runtime.model.manifest import Verdict
 from edge_runtime.model.model_file import ModelFile, read_model_file
 from tests.benchmarks.samples import bench_result, little_png, model_result
@@ -42,7 +43,7 @@ def test_the_summary_sets_each_models_int8_file_beside_its_float_file() -> None:
     section = summary_section(bench_result(small, other, plain), [], "digits pipeline --seed 0")
     accuracy = "99.36 % (99.18 to 99.50)"
     assert section.tables[0].rows == [("cnn", accuracy, "150.0 KB", "3.0 us", accuracy, "49.4 KB", "501.0 us")]
-    assert section.paragraphs[0] == "Made by: digits pipeline --seed 0. 0 of 0 files passed the accuracy gate."
+    assert section.paragraphs[0] == "Command: digits pipeline --seed 0. 0 of 0 files passed the accuracy gate."
 
 
 def test_the_data_section_counts_every_class(picture: Path) -> None:
@@ -72,7 +73,7 @@ def test_the_conversion_section_has_a_row_a_file(models: list[ModelFile]) -> Non
     section = conversion_section(models)
     table, operators = section.tables
     assert table.header == CONVERSION_HEADER
-    assert [row[1] for row in table.rows] == [model.manifest.recipe for model in models if model.manifest]
+    assert [row[1] for row in table.rows] == [short_recipe(model.manifest.recipe) for model in models if model.manifest]
     for model, row in zip(models, table.rows, strict=True):
         assert model.manifest is not None
         validation, test = model.manifest.accuracy
@@ -92,7 +93,7 @@ def test_a_file_that_the_gate_refused_is_a_warning(models: list[ModelFile]) -> N
     assert manifest is not None
     failed = replace(models[0], manifest=replace(manifest, verdict=Verdict(0.5, False, "the drop may be 3.00 points")))
     section = conversion_section([failed, *models[1:]])
-    assert "the gate refused cnn float32: the drop may be 3.00 points" in section.warnings
+    assert "the gate refused cnn fp32: the drop may be 3.00 points" in section.warnings
     assert section.tables[0].rows[0][-1] == "FAILED"
 
 

@@ -88,8 +88,8 @@ def _legend(axes: Axes) -> list[str]:
 def test_several_ways_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """By colour, each with its name; models by their marker. One way alone needs no name."""
     ours, theirs = model_result(), model_result(way="tf.lite", file_bytes=60_000)
-    assert _legend(_drawn(monkeypatch, ours, theirs)) == ["Classifier.classify", "tf.lite", "cnn static_wi8_ai8"]
-    assert _legend(_drawn(monkeypatch, ours)) == ["cnn", "static_wi8_ai8"]
+    assert _legend(_drawn(monkeypatch, ours, theirs)) == ["Classifier.classify", "tf.lite", "cnn int8"]
+    assert _legend(_drawn(monkeypatch, ours)) == ["cnn", "int8"]
 
 
 def test_the_front_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,4 +101,4 @@ def test_the_front_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_sizes_of_another_file_are_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keras does not load the .tflite, so it has no place among the sizes, nor a name in the legend."""
-    assert _legend(_drawn(monkeypatch, model_result(), model_result(way="Keras call"))) == ["cnn", "static_wi8_ai8"]
+    assert _legend(_drawn(monkeypatch, model_result(), model_result(way="Keras call"))) == ["cnn", "int8"]

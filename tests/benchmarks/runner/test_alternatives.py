@@ -25,11 +25,11 @@ def test_plain_numpy_computes_what_the_interpreter_does(name: str, tmp_path: Pat
     """Every released network, from the weights in its float32 file: the same class for 200 digits."""
     path = MODELS / f"{name}-fp32.tflite"
     write_network(read_model_file(path).flatbuffer, tmp_path / "network.npz")
-    subject = plain_numpy.load("", 1, {"network": str(tmp_path / "network.npz")})
+    backend = plain_numpy.load("", 1, {"network": str(tmp_path / "network.npz")})
     images = mnist.test.images[:200]
     expected = Classifier.load(path).classify_batch(images).indices
-    assert np.array_equal(subject.many(images), expected)
-    assert [subject.one(image) for image in images[:5]] == expected[:5].tolist()
+    assert np.array_equal(backend.many(images), expected)
+    assert [backend.one(image) for image in images[:5]] == expected[:5].tolist()
 
 
 def test_ways_that_load_another_file_are_known_by_name() -> None:
@@ -89,7 +89,7 @@ def test_a_folded_convolution_is_handed_on_as_it_was_before(
 
 def test_a_quantised_model_is_no_network_for_others() -> None:
     """Its weights mean nothing without their scales."""
-    with pytest.raises(InputError, match="only float32 models can be handed to other packages"):
+    with pytest.raises(InputError, match="other packages run float32 models only"):
         write_network(read_model_file(MODELS / "nano-int8.tflite").flatbuffer, Path("never"))
 
 
@@ -100,7 +100,7 @@ def test_alternatives_take_turns_with_ours(tmp_path: Path, mnist: Dataset, monke
     paths = [MODELS / "nano-fp32.tflite", MODELS / "nano-int8.tflite"]
     found = find_cases(["interpreter", "compiled-model", "numpy"], paths, 1, {}, None, few, tmp_path)
     assert found.absent == ()
-    result = run(paths, Settings("board", samples=6, starts=2), few, others=found.candidates)
+    result = run(paths, Settings("board", samples=6, starts=2), few, others=found.cases)
     assert [(model.way, model.recipe) for model in result.models] == [
         ("Classifier.classify", "float32"),
         ("Classifier.classify", "static_wi8_ai8"),
@@ -122,21 +122,21 @@ def test_what_is_missing_is_a_line(tmp_path: Path) -> None:
     pythons = {"openvino": tmp_path / "none" / "python"}
     names = ["tflite-runtime", "openvino", "keras-call", "numpy"]
     found = find_cases(names, [MODELS / "nano-int8.tflite"], 1, pythons, None, None, tmp_path)
-    assert found.candidates == ()
+    assert found.cases == ()
     missing, gone, keras, floats = found.absent
     assert missing.startswith(
         "tflite-runtime: tflite-runtime is not installed in this environment; pip install tflite-runtime==2.14.0"
     )
-    assert "--environment tflite-runtime=ITS/bin/python" in missing
+    assert "--environment tflite-runtime=ENVIRONMENT/bin/python" in missing
     assert gone.startswith(f"OpenVINO: openvino is not installed in {pythons['openvino']}")
     assert keras == "Keras call: needs the Keras model; give --keras MODEL.keras"
-    assert floats == "plain numpy: takes float32 models only, and none was given"
+    assert floats == "plain numpy: runs float32 models only, and none was given"
 
 
 def test_an_alternative_that_cannot_start_is_a_line(tmp_path: Path) -> None:
     """It is left out; ours is measured."""
     found = find_cases(["keras-call"], [MODELS / "nano-fp32.tflite"], 1, {}, tmp_path / "gone.keras", None, tmp_path)
-    result = run([MODELS / "nano-fp32.tflite"], Settings("board", samples=3), None, others=found.candidates)
+    result = run([MODELS / "nano-fp32.tflite"], Settings("board", samples=3), None, others=found.cases)
     assert [model.way for model in result.models] == ["Classifier.classify"]
     assert len(result.absent) == 1
     assert result.absent[0].startswith("Keras call: ")
@@ -149,7 +149,7 @@ def test_names_are_checked() -> None:
     assert parse_against("all,") == parse_against("numpy, all") == list(ALTERNATIVES)
     assert parse_against("numpy,openvino, numpy,") == ["numpy", "openvino"]
     assert parse_against("") == []
-    with pytest.raises(BadArgument, match="unknown alternative 'tensorrt'; known are interpreter, "):
+    with pytest.raises(BadArgument, match="unknown runtime 'tensorrt'; known are interpreter, "):
         parse_against("tensorrt")
     assert parse_environments([f"numpy={sys.executable}"]) == {"numpy": Path(sys.executable)}
     for text in ("numpy", "numpy=", "tensorrt=/python"):

@@ -10,20 +10,21 @@ from typing import Any
 import pytest
 
 from benchmarks.results.results import Window
-from benchmarks.runner import cases, scheduler, session
+from benchmarks.runner import cases, optional_measurements, session
 from benchmarks.runner.cases import Case
 from benchmarks.runner.config import Settings
 from benchmarks.runner.session import run
 from benchmarks.scenarios import loadgen
 from benchmarks.scenarios.sustained import sustain
-from benchmarks.worker.client import OURS, BackendSpec, Environment
+from benchmarks.worker.client import OURS, Environment
+from benchmarks.worker.protocol import BackendSpec
 from edge_runtime.common.json_codec import from_json, to_json
 from edge_runtime.errors import DigitsError
 from edge_runtime.model.model_file import MODELS, read_model_file
 from train.data import Dataset
 
 NANO = MODELS / "nano-int8.tflite"
-SUBJECT = """
+BACKEND = """
 import os, sys
 from benchmarks.backends import LoadedModel
 DISTRIBUTIONS = ()
@@ -38,13 +39,13 @@ def load(model, threads, options):
         os.abort()
     loaded.append(options)
     if in_turns:
-        bench = sys.modules["__main__"].Bench
-        own = bench._turn
-        def turn(self, subject, *arguments, **settings):
-            if subject.one is one:
+        backends = sys.modules["__main__"].Backends
+        own = backends._time_calls
+        def time_calls(self, model, request):
+            if model.one is one:
                 turns.append(1)
-            return own(self, subject, *arguments, **settings)
-        bench._turn = turn
+            return own(self, model, request)
+        backends._time_calls = time_calls
     turns = []
     def one(image):
         if in_turns and options["dies"] == "warm-up": os.abort()
@@ -68,7 +69,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def invent(tmp_path: Path) -> Invent:
     """An alternative that dies where it is told to; all of them are in one environment, so in one child."""
-    (tmp_path / "invented.py").write_text(SUBJECT)
+    (tmp_path / "invented.py").write_text(BACKEND)
     environment = Environment("theirs", sys.executable, os.pathsep.join([OURS.path, str(tmp_path)]))
 
     def make(name: str, dies: str = "") -> Case:
@@ -98,7 +99,7 @@ def test_an_alternative_that_dies_is_left_out(invent: Invent, dies: str) -> None
     result = run([NANO], Settings("board", samples=300, starts=2), None, others=others)
     assert [(model.way, model.name) for model in result.models] == [("Classifier.classify", "nano"), ("theirs", "small")]
     (line,) = result.absent
-    assert line.startswith("theirs: base-int8: theirs: the process that was measured ended")
+    assert line.startswith("theirs: base-int8: theirs: the worker process ended")
     for model in result.models:
         assert (len(model.steady_ns), [start.process for start in model.starts]) == (300, [0, 1])
     assert from_json(type(result), to_json(result)) == result
@@ -129,7 +130,7 @@ def test_accuracies_that_fail_leave_the_times(invent: Invent, few: Dataset, dies
         ("small", False, 50),
     ]
     (line,) = result.absent
-    assert line.startswith("accuracy of base static_wi8_ai8 by theirs: ")
+    assert line.startswith("accuracy of base int8 by theirs: ")
 
 
 def test_sustained_work_that_fails_leaves_what_came_before(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,9 +140,9 @@ def test_sustained_work_that_fails_leaves_what_came_before(monkeypatch: pytest.M
         yield next(sustain(*arguments))
         raise DigitsError("too hot")
 
-    monkeypatch.setattr(scheduler, "sustain", dies)
+    monkeypatch.setattr(optional_measurements, "sustain", dies)
     result = run([NANO], Settings("board", samples=3, starts=1, sustained=2), None)
-    assert result.absent == ("work without rest of nano static_wi8_ai8 by Classifier.classify: too hot",)
+    assert result.absent == ("sustained load of nano int8 by Classifier.classify: too hot",)
     assert (len(result.models[0].sustained), len(result.models[0].steady_ns)) == (1, 3)
 
 
@@ -151,9 +152,9 @@ def test_operators_that_cannot_be_timed_are_a_line(monkeypatch: pytest.MonkeyPat
     def fails(*_: object) -> None:
         raise DigitsError("failed to setup XNNPACK")
 
-    monkeypatch.setattr(scheduler, "measure_layers", fails)
+    monkeypatch.setattr(session, "measure_layers", fails)
     result = run([NANO], Settings("board", samples=3, starts=1, layers=True), None)
-    assert result.absent == ("operators of nano static_wi8_ai8: failed to setup XNNPACK",)
+    assert result.absent == ("operators of nano int8: failed to setup XNNPACK",)
     assert result.models[0].steady_ns
 
 
@@ -179,7 +180,7 @@ def test_loadgen_that_takes_our_process_with_it_is_a_line(
     monkeypatch.setattr(session, "missing", lambda: None)
     result = run([NANO], Settings("board", samples=300, starts=2, loadgen=True, sustained=1), few)
     (line,) = result.absent
-    assert line.startswith("MLPerf LoadGen: edge-digits: the process that was measured ended")
+    assert line.startswith("MLPerf LoadGen: edge-digits: the worker process ended")
     (model,) = result.models
     assert len(model.steady_ns) == 300
     assert model.accuracy

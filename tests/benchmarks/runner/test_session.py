@@ -25,7 +25,7 @@ from edge_runtime.model.model_file import MODELS, read_model_file
 from tests.benchmarks.planting import NS, planting
 from train.data import Dataset
 
-_ROUGH = "the clock's step of 1,000 ns is rough for single calls, and so are p90 and p99"
+_ROUGH = "the clock's step of 1,000 ns is too coarse for single calls, so p90 and p99 are rough"
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_few_samples_have_a_median() -> None:
     assert median_interval(model.median_turns) is None
     (row,) = rows(result)
     assert (row[HEADER.index("p50")], row[HEADER.index("95 % interval")]) == ("40.0 us", "-")
-    assert "small static_wi8_ai8: the median of 3 samples says little; it has no interval below 20" in warnings(result)
+    assert "small int8: the median of 3 samples is uncertain and has no interval, which needs 20" in warnings(result)
     assert not [text for text in warnings(result) if "clock" in text]
 
 
@@ -152,7 +152,7 @@ def test_the_same_model_twice_is_refused(cnn_files: dict[str, Path]) -> None:
 def test_a_processor_that_there_is_not_is_refused(cnn_files: dict[str, Path]) -> None:
     """Before the first cold start; the message lists those that there are."""
     there = " ".join(map(str, sorted(os.sched_getaffinity(0))))
-    with pytest.raises(BadArgument, match=f"^--pin 4096: there is no such processor here; there are {there}$"):
+    with pytest.raises(BadArgument, match=f"^--pin 4096: no such processor; available are {there}$"):
         run([cnn_files["int8"]], Settings("board", pinned=(4_096,)), None, lambda _: pytest.fail("something was measured"))
 
 
@@ -160,7 +160,7 @@ def test_a_model_of_other_classes_than_the_data_is_refused(cnn_files: dict[str, 
     """Before anything is measured; the message names both counts."""
     kept, tested = invented.y_train < 9, invented.y_test < 9
     nine = Dataset("nine", invented.x_train[kept], invented.y_train[kept], invented.x_test[tested], invented.y_test[tested])
-    with pytest.raises(InputError, match=f"^{cnn_files['int8']}: knows 10 classes, nine has 9$"):
+    with pytest.raises(InputError, match=f"^{cnn_files['int8']}: has 10 classes, but nine has 9$"):
         run([cnn_files["int8"]], Settings("board"), nine, lambda _: pytest.fail("something was measured"))
 
 

@@ -59,7 +59,7 @@ def test_an_empty_query_asks_nobody() -> None:
     asked: list[int] = []
     subject, images = LoadedModel(asked.append, len), np.zeros((5, 28, 28), np.uint8)
     for found, queries in ((None, 0), (subject, 30)):
-        loadgen_sut.ask(found, images, "SingleStream", 30, 1e6, accuracy=False)
+        loadgen_sut.run_loadgen(found, images, "SingleStream", 30, 1e6, accuracy=False)
         assert len(asked) == queries
 
 
@@ -82,8 +82,8 @@ def test_results_keep_its_summaries(measured: BenchResult) -> None:
     assert again.loadgen
     assert "Scenario : SingleStream" in again.loadgen.runs[0].summary
     tables = {table.name: table for table in extra_tables(again)}
-    (row,) = tables["MLPerf LoadGen, one image after the other"].rows
-    assert row[0] == "small static_wi8_ai8"
+    (row,) = tables["MLPerf LoadGen, single images"].rows
+    assert row[0] == "small int8"
     assert row[-1] == "2 of 2"
     assert all(float(cell.removesuffix(" us").replace(",", "")) >= ASLEEP_NS / 1_000 for cell in (row[1], row[2]))
     (row,) = tables["MLPerf LoadGen, batches and accuracy"].rows
@@ -95,7 +95,10 @@ def test_few_queries_keep_their_row() -> None:
     model = many_processes([10_000] * 3)
     few = replace(model, turns=tuple(replace(turn, samples_ns=turn.samples_ns[:5]) for turn in model.turns))
     summary = ("50.00 percentile latency (ns) : 9000", "90.00 percentile latency (ns) : 9000", "Result is : VALID")
-    runs = LoadGenRun(few.label, 0, "SingleStream", summary, None), LoadGenRun(few.label, 0, "MultiStream", summary, None)
+    runs = (
+        LoadGenRun(few.stored_label, 0, "SingleStream", summary, None),
+        LoadGenRun(few.stored_label, 0, "MultiStream", summary, None),
+    )
     single, several = extra_tables(bench_result(few, loadgen=LoadGen("6", (900.0,), runs)))
     assert single.rows == [(few.label, "10.0 us", "9.0 us", "1.111", "1.235", *("-",) * 4, "1 of 1")]
     assert several.rows == [(few.label, "-", "-", "no", "-", "-", "-")]
@@ -115,12 +118,12 @@ def test_without_loadgen_there_is_a_line(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_loadgen_calls_invalid_is_doubted() -> None:
     """Its own word on each run stands in its summary."""
     model = model_result()
-    valid = LoadGenRun(model.label, 0, "Offline", ("Result is : VALID", "Samples per second: 84441.1"), None)
+    valid = LoadGenRun(model.stored_label, 0, "Offline", ("Result is : VALID", "Samples per second: 84441.1"), None)
     assert valid.figure("Samples per second") == 84441.1
     assert valid.figure("nothing") is None
     invalid = replace(valid, summary=("Result is : INVALID",))
     doubts = warnings(bench_result(model, loadgen=LoadGen("6", (900.0,), (valid, invalid))))
-    assert f"MLPerf LoadGen calls 1 of 2 of its runs invalid: Offline of {model.label}" in doubts
+    assert f"MLPerf LoadGen calls 1 of 2 of its runs invalid, the first of them Offline of {model.label}" in doubts
     assert not [text for text in warnings(bench_result(model, loadgen=LoadGen("6", (900.0,), (valid,)))) if "LoadGen" in text]
 
 
@@ -129,7 +132,7 @@ def test_a_median_that_is_not_loadgens_is_doubted(theirs: int, ratios: tuple[str
     """By more than a tenth, with its own empty query or without; both ratios stand in the table."""
     model = many_processes([10_000] * 3)
     summary = (f"50.00 percentile latency (ns) : {theirs}", f"90.00 percentile latency (ns) : {theirs}", "Result is : VALID")
-    runs = tuple(LoadGenRun(model.label, process, "SingleStream", summary, None) for process in range(3))
+    runs = tuple(LoadGenRun(model.stored_label, process, "SingleStream", summary, None) for process in range(3))
     result = bench_result(model, loadgen=LoadGen("6", (900.0,) * 3, runs))
     (row,) = extra_tables(result)[0].rows
     assert row[:5] == (model.label, "10.0 us", f"{theirs / 1_000:.1f} us", f"{1e4 / theirs:.3f}", f"{1e4 / (theirs - 900):.3f}")
@@ -137,7 +140,7 @@ def test_a_median_that_is_not_loadgens_is_doubted(theirs: int, ratios: tuple[str
     assert len(doubts) == (ratios is not None)
     if ratios:
         assert doubts == [
-            f"{model.label}: our median is {ratios[0]} times MLPerf LoadGen's, and {ratios[1]} times that without its own empty query"
+            f"{model.label}: our median is {ratios[0]} times MLPerf LoadGen's, and {ratios[1]} times that without its overhead"
         ]
 
 
@@ -145,7 +148,7 @@ def test_the_median_beside_loadgens_is_that_of_groups() -> None:
     """Single calls beside them give the tails."""
     grouped = replace(many_processes([9_000] * 3), turns=(*many_processes([12_000] * 3).turns, *_groups(3)))
     summary = tuple(f"{percent}.00 percentile latency (ns) : 10000" for percent in (50, 90))
-    runs = tuple(LoadGenRun(grouped.label, process, "SingleStream", summary, None) for process in range(3))
+    runs = tuple(LoadGenRun(grouped.stored_label, process, "SingleStream", summary, None) for process in range(3))
     (row,) = extra_tables(bench_result(grouped, loadgen=LoadGen("6", (900.0,), runs)))[0].rows
     assert (row[1], row[5]) == ("10.0 us", "12.0 us")
 

@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks.runner.cases import our_backend, our_cases
 from benchmarks.scenarios.startup import cold_start
-from benchmarks.worker.client import OURS, BackendSpec
+from benchmarks.worker.client import OURS
+from benchmarks.worker.protocol import BackendSpec
 from edge_runtime.errors import DigitsError
 from edge_runtime.inference.interpreter import BACKENDS
 

@@ -11,9 +11,9 @@ from benchmarks.reporting.extra_tables import extra_tables
 from benchmarks.results.loadgen import LoadGen, LoadGenRun
 from benchmarks.results.results import Peaks, Sweep
 from benchmarks.stats.intervals import (
-    BesideLoadGen,
+    LoadGenComparison,
     added_ns,
-    beside_loadgen,
+    compare_with_loadgen,
     log_ratios,
     lower_bound_ns,
     median_interval,
@@ -75,33 +75,33 @@ def test_the_bound_is_the_slower_of_computing_and_copying() -> None:
     assert lower_bound_ns(model, None) is lower_bound_ns(replace(model, multiply_adds=None), Peaks((1.0,), (1.0,))) is None
 
 
-def _beside(percent: int, theirs: int, empty: tuple[float, ...] = (900.0, 100.0, 700.0)) -> BesideLoadGen | None:
+def _beside(percent: int, theirs: int, empty: tuple[float, ...] = (900.0, 100.0, 700.0)) -> LoadGenComparison | None:
     """Of a model whose groups take 10 us a call and whose single calls take 12 us."""
     groups = tuple(turn for process in range(3) for turn in turns([40_000] * 20, process, group=4))
     model = replace(many_processes([9_000] * 3), turns=(*many_processes([12_000] * 3).turns, *groups))
     summary = tuple(f"{percent}.00 percentile latency (ns) : {theirs + percent}" for percent in (50, 90, 99))
-    runs = tuple(LoadGenRun(model.label, process, "SingleStream", summary, None) for process in range(3))
-    return beside_loadgen(bench_result(model, loadgen=LoadGen("6", empty, runs)), model, percent)
+    runs = tuple(LoadGenRun(model.stored_label, process, "SingleStream", summary, None) for process in range(3))
+    return compare_with_loadgen(bench_result(model, loadgen=LoadGen("6", empty, runs)), model, percent)
 
 
 def test_loadgens_time_has_its_empty_query_in_it() -> None:
     """The median of groups beside its median, a tail of single calls beside its tail; its own query costs the median of those measured."""
-    assert _beside(50, 11_000) == BesideLoadGen(10_000, 11_050, 10_350)
-    assert _beside(90, 11_000) == BesideLoadGen(12_000, 11_090, 10_390)
-    assert _beside(50, 11_000, empty=()) == BesideLoadGen(10_000, 11_050, 11_050)
-    assert _beside(50, 100) == BesideLoadGen(10_000, 150, 1)
+    assert _beside(50, 11_000) == LoadGenComparison(10_000, 11_050, 10_350)
+    assert _beside(90, 11_000) == LoadGenComparison(12_000, 11_090, 10_390)
+    assert _beside(50, 11_000, empty=()) == LoadGenComparison(10_000, 11_050, 11_050)
+    assert _beside(50, 100) == LoadGenComparison(10_000, 150, 1)
 
 
 def test_without_both_there_is_nothing_beside() -> None:
     """No LoadGen, too few samples of ours, another model of theirs."""
     model = many_processes([12_000] * 3)
     summary = ("50.00 percentile latency (ns) : 11000", "99.00 percentile latency (ns) : 12000")
-    theirs = LoadGen("6", (900.0,), (LoadGenRun(model.label, 0, "SingleStream", summary, None),))
-    assert beside_loadgen(bench_result(model), model, 50) is None
-    assert beside_loadgen(bench_result(model, loadgen=theirs), model, 50) is not None
-    assert beside_loadgen(bench_result(model, loadgen=theirs), model, 99) is None
+    theirs = LoadGen("6", (900.0,), (LoadGenRun(model.stored_label, 0, "SingleStream", summary, None),))
+    assert compare_with_loadgen(bench_result(model), model, 50) is None
+    assert compare_with_loadgen(bench_result(model, loadgen=theirs), model, 50) is not None
+    assert compare_with_loadgen(bench_result(model, loadgen=theirs), model, 99) is None
     other = replace(model, name="other")
-    assert beside_loadgen(bench_result(other, loadgen=theirs), other, 50) is None
+    assert compare_with_loadgen(bench_result(other, loadgen=theirs), other, 50) is None
 
 
 def test_a_median_is_whole_nanoseconds_with_as_many_samples_on_either_side() -> None:

@@ -13,7 +13,7 @@ from itertools import combinations
 from pathlib import Path
 from statistics import median
 
-from benchmarks.comparison.compare import FALSE_ALARMS, LEAST, diff
+from benchmarks.comparison.compare import FALSE_ALARMS, MIN_SLOWDOWN, diff
 from benchmarks.results.results import OURS, BenchResult, ModelResult
 from benchmarks.runner.cases import Case, our_cases
 from benchmarks.runner.config import Settings
@@ -112,7 +112,7 @@ def findings(proof: Proof) -> list[str]:
             found.append(
                 f"{len(pairs)} pairs of runs, {name}: {sum(pair.alarm for pair in pairs)} alarms; ratios from "
                 f"{ratios[0]:.3f} to {ratios[-1]:.3f}, "
-                f"median {median(ratios):.3f} (an alarm: more than {100 * LEAST:g} %, at {100 * FALSE_ALARMS:g} %)"
+                f"median {median(ratios):.3f} (an alarm: more than {100 * MIN_SLOWDOWN:g} %, at {100 * FALSE_ALARMS:g} %)"
             )
     return found
 

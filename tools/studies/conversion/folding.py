@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.reporting.disturbances import MOST_BUSY
 from benchmarks.reporting.tables import as_markdown
+from benchmarks.reporting.warnings import MAX_BUSY
 from benchmarks.results.records import Machine
 from benchmarks.system.info import this_machine
 from convert.build import postprocess
@@ -121,7 +121,7 @@ def part(result: FoldingResult) -> str:
     machine = result.machine
     doubt = (
         f"\n\n- note: other work kept {machine.busy_percent:.0f} % of the processors busy."
-        if machine.busy_percent > MOST_BUSY
+        if machine.busy_percent > MAX_BUSY
         else ""
     )
     return f"{machine.board}: {machine.cpu}, {machine.runtime}, one thread.\n\n{table(result)}{doubt}"
