@@ -27,7 +27,7 @@ def _models(bench: Bench) -> list[ModelResult]:
 
 
 def _refuse_to_load(*_: object, **__: object) -> Any:
-    pytest.fail("this should have been told before the work began")
+    pytest.fail("the mistake should have been reported before the work began")
 
 
 def test_bench_writes_results_and_two_plots(bench: Bench) -> None:

@@ -131,7 +131,7 @@ def test_what_cannot_be_chosen_from_is_refused(results: tuple[str, ...], board: 
 
 
 def test_models_without_an_accuracy_are_no_choice() -> None:
-    """Nobody knows what they are worth."""
+    """Their accuracy is unknown."""
     with pytest.raises(InputError, match="have no model with an accuracy"):
         choose([Named("pi", bench_result(replace(MIDDLE, accuracy=None)))], Limits())
 
@@ -171,7 +171,7 @@ FOLDED = Commands(
     ],
 )
 def test_the_commands_make_and_check_the_pick(changes: dict[str, Any], expected: Commands) -> None:
-    """What ships is told by its content, not by its name; a recipe goes by its short form, whatever the file is called."""
+    """Shipped models are recognised by content, not by name; a recipe goes by its short name, whatever the file is called."""
     found = choose([Named("pi", bench_result(replace(MIDDLE, **changes)))], Limits())
     assert found.pick is not None
     assert commands(found.pick) == expected

@@ -73,7 +73,7 @@ def test_a_run_is_not_compared_with_itself(tmp_path: Path) -> None:
 
 
 def test_markdown_is_printed(tmp_path: Path) -> None:
-    """A table, where it is from, its command, its doubts, and what could not be measured; nothing is written."""
+    """A table, its machine, command and warnings, and what could not be measured; nothing is written."""
     answer = digits("report", AVX512, "--markdown")
     lines = answer.out.splitlines()
     assert answer.code == 0
@@ -191,14 +191,14 @@ def test_choosing_says_why(limits: tuple[object, ...], pick: str, runner_up: str
     ]
 
 
-def test_choosing_states_the_doubts(tmp_path: Path) -> None:
-    """A pick is worth what its results are."""
+def test_choosing_states_warnings(tmp_path: Path) -> None:
+    """A choice is as reliable as its results."""
     answer = digits("choose", _run(tmp_path, "few", 1_000_000, 1_000_001))
     assert "note: few: m int8: 200 samples are too few for a p99, which needs 1,000\n" in answer.out
 
 
-def test_choosing_tells_what_is_left_out(tmp_path: Path) -> None:
-    """A model that nobody judged is no row of the table, but a line."""
+def test_choosing_reports_what_is_left_out(tmp_path: Path) -> None:
+    """A model without an accuracy has no row in the table, but a note."""
     judged, other = (
         many_processes([1_000_000, 1_000_001], name="m"),
         many_processes([900_000, 900_001], name="quick", accuracy=None),

@@ -1,4 +1,4 @@
-"""What may stand beside each other, and what is refused."""
+"""Which results can be compared, and which are refused."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +18,8 @@ def _second(**changes: Any) -> Named:
     return Named("second", bench_result(**changes))
 
 
-def test_results_of_two_boards_stand_beside_each_other() -> None:
-    """Nothing else differs, so nothing is said."""
+def test_results_of_two_boards_are_comparable() -> None:
+    """Nothing else differs, so no difference is returned."""
     other = _second(machine=replace(MACHINE, board="Pi 5", cpu="Cortex-A76"))
     assert check_comparable([FIRST, other]) == []
 
@@ -55,7 +55,7 @@ def test_other_instruction_sets_are_another_machine(one_machine: bool) -> None:
 
 
 @pytest.mark.parametrize("one_machine", [False, True])
-def test_instruction_sets_that_nobody_looked_at_are_a_note(one_machine: bool) -> None:
+def test_unknown_instruction_sets_are_a_note(one_machine: bool) -> None:
     """They neither prove another machine nor the same one."""
     silent = _second(machine=replace(MACHINE, simd=()))
     note = "instruction sets of the processor: unknown in second, so it may be another machine"
@@ -71,8 +71,8 @@ def test_committed_results_of_one_machine_are_compared() -> None:
     assert any("instruction sets" in text for text in check_comparable(named, one_machine=True))
 
 
-def test_results_without_accuracies_stand_beside_others() -> None:
-    """It is said; what was judged is still held against each other."""
+def test_results_without_accuracies_are_comparable() -> None:
+    """The difference is returned; results with accuracies are still checked against each other."""
     timed = Named("timed", bench_result(model_result(accuracy=None), split="", data_sha256=""))
     note = "accuracies: of test images in first, none in timed"
     assert check_comparable([FIRST, timed], one_machine=True) == check_comparable([FIRST, timed, FIRST]) == [note]

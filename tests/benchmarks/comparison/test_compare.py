@@ -44,7 +44,7 @@ def test_a_model_that_became_slower_is_found_and_only_that() -> None:
 
 
 def test_a_model_that_became_faster_raises_no_alarm() -> None:
-    """It is told, though."""
+    """It is marked as faster."""
     found = diff(_run(0, 1.0), _run(1, 0.9))
     assert [(one.slower, one.faster) for one in found.differences] == [(False, True)]
 
@@ -89,7 +89,7 @@ def _welch(old: list[int], new: list[int]) -> tuple[float, tuple[float, float]]:
 
 
 def _alone(*models: list[int]) -> BenchResult:
-    """A run of models beside a reference that always takes as long, so that the ratios are the times."""
+    """A run of models and a reference of constant duration, so that the ratios are the times."""
     found = [many_processes(times, name=f"m{number}") for number, times in enumerate(models)]
     return bench_result(*found, reference=many_processes([1_000] * len(models[0]), name="reference", sha256="00" * 32))
 
@@ -191,7 +191,7 @@ def test_a_file_that_became_the_reference_is_judged() -> None:
 
 
 def test_the_reference_itself_is_not_judged_by_its_ratio() -> None:
-    """As a candidate it is compared with nothing but itself; the times of both stand in the table."""
+    """As a model it would be compared with itself; the times of both are in the table."""
     old, new = (
         _timed(time, None, many_processes([time] * 3, name="nano", sha256="00" * 32), many_processes([time] * 3, name="other"))
         for time in (1_000, 2_000)
@@ -231,7 +231,7 @@ def test_what_only_one_run_has_is_said() -> None:
 
 @pytest.mark.parametrize(("old", "new"), [(None, 9_930), (9_930, None), (9_930, 9_930), (None, None)])
 def test_answers_are_compared_where_both_runs_counted_them(old: int | None, new: int | None) -> None:
-    """And told where they differ."""
+    """And a note where they differ."""
     runs = (
         bench_result(many_processes([1_000] * 3, accuracy=correct and Accuracy(correct, 10_000, (99.1, 99.5))))
         for correct in (old, new)

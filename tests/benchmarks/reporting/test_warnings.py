@@ -1,4 +1,4 @@
-"""What the report itself doubts: each reason planted, with its figure in the text."""
+"""Warnings about a result: each cause planted, with its figure in the text."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ STEADY = many_processes([100_000] * 10)
 CLOCKED = (replace(QUIET, megahertz=500.0), replace(QUIET, when="process 1"))
 
 
-def test_results_that_can_be_believed_have_no_warning() -> None:
+def test_reliable_results_have_no_warning() -> None:
     """A quiet machine, a fine clock, steady times, 8-bit activations, ten processes that agree."""
     assert warnings(bench_result(STEADY)) == []
 
@@ -113,14 +113,14 @@ WARNINGS = {
 
 
 @pytest.mark.parametrize("case", WARNINGS)
-def test_every_reason_for_doubt_is_said(case: str) -> None:
-    """In one line, with its figure, and nothing beside it."""
+def test_every_cause_has_its_warning(case: str) -> None:
+    """In one line with its figure, and no other warning."""
     result, text = WARNINGS[case]
     assert isinstance(result, BenchResult)
     assert [found for found in warnings(result) if not found.startswith("the reference model")] == [text]
 
 
-def test_the_reference_model_is_doubted_too() -> None:
+def test_the_reference_model_has_warnings_too() -> None:
     """Runs are compared by it."""
     shaky = many_processes([100_000] * 9 + [112_000], name="reference")
     text = "the reference model reference int8: the medians of the processes differ by up to 12 %"
@@ -135,7 +135,7 @@ def test_the_reference_model_is_doubted_too() -> None:
         (QUIET, replace(QUIET, when="process 1", waited_percent=1.9)),
     ],
 )
-def test_what_was_before_is_no_doubt(conditions: tuple[Condition, ...]) -> None:
+def test_what_was_before_the_run_is_no_warning(conditions: tuple[Condition, ...]) -> None:
     """A weak supply of another day, an idle clock that is slower than a working one, a little waiting."""
     assert warnings(bench_result(STEADY, conditions=conditions)) == []
 
@@ -155,7 +155,7 @@ def test_small_parts_of_cold_starts_may_vary() -> None:
     assert warnings(bench_result(replace(STEADY, cold=tuple(parts)))) == []
 
 
-def test_a_clock_that_groups_make_fine_enough_is_no_doubt() -> None:
+def test_a_clock_that_is_fine_enough_for_groups_is_no_warning() -> None:
     """What counts is the sample that the median is taken from."""
     single, grouped = turns([2_000] * 1_000), turns([40_000] * 100, group=20)
     result = bench_result(model_result(turns=(*single, *grouped)), clock_step_ns=(50,))
@@ -163,17 +163,17 @@ def test_a_clock_that_groups_make_fine_enough_is_no_doubt() -> None:
     assert any("coarse" in text for text in warnings(bench_result(model_result(turns=single), clock_step_ns=(50,))))
 
 
-@pytest.mark.parametrize(("step", "doubted"), [(40, False), (10_001, True)])
-def test_few_samples_are_no_coarse_clock(step: int, doubted: bool) -> None:
+@pytest.mark.parametrize(("step", "warned"), [(40, False), (10_001, True)])
+def test_few_samples_are_no_coarse_clock(step: int, warned: bool) -> None:
     """Single calls of 100 us, three of them: what is rough is a matter of the clock alone."""
     result = bench_result(many_processes([100_000]), clock_step_ns=(step,))
     few = replace(result, models=(replace(result.models[0], turns=turns([100_000] * 3)),))
-    assert any("is too coarse for single calls" in text for text in warnings(few)) == doubted
+    assert any("is too coarse for single calls" in text for text in warnings(few)) == warned
 
 
-@pytest.mark.parametrize(("count", "told"), [(1, ["1 sample"]), (19, ["19 samples"]), (20, [])])
-def test_the_median_of_few_samples_says_little(count: int, told: list[str]) -> None:
+@pytest.mark.parametrize(("count", "counts"), [(1, ["1 sample"]), (19, ["19 samples"]), (20, [])])
+def test_the_median_of_few_samples_is_uncertain(count: int, counts: list[str]) -> None:
     """It has no interval either."""
     model = model_result([100_000] * count)
-    expected = [f"{model.label}: the median of {text} is uncertain and has no interval, which needs 20" for text in told]
+    expected = [f"{model.label}: the median of {text} is uncertain and has no interval, which needs 20" for text in counts]
     assert [text for text in warnings(bench_result(model)) if "is uncertain" in text] == expected

@@ -1,4 +1,4 @@
-"""Alternatives beside our classifier: the same network gives the same answers, and what is missing is told."""
+"""Other runtimes: the same network gives the same answers, and missing packages are reported."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What fails on the way costs a line in the results, never what was measured before."""
+"""A failure during a run is a line in the results; everything measured before it is kept."""
 
 import os
 import sys
@@ -68,7 +68,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def invent(tmp_path: Path) -> Invent:
-    """An alternative that dies where it is told to; all of them are in one environment, so in one child."""
+    """A case that dies at a given point; all of them are in one environment, so in one worker."""
     (tmp_path / "invented.py").write_text(BACKEND)
     environment = Environment("theirs", sys.executable, os.pathsep.join([OURS.path, str(tmp_path)]))
 
@@ -94,7 +94,7 @@ def few(mnist: Dataset) -> Dataset:
 
 @pytest.mark.parametrize("dies", ["loading", "together", "turn", "warm-up"])
 def test_an_alternative_that_dies_is_left_out(invent: Invent, dies: str) -> None:
-    """While it is loaded, or only beside another, in a turn, in its warm-up: the others are measured to the end."""
+    """While it is loaded, or only together with another, in a turn, in its warm-up: the others are measured to the end."""
     others = [invent("small-int8"), invent("base-int8", dies)]
     result = run([NANO], Settings("board", samples=300, starts=2), None, others=others)
     assert [(model.way, model.name) for model in result.models] == [("Classifier.classify", "nano"), ("theirs", "small")]
@@ -106,7 +106,7 @@ def test_an_alternative_that_dies_is_left_out(invent: Invent, dies: str) -> None
 
 
 def test_what_died_once_is_nobodys_fault(invent: Invent) -> None:
-    """An alternative that is loaded when another try is made is measured, and so are those beside it."""
+    """A case that loads at the second try is measured, and so are the others in its worker."""
     others = [invent("base-int8", "once"), invent("small-int8")]
     result = run([NANO], Settings("board", samples=50, starts=1), None, others=others)
     assert [(model.name, len(model.steady_ns)) for model in result.models] == [("nano", 50), ("base", 50), ("small", 50)]

@@ -97,11 +97,11 @@ def test_every_image_has_its_turn(clock: _Clock) -> None:
 
 
 @pytest.mark.parametrize(("samples", "count"), [(1, 1), (50, 1), (51, 2), (2_000, 40)])
-def test_progress_is_told_of_every_round(clock: _Clock, samples: int, count: int) -> None:
+def test_progress_has_a_step_for_every_round(clock: _Clock, samples: int, count: int) -> None:
     """As often as `count_rounds` promises."""
-    told: list[int] = []
-    measure([_Fake("a", 1, clock, [])], IMAGES, samples, step=lambda: told.append(1))
-    assert len(told) == count_rounds(samples) == count
+    steps: list[int] = []
+    measure([_Fake("a", 1, clock, [])], IMAGES, samples, step=lambda: steps.append(1))
+    assert len(steps) == count_rounds(samples) == count
 
 
 def test_the_garbage_collector_is_put_back_even_after_an_error(clock: _Clock) -> None:

@@ -73,7 +73,7 @@ def test_operators_are_timed() -> None:
 
 
 def test_operators_of_a_float16_file_are_timed(cnn_files: dict[str, Path]) -> None:
-    """Its weights are unpacked by operators that nobody can cut behind: what is timed is what works on pixels."""
+    """Operators that unpack weights cannot be cut: those that use the image are timed."""
     steps = read_steps(read_model_file(cnn_files["fp16"]).flatbuffer)
     plain = read_steps(read_model_file(cnn_files["fp32"]).flatbuffer)
     assert [step.operator for step in steps if not step.unpacks] == [step.operator for step in plain]

@@ -1,4 +1,4 @@
-"""What the report doubts, planted for real: another program at work, too few calls, a clock that is too coarse."""
+"""Real causes of warnings: another program at work, too few calls, a coarse clock."""
 
 import os
 import subprocess
@@ -42,15 +42,15 @@ def test_work_of_another_program_is_seen() -> None:
     assert waited.endswith("of the time: process 1, process 2")
 
 
-def test_too_few_calls_are_told() -> None:
+def test_too_few_calls_are_a_warning() -> None:
     """For a p99, and for knowing how much processes differ."""
     found = warnings(run([NANO], Settings("board", samples=20, starts=1), None))
     assert "nano int8: 20 samples are too few for a p99, which needs 1,000" in found
     assert "the run had a single process, so the variation between processes is unknown" in found
 
 
-def test_a_coarse_clock_is_told() -> None:
-    """Its step is found, calls are timed in groups that are long enough for it, and single ones are doubted; a fine one is not."""
+def test_a_coarse_clock_is_a_warning() -> None:
+    """Its step is found, calls are timed in groups that are long enough for it, and single calls have a warning; a fine clock has none."""
     with planting(NS, "invented=100000,40"):
         result = run([NANO], Settings("board", samples=20, starts=1), None)
     assert (result.clock_step_ns, result.clock_cost_ns) == ((100_000,), (40,))

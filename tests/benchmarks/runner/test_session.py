@@ -60,12 +60,12 @@ def test_processes_share_the_samples_evenly(samples: int, starts: int) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_progress_is_told_of_every_part(cnn_files: dict[str, Path]) -> None:
+def test_progress_has_a_step_for_every_part(cnn_files: dict[str, Path]) -> None:
     """A cold start and one accuracy a model, and each round of each process; as often as promised."""
-    settings, told = Settings("board", samples=120, starts=2), []
-    run([cnn_files["int8"], cnn_files["fp32"]], settings, None, told.append)
-    assert told == ["cold start"] * 2 + ["latency"] * 4 + ["accuracy"] * 2
-    assert len(told) == total_steps(2, settings)
+    settings, steps = Settings("board", samples=120, starts=2), []
+    run([cnn_files["int8"], cnn_files["fp32"]], settings, None, steps.append)
+    assert steps == ["cold start"] * 2 + ["latency"] * 4 + ["accuracy"] * 2
+    assert len(steps) == total_steps(2, settings)
 
 
 @pytest.mark.usefixtures("quick")
@@ -171,7 +171,7 @@ def test_a_missing_model_is_refused(cnn_files: dict[str, Path], tmp_path: Path) 
 
 
 def test_the_facts_of_this_machine_are_its_own() -> None:
-    """Cores, memory and versions as the system tells them; a share of business within its range."""
+    """Cores, memory and versions as the system reports them; a load within its range."""
     found = this_machine("desk", BACKENDS["litert"])
     assert (found.board, found.memory_bytes, found.numpy) == ("desk", psutil.virtual_memory().total, np.__version__)
     assert found.runtime == f"ai-edge-litert {backend_version(BACKENDS['litert'])}"

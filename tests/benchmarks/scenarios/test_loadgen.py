@@ -1,4 +1,4 @@
-"""MLPerf LoadGen beside our timing: its own summaries, its accuracy mode, and what happens without it."""
+"""MLPerf LoadGen and our timing: its summaries, its accuracy mode, and runs without it."""
 
 from dataclasses import replace
 
@@ -57,8 +57,8 @@ def test_loadgen_asks_in_every_process(measured: BenchResult) -> None:
 def test_an_empty_query_asks_nobody() -> None:
     """And any other asks once."""
     asked: list[int] = []
-    subject, images = LoadedModel(asked.append, len), np.zeros((5, 28, 28), np.uint8)
-    for found, queries in ((None, 0), (subject, 30)):
+    model, images = LoadedModel(asked.append, len), np.zeros((5, 28, 28), np.uint8)
+    for found, queries in ((None, 0), (model, 30)):
         loadgen_sut.run_loadgen(found, images, "SingleStream", 30, 1e6, accuracy=False)
         assert len(asked) == queries
 
@@ -91,7 +91,7 @@ def test_results_keep_its_summaries(measured: BenchResult) -> None:
 
 
 def test_few_queries_keep_their_row() -> None:
-    """With dashes for a p90 that nobody knows, and for scenarios that failed."""
+    """With dashes for a p90 of too few calls, and for scenarios that failed."""
     model = many_processes([10_000] * 3)
     few = replace(model, turns=tuple(replace(turn, samples_ns=turn.samples_ns[:5]) for turn in model.turns))
     summary = ("50.00 percentile latency (ns) : 9000", "90.00 percentile latency (ns) : 9000", "Result is : VALID")
@@ -122,8 +122,8 @@ def test_what_loadgen_calls_invalid_is_doubted() -> None:
     assert valid.figure("Samples per second") == 84441.1
     assert valid.figure("nothing") is None
     invalid = replace(valid, summary=("Result is : INVALID",))
-    doubts = warnings(bench_result(model, loadgen=LoadGen("6", (900.0,), (valid, invalid))))
-    assert f"MLPerf LoadGen calls 1 of 2 of its runs invalid, the first of them Offline of {model.label}" in doubts
+    found_warnings = warnings(bench_result(model, loadgen=LoadGen("6", (900.0,), (valid, invalid))))
+    assert f"MLPerf LoadGen calls 1 of 2 of its runs invalid, the first of them Offline of {model.label}" in found_warnings
     assert not [text for text in warnings(bench_result(model, loadgen=LoadGen("6", (900.0,), (valid,)))) if "LoadGen" in text]
 
 
@@ -136,16 +136,16 @@ def test_a_median_that_is_not_loadgens_is_doubted(theirs: int, ratios: tuple[str
     result = bench_result(model, loadgen=LoadGen("6", (900.0,) * 3, runs))
     (row,) = extra_tables(result)[0].rows
     assert row[:5] == (model.label, "10.0 us", f"{theirs / 1_000:.1f} us", f"{1e4 / theirs:.3f}", f"{1e4 / (theirs - 900):.3f}")
-    doubts = [text for text in warnings(result) if "MLPerf" in text]
-    assert len(doubts) == (ratios is not None)
+    found_warnings = [text for text in warnings(result) if "MLPerf" in text]
+    assert len(found_warnings) == (ratios is not None)
     if ratios:
-        assert doubts == [
+        assert found_warnings == [
             f"{model.label}: our median is {ratios[0]} times MLPerf LoadGen's, and {ratios[1]} times that without its overhead"
         ]
 
 
 def test_the_median_beside_loadgens_is_that_of_groups() -> None:
-    """Single calls beside them give the tails."""
+    """The tails are of single calls."""
     grouped = replace(many_processes([9_000] * 3), turns=(*many_processes([12_000] * 3).turns, *_groups(3)))
     summary = tuple(f"{percent}.00 percentile latency (ns) : 10000" for percent in (50, 90))
     runs = tuple(LoadGenRun(grouped.stored_label, process, "SingleStream", summary, None) for process in range(3))

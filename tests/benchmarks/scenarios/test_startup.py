@@ -34,8 +34,8 @@ def test_a_cold_start_has_its_parts_and_its_memory(
 def test_what_is_installed_is_of_the_backend_that_runs(cnn_files: dict[str, Path]) -> None:
     """TensorFlow's own interpreter needs all of TensorFlow, and nothing of ai-edge-litert."""
     for name, package, other in (("tensorflow", "tensorflow", "ai-edge-litert"), ("litert", "ai-edge-litert", "tensorflow")):
-        (candidate,) = our_cases([cnn_files["int8"]], BACKENDS[name], 1)
-        installed = cold_start(candidate.environment, candidate.spec).installed
+        (case,) = our_cases([cnn_files["int8"]], BACKENDS[name], 1)
+        installed = cold_start(case.environment, case.spec).installed
         assert package in installed
         assert other not in installed
 
@@ -57,7 +57,7 @@ def test_a_cold_start_is_bound_to_its_processors(tmp_path: Path) -> None:
     ("model", "backend", "cause"), [("gone.tflite", "litert", "cannot be read"), (None, "magic", "unknown backend 'magic'")]
 )
 def test_a_child_that_fails_says_why(cnn_files: dict[str, Path], model: str | None, backend: str, cause: str) -> None:
-    """The model, and the last line of what the child said, without folders: it is kept in results."""
+    """The model, and the last line of the process's errors, without folders, since results keep it."""
     path = Path(model).absolute() if model else cnn_files["int8"]
     with pytest.raises(DigitsError, match=f"^{path.name}: the cold start failed .*{cause}") as found:
         cold_start(OURS, our_backend(path, 1, {"backend": backend}))

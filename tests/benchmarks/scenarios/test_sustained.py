@@ -111,7 +111,7 @@ def test_a_run_states_the_bound() -> None:
 
 
 def test_a_model_without_a_bound_keeps_its_row() -> None:
-    """With dashes: nobody counted its multiply-adds."""
+    """With dashes: its multiply-adds are unknown."""
     known, unknown = model_result(multiply_adds=1_000_000), model_result(name="unknown")
     table = extra_tables(bench_result(known, unknown, limits=Peaks((5e10,), (1e12,))))[0]
     assert [row[0] for row in table.rows] == [known.label, unknown.label]

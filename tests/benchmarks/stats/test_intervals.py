@@ -63,8 +63,8 @@ def test_what_calls_take_longer_has_students_interval_too() -> None:
 
 def test_logarithms_are_of_processes_that_timed_both() -> None:
     """A process that timed only one of them is left out."""
-    candidate, reference = many_processes([2_000, 4_000, 6_000]), many_processes([1_000, 1_000])
-    assert log_ratios(candidate, reference) == pytest.approx(np.log([2, 4]))
+    model, reference = many_processes([2_000, 4_000, 6_000]), many_processes([1_000, 1_000])
+    assert log_ratios(model, reference) == pytest.approx(np.log([2, 4]))
 
 
 def test_the_bound_is_the_slower_of_computing_and_copying() -> None:

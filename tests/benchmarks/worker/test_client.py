@@ -21,7 +21,7 @@ LITERT = {"backend": "litert"}
 
 @pytest.fixture
 def images(tmp_path: Path, mnist: Dataset) -> Path:
-    """Twenty digits as a child reads them."""
+    """Twenty digits in a file for a worker."""
     path = tmp_path / "images.npy"
     np.save(path, mnist.x_test[:20])
     return path
@@ -52,7 +52,7 @@ BACKEND = """
 import os, sys, time
 from benchmarks.backends import LoadedModel
 DISTRIBUTIONS = ()
-def prepare(options): print("chatter on standard output")
+def prepare(options): print("text on standard output")
 def load(model, threads, options):
     def one(image):
         if os.path.exists(options["flag"]):
@@ -72,7 +72,7 @@ def load(model, threads, options):
 def test_a_child_that_fails_while_it_is_measured(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: str, longest: int, message: str
 ) -> None:
-    """A crash, an error or a hang ends the child, not this process; what a package prints does not get between the answers."""
+    """A crash, an error or a hang ends the worker, not this process; what a package prints does not disturb replies."""
     (tmp_path / "invented.py").write_text(BACKEND.format(act=act))
     environment = Environment("theirs", sys.executable, os.pathsep.join([OURS.path, str(tmp_path)]))
     flag = tmp_path / "flag"
