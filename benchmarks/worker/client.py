@@ -12,22 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from benchmarks.worker.protocol import (
-    BackendSpec,
-    Classes,
-    Classify,
-    Load,
-    LoadGenOutput,
-    Ready,
-    Request,
-    RunLoadGen,
-    Samples,
-    Sustain,
-    TimeCalls,
-    Warmup,
-    decode,
-    encode,
-)
+from benchmarks.worker import protocol
 from edge_runtime.common.child_process import last_words, module_command
 from edge_runtime.errors import BadArgument, DigitsError
 
@@ -94,7 +79,9 @@ class Worker:
         backends: a handle for each backend, in the order given.
     """
 
-    def __init__(self, environment: Environment, specs: Sequence[BackendSpec], images: Path, pinned: Sequence[int] = ()) -> None:
+    def __init__(
+        self, environment: Environment, specs: Sequence[protocol.BackendSpec], images: Path, pinned: Sequence[int] = ()
+    ) -> None:
         """Start the process and wait until it is ready.
 
         Raises:
@@ -116,7 +103,7 @@ class Worker:
             self._errors.close()
             raise DigitsError(f"{environment.name}: {error}") from error
         try:
-            self.ready = self.send(Load(list(specs), str(images)), Ready)
+            self.ready = self.send(protocol.Load(list(specs), str(images)), protocol.Ready)
         except BaseException:
             self.close()
             raise
@@ -127,7 +114,7 @@ class Worker:
         """The process id."""
         return self._process.pid
 
-    def send(self, request: Load | Request, reply: type[Reply]) -> Reply:
+    def send(self, request: protocol.Load | protocol.Request, reply: type[Reply]) -> Reply:
         """Send a request and wait for its reply.
 
         Raises:
@@ -136,7 +123,7 @@ class Worker:
         assert self._process.stdin
         assert self._process.stdout
         try:
-            self._process.stdin.write(encode(request).encode() + b"\n")
+            self._process.stdin.write(protocol.encode(request).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             raise self._failure("ended") from None
@@ -145,17 +132,17 @@ class Worker:
         line = self._process.stdout.readline()
         if not line.endswith(b"\n"):
             raise self._failure("ended")
-        found = decode(line)
+        found = protocol.decode(line)
         assert isinstance(found, reply)
         return found
 
-    def loadgen_overhead(self, queries: int) -> LoadGenOutput:
+    def loadgen_overhead(self, queries: int) -> protocol.LoadGenOutput:
         """Run LoadGen's SingleStream scenario with queries that are completed at once.
 
         Raises:
             DigitsError: the process failed.
         """
-        return self.send(RunLoadGen(None, "SingleStream", queries, None), LoadGenOutput)
+        return self.send(protocol.RunLoadGen(None, "SingleStream", queries, None), protocol.LoadGenOutput)
 
     def _failure(self, what: str) -> DigitsError:
         if what == "ended":
@@ -194,20 +181,22 @@ class RunningBackend:
 
     worker: Worker
     index: int
-    warmup: Warmup
+    warmup: protocol.Warmup
 
-    def time_calls(self, first_image: int, samples: int, batch: int = 1, group: int = 1) -> Samples:
+    def time_calls(self, first_image: int, samples: int, batch: int = 1, group: int = 1) -> protocol.Samples:
         """Time `samples` groups of `group` calls with `batch` images each, from image number `first_image` on."""
-        return self.worker.send(TimeCalls(self.index, first_image, samples, batch, group), Samples)
+        return self.worker.send(protocol.TimeCalls(self.index, first_image, samples, batch, group), protocol.Samples)
 
     def classify(self, images: Path) -> Sequence[int]:
         """The class of each image of an .npy file."""
-        return self.worker.send(Classify(self.index, str(images)), Classes).classes
+        return self.worker.send(protocol.Classify(self.index, str(images)), protocol.Classes).classes
 
-    def sustain(self, seconds: float) -> Samples:
+    def sustain(self, seconds: float) -> protocol.Samples:
         """Classify single images without a pause for `seconds`, timed in groups of calls."""
-        return self.worker.send(Sustain(self.index, seconds), Samples)
+        return self.worker.send(protocol.Sustain(self.index, seconds), protocol.Samples)
 
-    def loadgen(self, scenario: str, queries: int, images: Path | None = None) -> LoadGenOutput:
+    def loadgen(self, scenario: str, queries: int, images: Path | None = None) -> protocol.LoadGenOutput:
         """Run an MLPerf LoadGen scenario; with `images`, an .npy file, in its accuracy mode."""
-        return self.worker.send(RunLoadGen(self.index, scenario, queries, str(images) if images else None), LoadGenOutput)
+        return self.worker.send(
+            protocol.RunLoadGen(self.index, scenario, queries, str(images) if images else None), protocol.LoadGenOutput
+        )

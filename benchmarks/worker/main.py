@@ -17,24 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.backends import LoadedModel
-from benchmarks.worker import loadgen_sut
+from benchmarks.worker import loadgen_sut, protocol
 from benchmarks.worker.peaks import measure_peaks
-from benchmarks.worker.protocol import (
-    BackendSpec,
-    Classes,
-    Classify,
-    Load,
-    LoadGenOutput,
-    Ready,
-    Request,
-    RunLoadGen,
-    Samples,
-    Sustain,
-    TimeCalls,
-    Warmup,
-    decode,
-    encode,
-)
 from benchmarks.worker.timer import (
     MAX_GROUP,
     clock_cost,
@@ -55,7 +39,7 @@ _SUSTAINED_SAMPLES = 200
 class Backends:
     """The backends of this process, loaded and warm."""
 
-    def __init__(self, request: Load) -> None:
+    def __init__(self, request: protocol.Load) -> None:
         self.images: NDArray[np.uint8] = np.load(request.images)
         self.inputs = {1: list(self.images)}
         self.step_ns = clock_step()
@@ -67,27 +51,27 @@ class Backends:
                 for model, settled in zip(self.models, self.settled, strict=True)
             ]
 
-    def ready(self) -> Ready:
+    def ready(self) -> protocol.Ready:
         """The reply to `Load`."""
         warmups = [
-            Warmup(settled.calls, settled.agreed, group_size(call_ns, self.step_ns))
+            protocol.Warmup(settled.calls, settled.agreed, group_size(call_ns, self.step_ns))
             for settled, call_ns in zip(self.settled, self.call_ns, strict=True)
         ]
-        return Ready(self.step_ns, clock_cost(self.step_ns), empty_calls(), *measure_peaks(), warmups)
+        return protocol.Ready(self.step_ns, clock_cost(self.step_ns), empty_calls(), *measure_peaks(), warmups)
 
-    def reply(self, request: Request) -> Samples | Classes | LoadGenOutput:
+    def reply(self, request: protocol.Request) -> protocol.Samples | protocol.Classes | protocol.LoadGenOutput:
         """Do what a request asks for."""
         match request:
-            case TimeCalls():
+            case protocol.TimeCalls():
                 return self._time_calls(self.models[request.backend], request)
-            case Classify():
-                return Classes(np.asarray(self.models[request.backend].many(np.load(request.images))).tolist())
-            case Sustain():
+            case protocol.Classify():
+                return protocol.Classes(np.asarray(self.models[request.backend].many(np.load(request.images))).tolist())
+            case protocol.Sustain():
                 return self._sustain(self.models[request.backend], self.call_ns[request.backend], request.seconds)
-            case RunLoadGen():
+            case protocol.RunLoadGen():
                 return self._run_loadgen(request)
 
-    def _time_calls(self, model: LoadedModel, request: TimeCalls) -> Samples:
+    def _time_calls(self, model: LoadedModel, request: protocol.TimeCalls) -> protocol.Samples:
         single = request.batch == 1
         call, inputs = (model.one if single else model.many), self._inputs(request.batch)
         with no_collection():
@@ -95,18 +79,18 @@ class Backends:
             before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
             times = time_calls(call, inputs, request.first_image, request.samples, request.group)
             preempted = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - before
-        return Samples(request.group, times, dropped, preempted)
+        return protocol.Samples(request.group, times, dropped, preempted)
 
-    def _sustain(self, model: LoadedModel, call_ns: float, seconds: float) -> Samples:
+    def _sustain(self, model: LoadedModel, call_ns: float, seconds: float) -> protocol.Samples:
         group = min(MAX_GROUP, max(1, round(seconds * 1e9 / _SUSTAINED_SAMPLES / call_ns)))
         samples: list[int] = []
         end = time.perf_counter_ns() + seconds * 1e9
         with no_collection():
             while time.perf_counter_ns() < end:
                 samples += time_calls(model.one, self.inputs[1], len(samples) * group, 1, group)
-        return Samples(group, samples)
+        return protocol.Samples(group, samples)
 
-    def _run_loadgen(self, request: RunLoadGen) -> LoadGenOutput:
+    def _run_loadgen(self, request: protocol.RunLoadGen) -> protocol.LoadGenOutput:
         model = None if request.backend is None else self.models[request.backend]
         call_ns = 1.0 if request.backend is None else self.call_ns[request.backend]
         images = self.images if request.images is None else np.load(request.images)
@@ -121,7 +105,7 @@ class Backends:
         return self.inputs[batch]
 
 
-def _load(spec: BackendSpec) -> LoadedModel:
+def _load(spec: protocol.BackendSpec) -> LoadedModel:
     module, options = importlib.import_module(spec.module), dict(spec.options)
     module.prepare(options)
     loaded: LoadedModel = module.load(spec.model, spec.threads, options)
@@ -133,10 +117,10 @@ def main() -> None:
     # Replies get a file of their own: packages may print to standard output.
     replies = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    backends = Backends(decode(sys.stdin.readline()))
-    print(encode(backends.ready()), file=replies)
+    backends = Backends(protocol.decode(sys.stdin.readline()))
+    print(protocol.encode(backends.ready()), file=replies)
     for line in sys.stdin:
-        print(encode(backends.reply(decode(line))), file=replies)
+        print(protocol.encode(backends.reply(protocol.decode(line))), file=replies)
 
 
 if __name__ == "__main__":

@@ -128,19 +128,7 @@ class LoadGenOutput:
 
 _MESSAGES = {
     kind.__name__: kind
-    for kind in (
-        BackendSpec,
-        Load,
-        TimeCalls,
-        Classify,
-        Sustain,
-        RunLoadGen,
-        Warmup,
-        Ready,
-        Samples,
-        Classes,
-        LoadGenOutput,
-    )
+    for kind in (BackendSpec, Load, TimeCalls, Classify, Sustain, RunLoadGen, Warmup, Ready, Samples, Classes, LoadGenOutput)
 }
 
 
