@@ -35,7 +35,7 @@ _COLD_HEADER = (
     "peak memory",
     "installed",
 )
-DIFF_HEADER = ("model", "p50 old", "p50 new", "new / old", "relative to the reference", "95 % interval", "p (Holm)", "")
+DIFF_HEADER = ("model", "p50 old", "p50 new", "new / old", "relative to the reference", "95 % interval", "p (Holm)", "change")
 
 
 def sections(results: Sequence[Named], differences: Sequence[str]) -> list[Section]:
@@ -117,7 +117,7 @@ def _conditions(results: Sequence[Named]) -> list[Section]:
     ]
     if not body:
         return []
-    header = ("results", "when", "", "seconds", "other programs", "hypervisor", "waited", "frequency", "temperature")
+    header = ("results", "when", "state", "seconds", "other programs", "hypervisor", "waited", "frequency", "temperature")
     caption = f"{DISTURBED}: slowed by other programs, a hypervisor or throttling. Waited: measured processes, for a processor."
     pictures = [
         Picture(

@@ -100,13 +100,11 @@ class _Pipeline:
     def check_gate(self) -> None:
         """Raise if the gate refused a file, when all results have been written."""
         manifests = [model.manifest for model in self._model_files() if model.manifest]
-        failed = [
-            f"{manifest.name} {short_recipe(manifest.recipe)}: {manifest.verdict.reason}"
-            for manifest in manifests
-            if not manifest.verdict.passed
-        ]
+        failed = [f"{manifest.name} {short_recipe(manifest.recipe)}" for manifest in manifests if not manifest.verdict.passed]
         if failed:
-            raise GateFailed(f"the gate refused {len(failed)} of {len(manifests)} files: {'; '.join(failed)}")
+            raise GateFailed(
+                f"the gate refused {len(failed)} of {len(manifests)} files: {', '.join(failed)}; {self.report} has the reasons"
+            )
 
     def _common(self) -> dict[str, str]:
         return {"data": self.data.sha256, "edge-digits": __version__, **{name: version(name) for name in _PACKAGES}}

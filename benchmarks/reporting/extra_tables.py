@@ -12,7 +12,7 @@ from benchmarks.stats.intervals import LoadGenComparison, added_ns, compare_with
 
 @dataclass(frozen=True)
 class ExtraTable:
-    """A table and its caption. optional: whether it was asked for with an option of its own. Without rows there is nothing to show."""
+    """A table and its caption. optional: whether an option asked for it, so that a terminal shows it."""
 
     name: str
     header: Row
@@ -62,7 +62,7 @@ def _bound(result: BenchResult) -> ExtraTable:
     if result.limits:
         peak, speed = max(result.limits.multiply_adds), max(result.limits.bytes)
         caption = (
-            f"Roofline bound: the longer of multiply-adds at {peak / 1e9:,.1f} billion per second, the speed of numpy's product of float32 "
+            f"The longer of multiply-adds at {peak / 1e9:,.1f} billion per second, the speed of numpy's product of float32 "
             f"matrices, and bytes of weights at {speed / 1e9:,.1f} GB per second, the speed of copying within a core's cache. It holds for "
             "float32 alone: 8-bit products can be faster, so an int8 model may be below 1."
         )
@@ -100,7 +100,7 @@ def _layers(result: BenchResult) -> ExtraTable:
                     f"{low} to {high} us",
                 )
             )
-    header = ("model", "operator", "", "output", "multiply-adds", "time", "95 % interval")
+    header = ("model", "number", "operator", "output", "multiply-adds", "time", "95 % interval")
     caption = "Operator k takes what the first k operators take less what the first k - 1 take, measured on cut graphs."
     return ExtraTable("Operators", header, found, caption)
 
@@ -115,11 +115,11 @@ def _loadgen(result: BenchResult) -> ExtraTable:
         found.append((model.label, *cells, f"{sum(run.valid for run in runs)} of {len(runs)}"))
     caption = ""
     if result.loadgen and result.loadgen.empty_ns:
-        own = median(result.loadgen.empty_ns) / 1_000
+        overhead = median(result.loadgen.empty_ns) / 1_000
         caption = (
             f"SingleStream of mlcommons-loadgen {result.loadgen.release}, in the same processes, between our turns. LoadGen's overhead in "
-            f"Python, of queries that are completed at once, is {own:.2f} us by its clock; its figures contain it, the second ratio does "
-            "not. Runs are valid by LoadGen's own judgement with our settings: as many queries as our calls, and no minimum duration."
+            f"Python, of queries that are completed at once, is {overhead:.2f} us by its clock; its figures contain it, but not the second "
+            "ratio. Runs are valid by LoadGen's own judgement with our settings: as many queries as our calls, and no minimum duration."
         )
     header = (
         "model",

@@ -1,4 +1,4 @@
-"""The worker processes of one process round of a run: one per environment, restarted without the case that made one of them fail."""
+"""Worker processes, one per environment, which are restarted without a case that made one fail."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Tables and units, as the exact text that people read."""
 
-# ruff: noqa: E501 - the text is what it is
-
 from dataclasses import replace
 
 import pytest

@@ -1,4 +1,4 @@
-"""Answering without rest, energy, and how far a model is from the machine's limit."""
+"""Sustained load, energy, and the roofline bound."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,7 @@ def windows(medians: list[int], microjoules: int | None = None) -> tuple[Window,
     return tuple(Window(Turn(0, number, 1, 10, 0, None, (10 * ns,) * 5), QUIET, microjoules) for number, ns in enumerate(medians))
 
 
-def test_models_answer_without_rest() -> None:
+def test_models_run_without_a_pause() -> None:
     """For as long as was asked, window after window; each call is in a sample."""
     with planting({**NS, "small-int8.tflite": 1_000_000}):
         result = run([MODELS / "small-int8.tflite"], Settings("board", samples=3, starts=1, sustained=2), None)
@@ -46,7 +46,7 @@ def test_windows_fill_the_time(seconds: int, expected: list[float]) -> None:
     assert window_seconds(seconds) == expected
 
 
-def test_a_board_that_slows_down_is_told() -> None:
+def test_a_board_that_slows_down_is_a_warning() -> None:
     """The last third against the first."""
     slowing = model_result(sustained=windows([1_000, 1_000, 1_010, 1_050, 1_080, 1_080]))
     assert thirds_ns(slowing.sustained) == (1_000, 1_080)
@@ -55,7 +55,7 @@ def test_a_board_that_slows_down_is_told() -> None:
     assert not [text for text in warnings(bench_result(steady)) if "sustained load" in text]
 
 
-def test_energy_is_of_an_answer() -> None:
+def test_energy_is_per_answer() -> None:
     """50 answers in each window of half a second."""
     result = bench_result(model_result(sustained=windows([1_000, 1_000], 5_000)))
     (table,) = extra_tables(result)
@@ -84,7 +84,7 @@ def test_the_bound_is_the_longer_of_two() -> None:
     assert lower_bound_ns(replace(model, multiply_adds=None), Peaks((1.0,), (1.0,))) is None
 
 
-def test_limits_are_of_the_fastest_try(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_peaks_are_of_the_fastest_try(monkeypatch: pytest.MonkeyPatch) -> None:
     """Here a product takes 3 ms and a hundred copies 5 ms, but for one try of each."""
     durations = [3_000_000] * 20 + [5_000_000] * 20
     durations[7], durations[31] = 2_000_000, 4_000_000
