@@ -31,7 +31,7 @@ def _refuse_to_load(*_: object, **__: object) -> Any:
 
 
 def test_bench_writes_results_and_two_plots(bench: Bench) -> None:
-    """Under the board's name, without the letters that a file name cannot have; the record keeps the name itself."""
+    """Named after the board, with hyphens for characters that file names should not have; the results have the full name."""
     assert bench.answer.code == 0, bench.answer.err
     names = ["Pi-4-B-latency.png", "Pi-4-B-size.png", "Pi-4-B.json"]
     assert sorted(path.name for path in bench.out.iterdir()) == names
@@ -39,7 +39,7 @@ def test_bench_writes_results_and_two_plots(bench: Bench) -> None:
 
 
 def test_bench_keeps_raw_samples_and_where_they_are_from(bench: Bench, mnist_slice: Dataset) -> None:
-    """30 integer nanoseconds of each model, five cold starts, the settings, the data by its hash."""
+    """30 integer nanoseconds of each model, five cold starts, the settings, the hash of the data."""
     content = json.loads((bench.out / "Pi-4-B.json").read_text())
     assert {name: content[name] for name in ("schema_version", "threads", "seed", "split", "data_sha256")} == {
         "schema_version": 2,
@@ -68,7 +68,7 @@ def test_bench_measures_the_files_that_it_was_given(bench: Bench, cnn_files: dic
 
 
 def test_bench_judges_on_the_test_images(bench: Bench, cnn_files: dict[str, Path], mnist_slice: Dataset) -> None:
-    """As many right answers as one counts image by image; a really trained network knows its digits."""
+    """As many correct answers as the classifier gives; a trained network exceeds 97 %."""
     for model, short in zip(_models(bench), ("int8", "fp32"), strict=True):
         answers = Classifier.load(cnn_files[short]).classify_batch(mnist_slice.x_test)
         assert model.accuracy is not None
@@ -141,7 +141,7 @@ def test_a_damaged_model_exits_4(cnn_files: dict[str, Path], tmp_path: Path, dam
 
 
 def test_wrong_data_exits_4(cnn_files: dict[str, Path], tmp_path: Path, invented: Dataset) -> None:
-    """Damaged or missing data says that one can do without; data of other classes names both counts."""
+    """Damaged or missing data: the message names --no-accuracy. Data of other classes: it names both counts."""
     cut = tmp_path / "cut.npz"
     cut.write_bytes(write_npz(tmp_path / "whole.npz", arrays_of(invented)).read_bytes()[:500])
     few = invented.y_train < 4

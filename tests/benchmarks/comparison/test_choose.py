@@ -33,7 +33,7 @@ NAMED = Named("pi", bench_result(BIG, MIDDLE, LITTLE, BAD))
 
 
 def test_without_limits_the_most_accurate_is_picked() -> None:
-    """The front has what nothing else beats in all three; the runner-up is the next accurate one."""
+    """The front has the options that no other dominates; the runner-up is the next accurate one."""
     found = choose([NAMED], Limits())
     assert [option.model.name for option in found.front] == ["little", "middle", "big"]
     assert found.pick is not None
@@ -42,7 +42,7 @@ def test_without_limits_the_most_accurate_is_picked() -> None:
 
 
 def test_an_option_is_what_was_measured() -> None:
-    """In the order of the files, with its board, median in microseconds, percent and bytes; what cannot be chosen is passed over."""
+    """In the order of the files, with board, microseconds, percent and bytes; without other ways and models without accuracy."""
     unknown, other_way = replace(MIDDLE, name="unknown", accuracy=None), replace(MIDDLE, way="tf.lite")
     found = choose([Named("first", bench_result(unknown, other_way, BIG)), Named("second", bench_result(LITTLE))], Limits())
     assert found.board == "Pi 4"
@@ -53,7 +53,7 @@ def test_an_option_is_what_was_measured() -> None:
 
 
 def test_what_is_measured_on_another_board_does_not_count() -> None:
-    """However good it is."""
+    """Even if it is better."""
     other = Named("other", bench_result(BIG, machine=replace(MACHINE, board="Pi 5")))
     found = choose([other, Named("pi", bench_result(LITTLE))], Limits(), "Pi 4")
     assert (found.board, [option.model for option in found.options], found.runner_up) == ("Pi 4", [LITTLE], None)
@@ -84,7 +84,7 @@ def test_what_is_measured_on_another_board_does_not_count() -> None:
     ],
 )
 def test_limits_exclude_and_say_what(limits: Limits, pick: str | None, excluded: dict[str, list[str]]) -> None:
-    """A limit that is just kept is kept."""
+    """A value equal to the limit is within it."""
     found = choose([NAMED], limits)
     assert (found.pick and found.pick.model.name) == pick
     assert {limit: [option.model.name for option in options] for limit, options in found.excluded.items()} == excluded
@@ -124,7 +124,7 @@ def test_the_front_is_what_nothing_beats(figures: list[tuple[int, int, int]]) ->
     ],
 )
 def test_what_cannot_be_chosen_from_is_refused(results: tuple[str, ...], board: str | None, problem: str) -> None:
-    """With what would help."""
+    """The message says what to do."""
     named = [Named(name, bench_result(machine=replace(MACHINE, board=name))) for name in results]
     with pytest.raises(InputError, match=problem):
         choose(named, Limits(), board)

@@ -208,7 +208,7 @@ def test_choosing_reports_what_is_left_out(tmp_path: Path) -> None:
 
 
 def test_the_board_is_chosen_before_anything_is_compared(tmp_path: Path) -> None:
-    """Two machines under one name are no matter to the choice for a third."""
+    """Two machines with one name do not matter for a third."""
     one, two = _run(tmp_path, "one", 1_000, 1_001), _run(tmp_path, "two", 1_002, 1_003, machine=replace(MACHINE, cores=8))
     five = _run(tmp_path, "five", 1_004, 1_005, machine=replace(MACHINE, board="Pi 5"))
     assert "two machines have the same name" in one_line(digits("choose", one, two, five, "--board", "Pi 4"), 4)

@@ -46,7 +46,7 @@ def test_what_would_mislead_is_refused(changes: dict[str, Any], problem: str) ->
 
 @pytest.mark.parametrize("one_machine", [False, True])
 def test_other_instruction_sets_are_another_machine(one_machine: bool) -> None:
-    """A processor's name alone does not say what a virtual machine lets through."""
+    """A virtual machine may hide instruction sets of a processor."""
     wide, narrow = (Named(name, bench_result(machine=replace(MACHINE, simd=(name,)))) for name in ("avx512f", "avx2"))
     with pytest.raises(InputError, match=r"machine.*4 cores avx512f; .*4 cores avx2\)"):
         check_comparable([wide, narrow], one_machine=one_machine)
@@ -65,7 +65,7 @@ def test_unknown_instruction_sets_are_a_note(one_machine: bool) -> None:
 
 
 def test_committed_results_of_one_machine_are_compared() -> None:
-    """The older of them does not tell its instruction sets."""
+    """The older of them has no instruction sets."""
     data = Path(__file__).with_name("data")
     named = read_all([data / "models-x86_64-avx512.json", data / "limits-x86_64-avx512.json"])
     assert any("instruction sets" in text for text in check_comparable(named, one_machine=True))
@@ -82,14 +82,14 @@ def test_results_without_accuracies_are_comparable() -> None:
 
 
 def test_one_machine_is_one_machine() -> None:
-    """For regressions another board will not do, whatever it is called."""
+    """For regressions, another board is refused, whatever its name."""
     other = _second(machine=replace(MACHINE, board="Pi 5", cpu="Cortex-A76"))
     with pytest.raises(InputError, match="machines differ"):
         check_comparable([FIRST, other], one_machine=True)
 
 
 def test_what_else_differs_is_said() -> None:
-    """Releases, versions, processors, samples: they may be just what one wants to compare."""
+    """Releases, versions, processors, samples: differences may be what is to be compared."""
     machine = replace(MACHINE, runtime="ai-edge-litert 2.4.0", python="3.12.1", numpy="2.2.0")
     other = _second(machine=machine, edge_digits="0.2.0", pinned=(1, 2), samples=2_000)
     assert check_comparable([FIRST, other]) == [
@@ -112,7 +112,7 @@ def test_the_same_file_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_copy_is_no_second_run(tmp_path: Path) -> None:
-    """Under another path and another board's name too: no run measures the same nanoseconds again."""
+    """Under another path and board name, too: no other run measures the same nanoseconds."""
     paths = [tmp_path / "a.json", tmp_path / "b.json"]
     for path, board in zip(paths, ("Pi 4", "Pi 5"), strict=True):
         path.write_text(to_json(bench_result(machine=replace(MACHINE, board=board))))

@@ -29,14 +29,14 @@ def _run(seed: int, *factors: float, drift: float = 1.0, noise: float = 0.01, pr
 
 
 def test_a_machine_that_became_slower_is_no_regression() -> None:
-    """It meets the reference as well."""
+    """The reference became slower as well."""
     found = diff(_run(0, 1.0, 2.0), _run(1, 1.0, 2.0, drift=1.4))
     assert found.slower == []
     assert [one.ratio for one in found.differences] == [pytest.approx(1, abs=0.02)] * 2
 
 
 def test_a_model_that_became_slower_is_found_and_only_that() -> None:
-    """By 8 %, while the machine became faster; its interval holds the truth."""
+    """By 8 %, while the machine became faster; its interval contains the true ratio."""
     found = diff(_run(0, 1.0, 2.0, 3.0), _run(1, 1.0, 2.16, 3.0, drift=0.8))
     assert [one.label for one in found.slower] == ["m1 int8"]
     low, high = found.differences[1].interval
@@ -57,7 +57,7 @@ def test_a_slowdown_of_a_percent_is_none_that_counts() -> None:
 
 
 def test_unchanged_runs_raise_few_alarms() -> None:
-    """Of 400 pairs with three models each, at most as many as promised, and a bit of luck: the rule of 2 % leaves fewer."""
+    """Of 400 pairs with three models each, at most 1.5 times as many as promised."""
     alarms = sum(
         bool(diff(_run(2 * seed, 1, 2, 3, noise=0.05), _run(2 * seed + 1, 1, 2, 3, noise=0.05)).slower) for seed in range(400)
     )
@@ -65,7 +65,7 @@ def test_unchanged_runs_raise_few_alarms() -> None:
 
 
 def test_times_that_never_vary_are_compared_as_they_are() -> None:
-    """There is nothing to test, and nothing to divide by."""
+    """There is no variance to test with."""
     old, same, slow = (
         bench_result(many_processes([time] * 4), reference=many_processes([1_000] * 4, sha256="00" * 32))
         for time in (2_000, 2_000, 2_200)
@@ -164,7 +164,7 @@ def _timed(reference: int, peak: float | None, *models: ModelResult) -> BenchRes
     ],
 )
 def test_a_slowdown_of_the_reference_too_is_a_note(new: tuple[int, float | None], note: str | None) -> None:
-    """All ratios stay, so there is no alarm; the times themselves are told, and numpy's is a yardstick that is not ours."""
+    """All ratios stay, so there is no alarm; a note states the change, and that of numpy, which is not our code."""
     found = diff(_timed(1_000, 1e9), _timed(*new))
     assert found.slower == []
     assert (found.reference[1].old, found.reference[1].new) == (1_000, new[0])
@@ -181,7 +181,7 @@ def test_without_the_machines_speed_in_the_old_run_nobody_knows() -> None:
 
 
 def test_a_file_that_became_the_reference_is_judged() -> None:
-    """It is no longer what it was, so its ratio says something; so is the reference's file in another way of answering."""
+    """It is another file, so its ratio counts; so does the reference's file run in another way."""
     old, new = (_timed(1_000, None, many_processes([2_000] * 3, sha256=digest * 32)) for digest in ("ab", "00"))
     for before, after in ((old, new), (new, old)):
         found = diff(before, after)
@@ -247,7 +247,7 @@ def test_runs_without_a_common_model_are_refused() -> None:
 
 @given(st.integers(1, 2), st.integers(1, 5))
 def test_too_few_processes_are_refused(few: int, enough: int) -> None:
-    """Two cannot show how much processes differ."""
+    """Two are too few for the variation between processes."""
     for old, new in ((few, enough), (enough, few)):
         with pytest.raises(
             InputError, match=f"^cnn int8: a comparison needs 3 processes per run, not {old} and {new}; see --starts$"

@@ -36,7 +36,7 @@ def picture(tmp_path: Path) -> Path:
 
 
 def test_the_summary_sets_each_models_int8_file_beside_its_float_file() -> None:
-    """A row a model, in their order: accuracies with intervals, sizes, medians; other recipes are left out."""
+    """A row per model, in their order: accuracies with intervals, sizes, medians; other recipes are left out."""
     small = model_result()
     plain = model_result((3_000,) * 20, recipe="float32", file_bytes=150_000)
     other = model_result(recipe="float16")
@@ -47,7 +47,7 @@ def test_the_summary_sets_each_models_int8_file_beside_its_float_file() -> None:
 
 
 def test_the_data_section_counts_every_class(picture: Path) -> None:
-    """A row a split: its name, its images, the images of each class."""
+    """A row per split: its name, its images, the images of each class."""
     section = data_section("own.npz", {"train": [1_000, 500], "test": [20, 10]}, picture)
     assert section.tables[0].header == ("split", "images", "0", "1")
     assert section.tables[0].rows == [("train", "1,500", "1,000", "500"), ("test", "30", "20", "10")]
@@ -56,7 +56,7 @@ def test_the_data_section_counts_every_class(picture: Path) -> None:
 
 
 def test_the_training_section_says_how_each_model_was_fitted(models: list[ModelFile], picture: Path) -> None:
-    """From the essentials that travel in the manifest, with the float model's validation accuracy."""
+    """From the training record in the manifest, with the float model's validation accuracy."""
     manifest = models[0].manifest
     assert manifest is not None
     config = {"epochs": 6, "batch_size": 64, "learning_rate": 0.003, "seed": 7}

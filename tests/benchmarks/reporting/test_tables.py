@@ -43,7 +43,7 @@ def test_the_table_of_a_benchmark_is_this_text() -> None:
 
 
 def test_sizes_are_of_the_file_that_a_way_loads() -> None:
-    """Those of the .tflite say nothing of what Keras or ONNX Runtime load."""
+    """The sizes of the .tflite do not apply to what Keras and ONNX Runtime load."""
     for way, cells in (("tf.lite", ("49.4 KB", "36.1 KB")), ("Keras call", ("-", "-")), ("ONNX Runtime", ("-", "-"))):
         (row,) = rows(bench_result(model_result(way=way)))
         assert row[2:4] == cells

@@ -121,7 +121,7 @@ def test_every_cause_has_its_warning(case: str) -> None:
 
 
 def test_the_reference_model_has_warnings_too() -> None:
-    """Runs are compared by it."""
+    """Because runs are compared by it."""
     shaky = many_processes([100_000] * 9 + [112_000], name="reference")
     text = "the reference model reference int8: the medians of the processes differ by up to 12 %"
     assert warnings(bench_result(STEADY, reference=shaky)) == [text]
@@ -136,7 +136,7 @@ def test_the_reference_model_has_warnings_too() -> None:
     ],
 )
 def test_what_was_before_the_run_is_no_warning(conditions: tuple[Condition, ...]) -> None:
-    """A weak supply of another day, an idle clock that is slower than a working one, a little waiting."""
+    """Low voltage of another day, an idle frequency below the working one, a little waiting."""
     assert warnings(bench_result(STEADY, conditions=conditions)) == []
 
 
@@ -150,13 +150,13 @@ def test_a_slow_model_is_interrupted_more_often() -> None:
 
 
 def test_small_parts_of_cold_starts_may_vary() -> None:
-    """A first answer that takes thrice as long is of no account beside a tenth of a second."""
+    """A first answer of 3 ms instead of 1 ms does not matter in a cold start of a tenth of a second."""
     parts = [replace(COLD[0], first_ns=ns) for ns in (1_000_000, 1_000_000, 3_000_000)]
     assert warnings(bench_result(replace(STEADY, cold=tuple(parts)))) == []
 
 
 def test_a_clock_that_is_fine_enough_for_groups_is_no_warning() -> None:
-    """What counts is the sample that the median is taken from."""
+    """The samples of the median count."""
     single, grouped = turns([2_000] * 1_000), turns([40_000] * 100, group=20)
     result = bench_result(model_result(turns=(*single, *grouped)), clock_step_ns=(50,))
     assert not any("coarse" in text for text in warnings(result))
@@ -165,7 +165,7 @@ def test_a_clock_that_is_fine_enough_for_groups_is_no_warning() -> None:
 
 @pytest.mark.parametrize(("step", "warned"), [(40, False), (10_001, True)])
 def test_few_samples_are_no_coarse_clock(step: int, warned: bool) -> None:
-    """Single calls of 100 us, three of them: what is rough is a matter of the clock alone."""
+    """Three single calls of 100 us: only the clock's step decides."""
     result = bench_result(many_processes([100_000]), clock_step_ns=(step,))
     few = replace(result, models=(replace(result.models[0], turns=turns([100_000] * 3)),))
     assert any("is too coarse for single calls" in text for text in warnings(few)) == warned

@@ -22,7 +22,7 @@ TEXT = to_json(bench_result(model_result(), model_result(name="plain", accuracy=
 
 @given(st.text().filter(str.isprintable), TIMES, st.floats(0, 100), st.none() | st.just(Accuracy(1, 2, (9.5, 90.5))))
 def test_results_come_back_as_they_were_written(name: str, steady: tuple[int, ...], busy: float, accuracy: Accuracy | None) -> None:
-    """Any name, any nanoseconds to the last digit, any share of business."""
+    """Any name, any nanoseconds to the last digit, any load."""
     model = model_result(name=name, steady_ns=steady, accuracy=accuracy)
     result = bench_result(model, machine=replace(MACHINE, busy_percent=busy))
     assert from_json(BenchResult, to_json(result)) == result

@@ -33,12 +33,12 @@ def test_plain_numpy_computes_what_the_interpreter_does(name: str, tmp_path: Pat
 
 
 def test_ways_that_load_another_file_are_known_by_name() -> None:
-    """Results keep nothing else of them; those that take the .tflite itself state its sizes."""
+    """`OTHER_FILES` names them; the sizes of all others are those of the .tflite."""
     assert {found.way for found in ALTERNATIVES.values() if found.needs} == OTHER_FILES
 
 
 def test_a_network_with_pooling_and_padding_is_computed_too(tmp_path: Path, invented: Dataset) -> None:
-    """Every kind of layer that is known, with strides, dilation and both paddings, against the interpreter's own logits."""
+    """Every supported kind of layer, with strides, dilation and both paddings, against the interpreter's logits."""
     from convert.quantization.recipes import find_recipe
     from convert.source.tf_converter import to_flatbuffer
     from train.backend import keras, layers
@@ -94,7 +94,7 @@ def test_a_quantised_model_is_no_network_for_others() -> None:
 
 
 def test_alternatives_take_turns_with_ours(tmp_path: Path, mnist: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one run, in the same processes, with the same number of right answers; int8 files are for those that read them."""
+    """In one run, in the same processes, with the same number of correct answers; int8 files are for those that can run them."""
     monkeypatch.setattr(session, "_COLD_STARTS", 1)
     few = Dataset("few", mnist.x_train[:400], mnist.y_train[:400], mnist.x_test[:200], mnist.y_test[:200])
     paths = [MODELS / "nano-fp32.tflite", MODELS / "nano-int8.tflite"]
@@ -118,7 +118,7 @@ def test_alternatives_take_turns_with_ours(tmp_path: Path, mnist: Dataset, monke
 
 
 def test_what_is_missing_is_a_line(tmp_path: Path) -> None:
-    """A package, an environment, the Keras model, a float32 file: each says what would help, and nothing fails."""
+    """A package, an environment, the Keras model, a float32 file: each line says what to do, and nothing fails."""
     pythons = {"openvino": tmp_path / "none" / "python"}
     names = ["tflite-runtime", "openvino", "keras-call", "numpy"]
     found = find_cases(names, [MODELS / "nano-int8.tflite"], 1, pythons, None, None, tmp_path)

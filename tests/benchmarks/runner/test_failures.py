@@ -121,7 +121,7 @@ def test_when_nothing_is_left_that_is_an_error(invent: Invent) -> None:
 
 @pytest.mark.parametrize("dies", ["many", "odd"])
 def test_accuracies_that_fail_leave_the_times(invent: Invent, few: Dataset, dies: str) -> None:
-    """The process dies, or gives too few answers; the next one in the same process is judged."""
+    """The process dies, or gives too few answers; the next case in it still has an accuracy."""
     others = [invent("base-int8", dies), invent("small-int8")]
     result = run([NANO], Settings("board", samples=50, starts=1), few, others=others)
     assert [(model.name, model.accuracy is None, len(model.steady_ns)) for model in result.models] == [

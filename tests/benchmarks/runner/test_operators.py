@@ -21,7 +21,7 @@ from tests.benchmarks.planting import NS, planting
 
 @pytest.mark.parametrize("name", ["nano-int8", "small-int8", "base-int8", "base-fp32"])
 def test_every_cut_runs(name: str) -> None:
-    """It gives what its last operator gives, in that one's shape; all operators give what the model gives."""
+    """It has the output of its last operator, in that shape; all operators give the output of the model."""
     from ai_edge_litert.interpreter import Interpreter
 
     flatbuffer = read_model_file(MODELS / f"{name}.tflite").flatbuffer
@@ -49,7 +49,7 @@ def test_every_cut_runs(name: str) -> None:
 
 @pytest.mark.parametrize("count", [-1, 1_000])
 def test_there_are_only_so_many(count: int) -> None:
-    """Neither fewer than none nor more than all."""
+    """Neither below 0 nor more than all."""
     flatbuffer = read_model_file(MODELS / "nano-int8.tflite").flatbuffer
     with pytest.raises(ValueError, match="operators of"):
         cut(flatbuffer, count)

@@ -43,7 +43,7 @@ def test_work_of_another_program_is_seen() -> None:
 
 
 def test_too_few_calls_are_a_warning() -> None:
-    """For a p99, and for knowing how much processes differ."""
+    """For a p99, and for the variation between processes."""
     found = warnings(run([NANO], Settings("board", samples=20, starts=1), None))
     assert "nano int8: 20 samples are too few for a p99, which needs 1,000" in found
     assert "the run had a single process, so the variation between processes is unknown" in found

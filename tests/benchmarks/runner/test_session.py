@@ -52,7 +52,7 @@ def test_absurd_settings_are_refused(changes: dict[str, int], message: str) -> N
 
 @given(st.integers(1, 10_000), st.integers(1, 100))
 def test_processes_share_the_samples_evenly(samples: int, starts: int) -> None:
-    """All of them, and no process comes away empty."""
+    """All of them, and every process has some."""
     shares = Settings("board", samples, starts=starts).shares()
     assert sum(shares) == samples
     assert len(shares) == min(samples, starts)
@@ -61,7 +61,7 @@ def test_processes_share_the_samples_evenly(samples: int, starts: int) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_progress_has_a_step_for_every_part(cnn_files: dict[str, Path]) -> None:
-    """A cold start and one accuracy a model, and each round of each process; as often as promised."""
+    """A cold start and an accuracy per model, and each round of each process: `total_steps` in all."""
     settings, steps = Settings("board", samples=120, starts=2), []
     run([cnn_files["int8"], cnn_files["fp32"]], settings, None, steps.append)
     assert steps == ["cold start"] * 2 + ["latency"] * 4 + ["accuracy"] * 2
@@ -88,7 +88,7 @@ def test_every_model_and_the_reference_take_a_turn_in_every_round(cnn_files: dic
 
 @pytest.mark.usefixtures("quick")
 def test_batches_and_threads_are_swept_beside() -> None:
-    """Each in turns of its own; the reference is left alone. Eight images at once take eight times as long as one, and one reading."""
+    """In turns of their own; the reference is not swept. Eight images take eight times as long as one, and one reading of the clock."""
     settings = Settings("board", samples=20, starts=2, batches=(1, 8), thread_counts=(1, 2))
     with planting(NS):
         result = run([MODELS / "small-int8.tflite"], settings, None)
@@ -102,7 +102,7 @@ def test_batches_and_threads_are_swept_beside() -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_few_samples_have_a_median() -> None:
-    """With the note that it says little, and no interval."""
+    """With a warning that it is uncertain, and without an interval."""
     with planting(NS):
         result = run([MODELS / "small-int8.tflite"], Settings("board", samples=3), None)
     (model,) = result.models
@@ -117,7 +117,7 @@ def test_few_samples_have_a_median() -> None:
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("clock", "step", "cost", "group"), [("1,300", 1, 300, 3), ("1000,50", 1_000, 50, 25), ("1,40", 1, 40, 3)])
 def test_groups_are_of_the_clocks_step(clock: str, step: int, cost: int, group: int) -> None:
-    """What a reading costs asks for no longer ones: 20 us of calls of 8 us on a fine clock, 200 steps on a coarse one."""
+    """Not of the cost of a reading: 20 us of calls of 8 us on a fine clock, 200 steps on a coarse one."""
     with planting(dict.fromkeys(NS, 8_000), f"invented={clock}"):
         result = run([MODELS / "small-int8.tflite"], Settings("board", samples=20, starts=2), None)
     assert (set(result.clock_step_ns), result.clock_cost_ns) == ({step}, (pytest.approx(cost, abs=1),) * 2)
@@ -127,7 +127,7 @@ def test_groups_are_of_the_clocks_step(clock: str, step: int, cost: int, group: 
 
 @pytest.mark.usefixtures("quick")
 def test_without_data_there_is_no_accuracy(cnn_files: dict[str, Path]) -> None:
-    """Times and sizes alone; nothing claims to know a data set."""
+    """Times and sizes alone, and no data set in the results."""
     result = run([cnn_files["int8"]], Settings("board", samples=3), None)
     assert isinstance(result, BenchResult)
     assert (result.split, result.data_sha256, result.models[0].accuracy) == ("", "", None)
@@ -136,7 +136,7 @@ def test_without_data_there_is_no_accuracy(cnn_files: dict[str, Path]) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_a_plain_tflite_is_measured_too(cnn_files: dict[str, Path], tmp_path: Path) -> None:
-    """It goes by its file's name, and its recipe is unknown."""
+    """Its name is that of the file, and its recipe is unknown."""
     path = tmp_path / "stranger.tflite"
     path.write_bytes(read_model_file(cnn_files["fp32"]).flatbuffer)
     (model,) = run([path], Settings("board", samples=1), None).models
@@ -144,7 +144,7 @@ def test_a_plain_tflite_is_measured_too(cnn_files: dict[str, Path], tmp_path: Pa
 
 
 def test_the_same_model_twice_is_refused(cnn_files: dict[str, Path]) -> None:
-    """Nobody could tell the two apart in the results."""
+    """Results could not distinguish the two."""
     with pytest.raises(BadArgument, match="the same model and recipe twice"):
         run([cnn_files["int8"]] * 2, Settings("board"), None, lambda _: pytest.fail("something was measured"))
 
@@ -188,7 +188,7 @@ def test_the_facts_of_this_machine_are_its_own() -> None:
     ],
 )
 def test_a_board_has_its_own_name_or_its_architectures(monkeypatch: pytest.MonkeyPatch, files: dict[str, str], name: str) -> None:
-    """A Raspberry Pi says what it is, ended by a zero byte; others do not."""
+    """A Raspberry Pi has a device tree with its name and a zero byte; others have none."""
     monkeypatch.setattr(info, "_first_line", lambda path: files.get(str(path), ""))
     monkeypatch.setattr(info.platform, "machine", lambda: "riscv64")
     assert default_board_name() == name

@@ -40,7 +40,7 @@ def measured(mnist: Dataset) -> BenchResult:
 
 @needs_loadgen
 def test_loadgen_asks_in_every_process(measured: BenchResult) -> None:
-    """SingleStream in each, with as many queries as there are calls of ours; it calls them valid, and finds what they took at least."""
+    """SingleStream in each, with as many queries as our calls; runs are valid, and not faster than the planted time."""
     assert measured.loadgen
     runs = measured.loadgen.single_streams("small static_wi8_ai8")
     assert [(found.process, found.valid) for found in runs] == [(0, True), (1, True)]
@@ -55,7 +55,7 @@ def test_loadgen_asks_in_every_process(measured: BenchResult) -> None:
 
 @needs_loadgen
 def test_an_empty_query_asks_nobody() -> None:
-    """And any other asks once."""
+    """Any other query asks once."""
     asked: list[int] = []
     model, images = LoadedModel(asked.append, len), np.zeros((5, 28, 28), np.uint8)
     for found, queries in ((None, 0), (model, 30)):
@@ -65,7 +65,7 @@ def test_an_empty_query_asks_nobody() -> None:
 
 @needs_loadgen
 def test_its_accuracy_mode_counts_as_we_do(measured: BenchResult) -> None:
-    """Each test image once in each scenario: the same number of right answers as without it."""
+    """Each test image once in each scenario: as many correct answers as without LoadGen."""
     assert measured.loadgen
     accuracies = {found.scenario: found.accuracy for found in measured.loadgen.runs if found.accuracy}
     assert set(accuracies) == {"SingleStream", "MultiStream", "Offline"}
@@ -76,7 +76,7 @@ def test_its_accuracy_mode_counts_as_we_do(measured: BenchResult) -> None:
 
 @needs_loadgen
 def test_results_keep_its_summaries(measured: BenchResult) -> None:
-    """As they are, through the results file; and they become tables."""
+    """Unchanged through the results file; and they become tables."""
     again = from_json(BenchResult, to_json(measured))
     assert again == measured
     assert again.loadgen
@@ -116,7 +116,7 @@ def test_without_loadgen_there_is_a_line(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_what_loadgen_calls_invalid_is_doubted() -> None:
-    """Its own word on each run stands in its summary."""
+    """LoadGen's summary states it for each run."""
     model = model_result()
     valid = LoadGenRun(model.stored_label, 0, "Offline", ("Result is : VALID", "Samples per second: 84441.1"), None)
     assert valid.figure("Samples per second") == 84441.1
@@ -129,7 +129,7 @@ def test_what_loadgen_calls_invalid_is_doubted() -> None:
 
 @pytest.mark.parametrize(("theirs", "ratios"), [(10_500, None), (11_200, ("0.89", "0.97")), (9_500, ("1.05", "1.16"))])
 def test_a_median_that_is_not_loadgens_is_doubted(theirs: int, ratios: tuple[str, str] | None) -> None:
-    """By more than a tenth, with its own empty query or without; both ratios stand in the table."""
+    """By more than a tenth, with LoadGen's overhead or without; both ratios are in the table."""
     model = many_processes([10_000] * 3)
     summary = (f"50.00 percentile latency (ns) : {theirs}", f"90.00 percentile latency (ns) : {theirs}", "Result is : VALID")
     runs = tuple(LoadGenRun(model.stored_label, process, "SingleStream", summary, None) for process in range(3))

@@ -32,7 +32,7 @@ def test_a_cold_start_has_its_parts_and_its_memory(
 
 
 def test_what_is_installed_is_of_the_backend_that_runs(cnn_files: dict[str, Path]) -> None:
-    """TensorFlow's own interpreter needs all of TensorFlow, and nothing of ai-edge-litert."""
+    """TensorFlow's interpreter needs all of TensorFlow, and nothing of ai-edge-litert."""
     for name, package, other in (("tensorflow", "tensorflow", "ai-edge-litert"), ("litert", "ai-edge-litert", "tensorflow")):
         (case,) = our_cases([cnn_files["int8"]], BACKENDS[name], 1)
         installed = cold_start(case.environment, case.spec).installed
@@ -41,7 +41,7 @@ def test_what_is_installed_is_of_the_backend_that_runs(cnn_files: dict[str, Path
 
 
 def test_a_cold_start_is_bound_to_its_processors(tmp_path: Path) -> None:
-    """From its first instruction on, and this process is not."""
+    """From its first instruction on; this process is not."""
     (tmp_path / "bound.py").write_text(
         "import os\nfrom benchmarks.backends import LoadedModel\nDISTRIBUTIONS = ()\n"
         "def prepare(options): assert sorted(os.sched_getaffinity(0)) == options['expected'], os.sched_getaffinity(0)\n"

@@ -42,7 +42,7 @@ def test_models_run_without_a_pause() -> None:
 
 @pytest.mark.parametrize(("seconds", "expected"), [(0, []), (3, [1.0] * 3), (60, [5.0] * 12)])
 def test_windows_fill_the_time(seconds: int, expected: list[float]) -> None:
-    """Twelve of them, or one a second."""
+    """Twelve of them, or one per second."""
     assert window_seconds(seconds) == expected
 
 
@@ -65,7 +65,7 @@ def test_energy_is_per_answer() -> None:
 
 
 def test_energy_is_read_of_all_packages(tmp_path: Path) -> None:
-    """And of no part of one twice; None where there is nothing, or nothing that we may read."""
+    """Parts of a package do not count twice; None where nothing is readable."""
     for name, text in (("intel-rapl:0", "1000"), ("intel-rapl:1", "200"), ("intel-rapl:0:0", "77")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "energy_uj").write_text(text)

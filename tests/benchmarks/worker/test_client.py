@@ -28,7 +28,7 @@ def images(tmp_path: Path, mnist: Dataset) -> Path:
 
 
 def test_a_child_times_and_classifies(cnn_files: dict[str, Path], images: Path) -> None:
-    """One image a call, batches, groups, each for as long as it takes; and the classes are those of the classifier."""
+    """Single images, batches and groups have their known durations, and the classes are those of the classifier."""
     spec = planted_spec(our_backend(cnn_files["int8"], 1, LITERT), {cnn_files["int8"].name: 50_000})
     environment, processor = planted(OURS, f"invented=1,{COST}"), min(os.sched_getaffinity(0))
     with Worker(environment, [spec], images, pinned=[processor]) as worker:
@@ -43,7 +43,7 @@ def test_a_child_times_and_classifies(cnn_files: dict[str, Path], images: Path) 
 
 
 def test_a_child_that_cannot_load_says_why(images: Path, tmp_path: Path) -> None:
-    """With its last words."""
+    """With the last line of its errors."""
     with pytest.raises(DigitsError, match=r"edge-digits: the worker process ended .*gone.*cannot be read"):
         Worker(OURS, [our_backend(tmp_path / "gone.tflite", 1, LITERT)], images)
 
