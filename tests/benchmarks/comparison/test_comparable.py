@@ -88,7 +88,7 @@ def test_one_machine_is_one_machine() -> None:
         check_comparable([FIRST, other], one_machine=True)
 
 
-def test_what_else_differs_is_said() -> None:
+def test_what_else_differs_is_reported() -> None:
     """Releases, versions, processors, samples: differences may be what is to be compared."""
     machine = replace(MACHINE, runtime="ai-edge-litert 2.4.0", python="3.12.1", numpy="2.2.0")
     other = _second(machine=machine, edge_digits="0.2.0", pinned=(1, 2), samples=2_000)

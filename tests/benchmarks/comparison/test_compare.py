@@ -132,7 +132,7 @@ def test_holms_correction_is_that_of_r(chances: list[float], corrected: list[flo
 @pytest.mark.parametrize(
     ("factor", "slower", "faster"), [(1.03, True, False), (1.01, False, False), (0.99, False, False), (0.97, False, True)]
 )
-def test_two_percent_either_way_are_told(factor: float, slower: bool, faster: bool) -> None:
+def test_two_percent_either_way_are_reported(factor: float, slower: bool, faster: bool) -> None:
     """And not one, however certain."""
     (found,) = diff(_run(0, 1.0, noise=0.0001), _run(1, factor, noise=0.0001)).differences
     assert (found.slower, found.faster) == (slower, faster)
@@ -206,7 +206,7 @@ def test_the_reference_itself_is_not_judged_by_its_ratio() -> None:
     ]
 
 
-def test_what_may_be_chance_is_not_told() -> None:
+def test_what_may_be_chance_is_not_reported() -> None:
     """Five percent either way, of times that vary by more."""
     shaky, other = _alone([10_300, 11_900, 10_100]), _alone([9_800, 11_200, 9_600])
     for old, new, ratio in ((shaky, other, 0.947), (other, shaky, 1.056)):
@@ -214,7 +214,7 @@ def test_what_may_be_chance_is_not_told() -> None:
         assert (found.ratio, found.slower, found.faster) == (pytest.approx(ratio, abs=1e-3), False, False)
 
 
-def test_what_only_one_run_has_is_said() -> None:
+def test_what_only_one_run_has_is_reported() -> None:
     """And another file or accuracy under the same name."""
     old = bench_result(many_processes([1_000] * 3), many_processes([1_000] * 3, name="gone"))
     new = bench_result(
@@ -224,8 +224,8 @@ def test_what_only_one_run_has_is_said() -> None:
     found = diff(old, new)
     assert (found.gone, found.new) == (("gone int8",), ("new int8",))
     assert found.notes == (
-        "cnn int8: is another file (49,449 bytes before, 50,000 now)",
-        "cnn int8: 9,936 right answers before, 9,930 now",
+        "cnn int8: the file changed (49,449 bytes before, 50,000 now)",
+        "cnn int8: 9,936 correct before, 9,930 now",
     )
 
 

@@ -55,7 +55,7 @@ def test_the_data_section_counts_every_class(picture: Path) -> None:
     assert section.pictures[0].png == little_png()
 
 
-def test_the_training_section_says_how_each_model_was_fitted(models: list[ModelFile], picture: Path) -> None:
+def test_the_training_section_states_how_each_model_was_trained(models: list[ModelFile], picture: Path) -> None:
     """From the training record in the manifest, with the float model's validation accuracy."""
     manifest = models[0].manifest
     assert manifest is not None
@@ -97,7 +97,7 @@ def test_a_file_that_the_gate_refused_is_a_warning(models: list[ModelFile]) -> N
     assert section.tables[0].rows[0][-1] == "FAILED"
 
 
-def test_the_bench_section_says_where_and_how_it_was_measured(picture: Path) -> None:
+def test_the_bench_section_states_where_and_how_it_was_measured(picture: Path) -> None:
     """The machine first, the number of samples, the table, the notes, both plots."""
     result = bench_result(model_result(recipe="static_wi8_ai16"), model_result())
     section = bench_section(result, picture, picture)

@@ -85,7 +85,7 @@ def _legend(axes: Axes) -> list[str]:
     return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
-def test_several_ways_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_ways_are_distinguishable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ways have colours, models have markers. A single way is not named."""
     ours, theirs = model_result(), model_result(way="tf.lite", file_bytes=60_000)
     assert _legend(_drawn(monkeypatch, ours, theirs)) == ["Classifier.classify", "tf.lite", "cnn int8"]

@@ -115,7 +115,7 @@ def test_without_loadgen_there_is_a_line(monkeypatch: pytest.MonkeyPatch) -> Non
     assert result.models[0].steady_ns
 
 
-def test_what_loadgen_calls_invalid_is_doubted() -> None:
+def test_what_loadgen_calls_invalid_is_a_warning() -> None:
     """LoadGen's summary states it for each run."""
     model = model_result()
     valid = LoadGenRun(model.stored_label, 0, "Offline", ("Result is : VALID", "Samples per second: 84441.1"), None)
@@ -128,7 +128,7 @@ def test_what_loadgen_calls_invalid_is_doubted() -> None:
 
 
 @pytest.mark.parametrize(("theirs", "ratios"), [(10_500, None), (11_200, ("0.89", "0.97")), (9_500, ("1.05", "1.16"))])
-def test_a_median_that_is_not_loadgens_is_doubted(theirs: int, ratios: tuple[str, str] | None) -> None:
+def test_a_median_that_is_not_loadgens_is_a_warning(theirs: int, ratios: tuple[str, str] | None) -> None:
     """By more than a tenth, with LoadGen's overhead or without; both ratios are in the table."""
     model = many_processes([10_000] * 3)
     summary = (f"50.00 percentile latency (ns) : {theirs}", f"90.00 percentile latency (ns) : {theirs}", "Result is : VALID")

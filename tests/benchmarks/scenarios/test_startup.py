@@ -56,7 +56,7 @@ def test_a_cold_start_is_bound_to_its_processors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "backend", "cause"), [("gone.tflite", "litert", "cannot be read"), (None, "magic", "unknown backend 'magic'")]
 )
-def test_a_child_that_fails_says_why(cnn_files: dict[str, Path], model: str | None, backend: str, cause: str) -> None:
+def test_a_process_that_fails_reports_why(cnn_files: dict[str, Path], model: str | None, backend: str, cause: str) -> None:
     """The model, and the last line of the process's errors, without folders, since results keep it."""
     path = Path(model).absolute() if model else cnn_files["int8"]
     with pytest.raises(DigitsError, match=f"^{path.name}: the cold start failed .*{cause}") as found:

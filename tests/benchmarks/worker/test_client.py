@@ -27,7 +27,7 @@ def images(tmp_path: Path, mnist: Dataset) -> Path:
     return path
 
 
-def test_a_child_times_and_classifies(cnn_files: dict[str, Path], images: Path) -> None:
+def test_a_worker_times_and_classifies(cnn_files: dict[str, Path], images: Path) -> None:
     """Single images, batches and groups have their known durations, and the classes are those of the classifier."""
     spec = planted_spec(our_backend(cnn_files["int8"], 1, LITERT), {cnn_files["int8"].name: 50_000})
     environment, processor = planted(OURS, f"invented=1,{COST}"), min(os.sched_getaffinity(0))
@@ -42,7 +42,7 @@ def test_a_child_times_and_classifies(cnn_files: dict[str, Path], images: Path) 
         assert os.sched_getaffinity(worker.process_id) == {processor}
 
 
-def test_a_child_that_cannot_load_says_why(images: Path, tmp_path: Path) -> None:
+def test_a_worker_that_cannot_load_reports_why(images: Path, tmp_path: Path) -> None:
     """With the last line of its errors."""
     with pytest.raises(DigitsError, match=r"edge-digits: the worker process ended .*gone.*cannot be read"):
         Worker(OURS, [our_backend(tmp_path / "gone.tflite", 1, LITERT)], images)
@@ -69,7 +69,7 @@ def load(model, threads, options):
         ("time.sleep(600)", 1, "did not reply within 1 s"),
     ],
 )
-def test_a_child_that_fails_while_it_is_measured(
+def test_a_worker_that_fails_in_a_turn(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: str, longest: int, message: str
 ) -> None:
     """A crash, an error or a hang ends the worker, not this process; what a package prints does not disturb replies."""
