@@ -1,4 +1,4 @@
-"""Benchmarks: latency, size and accuracy of model files on this board, and the report about them.
+"""Benchmarks: latency, size and accuracy of model files on this board, and reports about them.
 
 Imports: edge_runtime, train.data. Needs the `bench` extra.
 Imported by: nobody but the commands.

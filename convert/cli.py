@@ -174,7 +174,7 @@ def convert_command(
         limit_threads(threads)  # by environment variables, which the child process inherits
 
     # These load TensorFlow, which takes seconds, so wrong options are refused before.
-    from benchmarks.worker.latency import measure
+    from benchmarks.runner.in_process import measure
     from convert.child import in_child
     from convert.evaluation.gate import Limits
     from convert.export import export

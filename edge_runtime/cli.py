@@ -39,7 +39,7 @@ COMMANDS = {
     "report": ("benchmarks.comparison.cli", "bench", "Show results of bench on one page; find regressions."),
     "choose": ("benchmarks.comparison.cli", "bench", "Choose a model from results of bench, by limits."),
     "serve": ("edge_runtime.serving.cli", "litert,serve", "Serve a drawing page and HTTP inference."),
-    "pipeline": ("benchmarks.cli", "train,bench", "Train, convert, verify and benchmark models, and report."),
+    "pipeline": ("benchmarks.pipeline.cli", "train,bench", "Train, convert, verify and benchmark models, and report."),
 }
 
 _GC_THRESHOLD = 50_000  # more allocations than classifying an image takes

@@ -1,4 +1,4 @@
-"""ai-edge-litert's CompiledModel on the CPU, as its documentation shows: one buffer in, one out, both kept."""
+"""ai-edge-litert's CompiledModel on the CPU, as its documentation shows: an input and an output buffer, both reused."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def prepare(options: dict[str, Any]) -> None:
 
 
 def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
-    """A compiled model. Input and output are described by an interpreter of the same file, which does not run."""
+    """A compiled model. An interpreter of the same file, which does not run, describes input and output."""
     from ai_edge_litert.compiled_model import CompiledModel, CpuOptions, Options
     from ai_edge_litert.hardware_accelerator import HardwareAccelerator
     from ai_edge_litert.interpreter import Interpreter

@@ -1,4 +1,4 @@
-"""A TFLite interpreter by itself, as its own documentation shows: options["module"] holds the class `Interpreter`."""
+"""A plain TFLite interpreter, as its documentation shows: the class `Interpreter` of options["module"]."""
 
 import importlib
 from typing import Any
@@ -32,7 +32,7 @@ def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
 
 
 def as_input(dtype: Any, shape: Any, scale: float, zero_point: int) -> Any:
-    """A function from uint8 pixels to the input of one image: pixels as they are for uint8 and float32, else by a table."""
+    """A function from uint8 pixels to the input tensor of one image: a cast for float inputs, else a look-up table."""
     shape = tuple(int(size) for size in shape)
     if not scale:  # a float input
         return lambda image: image.reshape(shape).astype(dtype)

@@ -1,4 +1,4 @@
-"""The float model in Keras itself: options["keras"] is its file, options["call"] whether it is called directly or by `predict`."""
+"""The float model in Keras: options["keras"] is its file, options["call"] whether it is called directly or by `predict`."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def prepare(options: dict[str, Any]) -> None:
 
 
 def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
-    """The model as it was saved."""
+    """The saved model."""
     import keras
     import tensorflow
 

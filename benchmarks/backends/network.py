@@ -1,7 +1,7 @@
-"""A float32 .tflite as plain arrays, for packages that cannot read it: `layers`, JSON, and the arrays that it names.
+"""A float32 .tflite as plain arrays, for packages that cannot read it: `layers` in JSON, and the arrays that they name.
 
-A first convolution that takes several columns of the image at once, as `digits convert` makes it for TFLite's kernels, becomes what it was
-before that: other packages have no use for it, and would pay for the reshaping.
+A first convolution with several columns folded into channels, as `digits convert` makes it for TFLite's kernels, is unfolded: other
+packages gain nothing from folding, and would pay for the reshaping.
 
 Schema: tensorflow/compiler/mlir/lite/schema/schema.fbs. Field numbers below are positions in its tables.
 """
@@ -17,10 +17,10 @@ from edge_runtime.errors import InputError
 from edge_runtime.model.flatbuffer import Table
 from edge_runtime.model.graph import Graph, read_graph
 
-_MOST = 100_000
+_MAX_ENTRIES = 100_000
 _PADDING = ("SAME", "VALID")
 _RELU = {0: False, 1: True}
-# Of the options of a convolution: stride_w, stride_h, activation, dilation_w, dilation_h; one field more lies in a depthwise one.
+# Field numbers in the options of a convolution: stride_w, stride_h, activation, dilation_w, dilation_h.
 _CONVOLUTIONS = {"CONV_2D": (1, 2, 3, 4, 5), "DEPTHWISE_CONV_2D": (1, 2, 4, 5, 6)}
 
 
@@ -28,11 +28,11 @@ def write_network(flatbuffer: bytes, path: Path) -> None:
     """Write a chain of convolutions, poolings and dense layers to an .npz.
 
     Raises:
-        InputError: it is no float32 model, no chain, or has an operator that is not known here.
+        InputError: it is no float32 model, no chain of layers, or has an unknown operator.
     """
     graph = read_graph(flatbuffer)
     if graph.inputs[0].dtype != "float32" or graph.outputs[0].dtype != "float32":
-        raise InputError("only float32 models can be handed to other packages; this one is quantised")
+        raise InputError("other packages run float32 models only; this one is quantised")
     reader = _Reader(flatbuffer, graph)
     layers = [reader.layer(number, operator.name) for number, operator in enumerate(graph.operators)]
     layers = _unfolded(layers, reader.arrays, graph.inputs[0].shape)
@@ -43,8 +43,8 @@ class _Reader:
     def __init__(self, flatbuffer: bytes, graph: Graph) -> None:
         root = Table.root(flatbuffer)
         self._graph = graph
-        self._operators = list(next(root.tables(2, at_most=_MOST)).tables(3, _MOST))
-        self._buffers = list(root.tables(4, at_most=_MOST))
+        self._operators = list(next(root.tables(2, at_most=_MAX_ENTRIES)).tables(3, _MAX_ENTRIES))
+        self._buffers = list(root.tables(4, at_most=_MAX_ENTRIES))
         self.arrays: dict[str, NDArray[np.float32]] = {}
         self._last: int | None = None
 
@@ -53,7 +53,7 @@ class _Reader:
         table = self._operators[number]
         inputs = [int(index) for index in table.vector(1, "<i4") if index >= 0]
         if self._last is not None and inputs[0] != self._last:
-            raise InputError("the network is no chain of layers")
+            raise InputError("the network is not a chain of layers, which other packages need")
         self._last = int(table.vector(2, "<i4")[0])
         shape = self._graph.tensors[self._last].shape
         options = table.table(4)
@@ -81,7 +81,7 @@ class _Reader:
             return {"kind": "mean"}
         if name == "RESHAPE":
             return {"kind": "flatten"} if len(shape) == 2 else {"kind": "reshape", "shape": shape[1:]}
-        raise InputError(f"the operator {name} is not known here")
+        raise InputError(f"operator {name} is not supported")
 
     def _weights(self, number: int, inputs: list[int]) -> list[str]:
         names = []
@@ -89,7 +89,7 @@ class _Reader:
             tensor = self._graph.tensors[index]
             values = self._buffers[tensor.buffer].vector(0, "<u1").tobytes()
             if tensor.dtype != "float32" or not values:
-                raise InputError(f"{part} of operator {number} are no float32 constants")
+                raise InputError(f"{part} of operator {number}: not constant, or not float32")
             names.append(f"{part}{number}")
             self.arrays[names[-1]] = np.frombuffer(values, "<f4").reshape(tensor.shape)
         return names
@@ -97,15 +97,15 @@ class _Reader:
 
 def _relu(activation: int) -> bool:
     if activation not in _RELU:
-        raise InputError(f"the fused activation {activation} is not known here")
+        raise InputError(f"fused activation {activation} is not supported")
     return _RELU[activation]
 
 
 def _unfolded(layers: list[dict[str, Any]], arrays: dict[str, NDArray[np.float32]], image: tuple[int, ...]) -> list[dict[str, Any]]:
-    """The layers with the first convolution on one column at a time, if it takes several.
+    """The layers with the first convolution unfolded, if it was folded.
 
     Raises:
-        InputError: there is a change of shape that is no part of such a convolution.
+        InputError: there is another RESHAPE that does not flatten.
     """
     if (
         [layer["kind"] for layer in layers[:3]] == ["reshape", "convolution", "reshape"]
@@ -124,16 +124,16 @@ def _unfolded(layers: list[dict[str, Any]], arrays: dict[str, NDArray[np.float32
             arrays.update({name: arrays[name][:features] for name in bias})
             layers = [{**convolution, "strides": [convolution["strides"][0], stride]}, *layers[3:]]
     if any(layer["kind"] == "reshape" for layer in layers):
-        raise InputError("a RESHAPE that does not flatten is not known here")
+        raise InputError("a RESHAPE that does not flatten is not supported")
     return layers
 
 
 def _kernel(
     folded: NDArray[np.float32], padding: str, features: int, width: int, places: int, stride: int
 ) -> NDArray[np.float32] | None:
-    """The narrowest filters, [features, height, width, 1], of which folded ones are made; None if they are made of none.
+    """The narrowest filters, [features, height, width, 1], that give the folded ones; None if there are none.
 
-    They are those of the first output column of a group; zeros beside them are no part of them.
+    They are the filters of the first output column of a group, without the zeros beside them.
     """
     _, height, groups, columns = folded.shape
     first = folded[:features].reshape(features, height, groups * columns)
@@ -148,7 +148,7 @@ def _kernel(
 
 
 def _placed(kernel: NDArray[np.float32], start: int, stride: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Filters with a copy for each output column of a group, a stride further each."""
+    """Folded filters: a copy for each output column of a group, shifted by the stride."""
     features, height, length = kernel.shape
     filters, columns = shape[0] // features, shape[2] * shape[3]
     placed = np.zeros((filters, features, height, columns + start + filters * stride + length), np.float32)

@@ -1,6 +1,6 @@
-"""ONNX Runtime: the network of options["network"] (benchmarks.backends.network) as an ONNX graph, or that quantised by itself.
+"""ONNX Runtime: the network of options["network"] (benchmarks.backends.network) as an ONNX graph.
 
-With options["int8"], its own static quantisation: 8-bit weights by channel and 8-bit activations, calibrated on options["images"].
+With options["int8"], quantised by ONNX Runtime: static, 8-bit weights per channel, 8-bit activations, calibrated on options["images"].
 """
 
 import json
@@ -17,12 +17,12 @@ _OPSET = 21
 
 
 def prepare(options: dict[str, Any]) -> None:
-    """Import it. Graphs are built, and quantised, while loading; a user would have done that before."""
+    """Import it. Loading also builds and quantises the graph, which users would have done before."""
     import onnxruntime  # noqa: F401
 
 
 def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
-    """A session with all optimisations, on so many threads."""
+    """A session with all optimisations."""
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
@@ -42,7 +42,7 @@ def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
 
 
 def graph(network: Path) -> Any:
-    """The ONNX model: uint8 [N, 28, 28] to float32 [N, classes]. ONNX wants channels first."""
+    """The ONNX model: uint8 [N, 28, 28] to float32 [N, classes]. ONNX has the channels first."""
     from onnx import TensorProto, helper, numpy_helper
 
     with np.load(network) as arrays:

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU, which reads a .tflite itself; tuned for latency, with one stream."""
+"""OpenVINO on the CPU, which reads .tflite files; tuned for latency, with one stream."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def prepare(options: dict[str, Any]) -> None:
 
 
 def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
-    """A compiled model and one request, which is used again and again."""
+    """A compiled model and one inference request, which is reused."""
     import openvino
 
     core = openvino.Core()
@@ -26,7 +26,7 @@ def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
         "INFERENCE_PRECISION_HINT": "f32",
     }
     network = core.read_model(model)
-    shape = [1, *(size.get_length() for size in network.input(0).partial_shape[1:])]  # the batch is left open in the file
+    shape = [1, *(size.get_length() for size in network.input(0).partial_shape[1:])]  # the batch size is dynamic in the file
     network.reshape(shape)
     compiled = core.compile_model(network, "CPU", settings)
     request = compiled.create_infer_request()

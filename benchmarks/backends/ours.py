@@ -1,4 +1,4 @@
-"""Our own classifier, with one of the TFLite interpreters: options["backend"]."""
+"""Our classifier, with the TFLite interpreter options["backend"]."""
 
 import importlib
 from pathlib import Path
@@ -12,12 +12,12 @@ DISTRIBUTIONS = ("ai-edge-litert",)
 
 
 def prepare(options: dict[str, Any]) -> None:
-    """Import the interpreter, which the classifier would do when it is loaded."""
+    """Import the interpreter, which loading the classifier would do otherwise."""
     importlib.import_module(find_backend(options["backend"]).module)
 
 
 def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
-    """A classifier that trusts its file: whatever it does, it does to this child alone."""
+    """A classifier that runs in this process: a crash of the interpreter ends this worker alone."""
     classifier = Classifier.load(Path(model), threads, options["backend"], in_process=True)
     classify = classifier.classify
     return LoadedModel(lambda image: classify(image).label, lambda images: classifier.classify_batch(images).indices)

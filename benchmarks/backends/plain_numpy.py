@@ -1,4 +1,4 @@
-"""The network of options["network"] in plain numpy: each convolution as one product of matrices (im2col)."""
+"""The network of options["network"] in plain numpy: each convolution is one matrix product (im2col)."""
 
 import json
 from collections.abc import Callable
@@ -13,11 +13,11 @@ Layer = Callable[[Any], Any]
 
 
 def prepare(options: dict[str, Any]) -> None:
-    """Nothing but numpy."""
+    """Import nothing: numpy is imported already."""
 
 
 def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
-    """The layers as functions of float32 [N, height, width, channels]. Its threads are those of numpy's own library."""
+    """The layers as functions of float32 [N, height, width, channels]. The threads are those of numpy's BLAS."""
     with np.load(options["network"]) as arrays:
         layers = [_layer(layer, arrays) for layer in json.loads(str(arrays["layers"]))]
 
@@ -64,7 +64,7 @@ def _with_relu(layer: dict[str, Any], function: Layer) -> Layer:
 
 
 def _windows(x: Any, layer: dict[str, Any], size: Any, dilations: Any, fill: float = 0.0) -> Any:
-    """Float32 [N, height, width, channels, *size]: what each output sees."""
+    """The receptive field of each output: float32 [N, height, width, channels, *size]."""
     strides, reach = layer["strides"], [(length - 1) * dilation + 1 for length, dilation in zip(size, dilations, strict=True)]
     if layer["padding"] == "SAME":
         missing = [

@@ -1,4 +1,4 @@
-"""The first operators of a model: a cut file (benchmarks.scenarios.operators) in a bare interpreter; its output is not read."""
+"""The first operators of a model: a cut file (benchmarks.runner.operators) in a plain interpreter. The output is not read."""
 
 import importlib
 from typing import Any
@@ -15,7 +15,7 @@ def prepare(options: dict[str, Any]) -> None:
 
 
 def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
-    """One call: the image in, and all operators of the file."""
+    """A call sets the input and runs all operators of the file."""
     interpreter = importlib.import_module(options["module"]).Interpreter(model_path=model, num_threads=threads)
     interpreter.allocate_tensors()
     source = interpreter.get_input_details()[0]

@@ -1,5 +1,5 @@
-"""Several runs: one page of all, regressions between two, the choice of a model (`digits report`, `digits choose`).
+"""Several runs: a page about all, regressions between two, and choosing a model (`digits report`, `digits choose`).
 
 In: Results files.
-Out: a page, verdicts, a pick with its reasons.
+Out: a page, regressions, a choice with its reasons.
 """

@@ -8,7 +8,6 @@ import click
 from benchmarks.comparison.choose import Choice, Limits, Option, choose, commands, of_board
 from benchmarks.comparison.comparable import check_comparable, read_all
 from edge_runtime.common.atomic_files import refuse_to_overwrite, write_file
-from edge_runtime.common.text_table import text_table
 from edge_runtime.errors import BadArgument, LimitsNotMet, RegressionFound
 
 _RESULTS = click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RESULTS.json...")
@@ -16,17 +15,19 @@ _RESULTS = click.argument("results", nargs=-1, required=True, type=click.Path(pa
 
 @click.command("report", epilog="Example: digits report results/pi4.json results/pi5.json --out report.html")
 @_RESULTS
-@click.option("--out", type=click.Path(path_type=Path), default="report.html", show_default=True, help="The page, one file.")
-@click.option("--markdown", is_flag=True, help="Print tables for a README instead.")
-@click.option("--diff", "is_diff", is_flag=True, help="Find regressions between two results of one machine: OLD NEW.")
-@click.option("--force", is_flag=True, help="Replace the page.")
+@click.option("--out", type=click.Path(path_type=Path), default="report.html", show_default=True, help="HTML page to write.")
+@click.option("--markdown", is_flag=True, help="Print Markdown tables instead of writing a page.")
+@click.option(
+    "--diff", "is_diff", is_flag=True, help="Compare two results of one machine, OLD NEW, and report which models became slower."
+)
+@click.option("--force", is_flag=True, help="Replace an existing page.")
 def report_command(results: Sequence[Path], out: Path, markdown: bool, is_diff: bool, force: bool) -> None:
-    """Show results of digits bench: one page with tables that sort, plots, differences, and warnings on top.
+    """Write results of digits bench as one HTML page with warnings, sortable tables, plots and differences.
 
-    With --diff OLD NEW, say which models became slower, and exit 3 if one did.
+    With --diff OLD NEW, print which models became slower, and exit 3 if one did.
     """
     if is_diff and (len(results) != 2 or markdown):
-        raise BadArgument(f"--diff takes two results files, OLD and NEW, and no --markdown; there are {len(results)}")
+        raise BadArgument(f"--diff takes two results files, OLD and NEW, and no --markdown; {len(results)} files were given")
     if is_diff:
         _diff(results)
         return
@@ -50,10 +51,10 @@ def report_command(results: Sequence[Path], out: Path, markdown: bool, is_diff: 
 
 
 def _refuse_inputs(out: Path, results: Sequence[Path]) -> None:
-    """No --force makes results of hours into a page."""
+    """Never replace results by the page, even with --force."""
     for path in results:
         if out.resolve() == path.resolve() or (out.exists() and path.exists() and out.samefile(path)):
-            raise BadArgument(f"--out {out} is one of the results files; name the page otherwise")
+            raise BadArgument(f"--out {out} is one of the results files; give the page another name")
 
 
 def _diff(paths: Sequence[Path]) -> None:
@@ -62,18 +63,19 @@ def _diff(paths: Sequence[Path]) -> None:
 
     from benchmarks.comparison.compare import diff
     from benchmarks.comparison.page import DIFF_HEADER, diff_rows, diff_rule
-    from benchmarks.reporting.warnings import warnings
+    from benchmarks.reporting.tables import terminal_table
+    from benchmarks.reporting.warnings import summary
 
     found = diff(old.result, new.result)
-    click.echo(text_table(DIFF_HEADER, diff_rows(found)))
+    click.echo(terminal_table(DIFF_HEADER, diff_rows(found)))
     for text in (diff_rule(), *differences, *found.notes):
         click.echo(f"note: {text}")
     for label, _ in found.itself:
-        click.echo(f"note: {label} is the reference model: by its ratio to itself it cannot be judged")
+        click.echo(f"note: {label} is the reference model, which cannot be compared with itself")
     for label, where in [*((label, old.name) for label in found.gone), *((label, new.name) for label in found.new)]:
-        click.echo(f"note: {label} is in {where} alone")
+        click.echo(f"note: {label} is in {where} only")
     for named in (old, new):
-        for text in warnings(named.result):
+        for text in summary(named.result):
             click.echo(f"note: {named.name}: {text}")
     if found.slower:
         raise RegressionFound("; ".join(f"{one.label} takes {100 * (one.ratio - 1):.1f} % longer" for one in found.slower))
@@ -81,33 +83,37 @@ def _diff(paths: Sequence[Path]) -> None:
 
 @click.command("choose", epilog="Example: digits choose results/*.json --max-latency-us 50 --min-accuracy 99.5 --max-bytes 65536")
 @_RESULTS
-@click.option("--max-latency-us", type=click.FloatRange(min=0, min_open=True), help="Of one image: the median in microseconds.")
-@click.option("--min-accuracy", type=click.FloatRange(0, 100), help="On the test images, in percent.")
-@click.option("--max-bytes", type=click.IntRange(min=1), help="Of the file.")
-@click.option("--board", help="Which board's results count, if they are of several.")
+@click.option(
+    "--max-latency-us",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Exclude models with a longer median latency, in microseconds.",
+)
+@click.option("--min-accuracy", type=click.FloatRange(0, 100), help="Exclude models whose test accuracy is lower, in percent.")
+@click.option("--max-bytes", type=click.IntRange(min=1), help="Exclude models whose file is larger, in bytes.")
+@click.option("--board", help="Use the results of this board; needed if they are of several.")
 def choose_command(
     results: Sequence[Path], max_latency_us: float | None, min_accuracy: float | None, max_bytes: int | None, board: str | None
 ) -> None:
     """Choose a model from results of digits bench: the most accurate one within the limits.
 
-    Prints all models with the Pareto front marked, what each limit excluded, the pick, the runner-up, and the commands that make and
-    check the pick. Exits 3 if no model is within the limits.
+    Prints all models with the Pareto front marked, what each limit excluded, the pick, the runner-up, and commands that make and check the
+    pick. Exits 3 if no model is within the limits.
     """
-    from benchmarks.reporting.warnings import warnings
-    from convert.quantization.recipes import RECIPES
+    from benchmarks.reporting.tables import terminal_table
+    from benchmarks.reporting.warnings import summary
 
     named = of_board(read_all(results), board)
     differences = check_comparable(named)
     found = choose(named, Limits(max_latency_us, min_accuracy, max_bytes))
     click.echo(
-        text_table(
+        terminal_table(
             ("model", "p50", "accuracy", "file", "Pareto front", "excluded by"), [_row(option, found) for option in _sorted(found)]
         )
     )
-    for line in [*differences, *(f"{one.name}: {text}" for one in named for text in warnings(one.result))]:
+    for line in [*differences, *(f"{one.name}: {text}" for one in named for text in summary(one.result))]:
         click.echo(f"note: {line}")
     for label in found.unjudged:
-        click.echo(f"note: {label} has no accuracy, and is left out")
+        click.echo(f"note: {label} has no accuracy and is left out")
     for limit, options in found.excluded.items():
         click.echo(f"{limit}: excludes {len(options)} of {len(found.options)}" + (f" ({_names(options)})" if options else ""))
     if found.pick is None:
@@ -115,8 +121,7 @@ def choose_command(
     click.echo(f"pick: {found.pick.label}: {_figures(found.pick)}; {_reason(found)}")
     if found.runner_up:
         click.echo(f"runner-up: {found.runner_up.label}: {_figures(found.runner_up)}; {_trade(found.pick, found.runner_up)}")
-    shorts = {recipe.name: recipe.short for recipe in RECIPES.values()}
-    advice = commands(found.pick, shorts.get)
+    advice = commands(found.pick)
     for command in advice.make:
         click.echo(f"make it: {command}")
     for command in advice.check:
@@ -145,7 +150,7 @@ def _names(options: Sequence[Option]) -> str:
 
 
 def _figures(option: Option) -> str:
-    return f"{option.percent:.2f} % right, {option.latency_us:,.1f} us, {option.bytes:,} bytes"
+    return f"{option.percent:.2f} % accuracy, {option.latency_us:,.1f} us, {option.bytes:,} bytes"
 
 
 def _reason(found: Choice) -> str:
@@ -154,10 +159,10 @@ def _reason(found: Choice) -> str:
 
 
 def _trade(pick: Option, other: Option) -> str:
-    """What the runner-up has for what it lacks."""
+    """The runner-up in comparison to the pick."""
     low, high = pick.model.accuracy.interval if pick.model.accuracy else (0.0, 0.0)
     within = ", which is within the pick's 95 % interval" if low <= other.percent <= high else ""
     return (
-        f"{pick.percent - other.percent:.2f} points fewer{within}, {other.latency_us / pick.latency_us:.2f} times the time, "
+        f"{pick.percent - other.percent:.2f} points less accurate{within}, {other.latency_us / pick.latency_us:.2f} times the latency, "
         f"{other.bytes / pick.bytes:.2f} times the bytes"
     )

@@ -1,4 +1,4 @@
-"""Whether results may stand beside each other, and in what they differ."""
+"""Whether results can be compared, and how their conditions differ."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,39 +21,39 @@ def read_all(paths: Sequence[Path]) -> list[Named]:
     """Read results files.
 
     Raises:
-        InputError: one cannot be used, or the same file or run is given twice.
+        InputError: a file cannot be used, or the same file or run is given twice.
     """
     if repeated := {path for path in paths if paths.count(path) > 1}:
-        raise InputError(f"{min(repeated)}: is given twice")
+        raise InputError(f"{min(repeated)}: given twice")
     found = [Named(path.stem, read_results(path)) for path in paths]
     for (path, one), (other_path, other) in combinations(zip(paths, found, strict=True), 2):
         if _samples(one.result) == _samples(other.result):
-            raise InputError(f"{path} and {other_path} are the same run: it would only agree with itself")
+            raise InputError(f"{path} and {other_path} are the same run; give results of different runs")
     return found
 
 
 def _samples(result: BenchResult) -> list[tuple[Turn, ...]]:
-    """What no second run measures again to the nanosecond, whatever it is called."""
+    """Samples, which identify a run: no other run measures the same nanoseconds."""
     return [model.turns for model in (result.reference, *result.models)]
 
 
 def check_comparable(results: Sequence[Named], *, one_machine: bool = False) -> list[str]:
-    """Refuse results that would mislead beside each other.
+    """Check that results can be compared.
 
     Args:
-        results: what shall stand beside each other.
-        one_machine: whether they have to be of one machine.
+        results: the results.
+        one_machine: whether they must be of one machine.
 
     Returns:
-        In what else they differ, and what nobody knows of them, in words.
+        In what else they differ, and what is unknown, as text.
 
     Raises:
-        InputError: other test images, other numbers of threads, another reference model, or two machines under one name.
+        InputError: they have different test images, numbers of threads or reference models, or two machines have one name.
     """
     first = results[0]
-    judged = [named for named in results if named.result.split]
-    for other in judged[1:]:
-        _same(judged[0], other, "accuracies are of other images", lambda result: (result.split, result.data_sha256))
+    with_accuracy = [named for named in results if named.result.split]
+    for other in with_accuracy[1:]:
+        _same(with_accuracy[0], other, "accuracies are of different images", lambda result: (result.split, result.data_sha256))
     for other in results[1:]:
         _same(first, other, "numbers of threads differ", lambda result: result.threads)
         _same(first, other, "reference models differ", lambda result: result.reference.sha256)
@@ -65,17 +65,17 @@ def check_comparable(results: Sequence[Named], *, one_machine: bool = False) -> 
 
 
 def _check_machine(board: Sequence[Named], *, one_machine: bool) -> list[str]:
-    """Refuse results of several machines; says of which nobody knows. Results that do not tell instruction sets prove nothing by it."""
-    problem = "machines differ" if one_machine else "two machines go by one name"
+    """Check that results are of one machine; older results without instruction sets leave that open, which is returned as text."""
+    problem = "machines differ" if one_machine else "two machines have the same name"
     for other in board[1:]:
         _same(board[0], other, problem, _hardware)
-    telling = [named for named in board if named.result.machine.simd]
-    for other in telling[1:]:
-        _same(telling[0], other, problem, lambda result: (*_hardware(result), *result.machine.simd))
-    silent = [named.name for named in board if not named.result.machine.simd]
-    if len(board) == 1 or not silent:
+    known = [named for named in board if named.result.machine.simd]
+    for other in known[1:]:
+        _same(known[0], other, problem, lambda result: (*_hardware(result), *result.machine.simd))
+    unknown = [named.name for named in board if not named.result.machine.simd]
+    if len(board) == 1 or not unknown:
         return []
-    return [f"instruction sets of the processor: not told in {', '.join(silent)}; nobody knows whether that is the same machine"]
+    return [f"instruction sets of the processor: unknown in {', '.join(unknown)}, so it may be another machine"]
 
 
 def _hardware(result: BenchResult) -> tuple[str, ...]:
@@ -84,9 +84,9 @@ def _hardware(result: BenchResult) -> tuple[str, ...]:
 
 
 def _same(first: Named, other: Named, problem: str, value: Callable[[BenchResult], object]) -> None:
-    mine, theirs = value(first.result), value(other.result)
-    if mine != theirs:
-        raise InputError(f"{first.name} and {other.name} cannot be compared: {problem} ({_text(mine)}; {_text(theirs)})")
+    one, another = value(first.result), value(other.result)
+    if one != another:
+        raise InputError(f"{first.name} and {other.name} cannot be compared: {problem} ({_text(one)}; {_text(another)})")
 
 
 def _text(value: object) -> str:
@@ -106,7 +106,7 @@ def _differences(first: Named, other: Named) -> list[str]:
         "accuracies": lambda result: f"of {result.split} images" if result.split else "none",
     }
     return [
-        f"{name}: {mine} in {first.name}, {theirs} in {other.name}"
+        f"{name}: {one} in {first.name}, {another} in {other.name}"
         for name, fact in facts.items()
-        if (mine := fact(first.result)) != (theirs := fact(other.result))
+        if (one := fact(first.result)) != (another := fact(other.result))
     ]

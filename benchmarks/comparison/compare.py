@@ -1,4 +1,4 @@
-"""Regressions between two runs on one machine that were not interleaved: each by its ratio to the reference model of its own run."""
+"""Regressions between two runs on one machine, which were not interleaved: models are compared by their ratio to the reference model."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,22 +11,22 @@ from benchmarks.results.results import OURS, BenchResult, ModelResult
 from benchmarks.stats.intervals import log_ratios, per_call
 from edge_runtime.errors import InputError
 
-FALSE_ALARMS = 0.05  # at most: the chance that any model of an unchanged run is called slower
-MOST_OF_REFERENCE = 0.05  # a change of the reference model itself beyond which it is told
-LEAST = 0.02  # a slowdown that nobody would act on is none
-_LEAST_PROCESSES = 3
+FALSE_ALARMS = 0.05  # maximum chance that any model of an unchanged run is called slower
+MAX_REFERENCE_CHANGE = 0.05  # a larger change of the reference model is reported
+MIN_SLOWDOWN = 0.02  # a smaller slowdown does not matter
+_MIN_PROCESSES = 3
 
 
 @dataclass(frozen=True)
 class Times:
-    """The median nanoseconds of a call in the old run and in the new one: two machines, perhaps, so nothing is concluded from them."""
+    """The median nanoseconds of a call in both runs. For information: the machine may have changed between them."""
 
     old: float
     new: float
 
     @property
     def ratio(self) -> float:
-        """How many times as long it took in the new run."""
+        """New over old."""
         return self.new / self.old
 
 
@@ -34,9 +34,9 @@ class Times:
 class Difference:
     """A model in both runs.
 
-    ratio: of its time in the new run to that in the old, each over the reference's. interval: 95 % of it, by itself. p: that a model which
-    became no slower shows this much or more (Welch's t over the processes, one-sided, Holm's correction for all models). slower, faster:
-    what is concluded. times: without the reference.
+    ratio: its new time over its old one, each divided by the reference's. interval: 95 %, uncorrected. p: of this ratio or more if the
+    model became no slower (Welch's t over the processes, one-sided, Holm's correction for all models). slower, faster: the conclusion.
+    times: not divided by the reference's.
     """
 
     label: str
@@ -50,9 +50,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class Diff:
-    """All models of both runs, and what only one of them has.
+    """The models of both runs, and those of one run only.
 
-    itself: models that are the reference's own file, which their ratio to it says nothing of. reference: its times in both runs.
+    itself: models that are the reference's file, and cannot be compared with it. reference: its times in both runs.
     """
 
     differences: tuple[Difference, ...]
@@ -69,21 +69,21 @@ class Diff:
 
 
 def diff(old: BenchResult, new: BenchResult) -> Diff:
-    """Compare two runs, which `check_comparable` has let pass as of one machine.
+    """Compare two runs that `check_comparable` accepts as of one machine.
 
-    A process is the unit, as in `stats.intervals`; the family of all models together raises a false alarm in at most 5 % of unchanged
-    runs. Sources: B. L. Welch, Biometrika 34 (1947); S. Holm, Scandinavian Journal of Statistics 6 (1979).
+    A process is the unit, as in `stats.intervals`. All models together raise a false alarm in at most 5 % of
+    unchanged runs. Sources: B. L. Welch, Biometrika 34 (1947); S. Holm, Scandinavian Journal of Statistics 6 (1979).
 
     Raises:
-        InputError: they have no model in common, or fewer than three processes.
+        InputError: the runs have no model in common, or fewer than three processes.
     """
     before, after = ({model.key: model for model in result.models} for result in (old, new))
     common = [key for key in after if key in before]
     if not common:
         raise InputError("the two runs have no model in common")
     itself = [key for key in common if _is_reference(before[key], old) and _is_reference(after[key], new)]
-    judged = [key for key in common if key not in itself]
-    tests = [_test(before[key], old.reference, after[key], new.reference) for key in judged]
+    compared = [key for key in common if key not in itself]
+    tests = [_test(before[key], old.reference, after[key], new.reference) for key in compared]
     worse = _holm([test.worse_p for test in tests])
     better = _holm([test.better_p for test in tests])
     return Diff(
@@ -93,11 +93,11 @@ def diff(old: BenchResult, new: BenchResult) -> Diff:
                 test.ratio,
                 test.interval,
                 slower,
-                slower <= FALSE_ALARMS and test.ratio > 1 + LEAST,
-                faster <= FALSE_ALARMS and test.ratio < 1 / (1 + LEAST),
+                slower <= FALSE_ALARMS and test.ratio > 1 + MIN_SLOWDOWN,
+                faster <= FALSE_ALARMS and test.ratio < 1 / (1 + MIN_SLOWDOWN),
                 _times(before[key], after[key]),
             )
-            for key, test, slower, faster in zip(judged, tests, worse, better, strict=True)
+            for key, test, slower, faster in zip(compared, tests, worse, better, strict=True)
         ),
         tuple((after[key].label, _times(before[key], after[key])) for key in itself),
         (new.reference.label, _times(old.reference, new.reference)),
@@ -117,17 +117,17 @@ def _times(old: ModelResult, new: ModelResult) -> Times:
 
 
 def _of_reference(old: BenchResult, new: BenchResult) -> Iterator[str]:
-    """Whether what everything is compared with changed itself, and what numpy says, which is not of ours."""
+    """Whether the reference changed, and whether numpy, which is not our code, changed likewise."""
     change = _times(old.reference, new.reference).ratio
-    if max(change, 1 / change) <= 1 + MOST_OF_REFERENCE:
+    if max(change, 1 / change) <= 1 + MAX_REFERENCE_CHANGE:
         return
-    text = f"the reference model itself took {change:.2f} times as long, and models that changed as it did are not told"
+    text = f"the reference model took {change:.2f} times as long; models that changed as much are not reported"
     if old.limits is None or new.limits is None:
-        yield f"{text}; nobody looked whether the machine changed"
+        yield f"{text}; whether the machine changed is unknown"
         return
     product = median(old.limits.multiply_adds) / median(new.limits.multiply_adds)
-    same = abs(math.log(product / change)) <= math.log(1 + MOST_OF_REFERENCE)
-    cause = "so the machine changed" if same else "so our code or its runtime changed, not the machine alone"
+    same = abs(math.log(product / change)) <= math.log(1 + MAX_REFERENCE_CHANGE)
+    cause = "so the machine changed" if same else "so not only the machine changed, but our code or its runtime"
     yield f"{text}; numpy's product of matrices took {product:.2f} times as long, {cause}"
 
 
@@ -141,12 +141,12 @@ class _Test:
 
 def _test(old: ModelResult, old_reference: ModelResult, new: ModelResult, new_reference: ModelResult) -> _Test:
     before, after = log_ratios(old, old_reference), log_ratios(new, new_reference)
-    if min(len(before), len(after)) < _LEAST_PROCESSES:
+    if min(len(before), len(after)) < _MIN_PROCESSES:
         raise InputError(
-            f"{new.label}: a regression needs {_LEAST_PROCESSES} processes a run; there are {len(before)} and {len(after)}"
+            f"{new.label}: a comparison needs {_MIN_PROCESSES} processes per run, not {len(before)} and {len(after)}; see --starts"
         )
     change = mean(after) - mean(before)
-    if not any(_spread(logs) for logs in (before, after)):  # times that never vary leave nothing to test
+    if not any(_spread(logs) for logs in (before, after)):  # times without variation need no test
         certain = math.exp(change)
         return _Test(certain, (certain, certain), float(change <= 0), float(change >= 0))
     from scipy.stats import ttest_ind
@@ -160,20 +160,20 @@ def _spread(values: Sequence[float]) -> float:
     return max(values) - min(values)
 
 
-def _holm(chances: Sequence[float]) -> list[float]:
-    """Chances of several tests, corrected so that the chance of any false alarm stays below what one is compared with."""
-    corrected, largest = [0.0] * len(chances), 0.0
-    for rank, index in enumerate(sorted(range(len(chances)), key=lambda index: chances[index])):
-        largest = max(largest, min(1.0, (len(chances) - rank) * chances[index]))
+def _holm(p_values: Sequence[float]) -> list[float]:
+    """p-values of several tests with Holm's correction, which bounds the chance of any false alarm."""
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
         corrected[index] = largest
     return corrected
 
 
 def _notes(old: ModelResult, new: ModelResult) -> list[str]:
-    """What else is different of a model, without a test: these are counts, not samples."""
+    """Changes of a model's file and accuracy."""
     found = []
     if old.sha256 != new.sha256:
-        found.append(f"{new.label}: is another file ({old.file_bytes:,} bytes before, {new.file_bytes:,} now)")
+        found.append(f"{new.label}: the file changed ({old.file_bytes:,} bytes before, {new.file_bytes:,} now)")
     if old.accuracy and new.accuracy and old.accuracy.correct != new.accuracy.correct:
-        found.append(f"{new.label}: {old.accuracy.correct:,} right answers before, {new.accuracy.correct:,} now")
+        found.append(f"{new.label}: {old.accuracy.correct:,} correct before, {new.accuracy.correct:,} now")
     return found

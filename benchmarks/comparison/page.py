@@ -1,15 +1,24 @@
-"""The sections of the page about several results files: warnings on top, then tables and plots."""
+"""The sections of the page about several results files: warnings first, then tables and plots."""
 
 from collections.abc import Sequence
 
 from benchmarks.comparison import plots
 from benchmarks.comparison.comparable import Named
-from benchmarks.comparison.compare import FALSE_ALARMS, LEAST, Diff, Times
-from benchmarks.reporting.disturbances import is_disturbed
+from benchmarks.comparison.compare import FALSE_ALARMS, MIN_SLOWDOWN, Diff, Times
 from benchmarks.reporting.extra_tables import extra_tables
 from benchmarks.reporting.html import Picture, Section, Table
-from benchmarks.reporting.tables import HEADER, Row, as_markdown, machine_line, microseconds, middle, milliseconds, rows
-from benchmarks.reporting.warnings import notes, warnings
+from benchmarks.reporting.tables import (
+    HEADER,
+    Row,
+    as_markdown,
+    drop_empty_columns,
+    machine_line,
+    microseconds,
+    middle,
+    milliseconds,
+    rows,
+)
+from benchmarks.reporting.warnings import is_disturbed, notes, warnings
 from benchmarks.results.results import BenchResult, ModelResult
 from benchmarks.stats.intervals import Ratio, ratio
 
@@ -17,33 +26,32 @@ DISTURBED = "disturbed"
 _COLD_HEADER = (
     "results",
     "model",
-    "recipe",
     "process",
     "imports",
     "load",
     "first answer",
-    "in all",
+    "total",
     "memory",
-    "at its peak",
+    "peak memory",
     "installed",
 )
-DIFF_HEADER = ("model", "p50 old", "p50 new", "new / old", "over the reference", "95 % interval", "p (Holm)", "")
+DIFF_HEADER = ("model", "p50 old", "p50 new", "new / old", "relative to the reference", "95 % interval", "p (Holm)", "change")
 
 
 def sections(results: Sequence[Named], differences: Sequence[str]) -> list[Section]:
-    """The whole page. `differences`: in what the results differ, as `check_comparable` found."""
-    doubts = [f"{named.name}: {text}" for named in results for text in warnings(named.result)]
+    """The whole page. `differences`: those that `check_comparable` returned."""
+    cautions = [f"{named.name}: {text}" for named in results for text in warnings(named.result)]
     absent = [f"{named.name}: not measured: {text}" for named in results for text in named.result.absent]
     return [
         Section(
-            "Where from",
-            paragraphs=[f"{named.name}: {machine_line(named.result)}. Made by: {named.result.command}." for named in results],
-            warnings=[*differences, *doubts, *absent],
+            "Machines",
+            paragraphs=[f"{named.name}: {machine_line(named.result)}. Command: {named.result.command}." for named in results],
+            warnings=[*differences, *cautions, *absent],
         ),
         Section(
             "Models",
             paragraphs=(
-                "Medians and tails of one image; click on a heading to sort. docs/benchmarking.md says how they were measured.",
+                "Medians and tails of one image; click on a heading to sort. docs/benchmarking.md explains the measurement.",
             ),
             tables=(Table(("results", *HEADER), [(named.name, *row) for named in results for row in rows(named.result)]),),
             pictures=[
@@ -65,14 +73,14 @@ def sections(results: Sequence[Named], differences: Sequence[str]) -> list[Secti
             "Tails",
             pictures=[Picture(plots.tails(named.result), f"{named.name}: p50, p90 and p99 of one image") for named in results],
         ),
-        *_meanwhile(results),
-        *_further(results),
-        *_cold(results),
+        *_conditions(results),
+        *_extra_tables(results),
+        *_cold_starts(results),
         Section(
             "Differences",
             paragraphs=(
                 "Each model's median over that of the first model of its run, within each process. "
-                "An interval that holds 1 shows no difference.",
+                "An interval that contains 1 shows no difference.",
             ),
             tables=(
                 Table(("results", "model", "over", "ratio", "95 % interval"), [row for named in results for row in _ratios(named)]),
@@ -87,13 +95,13 @@ def _ratios(named: Named) -> list[Row]:
 
 
 def ratio_cells(found: Ratio) -> Row:
-    """The value, and its interval if there is one."""
+    """The value and its interval as text."""
     interval = "-" if found.interval is None else f"{found.interval[0]:.3f} to {found.interval[1]:.3f}"
     return f"{found.value:.3f}", interval
 
 
-def _meanwhile(results: Sequence[Named]) -> list[Section]:
-    """What the machine did during each part of a run, and how each process's median compares: disturbed ones are marked in both."""
+def _conditions(results: Sequence[Named]) -> list[Section]:
+    """The state of the machine in each part of a run, and each process's median; disturbed processes are marked in both."""
     body = [
         (
             named.name,
@@ -101,29 +109,32 @@ def _meanwhile(results: Sequence[Named]) -> list[Section]:
             DISTURBED if is_disturbed(found) else "",
             f"{found.seconds:,.1f}",
             f"{found.busy_percent:.1f} %",
-            *(_told(value, unit) for value, unit in ((found.stolen_percent, " %"), (found.waited_percent, " %"))),
-            *(_told(value, unit) for value, unit in ((found.megahertz, " MHz"), (found.celsius, " C"))),
+            *(_value_text(value, unit) for value, unit in ((found.stolen_percent, " %"), (found.waited_percent, " %"))),
+            *(_value_text(value, unit) for value, unit in ((found.megahertz, " MHz"), (found.celsius, " C"))),
         )
         for named in results
         for found in named.result.conditions
     ]
     if not body:
         return []
-    header = ("results", "when", "", "seconds", "other programs", "host", "waited", "clock", "warmest")
-    caption = f"{DISTURBED}: something from outside took part of that time. Waited: the measured processes, for a processor."
+    header = ("results", "when", "state", "seconds", "other programs", "hypervisor", "waited", "frequency", "temperature")
+    caption = f"{DISTURBED}: slowed by other programs, a hypervisor or throttling. Waited: measured processes, for a processor."
     pictures = [
-        Picture(plots.processes(named.result), f"{named.name}: each process's median over that of all; a cross: {DISTURBED}")
+        Picture(
+            plots.processes(named.result),
+            f"{named.name}: each process's median over that of all; crosses: {DISTURBED}",
+        )
         for named in results
     ]
-    return [Section("The machine meanwhile", tables=(Table(header, body, caption),), pictures=pictures)]
+    return [Section("State of the machine", tables=(Table(header, body, caption),), pictures=pictures)]
 
 
-def _told(value: float | None, unit: str) -> str:
+def _value_text(value: float | None, unit: str) -> str:
     return "-" if value is None else f"{value:,.1f}{unit}"
 
 
-def _further(results: Sequence[Named]) -> list[Section]:
-    """Bound, LoadGen and sustained work: a table for each results file, since each has speeds of its own machine in its caption."""
+def _extra_tables(results: Sequence[Named]) -> list[Section]:
+    """Bound, LoadGen and sustained load: a table for each results file, since captions state speeds of its machine."""
     return [
         Section(f"{table.name}: {named.name}", tables=(Table(table.header, table.rows, table.caption),))
         for named in results
@@ -131,19 +142,17 @@ def _further(results: Sequence[Named]) -> list[Section]:
     ]
 
 
-def _cold(results: Sequence[Named]) -> list[Section]:
+def _cold_starts(results: Sequence[Named]) -> list[Section]:
     started = [(named, model) for named in results for model in named.result.models if model.cold]
     if not started:
         return []
-    body = [(named.name, model.label, model.recipe, *_cold_cells(model)) for named, model in started]
+    body = [(named.name, model.label, *_cold_cells(model)) for named, model in started]
     pictures = [
-        Picture(plots.cold_starts(named.result), f"{named.name}: from starting Python to the first answer, by its parts")
+        Picture(plots.cold_starts(named.result), f"{named.name}: from the start of Python to the first answer, by parts")
         for named in results
         if any(model.cold for model in named.result.models)
     ]
-    caption = (
-        "Medians of processes of their own; memory: proportional set size after some answers; installed: with all that is required."
-    )
+    caption = "Medians of several processes. Memory: proportional set size after some answers. Installed: packages with their requirements."
     return [Section("Cold start and memory", tables=(Table(_COLD_HEADER, body, caption),), pictures=pictures)]
 
 
@@ -168,18 +177,19 @@ def _megabytes(count: int | None) -> str:
 
 
 def markdown(results: Sequence[Named]) -> str:
-    """Tables for a README, each with where it is from, its command, what could not be measured, and the doubts."""
+    """A Markdown table for each result, with its machine, command, warnings, and what could not be measured."""
     return "\n\n".join(_markdown(named.result) for named in results) + "\n"
 
 
 def _markdown(result: BenchResult) -> str:
     lines = notes(result)
-    text = f"{as_markdown(HEADER, rows(result))}\n\n{machine_line(result)}. Made by `{result.command}`."
+    table = as_markdown(*drop_empty_columns(HEADER, rows(result)))
+    text = f"{table}\n\n{machine_line(result)}. Command: `{result.command}`."
     return "\n".join((f"{text}\n", *(f"- {line}" for line in lines))) if lines else text
 
 
 def diff_rows(found: Diff) -> list[Row]:
-    """A row for each model of both runs, and for the reference that they are compared by."""
+    """A row for each model of both runs, and for the reference model."""
     label, times = found.reference
     return [
         *(
@@ -203,8 +213,8 @@ def _times_cells(times: Times) -> Row:
 
 
 def diff_rule() -> str:
-    """What is called a regression."""
+    """When a model is called slower."""
     return (
-        f"slower: by more than {100 * LEAST:g} %, relative to the reference model of its own run, where chance alone would show as much in "
-        f"less than {100 * FALSE_ALARMS:g} % of unchanged runs, all models together"
+        f"slower: by more than {100 * MIN_SLOWDOWN:g} % relative to the reference model of the same run, and significantly: chance alone "
+        f"would give any such model in less than {100 * FALSE_ALARMS:g} % of unchanged runs"
     )

@@ -1,4 +1,4 @@
-"""Plots of the page about results files, as the bytes of PNG files."""
+"""Plots of the page about results files, as PNG."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -6,8 +6,8 @@ from statistics import median
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.reporting.disturbances import disturbed_processes
 from benchmarks.reporting.plots import accuracy_against_latency, accuracy_against_size, png
+from benchmarks.reporting.warnings import disturbed_processes
 from benchmarks.results.results import BenchResult, ColdStart
 from benchmarks.stats.intervals import median_ns, process_medians, tail_ns
 
@@ -17,7 +17,7 @@ _PARTS = {"process": "process_ns", "imports": "imports_ns", "load": "load_ns", "
 
 
 def tails(result: BenchResult) -> bytes:
-    """Median, p90 and p99 of each model on one line; what samples cannot support is left out."""
+    """Median, p90 and p99 of each model on a line; percentiles of too few samples are left out."""
     figure, axes = _rows([model.label for model in result.models])
     named: set[str] = set()
     for number, model in enumerate(result.models):
@@ -29,14 +29,14 @@ def tails(result: BenchResult) -> bytes:
                 axes.plot(time / 1_000, number, marker, color="C0", markersize=7, label=None if name in named else name)
                 named.add(name)
     axes.set_xscale("log")
-    axes.set_xlabel("us of one image (logarithmic)")
+    axes.set_xlabel("latency of one image in us (logarithmic)")
     if named:
         axes.legend(fontsize=8)
     return png(figure)
 
 
 def processes(result: BenchResult) -> bytes:
-    """Each process's median over the middle one, by model: how much processes differ, and whether the disturbed ones do."""
+    """Each process's deviation from the median process, by model; disturbed processes are crosses."""
     figure, axes = _rows([model.label for model in result.models])
     disturbed = disturbed_processes(result)
     for number, model in enumerate(result.models):
@@ -45,12 +45,12 @@ def processes(result: BenchResult) -> bytes:
         for process, value in medians.items():
             marker, colour = ("x", "C3") if process in disturbed else ("o", "C0")
             axes.plot(100 * (value / middle - 1), number, marker, color=colour, markersize=5, alpha=0.7)
-    axes.set_xlabel("% from the middle process")
+    axes.set_xlabel("deviation from the median process in %")
     return png(figure)
 
 
 def cold_starts(result: BenchResult) -> bytes:
-    """From starting Python to the first answer: bars of the parts' medians."""
+    """From the start of Python to the first answer: bars of the medians of its parts."""
     started = [model for model in result.models if model.cold]
     figure, axes = _rows([model.label for model in started])
     for number, model in enumerate(started):

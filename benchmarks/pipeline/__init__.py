@@ -1,5 +1,5 @@
 """`digits pipeline`: the stages from data to report, and the sections of its report.
 
-In: What each stage wrote.
-Out: stamps that let unchanged stages be skipped, and sections.
+In: The files that each stage wrote.
+Out: stamps, by which unchanged stages are skipped, and sections.
 """

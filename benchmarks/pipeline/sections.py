@@ -6,12 +6,13 @@ from pathlib import Path
 from benchmarks.reporting.html import Picture, Section, Table
 from benchmarks.reporting.tables import HEADER, Row, accuracy_text, kilobytes, machine_line, microseconds, rows
 from benchmarks.reporting.warnings import warnings
+from benchmarks.results.recipes import short_recipe
 from benchmarks.results.results import BenchResult, ModelResult
 from benchmarks.stats.intervals import median_ns
 from edge_runtime.model.manifest import Manifest
 from edge_runtime.model.model_file import ModelFile, operator_specs
 
-_SUMMARY_HEADER = ("model", "float32: test accuracy", "file", "median latency", "int8: test accuracy", "file", "median latency")
+_SUMMARY_HEADER = ("model", "fp32: test accuracy", "file", "median latency", "int8: test accuracy", "file", "median latency")
 CONVERSION_HEADER = (
     "model",
     "recipe",
@@ -28,23 +29,23 @@ CONVERSION_HEADER = (
 
 
 def summary_section(result: BenchResult, models: Sequence[ModelFile], command: str) -> Section:
-    """What a reader in a hurry should know: the gate's verdict, and each model's float and int8 file, side by side."""
+    """The gate's verdict, and the float and int8 file of each model."""
     passed = sum(model.manifest is not None and model.manifest.verdict.passed for model in models)
     return Section(
         "In short",
-        paragraphs=(f"Made by: {command}. {passed} of {len(models)} files passed the accuracy gate.", machine_line(result)),
+        paragraphs=(f"Command: {command}. {passed} of {len(models)} files passed the accuracy gate.", machine_line(result)),
         tables=(Table(_SUMMARY_HEADER, _summary_rows(result), "95 % intervals in brackets."),),
     )
 
 
 def data_section(source: str, counts: Mapping[str, Sequence[int]], samples: Path) -> Section:
-    """What the models were trained and judged on."""
+    """The images that models were trained and evaluated on."""
     classes = len(next(iter(counts.values())))
     body = [(name, f"{sum(found):,}", *(f"{count:,}" for count in found)) for name, found in counts.items()]
     return Section(
         "Data",
         paragraphs=(
-            f"{source}: grey images of 28x28 pixels. Every choice is made on validation images, the verdict on test images.",
+            f"{source}: grey images of 28x28 pixels. Choices are made on validation images, the gate decides on test images.",
         ),
         tables=(Table(("split", "images", *(str(label) for label in range(classes))), body),),
         pictures=(Picture(samples.read_bytes(), "The first training images of each class"),),
@@ -52,12 +53,12 @@ def data_section(source: str, counts: Mapping[str, Sequence[int]], samples: Path
 
 
 def training_section(manifests: Sequence[Manifest], curves: Mapping[str, Path]) -> Section:
-    """How each float model was fitted and what it reached; one manifest for each model."""
+    """How each float model was trained, and its accuracy; one manifest per model."""
     header = ("model", "parameters", "epochs", "batch", "learning rate", "seed", "seconds", "validation accuracy (95 % interval)")
     return Section(
         "Training",
         paragraphs=(
-            "Adam with a learning rate that falls along a cosine; cross-entropy from logits; the last epoch counts, none is picked.",
+            "Adam with cosine decay of the learning rate, cross-entropy from logits. The model is that of the last epoch.",
         ),
         tables=(Table(header, [_training_row(manifest) for manifest in manifests], "One run of each model."),),
         pictures=[Picture(path.read_bytes(), f"{name}: loss and accuracy by epoch") for name, path in curves.items()],
@@ -65,19 +66,21 @@ def training_section(manifests: Sequence[Manifest], curves: Mapping[str, Path]) 
 
 
 def conversion_section(models: Sequence[ModelFile]) -> Section:
-    """Each recipe of each model against its float model."""
+    """Each file compared with its float model."""
     manifests = [(model, model.manifest) for model in models if model.manifest]
     body = [_conversion_row(model, manifest) for model, manifest in manifests]
     refused = [
-        f"{manifest.name} {manifest.recipe}: {manifest.verdict.reason}" for _, manifest in manifests if not manifest.verdict.passed
+        f"{manifest.name} {short_recipe(manifest.recipe)}: {manifest.verdict.reason}"
+        for _, manifest in manifests
+        if not manifest.verdict.passed
     ]
     allowed = manifests[0][1].verdict.max_drop
     return Section(
         "Conversion",
         paragraphs=(
-            f"A file passes the gate if the 95 % interval of its drop in accuracy on the test images ends at {allowed:g} points or below. "
-            "Drops are paired with the float model's answers to the same images (Tango's score interval, McNemar's exact test); "
-            "a positive drop is accuracy lost.",
+            f"A file passes the accuracy gate if the 95 % interval of its drop in test accuracy ends at {allowed:g} points or below. "
+            "Drops are from the float model on the same images (Tango's score interval, McNemar's exact test); "
+            "a positive drop is a loss of accuracy.",
         ),
         warnings=[f"the gate refused {line}" for line in refused],
         tables=(Table(CONVERSION_HEADER, body), _operators_table(manifests)),
@@ -92,14 +95,14 @@ def bench_section(result: BenchResult, latency: Path, size: Path) -> Section:
             machine_line(result),
             f"p50, p90 and p99 are of {len(result.models[0].steady_ns):,} calls of Classifier.classify for each model, "
             f"from a uint8 image to a label, over {len(result.models[0].starts)} processes; models took turns in random order, "
-            "warm-up calls are not counted. Cold start, from starting Python to the first answer, and memory (proportional set size) are "
-            f"medians of {len(result.models[0].cold)} processes of their own.",
+            "warm-up calls are not counted. Cold start (from the start of Python to the first answer) and memory (proportional set size) "
+            f"are medians of {len(result.models[0].cold)} further processes.",
         ),
         warnings=warnings(result),
         tables=(Table(HEADER, rows(result)),),
         pictures=(
-            Picture(latency.read_bytes(), "Accuracy against latency: up and to the left is better"),
-            Picture(size.read_bytes(), "Accuracy against file size: up and to the left is better"),
+            Picture(latency.read_bytes(), "Accuracy against latency: top left is best"),
+            Picture(size.read_bytes(), "Accuracy against file size: top left is best"),
         ),
     )
 
@@ -108,7 +111,7 @@ def _summary_rows(result: BenchResult) -> list[Row]:
     found = {(model.name, model.recipe): model for model in result.models}
     names = dict.fromkeys(model.name for model in result.models)
     pairs = [(found[name, "float32"], found[name, "static_wi8_ai8"]) for name in names]
-    return [(name, *_summary_cells(plain), *_summary_cells(small)) for name, (plain, small) in zip(names, pairs, strict=True)]
+    return [(name, *_summary_cells(fp32), *_summary_cells(int8)) for name, (fp32, int8) in zip(names, pairs, strict=True)]
 
 
 def _summary_cells(model: ModelResult) -> Row:
@@ -133,7 +136,7 @@ def _conversion_row(model: ModelFile, manifest: Manifest) -> Row:
     low, high = test.drop_interval
     return (
         manifest.name,
-        manifest.recipe,
+        short_recipe(manifest.recipe),
         kilobytes(model.file_bytes),
         kilobytes(model.graph.payload_bytes),
         kilobytes(model.graph.scale_bytes),
@@ -150,10 +153,10 @@ def _operators_table(manifests: Sequence[tuple[ModelFile, Manifest]]) -> Table:
     body = [
         (
             manifest.name,
-            manifest.recipe,
+            short_recipe(manifest.recipe),
             ", ".join(f"{spec.count} {spec.name}" for spec in operator_specs(model.graph)),
             ", ".join(f"{runtime} {version}" for runtime, version in manifest.minimum_runtime.items()),
         )
         for model, manifest in manifests
     ]
-    return Table(("model", "recipe", "operators", "oldest runtimes that are proven to run it"), body, "What is in each file.")
+    return Table(("model", "recipe", "operators", "oldest runtimes that run it (tested)"), body, "Operators of each file.")

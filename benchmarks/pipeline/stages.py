@@ -1,6 +1,6 @@
-"""Stages that are run only where something has changed: each leaves a stamp with the hash of what went in and of what came out.
+"""Stages that run only if something changed: each leaves a stamp with the hashes of its inputs and outputs.
 
-What a stage does is handed in as a function: this package may not import training or conversion.
+The work of a stage is passed in as a function, since library modules of this package may not import training or conversion.
 """
 
 import hashlib
@@ -17,13 +17,13 @@ STAMPS = ".stamps"
 
 @dataclass(frozen=True)
 class Stage:
-    """A piece of work from files to files.
+    """A stage of a pipeline.
 
     name: unique in its pipeline.
-    settings: everything but files that the result depends on, as JSON-able values.
+    settings: what the result depends on besides the inputs, serialisable as JSON.
     inputs: files that it reads.
     outputs: files that it writes.
-    run: does the work; called with nothing.
+    run: does the work.
     """
 
     name: str
@@ -34,10 +34,10 @@ class Stage:
 
 
 def run_stage(stage: Stage, folder: Path, force: bool = False) -> bool:
-    """Run a stage unless its outputs are there, unchanged, and made from the same inputs and settings.
+    """Run a stage unless its outputs exist, are unchanged, and were made from the same inputs and settings.
 
     Returns:
-        Whether it was run.
+        Whether it ran.
     """
     stamp = folder / STAMPS / f"{stage.name.replace(' ', '-')}.json"
     if not force and _is_up_to_date(stage, stamp):
@@ -54,10 +54,10 @@ def _is_up_to_date(stage: Stage, stamp: Path) -> bool:
 
 
 def _state(stage: Stage) -> dict[str, Any]:
-    """Settings, inputs and outputs as hashes; a file that is not there has none."""
+    """Settings, and hashes of inputs and outputs; null for a missing file."""
     return {
         "settings": json.loads(json.dumps(stage.settings)),
-        # Lists, not dicts: files of different folders may have the same name.
+        # Lists, not dicts: files in different folders may have the same name.
         "inputs": [[path.name, _hash(path)] for path in stage.inputs],
         "outputs": [[path.name, _hash(path)] for path in stage.outputs],
     }

@@ -1,4 +1,4 @@
-"""One run, shown: tables, plots, warnings, and the HTML of every page.
+"""Reports of one run: tables, plots, warnings, and the HTML of all pages.
 
 In: A `BenchResult`.
 Out: text, PNG and HTML.

@@ -1,4 +1,4 @@
-"""Further tables of a result, beside that of the models: the bound, MLPerf LoadGen, answering without rest. Header and rows of each."""
+"""Tables of a result besides that of its models: sweeps, the roofline bound, operators, MLPerf LoadGen, sustained load."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,21 +7,22 @@ from statistics import median
 
 from benchmarks.reporting.tables import Row, accuracy_text, interval_text, microseconds
 from benchmarks.results.results import OURS, BenchResult, ModelResult, Peaks, Window
-from benchmarks.stats.intervals import BesideLoadGen, added_ns, beside_loadgen, lower_bound_ns, median_ns, per_call
+from benchmarks.stats.intervals import LoadGenComparison, added_ns, compare_with_loadgen, lower_bound_ns, median_ns, per_call
 
 
 @dataclass(frozen=True)
 class ExtraTable:
-    """A table, and what a reader has to know of it. Without rows there is nothing to show."""
+    """A table and its caption. optional: whether an option asked for it, so that a terminal shows it."""
 
     name: str
     header: Row
     rows: Sequence[Row]
     caption: str
+    optional: bool = True
 
 
 def extra_tables(result: BenchResult) -> list[ExtraTable]:
-    """Those that this result has something for."""
+    """The tables that this result has rows for."""
     return [
         table
         for table in (
@@ -46,12 +47,12 @@ def _sweeps(result: BenchResult) -> ExtraTable:
             middle = median_ns(turns)
             image = microseconds(middle // batch)
             found.append((model.label, str(threads), str(batch), microseconds(middle), interval_text(turns), image))
-    header = ("model", "threads", "batch", "median of a call", "95 % interval", "of an image")
+    header = ("model", "threads", "batch", "median of a call", "95 % interval", "per image")
     return ExtraTable(
         "Threads and batches",
         header,
         found,
-        "In turns with single images, whose row comes first; a median of fewer than 20 samples says little, and has no interval.",
+        "Interleaved with single images, which have the first row. A median of fewer than 20 samples is uncertain and has no interval.",
     )
 
 
@@ -61,12 +62,12 @@ def _bound(result: BenchResult) -> ExtraTable:
     if result.limits:
         peak, speed = max(result.limits.multiply_adds), max(result.limits.bytes)
         caption = (
-            f"Bound: the longer of multiply-adds at {peak / 1e9:,.1f} billion a second, as numpy's product of float32 matrices "
-            f"reaches, and bytes of weights at {speed / 1e9:,.1f} GB a second, as copying in a core's own cache does. It is a bound for "
-            "float32 alone: 8-bit products can be faster, so that an int8 model may lie below 1."
+            f"The longer of multiply-adds at {peak / 1e9:,.1f} billion per second, the speed of numpy's product of float32 "
+            f"matrices, and bytes of weights at {speed / 1e9:,.1f} GB per second, the speed of copying within a core's cache. It holds for "
+            "float32 alone: 8-bit products can be faster, so an int8 model may be below 1."
         )
     header = ("model", "multiply-adds", "bytes", "float32 bound", "p50", "times the bound")
-    return ExtraTable("How far from the machine's limit", header, found, caption)
+    return ExtraTable("Roofline bound", header, found, caption, optional=False)
 
 
 def _bound_row(model: ModelResult, limits: Peaks) -> Row:
@@ -99,10 +100,8 @@ def _layers(result: BenchResult) -> ExtraTable:
                     f"{low} to {high} us",
                 )
             )
-    header = ("model", "operator", "", "output", "multiply-adds", "time", "95 % interval")
-    caption = (
-        "What the first k operators take less what the first k - 1 take, from graphs that were cut: the package has no profiler."
-    )
+    header = ("model", "number", "operator", "output", "multiply-adds", "time", "95 % interval")
+    caption = "Operator k takes what the first k operators take less what the first k - 1 take, measured on cut graphs."
     return ExtraTable("Operators", header, found, caption)
 
 
@@ -110,32 +109,43 @@ def _loadgen(result: BenchResult) -> ExtraTable:
     found = []
     for model in _ours(result) if result.loadgen else []:
         assert result.loadgen
-        pairs = [beside_loadgen(result, model, percent) for percent in (50, 90)]
-        runs = result.loadgen.single_streams(model.label)
-        cells = [cell for pair in pairs for cell in (_beside(pair) if pair else ("-",) * 4)]
+        pairs = [compare_with_loadgen(result, model, percent) for percent in (50, 90)]
+        runs = result.loadgen.single_streams(model.stored_label)
+        cells = [cell for pair in pairs for cell in (_comparison_cells(pair) if pair else ("-",) * 4)]
         found.append((model.label, *cells, f"{sum(run.valid for run in runs)} of {len(runs)}"))
     caption = ""
     if result.loadgen and result.loadgen.empty_ns:
-        own = median(result.loadgen.empty_ns) / 1_000
+        overhead = median(result.loadgen.empty_ns) / 1_000
         caption = (
-            f"SingleStream of mlcommons-loadgen {result.loadgen.release}, in the same processes, between our turns. A query that is "
-            f"answered at once takes {own:.2f} us by its clock: that is its own way through Python, and is in its figures; the second "
-            "ratio is without it. Valid is what it calls so by our settings: as many queries as we have calls, and no least duration."
+            f"SingleStream of mlcommons-loadgen {result.loadgen.release}, in the same processes, between our turns. LoadGen's overhead in "
+            f"Python, of queries that are completed at once, is {overhead:.2f} us by its clock; its figures contain it, but not the second "
+            "ratio. Runs are valid by LoadGen's own judgement with our settings: as many queries as our calls, and no minimum duration."
         )
-    header = ("model", "p50", "LoadGen's p50", "ratio", "without", "p90", "LoadGen's p90", "ratio", "without", "valid runs")
-    return ExtraTable("MLPerf LoadGen, one image after the other", header, found, caption)
+    header = (
+        "model",
+        "p50",
+        "LoadGen's p50",
+        "ratio",
+        "without overhead",
+        "p90",
+        "LoadGen's p90",
+        "ratio",
+        "without overhead",
+        "valid runs",
+    )
+    return ExtraTable("MLPerf LoadGen, single images", header, found, caption)
 
 
-def _beside(pair: BesideLoadGen) -> Row:
-    ratios = f"{pair.ours / pair.theirs:.3f}", f"{pair.ours / pair.without_empty:.3f}"
-    return microseconds(int(pair.ours)), microseconds(int(pair.theirs)), *ratios
+def _comparison_cells(pair: LoadGenComparison) -> Row:
+    ratios = f"{pair.ours / pair.loadgen:.3f}", f"{pair.ours / pair.without_overhead:.3f}"
+    return microseconds(int(pair.ours)), microseconds(int(pair.loadgen)), *ratios
 
 
 def _other_scenarios(result: BenchResult) -> ExtraTable:
     found = []
     for model in _ours(result) if result.loadgen else []:
         assert result.loadgen
-        runs = {(run.scenario, run.accuracy is None): run for run in result.loadgen.runs if run.model == model.label}
+        runs = {(run.scenario, run.accuracy is None): run for run in result.loadgen.runs if run.model == model.stored_label}
         if not any(run.scenario != "SingleStream" for run in result.loadgen.runs):
             continue
         several, offline = runs.get(("MultiStream", True)), runs.get(("Offline", True))
@@ -151,20 +161,20 @@ def _other_scenarios(result: BenchResult) -> ExtraTable:
                 *(accuracy_text(run.accuracy) if run else "-" for run in modes),
             )
         )
-    header = ("model", "MultiStream: p99 of 8", "Offline: images a second", "valid", "accuracy: single", "of 8", "offline")
+    header = ("model", "MultiStream: p99 of 8", "Offline: images per second", "valid", "accuracy: single", "of 8", "offline")
     return ExtraTable(
-        "MLPerf LoadGen, batches and accuracy", header, found, "What LoadGen itself states; its summaries are in the results file."
+        "MLPerf LoadGen, batches and accuracy", header, found, "Figures by LoadGen; its summaries are in the results file."
     )
 
 
 def _sustained(result: BenchResult) -> ExtraTable:
     found = [(model.label, *_windows(model.sustained)) for model in result.models if model.sustained]
-    header = ("model", "seconds", "first third", "last third", "last / first", "celsius", "MHz", "uJ an answer")
+    header = ("model", "seconds", "first third", "last third", "last / first", "celsius", "MHz", "uJ per answer")
     return ExtraTable(
-        "Answering without rest",
+        "Sustained load",
         header,
         found,
-        "Medians of groups of calls. Energy is the whole processor's, with all that runs on it.",
+        "Medians of groups of calls. Energy is that of the whole processor, with other programs.",
     )
 
 
@@ -180,9 +190,9 @@ def _windows(windows: Sequence[Window]) -> Row:
         f"{first / 1_000:,.1f} us",
         f"{last / 1_000:,.1f} us",
         f"{last / first:.3f}",
-        f"{warmth[0]:.0f} to {max(warmth):.0f}" if warmth else "not told",
-        f"{min(clocks):,.0f} to {max(clocks):,.0f}" if clocks else "not told",
-        f"{sum(energy) / answers:,.1f}" if energy else "not told",
+        f"{warmth[0]:.0f} to {max(warmth):.0f}" if warmth else "-",
+        f"{min(clocks):,.0f} to {max(clocks):,.0f}" if clocks else "-",
+        f"{sum(energy) / answers:,.1f}" if energy else "-",
     )
 
 

@@ -1,4 +1,4 @@
-"""One self-contained HTML page: sections of text, tables and pictures. Nothing in it points outside."""
+"""A self-contained HTML page of sections with text, tables and pictures, without links to other files."""
 
 import base64
 from collections.abc import Sequence
@@ -6,34 +6,39 @@ from dataclasses import dataclass, field
 
 import jinja2
 
-from benchmarks.reporting.tables import Row
+from benchmarks.reporting.tables import Row, drop_empty_columns
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table with a caption that says what its figures are."""
+    """A table and its caption. Empty columns are not shown."""
 
     header: Row
     rows: Sequence[Row]
     caption: str = ""
 
+    @property
+    def shown(self) -> tuple[Row, list[Row]]:
+        """Header and rows without empty columns."""
+        return drop_empty_columns(self.header, self.rows)
+
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG with the text that says what is to be seen."""
+    """A PNG and its caption."""
 
     png: bytes = field(repr=False)
     text: str
 
     @property
     def address(self) -> str:
-        """The picture itself, as an address that a page can hold."""
+        """The picture as a data URL."""
         return "data:image/png;base64," + base64.b64encode(self.png).decode()
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page; `paragraphs` first, then `warnings`, tables, pictures."""
+    """A part of the page, shown in the order of its fields."""
 
     title: str
     paragraphs: Sequence[str] = ()
@@ -43,6 +48,6 @@ class Section:
 
 
 def render(title: str, sections: Sequence[Section], *, sortable: bool = False) -> str:
-    """The page as HTML. All text is escaped; a `sortable` one has a script of its own that sorts tables by a heading."""
+    """The page as HTML. All text is escaped. A `sortable` page has a script that sorts a table when a heading is clicked."""
     environment = jinja2.Environment(loader=jinja2.PackageLoader("benchmarks"), autoescape=True, undefined=jinja2.StrictUndefined)
     return environment.get_template("report.html.j2").render(title=title, sections=sections, sortable=sortable)

@@ -1,7 +1,8 @@
-"""Accuracy against latency and against size, as the bytes of PNG files."""
+"""Plots of accuracy against latency and against size, as PNG."""
 
 import io
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from benchmarks.results.recipes import short_recipe
 from benchmarks.results.results import OURS, BenchResult, ModelResult
 from benchmarks.stats.intervals import per_call
+from benchmarks.stats.pareto import pareto_front
+from edge_runtime.common.atomic_files import write_file
 
 _MARKERS = "osD^vPX*<>"
 
 
 def accuracy_against_latency(result: BenchResult) -> bytes:
-    """Test accuracy against the median of the steady batch-1 latency."""
+    """Test accuracy against the median batch-1 latency."""
 
     def latency(model: ModelResult) -> float:
         return float(np.median(per_call(model.median_turns))) / 1_000
@@ -26,14 +30,25 @@ def accuracy_against_latency(result: BenchResult) -> bytes:
 
 
 def accuracy_against_size(result: BenchResult) -> bytes:
-    """Test accuracy against the size of the file that is copied to a device; ways that load another file have no place in it."""
+    """Test accuracy against the size of the .tflite file; without ways that run another file."""
     return _scatter(result, lambda model: model.file_bytes / 1_000 if model.loads_file else None, "file size in KB")
 
 
-def _scatter(result: BenchResult, position: Callable[[ModelResult], float | None], name: str) -> bytes:
-    """A point for each model with its 95 % interval: colour for the model, or for the way where there are several, and marker for the rest.
+def write_plots(result: BenchResult, latency: Path, size: Path, force: bool) -> list[Path]:
+    """Write both plots; without accuracies there are none, and those of an earlier run are deleted. Returns the files written."""
+    if all(model.accuracy is None for model in result.models):
+        for plot in (latency, size):
+            plot.unlink(missing_ok=True)
+        return []
+    write_file(latency, accuracy_against_latency(result), force)
+    write_file(size, accuracy_against_size(result), force)
+    return [latency, size]
 
-    The front is that of our own classifier.
+
+def _scatter(result: BenchResult, position: Callable[[ModelResult], float | None], name: str) -> bytes:
+    """A point with a 95 % interval for each model. Colour: its name, or its way if there are several. Marker: the rest.
+
+    The dotted line is the Pareto front of our classifier's models.
     """
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.subplots()
@@ -61,7 +76,7 @@ def _scatter(result: BenchResult, position: Callable[[ModelResult], float | None
         axes.plot([], [], color="gray", linestyle="none", marker=_MARKERS[number % len(_MARKERS)], label=text)
     axes.set_xscale("log")
     places = [place for _, place, *_ in points]
-    wide = max(places) > 1_000 * min(places) if places else False  # more names would lie over each other
+    wide = max(places) > 1_000 * min(places) if places else False  # more tick labels would overlap
     axes.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -77,7 +92,7 @@ def _scatter(result: BenchResult, position: Callable[[ModelResult], float | None
 
 
 def _point(model: ModelResult, place: float) -> tuple[float, float | None, list[list[float]]]:
-    """Where it is drawn, and how far its interval reaches down and up."""
+    """Its coordinates, and the lengths of its interval below and above."""
     if model.accuracy is None:
         return place, None, []
     percent, (low, high) = model.accuracy.percent, model.accuracy.interval
@@ -89,26 +104,23 @@ def _colour_text(model: ModelResult, several: bool) -> str:
 
 
 def _marker_text(model: ModelResult, several: bool) -> str:
-    return f"{model.name} {model.recipe}" if several else model.recipe
+    return f"{model.name} {short_recipe(model.recipe)}" if several else short_recipe(model.recipe)
 
 
 def _colour(number: int) -> Any:
-    """Ten colours, then their light sisters."""
+    """Ten colours, then lighter ones of the same hues."""
     return colormaps["tab20"]((2 * (number - 10) + 1) % 20) if number >= 10 else f"C{number}"
 
 
 def _draw_front(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
-    """A line along the Pareto front: no model is both to its left and above it."""
-    front: list[tuple[float, float]] = []
-    for place, percent in sorted(points, key=lambda point: (point[0], -point[1])):
-        if not front or percent > front[-1][1]:
-            front.append((place, percent))
+    """A line along the Pareto front of (cost, accuracy)."""
+    front = sorted(points[number] for number in pareto_front([(place, -percent) for place, percent in points]))
     if front:
         axes.plot(*zip(*front, strict=True), color="gray", linewidth=1, linestyle=":", drawstyle="steps-post", zorder=0)
 
 
 def png(figure: Figure) -> bytes:
-    """A figure as the bytes of a PNG file; the same figure gives the same bytes."""
+    """A figure as PNG; the same figure gives the same bytes."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=120, metadata={"Software": None})
     return stream.getvalue()

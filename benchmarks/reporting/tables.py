@@ -1,10 +1,12 @@
-"""Benchmark results as tables: the one place where nanoseconds and bytes become other units."""
+"""Benchmark results as tables, and figures as text with their units."""
 
 from collections.abc import Sequence
 
+from benchmarks.results.recipes import short_recipe
 from benchmarks.results.results import OURS, BenchResult, ModelResult, Turn
 from benchmarks.stats.intervals import median_interval, median_ns, tail_ns
 from edge_runtime.common.intervals import Accuracy
+from edge_runtime.common.text_table import text_table
 
 HEADER = (
     "model",
@@ -23,18 +25,30 @@ Row = tuple[str, ...]
 
 
 def rows(result: BenchResult) -> list[Row]:
-    """One row a model, in the order of the results."""
+    """One row per model, in the order of the results."""
     return [_row(model) for model in result.models]
 
 
+def drop_empty_columns(header: Row, body: Sequence[Row]) -> tuple[Row, list[Row]]:
+    """A table without the columns in which no row has a value; a dash is no value."""
+    kept = [column for column in range(len(header)) if not body or any(row[column] not in ("", "-") for row in body)]
+    found, *rest = [tuple(row[column] for column in kept) for row in (header, *body)]
+    return found, rest
+
+
+def terminal_table(header: Row, body: Sequence[Row]) -> str:
+    """A table for a terminal, without empty columns."""
+    return text_table(*drop_empty_columns(header, body))
+
+
 def as_markdown(header: Row, body: Sequence[Row]) -> str:
-    """A table for a README."""
+    """A table in Markdown."""
     rule = tuple("---" for _ in header)
     return "\n".join("| " + " | ".join(row) + " |" for row in (header, rule, *body))
 
 
 def machine_line(result: BenchResult) -> str:
-    """Where the results are from, in one line."""
+    """The machine and the settings of a run, in one line."""
     machine = result.machine
     threads = f"{result.threads} thread{'s' if result.threads > 1 else ''}"
     return (
@@ -44,17 +58,17 @@ def machine_line(result: BenchResult) -> str:
 
 
 def microseconds(nanoseconds: int | None) -> str:
-    """Such as `12.3 us`; a dash where there is no figure."""
+    """Such as `12.3 us`; a dash for None."""
     return "-" if nanoseconds is None else f"{nanoseconds / 1_000:,.1f} us"
 
 
 def milliseconds(nanoseconds: int | None) -> str:
-    """Such as `1.23 ms`; a dash where there is no figure."""
+    """Such as `1.23 ms`; a dash for None."""
     return "-" if nanoseconds is None else f"{nanoseconds / 1_000_000:,.2f} ms"
 
 
 def kilobytes(count: int) -> str:
-    """Such as `49.4 KB`, in thousands of bytes."""
+    """Such as `49.4 KB`: 1 KB is 1,000 bytes."""
     return f"{count / 1_000:,.1f} KB"
 
 
@@ -67,19 +81,19 @@ def accuracy_text(accuracy: Accuracy | None) -> str:
 
 
 def interval_text(turns: Sequence[Turn]) -> str:
-    """Such as `12.1 to 12.4 us`, of the median; a dash from a single process."""
+    """The interval of the median, such as `12.1 to 12.4 us`; a dash if there is none."""
     interval = median_interval(turns)
     return "-" if interval is None else f"{interval[0] / 1_000:,.1f} to {interval[1] / 1_000:,.1f} us"
 
 
 def middle(samples: Sequence[int | None]) -> int | None:
-    """The median of what is known; None if nothing is."""
+    """The upper median of the known values; None if there are none."""
     known = sorted(sample for sample in samples if sample is not None)
     return known[len(known) // 2] if known else None
 
 
 def memory_text(model: ModelResult) -> str:
-    """Steady memory of a process, such as `38.1 MB`; a dash where the system does not tell."""
+    """Steady memory of a process, such as `38.1 MB`; a dash where the system does not report it."""
     steady = middle([start.steady_bytes for start in model.cold])
     return "-" if steady is None else f"{steady / 1e6:,.1f} MB"
 
@@ -87,7 +101,7 @@ def memory_text(model: ModelResult) -> str:
 def _row(model: ModelResult) -> Row:
     return (
         model.name if model.way == OURS else f"{model.name} by {model.way}",
-        model.recipe,
+        short_recipe(model.recipe),
         kilobytes(model.file_bytes) if model.loads_file else "-",
         kilobytes(model.payload_bytes) if model.loads_file else "-",
         accuracy_text(model.accuracy),

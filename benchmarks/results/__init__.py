@@ -1,4 +1,4 @@
-"""The results file: its records, their checks, and its JSON Schema.
+"""The results file: its records, their validation, and its JSON Schema.
 
 In: Records, or a JSON file.
 Out: a `BenchResult`.

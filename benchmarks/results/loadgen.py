@@ -1,4 +1,4 @@
-"""Results of MLPerf LoadGen: its runs, its own summaries, and the figures in them."""
+"""Results of MLPerf LoadGen: its runs, their summaries, and the figures in them."""
 
 import math
 import re
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks.results.records import MOST, in_range
+from benchmarks.results.records import MAX_NUMBER, in_range
 from edge_runtime.common.intervals import Accuracy
 
 SCENARIOS = ("SingleStream", "MultiStream", "Offline")
@@ -17,8 +17,8 @@ _FIGURE = re.compile(r"\s*(?P<name>[^:=]+?)\s*:\s*(?P<value>[\d.]+)$")
 class LoadGenRun:
     """One run of LoadGen.
 
-    model: as in `ModelResult.label`. process: of the benchmark's. scenario: SingleStream, MultiStream (8 images a query) or Offline.
-    summary: lines of its own summary. accuracy: from its accuracy mode; None from its performance mode.
+    model: as in `ModelResult.stored_label`. process: number of the benchmark's process. scenario: SingleStream, MultiStream (8 images a
+    query) or Offline. summary: lines of LoadGen's summary. accuracy: of its accuracy mode; None in performance mode.
     """
 
     model: str
@@ -31,16 +31,16 @@ class LoadGenRun:
         if self.scenario not in SCENARIOS or self.process < 0:
             raise ValueError(f"scenario {self.scenario!r} in process {self.process}")
         for line in self.summary:
-            if (match := _FIGURE.match(line)) and _is_figure(match["name"]) and not 0 < _number(match["value"]) <= MOST:
-                raise ValueError(f"{line[:60]!r} is no figure of LoadGen's")
+            if (match := _FIGURE.match(line)) and _is_figure(match["name"]) and not 0 < _number(match["value"]) <= MAX_NUMBER:
+                raise ValueError(f"{line[:60]!r} is no valid figure of LoadGen")
 
     @property
     def valid(self) -> bool:
-        """Whether LoadGen itself calls the run valid: it had enough queries for what it states."""
+        """Whether LoadGen calls the run valid: it had enough queries for its figures."""
         return "Result is : VALID" in self.summary
 
     def figure(self, name: str) -> float | None:
-        """A number of the summary by its own name, such as "50.00 percentile latency (ns)"; None if it is not there."""
+        """A number of the summary by its name, such as "50.00 percentile latency (ns)"; None if there is none."""
         return self._figures().get(name)
 
     def _figures(self) -> Mapping[str, float]:
@@ -52,7 +52,7 @@ def _is_figure(name: str) -> bool:
 
 
 def _number(text: str) -> float:
-    """NaN for what only looks like a number, such as the release 1.2.3."""
+    """NaN for text that only looks like a number, such as the release 1.2.3."""
     try:
         return float(text)
     except ValueError:
@@ -63,7 +63,7 @@ def _number(text: str) -> float:
 class LoadGen:
     """All runs of LoadGen in a benchmark.
 
-    release: of mlcommons-loadgen. empty_ns: its p50 of a query that is answered at once, by process.
+    release: of mlcommons-loadgen. empty_ns: its p50 of queries that are completed at once, by process.
     """
 
     release: str
@@ -74,11 +74,11 @@ class LoadGen:
         in_range(**{f"empty_ns[{number}]": taken for number, taken in enumerate(self.empty_ns)})
 
     def single_streams(self, model: str) -> list[LoadGenRun]:
-        """The timed SingleStream runs of a model."""
+        """The timed SingleStream runs of a model, named by its stored label."""
         return [run for run in self.runs if run.model == model and run.scenario == "SingleStream" and run.accuracy is None]
 
     def latency_ns(self, model: str, percent: int) -> float | None:
-        """Its p50 or p90 of one image in nanoseconds: the median of what it says in each process; None where it never ran."""
+        """A model's p50 or p90 of one image in nanoseconds: the median over the processes; None if it never ran."""
         found = [run.figure(f"{percent}.00 percentile latency (ns)") for run in self.single_streams(model)]
         known = [value for value in found if value is not None]
         return median(known) if known else None

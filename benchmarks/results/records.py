@@ -1,29 +1,31 @@
-"""The parts of a results file: what was timed, and what the machine did meanwhile. Numbers that cannot be are refused."""
+"""The parts of a results file: times, and the state of the machine. Impossible numbers are refused."""
 
 from dataclasses import dataclass
 
-from benchmarks.worker.timer import MOST_GROUP
+from benchmarks.worker.timer import MAX_GROUP
 
-MOST = 2**62  # nanoseconds of a century, more bytes than there are: a larger number is no measurement
+MAX_NUMBER = 2**62  # nanoseconds of more than a century: a larger number is no measurement
 
 
-def in_range(least: float = 0, most: float = MOST, **values: float | None) -> None:
-    """Refuse a number that is too small or too large; None is no number.
+def in_range(minimum: float = 0, maximum: float = MAX_NUMBER, **values: float | None) -> None:
+    """Check named numbers against a range; None passes.
 
     Raises:
-        ValueError: there is one; the message says its name.
+        ValueError: a number is out of range.
     """
     for name, value in values.items():
-        if value is not None and not least <= value <= most:
-            text = f"{value}" if abs(value) <= MOST else f"a number of {len(str(int(value)))} digits"
+        if value is not None and not minimum <= value <= maximum:
+            text = f"{value}" if abs(value) <= MAX_NUMBER else f"a number of {len(str(int(value)))} digits"
             raise ValueError(
-                f"{name} is {text}, expected {least} to {most}" if most < MOST else f"{name} is {text}, expected {least} or more"
+                f"{name} is {text}, expected {minimum} to {maximum}"
+                if maximum < MAX_NUMBER
+                else f"{name} is {text}, expected {minimum} or more"
             )
 
 
 @dataclass(frozen=True)
 class Machine:
-    """The board and the software that a measurement was made with. `busy_percent` is the load of all cores just before it."""
+    """The board and the software of a measurement. busy_percent: the load of all cores just before it."""
 
     board: str
     system: str
@@ -36,7 +38,7 @@ class Machine:
     python: str
     numpy: str
     runtime: str
-    simd: tuple[str, ...] = ()  # empty too where nobody looked
+    simd: tuple[str, ...] = ()  # empty in older results, too
 
     def __post_init__(self) -> None:
         in_range(1, 1_000_000, cores=self.cores)
@@ -46,11 +48,11 @@ class Machine:
 
 @dataclass(frozen=True)
 class Condition:
-    """The machine at some time of the run.
+    """The state of the machine during a part of the run.
 
-    when: "before", "process 1", ..., "after". seconds: how long was looked. busy_percent: of all cores, by other programs. stolen_percent:
-    taken by the machine's host. megahertz, celsius: now, of the fastest core and the hottest zone. throttled: the firmware's bits.
-    waited_percent: of that time, how long the measured processes were ready and had no processor. None: not told.
+    when: "before", "process 1", ..., "after". seconds: length of the part. busy_percent: of all cores, by other programs. stolen_percent:
+    taken by a hypervisor. megahertz, celsius: at its end, of the fastest core and the hottest zone. throttled: bits of the Raspberry Pi
+    firmware. waited_percent: share of the time in which the measured processes were ready but had no processor. None: not available.
     """
 
     when: str
@@ -73,9 +75,9 @@ class Condition:
 class Turn:
     """Successive samples of one model, between turns of others.
 
-    process, round: numbers of the process and of its round, from 0. batch: images of a call. group: calls of a sample; 1 is one call a
-    sample. dropped: calls at the beginning that are not kept, until their times agreed. preempted: how often the system took the
-    processor away during the turn; None where nobody looked. samples_ns: of each whole group.
+    process, round: numbers of the process and of its round, from 0. batch: images of a call. group: calls of a sample. dropped: calls at
+    the beginning, until their times agreed, which are not kept. preempted: involuntary context switches during the turn; None if not
+    counted. samples_ns: of each group.
     """
 
     process: int
@@ -88,14 +90,14 @@ class Turn:
 
     def __post_init__(self) -> None:
         in_range(process=self.process, round=self.round, dropped=self.dropped, preempted=self.preempted)
-        in_range(1, MOST_GROUP, batch=self.batch, group=self.group)
-        if not self.samples_ns or min(self.samples_ns) < 0 or max(self.samples_ns) > MOST:
+        in_range(1, MAX_GROUP, batch=self.batch, group=self.group)
+        if not self.samples_ns or min(self.samples_ns) < 0 or max(self.samples_ns) > MAX_NUMBER:
             raise ValueError("times are missing, below 0, or longer than a century")
 
 
 @dataclass(frozen=True)
 class Start:
-    """A model loaded in one of the run's processes: how many calls its warm-up took, and whether their times came to agree."""
+    """The warm-up of a model in one of the run's processes: its calls, and whether their times settled."""
 
     process: int
     warmup_calls: int
@@ -109,9 +111,9 @@ class Start:
 class ColdStart:
     """A process from its start to its first answer, in nanoseconds, and its memory in bytes.
 
-    process_ns: the system's, and the interpreter's, until the first line of Python. imports_ns: of what is needed to load a model.
-    load_ns: reading and checking the file, making the interpreter. first_ns: the first answer. steady_bytes: proportional set size after
-    some answers (a page that several processes share counts for each in part). peak_bytes: largest resident set. None: not told.
+    process_ns: from the start to the first line of Python. imports_ns: of the packages that it needs. load_ns: reading and checking the
+    file, creating the interpreter. first_ns: the first answer. steady_bytes: proportional set size after some answers (a page that several
+    processes share counts in part). peak_bytes: peak resident set size. None: not available.
     """
 
     process_ns: int
@@ -133,13 +135,13 @@ class ColdStart:
 
     @property
     def total_ns(self) -> int:
-        """From nothing to the first answer."""
+        """From the start to the first answer."""
         return self.process_ns + self.imports_ns + self.load_ns + self.first_ns
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A model at another batch size or with other threads, in turns with the others."""
+    """The times of a model with another batch size or other threads, interleaved with all others."""
 
     threads: int
     batch: int
@@ -153,7 +155,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Window:
-    """Some seconds of answering without rest. turn: what was timed. microjoules: of the whole processor; None: not told."""
+    """A window of sustained load. turn: its times. microjoules: energy of the whole processor; None: not available."""
 
     turn: Turn
     condition: Condition
@@ -167,9 +169,9 @@ class Window:
 
 @dataclass(frozen=True)
 class Prefix:
-    """The first operators of a model, up to one (benchmarks.scenarios.operators): its kind, the shape that it gives, its multiply-adds.
+    """The first operators of a model (benchmarks.runner.operators): kind, output shape and multiply-adds of the last of them.
 
-    The first of all has no operator yet. turns: of all of them together.
+    The first prefix of a model has no operator. turns: the times of all its operators together.
     """
 
     operator: str
@@ -181,17 +183,17 @@ class Prefix:
         in_range(multiply_adds=self.multiply_adds)
         in_range(**{f"output[{number}]": size for number, size in enumerate(self.output)})
         if not self.turns or any(min(turn.samples_ns) == 0 for turn in self.turns):
-            raise ValueError("it was never timed, or took no time")
+            raise ValueError("it was never timed, or has times of 0")
 
 
 @dataclass(frozen=True)
 class Peaks:
-    """What the machine can do at most, as measured in each process: float32 multiply-adds and bytes a second (benchmarks.worker.peaks)."""
+    """Peak speeds of the machine in each process: float32 multiply-adds and copied bytes per second (benchmarks.worker.peaks)."""
 
     multiply_adds: tuple[float, ...]
     bytes: tuple[float, ...]
 
     def __post_init__(self) -> None:
         speeds = (*self.multiply_adds, *self.bytes)
-        if not speeds or not all(1 <= speed <= MOST for speed in speeds) or len(self.bytes) != len(self.multiply_adds):
-            raise ValueError("speeds are missing, or not above 0, or of no machine")
+        if not speeds or not all(1 <= speed <= MAX_NUMBER for speed in speeds) or len(self.bytes) != len(self.multiply_adds):
+            raise ValueError("speeds are missing, below 1, or impossible")

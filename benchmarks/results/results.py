@@ -1,35 +1,37 @@
-"""Results of a benchmark run: raw samples, how they came about and where they are from. Everything else is derived."""
+"""Results of a benchmark run: raw samples, how they were measured, and on which machine. All other figures are derived."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.results.loadgen import LoadGen
+from benchmarks.results.recipes import short_recipe
 from benchmarks.results.records import ColdStart, Condition, Machine, Peaks, Prefix, Start, Sweep, Turn, Window, in_range
+from edge_runtime.common.atomic_files import write_file
 from edge_runtime.common.intervals import Accuracy
-from edge_runtime.common.json_codec import from_json
+from edge_runtime.common.json_codec import from_json, to_json
 from edge_runtime.errors import InputError
 
 __all__ = [
     "OTHER_FILES", "OURS", "SCHEMA_VERSION", "BenchResult", "ColdStart", "Condition", "Machine", "ModelResult", "Peaks", "Prefix",
-    "Start", "Sweep", "Turn", "Window", "find_models", "read_results",
+    "Start", "Sweep", "Turn", "Window", "find_models", "read_results", "stored_label", "write_results",
 ]  # fmt: skip
 SCHEMA_VERSION = 2
 OURS = "Classifier.classify"
-# Ways that do not load the .tflite, but what others make of the same network: its sizes are not theirs.
+# Ways that run another file made from the same network: the sizes of the .tflite are not theirs.
 OTHER_FILES = frozenset({"Keras call", "Keras predict", "ONNX Runtime", "ONNX Runtime's own int8", "plain numpy"})
 _SECOND_NS = 1_000_000_000
-_COARSE_NS = 1_000  # no call is over within a step of a finer clock
+_COARSE_NS = 1_000  # a call lasts longer than a step of a finer clock
 
 
 @dataclass(frozen=True)
 class ModelResult:
-    """One model on one board, in one way. Sizes are bytes.
+    """One model on one board, run in one way. Sizes are bytes.
 
-    way: how an image becomes an answer; `OURS` is our classifier. runtime: the package and release that computes. sha256: of the
-    FlatBuffer. installed: bytes of the packages that the way needs, by name. turns: with one image a call, the run's threads. sweeps: the
-    same with others. accuracy: None where there were no labels. multiply_adds: of one image; None where nobody counted. sustained:
-    answering without rest, window after window. layers: the first operators alone, one more each time.
+    way: how an image becomes an answer; `OURS` is our classifier. runtime: package and release that compute. recipe: its long name. sha256:
+    of the FlatBuffer. installed: bytes of the packages that the way needs, by name. turns: with one image a call and the run's threads.
+    sweeps: with other batch sizes and threads. accuracy: None without labels. multiply_adds: of one image; None if not counted. sustained:
+    windows of sustained load. layers: the first operators alone, one more each time.
     """
 
     way: str
@@ -57,36 +59,41 @@ class ModelResult:
         if self.payload_bytes > self.file_bytes:
             raise ValueError(f"payload_bytes is {self.payload_bytes}, more than the {self.file_bytes} of its file")
         if not any(turn.group == 1 for turn in self.turns) or any(turn.batch != 1 for turn in self.turns):
-            raise ValueError(f"{self.file} has no times of single calls with one image, or others among them")
+            raise ValueError(f"{self.file} has no times of single calls with one image, or has times of larger batches among them")
         if any(min(turn.samples_ns) == 0 for turn in self.median_turns):
-            raise ValueError(f"{self.file} has times of 0 in what its median is taken from")
+            raise ValueError(f"{self.file} has times of 0 among those of its median")
         processes = [{turn.process for turn in prefix.turns} for prefix in self.layers]
         if any(found != processes[0] or len(found) < 2 for found in processes):
-            raise ValueError(f"{self.file} has layers that were not timed in the same processes, two at least")
+            raise ValueError(f"{self.file} has layers that were not all timed in the same two or more processes")
 
     @property
     def label(self) -> str:
-        """Such as "nano static_wi8_ai8"; with its way, where that is not ours."""
-        return f"{self.name} {self.recipe}" + (f" by {self.way}" if self.way != OURS else "")
+        """For people: such as "nano int8", with its way if that is not ours."""
+        return f"{self.name} {short_recipe(self.recipe)}" + (f" by {self.way}" if self.way != OURS else "")
+
+    @property
+    def stored_label(self) -> str:
+        """As results of LoadGen name the model."""
+        return stored_label(self.name, self.recipe)
 
     @property
     def loads_file(self) -> bool:
-        """Whether this way loads the very file whose sizes are stated."""
+        """Whether this way runs the .tflite file, whose sizes are stated."""
         return self.way not in OTHER_FILES
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What tells the models of a run apart, and finds the same one in another run."""
+        """What identifies a model within a run, and across runs."""
         return self.way, self.name, self.recipe
 
     @property
     def steady_ns(self) -> tuple[int, ...]:
-        """Every single call, in the order of time."""
+        """Nanoseconds of every single call, in order of time."""
         return tuple(sample for turn in self.turns if turn.group == 1 for sample in turn.samples_ns)
 
     @property
     def median_turns(self) -> tuple[Turn, ...]:
-        """The turns that a median is taken from: those in groups, in the processes that found single calls too short for the clock."""
+        """The turns that the median is of: those in groups of calls, in processes where single calls are too short for the clock."""
         grouped = {turn.process for turn in self.turns if turn.group > 1}
         return tuple(turn for turn in self.turns if turn.group > 1 or turn.process not in grouped)
 
@@ -95,12 +102,11 @@ class ModelResult:
 class BenchResult:
     """A run over several models, interleaved.
 
-    edge_digits: our release. command: what was typed. pinned: the processors it was bound to; none: to all. samples: how many single
-    calls of each model were asked for. split, data_sha256: the images that the accuracies are from. clock_step_ns, clock_cost_ns: the
-    clock's resolution and what a reading takes, in each process; the step of older files is the longer of both, and they have no cost.
-    empty_ns: calls that do nothing, timed as all others. All three are empty where nobody looked. reference: the model that every run of
-    every release times throughout, so that runs can be compared. absent: what was asked for and could not be measured, and why. limits,
-    loadgen: None where nobody looked.
+    edge_digits: our release. command: the command line. pinned: processors that it ran on; empty for all. samples: requested single calls
+    of each model. split, data_sha256: the images of the accuracies. clock_step_ns, clock_cost_ns: the clock's resolution and the cost of a
+    reading, in each process; older files have the larger of both as the step, and no cost. empty_ns: calls that do nothing, timed as all
+    others. All three are empty if not measured. reference: the model that every run of every release times, so that runs can be compared.
+    absent: what was requested and could not be measured, and why. limits, loadgen: None if not measured.
     """
 
     schema_version: int
@@ -125,40 +131,37 @@ class BenchResult:
 
     def __post_init__(self) -> None:
         if not self.models:
-            raise ValueError("holds no model")
+            raise ValueError("has no model")
         in_range(1, 4_096, threads=self.threads)
         in_range(1, 1_000_000, samples=self.samples)
         in_range(0, 4_096, **{f"pinned[{number}]": processor for number, processor in enumerate(self.pinned)})
         in_range(1, _SECOND_NS, **{f"clock_step_ns[{number}]": step for number, step in enumerate(self.clock_step_ns)})
         in_range(0, _SECOND_NS, **{f"clock_cost_ns[{number}]": taken for number, taken in enumerate(self.clock_cost_ns)})
         in_range(0, **{f"empty_ns[{number}]": taken for number, taken in enumerate(self.empty_ns)})
-        if not self.conditions and (self.clock_step_ns or self.empty_ns):  # results of schema 1 know none of them
+        if not self.conditions and (self.clock_step_ns or self.empty_ns):  # results of schema 1 have none of them
             raise ValueError("conditions are missing")
         if max(self.clock_step_ns, default=1) < _COARSE_NS and any(
             min(turn.samples_ns) == 0 for model in self.models for turn in model.turns
         ):
-            raise ValueError("times of 0, with a clock that is not as coarse")
-        if repeated := _repeated(model.key for model in self.models):
-            raise ValueError(f"holds {' '.join(repeated)} twice")
+            raise ValueError("times of 0, with a clock that is finer than 1 us")
+        keys = [model.key for model in self.models]
+        if repeated := [model.label for model in self.models if keys.count(model.key) > 1]:
+            raise ValueError(f"has {repeated[0]} twice")
         for model in (self.reference, *self.models):
             if {turn.process for turn in model.turns} != {turn.process for turn in self.reference.turns}:
                 raise ValueError(f"{model.file} was not timed in the same processes as the reference")
 
 
-def _repeated(keys: Iterable[tuple[str, str, str]]) -> tuple[str, str, str] | None:
-    seen: set[tuple[str, str, str]] = set()
-    for key in keys:
-        if key in seen:
-            return key
-        seen.add(key)
-    return None
+def stored_label(name: str, recipe: str) -> str:
+    """A model in results of LoadGen, such as "nano static_wi8_ai8": the long name of the recipe, as in all stored files."""
+    return f"{name} {recipe}"
 
 
 def read_results(path: Path) -> BenchResult:
     """Read a results file.
 
     Raises:
-        InputError: it cannot be read, is of another schema version, or a field is wrong.
+        InputError: the file cannot be read, has another schema version, or a field is wrong.
     """
     try:
         return from_json(BenchResult, path.read_text(), ("schema_version", SCHEMA_VERSION))
@@ -168,6 +171,11 @@ def read_results(path: Path) -> BenchResult:
         raise InputError(f"{path}: {error}") from error
 
 
+def write_results(path: Path, result: BenchResult, force: bool) -> None:
+    """Write a results file; an existing one is replaced with `force` alone."""
+    write_file(path, to_json(result) + "\n", force)
+
+
 def find_models(result: BenchResult, ways: Sequence[str] = (OURS,)) -> list[ModelResult]:
-    """The models of a result that were run in one of these ways."""
+    """The models that were run in one of these ways."""
     return [model for model in result.models if model.way in ways]

@@ -2,7 +2,7 @@
 
 `python -m benchmarks.results.schema` prints docs/results.schema.json.
 
-https://json-schema.org/draft/2020-12/schema. It says of which types a file is; that its numbers can be, only reading it shows.
+https://json-schema.org/draft/2020-12/schema. It states types alone; ranges of numbers are checked when a file is read.
 """
 
 import dataclasses
@@ -57,7 +57,7 @@ def _tuple(arguments: tuple[Any, ...], definitions: dict[str, Any]) -> dict[str,
 def _record(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     name = kind.__name__
     if name not in definitions:
-        definitions[name] = {}  # so that a record within itself would end
+        definitions[name] = {}  # so that a recursive record ends
         hints, fields = typing.get_type_hints(kind), dataclasses.fields(kind)
         definitions[name] = {
             "description": " ".join((kind.__doc__ or "").split()),

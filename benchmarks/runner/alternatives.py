@@ -1,4 +1,4 @@
-"""The alternatives by name, and how each becomes candidates of a run or a line about what is missing."""
+"""Other runtimes by name (`--against`), and the cases that they add to a run."""
 
 import atexit
 import subprocess
@@ -14,21 +14,22 @@ import numpy as np
 
 from benchmarks.backends.network import write_network
 from benchmarks.runner.cases import Case
-from benchmarks.worker.client import BackendSpec, Environment
+from benchmarks.worker.client import Environment
+from benchmarks.worker.protocol import BackendSpec
 from edge_runtime.errors import BadArgument, InputError
 from edge_runtime.model.model_file import ModelFile, read_model_file
 from train.data import Dataset
 
 _PACKAGE = Path(__file__).parents[1]
-_CALIBRATED = 200
+_CALIBRATION_IMAGES = 200
 
 
 @dataclass(frozen=True)
 class Alternative:
-    """A way to run a model that is not ours.
+    """Another way to run a model.
 
-    way: its name in results. module: of benchmarks.backends. package: what brings it. install: what pip has to be told. options: of the
-    subject. needs: "network", "keras" or nothing: what it takes in place of the .tflite. floats: whether it takes float32 models only.
+    way: its name in results. module: of benchmarks.backends. package: that it needs. install: arguments of pip install. options: of the
+    backend. needs: what it runs instead of the .tflite: "network", "keras" or nothing. floats: whether it runs float32 models only.
     """
 
     way: str
@@ -40,7 +41,7 @@ class Alternative:
     floats: bool = False
 
 
-# The same subject as ai-edge-litert's, of a package that is installed for it alone.
+# The same backend as ai-edge-litert's, in a package of its own.
 _TF_LITE = {"module": "tensorflow.lite.python.interpreter", "package": "tensorflow"}
 ALTERNATIVES = {
     "interpreter": Alternative(
@@ -69,15 +70,15 @@ ALTERNATIVES = {
 
 
 def parse_against(text: str) -> list[str]:
-    """Names from "a,b" or "all", each once.
+    """Distinct names from "a,b" or "all".
 
     Raises:
-        BadArgument: one is not known; the message lists those that are.
+        BadArgument: a name is unknown; the message lists the known ones.
     """
     given = [name.strip() for name in text.split(",") if name.strip()]
     names = list(ALTERNATIVES) if "all" in given else list(dict.fromkeys(given))
     if unknown := [name for name in names if name not in ALTERNATIVES]:
-        raise BadArgument(f"unknown alternative {unknown[0]!r}; known are {', '.join(ALTERNATIVES)}, or all")
+        raise BadArgument(f"unknown runtime {unknown[0]!r}; known are {', '.join(ALTERNATIVES)}, or all")
     return names
 
 
@@ -85,7 +86,7 @@ def parse_environments(texts: Sequence[str]) -> dict[str, Path]:
     """The Python of each alternative, from "NAME=PYTHON".
 
     Raises:
-        BadArgument: a text is of another form, or the alternative is not known.
+        BadArgument: a text has another form, or the name is unknown.
     """
     found = {}
     for text in texts:
@@ -98,9 +99,9 @@ def parse_environments(texts: Sequence[str]) -> dict[str, Path]:
 
 @dataclass(frozen=True)
 class Found:
-    """The candidates of a run, and a line for each alternative that is missing."""
+    """The cases that were found, and a line for each that cannot be run."""
 
-    candidates: tuple[Case, ...]
+    cases: tuple[Case, ...]
     absent: tuple[str, ...]
 
 
@@ -111,24 +112,24 @@ def find_cases(
     pythons: Mapping[str, Path],
     keras: Path | None,
     data: Dataset | None,
-    place: Path,
+    folder: Path,
 ) -> Found:
-    """Make candidates of every alternative and every model file that go together.
+    """A case for every alternative and every model file that it can run.
 
     Args:
         names: of alternatives.
         paths: model files.
-        threads: of each.
-        pythons: the Python of an alternative's own environment; this one if there is none.
-        keras: the Keras model of the first float32 file, if it is at hand.
-        data: whose training images are calibrated on; without it, noise is.
-        place: a folder for what is handed to other packages; it must last as long as the run.
+        threads: of each case.
+        pythons: the Python of an alternative's environment, by name; this one by default.
+        keras: the Keras model of the first float32 file, if available.
+        data: its training images are used for calibration; None: noise is.
+        folder: for files that other packages read; it must exist until the run ends.
     """
-    candidates: list[Case] = []
+    cases: list[Case] = []
     absent: list[str] = []
-    images = place / "calibration.npy"
-    noise = np.random.RandomState(0).randint(0, 256, (_CALIBRATED, 28, 28)).astype(np.uint8)
-    np.save(images, data.train.images[:_CALIBRATED] if data else noise)
+    images = folder / "calibration.npy"
+    noise = np.random.RandomState(0).randint(0, 256, (_CALIBRATION_IMAGES, 28, 28)).astype(np.uint8)
+    np.save(images, data.train.images[:_CALIBRATION_IMAGES] if data else noise)
     models = [(path, read_model_file(path)) for path in paths]
     for name in names:
         alternative = ALTERNATIVES[name]
@@ -142,11 +143,11 @@ def find_cases(
             absent.append(f"{alternative.way}: needs the Keras model; give --keras MODEL.keras")
         else:
             runtime = f"{alternative.package} {version}"
-            found = list(_of_models(alternative, models, threads, environment, runtime, keras, images, place, absent))
-            candidates += found
+            found = list(_of_models(alternative, models, threads, environment, runtime, keras, images, folder, absent))
+            cases += found
             if not found and not any(line.startswith(f"{alternative.way}:") for line in absent):
-                absent.append(f"{alternative.way}: takes float32 models only, and none was given")
-    return Found(tuple(candidates), tuple(absent))
+                absent.append(f"{alternative.way}: runs float32 models only, and none was given")
+    return Found(tuple(cases), tuple(absent))
 
 
 def _of_models(
@@ -157,13 +158,13 @@ def _of_models(
     runtime: str,
     keras: Path | None,
     images: Path,
-    place: Path,
+    folder: Path,
     absent: list[str],
 ) -> Iterator[Case]:
-    fitting = [(path, model) for path, model in models if not alternative.floats or model.input.dtype == "float32"]
-    for path, model in fitting[:1] if alternative.needs == "keras" else fitting:
+    accepted = [(path, model) for path, model in models if not alternative.floats or model.input.dtype == "float32"]
+    for path, model in accepted[:1] if alternative.needs == "keras" else accepted:
         try:
-            options = {**alternative.options, **_NEEDS[alternative.needs](model, keras, images, place)}
+            options = {**alternative.options, **_NEEDS[alternative.needs](model, keras, images, folder)}
         except InputError as error:
             absent.append(f"{alternative.way}: {path.name}: {error}")
             continue
@@ -171,8 +172,8 @@ def _of_models(
         yield Case(alternative.way, runtime, model, path.name, environment, spec)
 
 
-def _network(model: ModelFile, keras: Path | None, images: Path, place: Path) -> dict[str, str]:
-    target = place / f"{model.sha256[:16]}.npz"
+def _network(model: ModelFile, keras: Path | None, images: Path, folder: Path) -> dict[str, str]:
+    target = folder / f"{model.sha256[:16]}.npz"
     if not target.exists():
         write_network(model.flatbuffer, target)
     return {"network": str(target), "images": str(images)}
@@ -180,18 +181,18 @@ def _network(model: ModelFile, keras: Path | None, images: Path, place: Path) ->
 
 _NEEDS: dict[str, Callable[[ModelFile, Path | None, Path, Path], dict[str, str]]] = {
     "": lambda *_: {},
-    "keras": lambda model, keras, images, place: {"keras": str(keras.absolute())} if keras else {},
+    "keras": lambda model, keras, images, folder: {"keras": str(keras.absolute())} if keras else {},
     "network": _network,
 }
 
 
 def _environment(alternative: Alternative, python: Path | None) -> Environment:
-    # Only `benchmarks` is on the path of another environment: nothing of ours may stand in for what is installed there.
-    return Environment(alternative.way, str(python) if python else sys.executable, _alone())
+    # Another environment gets nothing but `benchmarks` on its path, so that our packages do not shadow its own.
+    return Environment(alternative.way, str(python) if python else sys.executable, _package_alone())
 
 
 @lru_cache(maxsize=1)
-def _alone() -> str:
+def _package_alone() -> str:
     """A folder that holds this package and nothing else."""
     folder = tempfile.TemporaryDirectory()
     atexit.register(folder.cleanup)
@@ -200,7 +201,7 @@ def _alone() -> str:
 
 
 def _version(environment: Environment, package: str) -> str | None:
-    """The release of a package in an environment; None if it is not there, or the environment is not."""
+    """The release of a package in an environment; None if the package or the environment is missing."""
     code = f"import importlib.metadata as m; print(m.version({package!r}))"
     try:
         child = subprocess.run([environment.python, "-P", "-c", code], capture_output=True, text=True, check=False, timeout=60)
@@ -214,4 +215,4 @@ def _where(environment: Environment) -> str:
 
 
 def _advice(name: str, alternative: Alternative) -> str:
-    return f"pip install {alternative.install} in an environment of its own, and --environment {name}=ITS/bin/python"
+    return f"pip install {alternative.install} in a new environment, and give --environment {name}=ENVIRONMENT/bin/python"

@@ -1,25 +1,27 @@
-"""What a run measures: a model file in one way of running it, with the facts that its results will state."""
+"""The cases of a run: a model file and a way to run it, with the facts that its results state."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.results.results import OURS as OUR_WAY
-from benchmarks.worker.client import OURS, BackendSpec, Environment
+from benchmarks.worker.client import OURS, Environment
+from benchmarks.worker.protocol import BackendSpec
 from edge_runtime.inference.interpreter import Backend, backend_version
 from edge_runtime.model.model_file import ModelFile, read_model_file
 
-# All runs of all releases time the same file: the first nano that was released, whose first convolution takes one column at a time.
+# Every run of every release times this file, so that runs can be compared: the first nano that was released, whose first convolution takes
+# one column at a time.
 REFERENCE_MODEL = Path(__file__).parents[1] / "reference.tflite"
 REFERENCE_SHA256 = "985f0465f6f15cd9563b7acf5c3cc42175b6d40b58490f790c0a15bad8814c44"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
-    """A model, a way to run it, and how wide its threads are swept.
+    """A model file and a way to run it. A case equals itself alone, so that it can be the key of its results.
 
-    way: how an image becomes an answer. runtime: the package and release that computes. model: the file, whose facts are stated. spec:
-    what a child is told.
+    way: how an image becomes an answer, as results name it. runtime: package and release that compute. model, file: the model and the name
+    of its file. environment, spec: where and how a worker loads it.
     """
 
     way: str
@@ -31,15 +33,20 @@ class Case:
 
     @property
     def recipe(self) -> str:
-        """The recipe that the file was converted by."""
+        """The recipe that the file was converted with."""
         return self.model.manifest.recipe if self.model.manifest else "unknown"
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """As `ModelResult.key`."""
+        return self.way, self.model.name, self.recipe
 
 
 def our_cases(paths: Sequence[Path], backend: Backend, threads: int) -> list[Case]:
-    """Our classifier with each of these files.
+    """`Classifier.classify` with each of these files.
 
     Raises:
-        ModelFileError: one cannot be read.
+        ModelFileError: a file cannot be read.
     """
     runtime = f"{backend.package} {backend_version(backend)}"
     options = {"backend": backend.name, "package": backend.package}
@@ -47,5 +54,5 @@ def our_cases(paths: Sequence[Path], backend: Backend, threads: int) -> list[Cas
 
 
 def our_backend(path: Path, threads: int, options: Mapping[str, str]) -> BackendSpec:
-    """What a child is told to run our classifier."""
+    """How a worker loads our classifier."""
     return BackendSpec("benchmarks.backends.ours", str(path.absolute()), threads, options)

@@ -1,4 +1,4 @@
-"""How a benchmark run measures."""
+"""Settings of a benchmark run."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,13 @@ from edge_runtime.errors import BadArgument
 class Settings:
     """How to measure.
 
-    samples: timed calls of each model, spread over `starts` processes. threads: of the interpreter. pinned: processors to be bound to; none
-    for all. seed: of the order of turns. batches, thread_counts: what is swept beside. loadgen: whether MLPerf LoadGen asks too. layers:
-    whether operators are timed. sustained: seconds that each model works without rest at the end. command: what was typed, for the results.
+    samples: timed calls of each model, spread over `starts` processes. threads: of the interpreter. pinned: processors to run on; empty for
+    all. seed: of the order of turns. batches, thread_counts: further batch sizes and thread counts to time. loadgen: whether to run MLPerf
+    LoadGen. layers: whether to time operators. sustained: seconds that each model runs without a pause at the end. command: the command
+    line, for the results.
+
+    Raises:
+        BadArgument: a number is out of range.
     """
 
     board: str
@@ -29,15 +33,15 @@ class Settings:
     command: str = ""
 
     def __post_init__(self) -> None:
-        for name, value, least, most in (
+        for name, value, minimum, maximum in (
             ("samples", self.samples, 1, 1_000_000),
             ("starts", self.starts, 1, 100),
             ("sustained", self.sustained, 0, 86_400),
         ):
-            if not least <= value <= most:
-                raise BadArgument(f"{name} is {value}, expected {least} to {most:,}")
+            if not minimum <= value <= maximum:
+                raise BadArgument(f"{name} is {value}, expected {minimum} to {maximum:,}")
 
     def shares(self) -> list[int]:
-        """How many samples of each model a process takes: as even as can be, and no process without."""
+        """How many samples of each model each process takes: at least one, and as equal as possible."""
         starts = min(self.starts, self.samples)
         return [self.samples // starts + (process < self.samples % starts) for process in range(starts)]

@@ -1,48 +1,49 @@
-"""The turns of a benchmark run: all its processes, one after the other, and what is asked of them."""
+"""Whose turn it is: the processes of a run, the rounds of each process, and the order of the turns in a round."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TypeVar
 
 from benchmarks.results.results import OURS as OUR_WAY
-from benchmarks.results.results import Condition, Prefix, Start, Sweep, Turn, Window
+from benchmarks.results.results import Condition, Start, Sweep, Turn
 from benchmarks.runner.cases import Case
 from benchmarks.runner.config import Settings
+from benchmarks.runner.optional_measurements import OptionalMeasurements
 from benchmarks.runner.worker_pool import WorkerPool
-from benchmarks.scenarios.loadgen import LoadGenModel, LoadGenScenario
-from benchmarks.scenarios.operators import measure_layers
-from benchmarks.scenarios.sustained import sustain
 from benchmarks.system.monitor import Watch
-from edge_runtime.common.intervals import Accuracy, accuracy_of
+from benchmarks.worker.protocol import Ready
 from edge_runtime.errors import DigitsError
-from edge_runtime.inference.interpreter import find_backend
-from train.data import Split
 
-_LATENCY_IMAGES = 256
-_TURN = 50  # samples: some milliseconds of a small model, in which a machine hardly changes
-_LEAST_GROUPS = 10
-_SWEEP_ROUNDS, _SWEEP_SAMPLES = 2, 5  # of each process
+TURN_SAMPLES = 50  # a turn of a small model takes milliseconds, in which the state of a machine hardly changes
+_MIN_GROUPS = 10  # of a turn whose samples are groups of calls
+_SWEEP_ROUNDS, _SWEEP_SAMPLES = 2, 5  # of each process: batch sizes and thread counts are swept in the first rounds alone
 
 Step = Callable[[str], None]
+Item = TypeVar("Item")
 
 
-def rounds_of(share: int) -> int:
-    """The rounds that a process needs for its share of the samples."""
-    return -(-share // _TURN)
+def turn_order(items: Sequence[Item], rounds: int, order: random.Random) -> Iterator[tuple[int, Item]]:
+    """Yield (round, item): every item once a round, in a new random order each round.
+
+    A drift of the machine's speed then affects all items alike, and none always runs behind the same other one.
+    """
+    for number in range(rounds):
+        for item in order.sample(items, len(items)):
+            yield number, item
+
+
+def count_rounds(samples: int) -> int:
+    """The rounds in which each model takes so many samples."""
+    return -(-samples // TURN_SAMPLES)
 
 
 @dataclass(frozen=True)
-class _Job:
-    """A turn to come: of which candidate, with how many threads and images a call."""
+class Job:
+    """A turn to take: a case, its threads, the images of a call, the samples, and the calls of a sample."""
 
-    candidate: int
+    case: Case
     threads: int
     batch: int
     samples: int
@@ -50,222 +51,112 @@ class _Job:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What was found of one candidate."""
+class CaseTimes:
+    """The times of one case in all processes."""
 
     starts: tuple[Start, ...]
     turns: tuple[Turn, ...]
     sweeps: tuple[Sweep, ...]
-    accuracy: Accuracy | None
-    sustained: tuple[Window, ...]
-    layers: tuple[Prefix, ...]
 
 
 class Scheduler:
-    """All processes of a run, one after the other, and the turns in them.
+    """Runs all processes of a run, one after the other, and gives turns to the cases in them.
 
-    What is not ours and fails is left out, with a line; what comes after the turns and fails leaves a line, and the turns stay.
+    A case of another package that fails is dropped, and reported in `absent`.
 
     Attributes:
-        candidates: what is measured, the reference first.
-        conditions: the machine during each process.
-        clock_steps, clock_costs, empty, limits: what the children said about the clock, the harness, and the most that this machine can do.
-        loadgen: MLPerf LoadGen's part, if it has one.
-        absent: what failed, and why.
+        reference: the case that every run times, and that is not swept.
+        remaining: the cases that have not failed, the reference first.
+        conditions: the state of the machine during each process.
+        ready: what each worker reported when it was ready.
+        absent: which case failed, and why.
     """
 
     def __init__(
-        self,
-        candidates: Sequence[Case],
-        settings: Settings,
-        split: Split | None,
-        place: Path,
-        loadgen: LoadGenScenario | None,
+        self, reference: Case, cases: Sequence[Case], settings: Settings, images: Path, optional: OptionalMeasurements
     ) -> None:
-        self.candidates, self._settings, self._split, self._place = candidates, settings, split, place
-        self.loadgen = loadgen
-        self._random = random.Random(settings.seed)
-        self._left = dict(enumerate(candidates))
-        self._starts: list[list[Start]] = [[] for _ in candidates]
-        self._turns: dict[tuple[int, int, int], list[Turn]] = {}
-        self._accuracies: dict[int, Accuracy] = {}
-        self._sustained: dict[int, list[Window]] = {}
-        self._loadgen_works = loadgen is not None
-        self.absent: list[str] = []
+        """Prepare a run; `images` is an .npy file of what is classified while it is timed."""
+        self.reference, self.remaining = reference, [reference, *cases]
+        self._settings, self._images, self._optional = settings, images, optional
+        self._order = random.Random(settings.seed)
+        self._starts: dict[Case, list[Start]] = {case: [] for case in self.remaining}
+        self._turns: dict[tuple[Case, int, int], list[Turn]] = {}
         self.conditions: list[Condition] = []
-        self.clock_steps: list[int] = []
-        self.clock_costs: list[int] = []
-        self.empty: list[int] = []
-        self.limits: list[tuple[float, float]] = []
+        self.ready: list[Ready] = []
+        self.absent: list[str] = []
 
-    def run(self, step: Step) -> dict[int, Measured]:
-        """Take all turns, then whatever else was asked for; gives what was found, by the number of the candidate.
+    def run(self, step: Step) -> dict[Case, CaseTimes]:
+        """Run all processes; the last one makes the optional measurements too. `step` is called after each part.
 
         Raises:
             DigitsError: our own classifier failed in a turn.
         """
-        images = self._write("latency", self._images())
         shares = self._settings.shares()
         for process, share in enumerate(shares):
-            with WorkerPool(self._left, self._settings, images, process) as crew:
-                self._drop(crew.start())
-                self._process(crew, process, share, step)
+            with WorkerPool(
+                {case: self._thread_counts(case) for case in self.remaining}, self._settings, self._images, process
+            ) as pool:
+                self._drop(pool.start())
+                self._run_process(pool, process, share, step)
                 if process == len(shares) - 1:
-                    self._afterwards(crew, process, step)
-        layers = {number: self._operators(number) for number in self._left}
-        return {number: self._measured(number, layers[number]) for number in self._left}
+                    self._optional.run(pool, self._measured_cases(), process, step)
+        return {case: self._times(case) for case in self.remaining}
 
-    def _process(self, crew: WorkerPool, process: int, share: int, step: Step) -> None:
-        watch = Watch(crew.process_ids)
-        for number in range(rounds_of(share)):
-            self._round(crew, process, number, min(_TURN, share - number * _TURN))
-            if number == rounds_of(share) // 2:  # half of our turns before, half of them after
-                self._ask_loadgen(crew, lambda part: part.single_stream(self._ours(crew), process, share))
+    def _run_process(self, pool: WorkerPool, process: int, share: int, step: Step) -> None:
+        watch, rounds = Watch(pool.process_ids), count_rounds(share)
+        for number in range(rounds):
+            jobs = self._jobs(pool, min(TURN_SAMPLES, share - number * TURN_SAMPLES), sweeping=number < _SWEEP_ROUNDS)
+            for _, job in turn_order(jobs, 1, self._order):
+                self._take_turn(pool, job, process, number)
+            if number == rounds // 2:  # with half of our own turns before it, and half behind
+                self._optional.single_stream(pool, self._measured_cases(), process, share)
             step("latency")
         self.conditions.append(watch.condition(f"process {process + 1}"))
-        for number, found in crew.starts.items():
-            self._starts[number].append(found)
-        self.clock_steps += crew.clock_steps
-        self.clock_costs += crew.clock_costs
-        self.limits += crew.limits
-        self.empty += crew.empty
+        for case, start in pool.starts().items():
+            self._starts[case].append(start)
+        self.ready += pool.ready
 
-    def _round(self, crew: WorkerPool, process: int, number: int, samples: int) -> None:
-        """A turn of everything, in a new random order: a drift of the machine's speed meets all alike."""
-        jobs = self._jobs(crew, samples, sweeping=number < _SWEEP_ROUNDS)
-        for job in self._random.sample(jobs, len(jobs)):
-            if job.candidate in self._left:
-                self._turn(crew, job, process, number)
-
-    def _turn(self, crew: WorkerPool, job: _Job, process: int, number: int) -> None:
-        worker, subject = crew.worker_of(job.candidate, job.threads)
-        try:
-            found = worker.turn(subject, number * _TURN, job.samples, job.batch, job.group)
-        except DigitsError as error:
-            if self.candidates[job.candidate].way == OUR_WAY:
-                raise
-            self._drop({job.candidate: error, **crew.start_again(job.candidate, without=True)})
-            return
-        turn = Turn(process, number, job.batch, job.group, found["dropped"], found["preempted"], tuple(found["samples_ns"]))
-        self._turns.setdefault((job.candidate, job.threads, job.batch), []).append(turn)
-
-    def _drop(self, failed: Mapping[int, DigitsError]) -> None:
-        """Go on without these: what others do wrong is a line in the results."""
-        for number, error in failed.items():
-            candidate = self._left.pop(number)
-            self.absent.append(f"{candidate.way}: {candidate.file}: {error}")
-
-    def _jobs(self, crew: WorkerPool, samples: int, *, sweeping: bool) -> list[_Job]:
+    def _jobs(self, pool: WorkerPool, samples: int, *, sweeping: bool) -> list[Job]:
+        """The turns of a round: one per case, a second in groups of calls where one call is too short, and the sweeps."""
         jobs = []
-        for number, candidate in self._left.items():
-            threads = candidate.spec.threads
-            jobs.append(_Job(number, threads, 1, samples))
-            if (group := crew.groups[number, threads]) > 1:
-                jobs.append(_Job(number, threads, 1, max(_LEAST_GROUPS, samples // group), group))
-            if number and sweeping:
-                counts = [count for count in self._settings.thread_counts if count != threads]
-                jobs += [_Job(number, count, 1, samples) for count in counts]
-                jobs += [_Job(number, threads, batch, _SWEEP_SAMPLES) for batch in self._settings.batches if batch > 1]
+        for case in self.remaining:
+            threads = case.spec.threads
+            jobs.append(Job(case, threads, 1, samples))
+            if (group := pool.backend(case).warmup.group) > 1:
+                jobs.append(Job(case, threads, 1, max(_MIN_GROUPS, samples // group), group))
+            if sweeping and case is not self.reference:
+                jobs += [Job(case, count, 1, samples) for count in self._settings.thread_counts if count != threads]
+                jobs += [Job(case, threads, batch, _SWEEP_SAMPLES) for batch in self._settings.batches if batch > 1]
         return jobs
 
-    def _afterwards(self, crew: WorkerPool, process: int, step: Step) -> None:
-        """Accuracies, LoadGen's other scenarios, and work without rest: in the last process, when all turns are taken."""
-        numbers = [number for number in self._left if number]
-        for number in numbers:
-            self._late(crew, number, "accuracy", partial(self._accuracy, crew, number))
-            step("accuracy")
-        self._ask_loadgen(crew, lambda part: part.several(self._ours(crew), process))
-        if (split := self._split) is not None:
-            images = self._write("test", split.images)
-            self._ask_loadgen(crew, lambda part: part.accuracies(self._ours(crew), process, split, images))
-        for number in numbers:
-            self._late(crew, number, "work without rest", partial(self._sustain, crew, number, process, step))
-
-    def _late(self, crew: WorkerPool, number: int, what: str, work: Callable[[], None]) -> None:
-        """Do what comes after the turns; if it fails, they are kept all the same."""
-        candidate = self.candidates[number]
-        try:
-            work()
-        except (DigitsError, ValueError) as error:
-            self.absent.append(f"{what} of {candidate.model.name} {candidate.recipe} by {candidate.way}: {error}")
-            self._restart(crew, number)
-
-    @staticmethod
-    def _restart(crew: WorkerPool, number: int) -> None:
-        """A new child for what comes next; where there is none, what comes next will say so."""
-        with suppress(DigitsError, KeyError):
-            crew.start_again(number, without=False)
-
-    def _accuracy(self, crew: WorkerPool, number: int) -> None:
-        if self._split:
-            worker, subject = crew.worker_of(number)
-            classes = worker.classes(subject, self._write("test", self._split.images))
-            self._accuracies[number] = accuracy_of(np.asarray(classes), self._split.labels)
-
-    def _sustain(self, crew: WorkerPool, number: int, process: int, step: Step) -> None:
-        worker, subject = crew.worker_of(number)
-        kept = self._sustained.setdefault(number, [])
-        for window in sustain(worker, subject, self._settings.sustained, process, crew.process_ids):
-            kept.append(window)
-            step("sustained")
-
-    def _ask_loadgen(self, crew: WorkerPool, ask: Callable[[LoadGenScenario], None]) -> None:
-        """A part of LoadGen's; where one fails it is not asked again, and what it found before is kept."""
-        if self.loadgen is None or not self._loadgen_works:
+    def _take_turn(self, pool: WorkerPool, job: Job, process: int, number: int) -> None:
+        if job.case not in self.remaining:
             return
         try:
-            ask(self.loadgen)
-        except (DigitsError, ValueError) as error:
-            self._loadgen_works = False
-            self.absent.append(f"MLPerf LoadGen: {error}")
-            self._restart(crew, 0)
+            found = pool.backend(job.case, job.threads).time_calls(number * TURN_SAMPLES, job.samples, job.batch, job.group)
+        except DigitsError as error:
+            if job.case.way == OUR_WAY:
+                raise
+            self._drop({job.case: error, **pool.restart(job.case, without=True)})
+            return
+        turn = Turn(process, number, job.batch, job.group, found.dropped, found.preempted, tuple(found.samples_ns))
+        self._turns.setdefault((job.case, job.threads, job.batch), []).append(turn)
 
-    def _ours(self, crew: WorkerPool) -> list[LoadGenModel]:
-        """Our classifier's models, without the reference."""
-        return [
-            LoadGenModel(f"{candidate.model.name} {candidate.recipe}", candidate.model.labels, *crew.worker_of(number))
-            for number, candidate in self._left.items()
-            if number and candidate.way == OUR_WAY
-        ]
+    def _drop(self, failed: Mapping[Case, DigitsError]) -> None:
+        for case, error in failed.items():
+            self.remaining.remove(case)
+            self.absent.append(f"{case.way}: {case.file}: {error}")
 
-    def _operators(self, number: int) -> tuple[Prefix, ...]:
-        """The operators of a model of our classifier; nothing of the reference, and of what others compute."""
-        candidate, settings = self.candidates[number], self._settings
-        if not settings.layers or candidate.way != OUR_WAY or not number:
-            return ()
-        try:
-            with TemporaryDirectory() as place:
-                module = find_backend(candidate.spec.options["backend"]).module
-                work = candidate.model.flatbuffer, module, candidate.spec.threads, self._images(), Path(place)
-                return measure_layers(*work, settings.pinned, settings.seed)
-        except (DigitsError, ValueError) as error:
-            self.absent.append(f"operators of {candidate.model.name} {candidate.recipe}: {error}")
-            return ()
+    def _measured_cases(self) -> list[Case]:
+        """The remaining cases without the reference, which is timed alone."""
+        return [case for case in self.remaining if case is not self.reference]
 
-    def _images(self) -> NDArray[np.uint8]:
-        """What is classified while it is timed."""
-        return self._split.images[:_LATENCY_IMAGES] if self._split else _synthetic_images()
+    def _thread_counts(self, case: Case) -> tuple[int, ...]:
+        swept = () if case is self.reference else self._settings.thread_counts
+        return (case.spec.threads, *swept)
 
-    def _measured(self, number: int, layers: tuple[Prefix, ...]) -> Measured:
-        main = self.candidates[number].spec.threads, 1
-        found = {(threads, batch): tuple(turns) for (owner, threads, batch), turns in self._turns.items() if owner == number}
+    def _times(self, case: Case) -> CaseTimes:
+        main = case.spec.threads, 1
+        found = {(threads, batch): tuple(turns) for (owner, threads, batch), turns in self._turns.items() if owner is case}
         sweeps = [Sweep(*key, turns) for key, turns in sorted(found.items()) if key != main]
-        return Measured(
-            tuple(self._starts[number]),
-            found[main],
-            tuple(sweeps),
-            self._accuracies.get(number),
-            tuple(self._sustained.get(number, ())),
-            layers,
-        )
-
-    def _write(self, name: str, images: NDArray[np.uint8]) -> Path:
-        path = self._place / f"{name}.npy"
-        if not path.exists():
-            np.save(path, images)
-        return path
-
-
-def _synthetic_images() -> NDArray[np.uint8]:
-    """Noise to time with where no data is at hand: the time of these models does not depend on the pixels."""
-    return np.random.RandomState(0).randint(0, 256, (_LATENCY_IMAGES, 28, 28)).astype(np.uint8)
+        return CaseTimes(tuple(self._starts[case]), found[main], tuple(sweeps))

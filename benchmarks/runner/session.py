@@ -1,13 +1,19 @@
-"""A benchmark run: models on this board, in turns over several processes, to a results file (docs/benchmarking.md says why so)."""
+"""A benchmark run: models on this board, interleaved over several processes, to a `BenchResult` (docs/benchmarking.md has the reasons)."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.results.results import OURS, SCHEMA_VERSION, BenchResult, ModelResult, Peaks
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.results.recipes import short_recipe
+from benchmarks.results.results import OURS, SCHEMA_VERSION, BenchResult, ModelResult, Peaks, Prefix
 from benchmarks.runner.cases import REFERENCE_MODEL, Case, our_cases
 from benchmarks.runner.config import Settings
-from benchmarks.runner.scheduler import Measured, Scheduler, Step, rounds_of
+from benchmarks.runner.operators import measure_layers
+from benchmarks.runner.optional_measurements import OptionalMeasurements
+from benchmarks.runner.scheduler import CaseTimes, Scheduler, Step, count_rounds
 from benchmarks.scenarios.loadgen import LoadGenScenario, installed_release, missing
 from benchmarks.scenarios.startup import Started, cold_start
 from benchmarks.scenarios.sustained import window_seconds
@@ -22,12 +28,14 @@ from train.data import Dataset
 
 _COLD_STARTS = 5
 _LOOK_S = 0.5
+_LATENCY_IMAGES = 256
+_EMPTY_SAMPLES = 1_000  # of all workers together, about
 
 
-def total_steps(candidates: int, settings: Settings) -> int:
+def total_steps(cases: int, settings: Settings) -> int:
     """How often `run` calls its `step`."""
-    windows = candidates * len(window_seconds(settings.sustained))
-    return candidates * (_COLD_STARTS + 1) + sum(rounds_of(share) for share in settings.shares()) + windows
+    windows = cases * len(window_seconds(settings.sustained))
+    return cases * (_COLD_STARTS + 1) + sum(count_rounds(share) for share in settings.shares()) + windows
 
 
 def run(
@@ -38,45 +46,45 @@ def run(
     others: Sequence[Case] = (),
     absent: Sequence[str] = (),
 ) -> BenchResult:
-    """Measure models: cold starts, then turns in several processes, then the accuracy on the test images. All of it in child processes.
+    """Measure models: cold starts, then turns in several processes, then accuracies. All of it happens in child processes.
 
     Args:
-        paths: model files.
+        paths: model files, run by our classifier.
         settings: how to measure.
-        data: whose test images give the accuracies; None leaves them out.
-        step: called with what was done after each part, `total_steps` times.
-        others: what takes turns with our classifier.
+        data: its test images give the accuracies; None leaves them out.
+        step: called with the name of each part when it is done, `total_steps` times.
+        others: cases of other packages, which take turns with our classifier.
         absent: what could not be measured, and why, for the results.
 
     Raises:
-        BadArgument: the same model twice, or a processor to be bound to that there is not.
-        InputError: a model cannot be used, or does not fit the data.
-        DigitsError: a child process of our own classifier failed; one of `others` that does is a line in the results instead.
+        BadArgument: a model is given twice, or a processor to run on does not exist.
+        InputError: a model cannot be used, or has other classes than the data.
+        DigitsError: our own classifier failed; if one of `others` fails, `absent` of the results says so.
     """
     check_pinned(settings.pinned)
     backend = find_backend(settings.backend)
-    candidates = [*our_cases(paths, backend, settings.threads), *others]
-    for path, candidate in zip(paths, candidates, strict=False):  # all of them are looked at before the first is measured
-        if data and len(candidate.model.labels) != data.classes:
-            raise InputError(f"{path}: knows {len(candidate.model.labels)} classes, {data.source} has {data.classes}")
-    if repeated := [found for found in candidates if [_key(other) for other in candidates].count(_key(found)) > 1]:
-        raise BadArgument(f"{' and '.join(found.file for found in repeated)}: the same model and recipe twice")
+    cases = [*our_cases(paths, backend, settings.threads), *others]
+    _check_cases(paths, cases, data)
     machine = this_machine(settings.board, backend)
     before, watch = look(_LOOK_S, "before"), Watch()
-    candidates, colds, failed = _all_cold_starts(candidates, settings.pinned, step)
-    meanwhile = watch.condition("cold starts")
+    colds, failed = _all_cold_starts(cases, settings.pinned, step)
+    during_cold_starts = watch.condition("cold starts")
     split = data.test if data else None
+    images = split.images[:_LATENCY_IMAGES] if split else _noise()
     (reference,) = our_cases([REFERENCE_MODEL], backend, settings.threads)
     problem = missing() if settings.loadgen else None
-    asker = LoadGenScenario(installed_release() or "") if settings.loadgen and not problem else None
-    with TemporaryDirectory() as place:
-        course = Scheduler([reference, *candidates], settings, split, Path(place), asker)
-        measured = course.run(step)
-    found = dict(enumerate(zip([reference, *candidates], [[], *colds], strict=True)))
-    results = [_model_result(*found[number], of_one) for number, of_one in measured.items()]
-    lost = (*absent, *failed, *([problem] if problem else []), *course.absent)
-    if len(results) == 1:
-        raise DigitsError(f"nothing could be measured: {'; '.join(lost)}")
+    loadgen = LoadGenScenario(installed_release() or "") if settings.loadgen and not problem else None
+    with TemporaryDirectory() as folder:
+        np.save(Path(folder) / "latency.npy", images)
+        optional = OptionalMeasurements(settings, split, Path(folder), loadgen)
+        scheduler = Scheduler(reference, list(colds), settings, Path(folder) / "latency.npy", optional)
+        times = scheduler.run(step)
+    reference_result = _model_result(reference, [], times.pop(reference), optional, ())
+    layers, failed_layers = _operators(list(times), settings, images)
+    models = [_model_result(case, colds[case], found, optional, layers.get(case, ())) for case, found in times.items()]
+    all_absent = (*absent, *failed, *([problem] if problem else []), *scheduler.absent, *optional.absent, *failed_layers)
+    if not models:
+        raise DigitsError(f"nothing could be measured: {'; '.join(all_absent)}")
     return BenchResult(
         schema_version=SCHEMA_VERSION,
         edge_digits=__version__,
@@ -88,65 +96,93 @@ def run(
         samples=settings.samples,
         split=split.name if split else "",
         data_sha256=data.sha256 if data else "",
-        clock_step_ns=tuple(course.clock_steps),
-        empty_ns=tuple(course.empty),
-        conditions=(before, meanwhile, *course.conditions, look(_LOOK_S, "after")),
-        reference=results[0],
-        models=tuple(results[1:]),
-        absent=lost,
-        limits=Peaks(*zip(*course.limits, strict=True)),
-        loadgen=course.loadgen.result() if course.loadgen else None,
-        clock_cost_ns=tuple(course.clock_costs),
+        clock_step_ns=tuple(ready.clock_step_ns for ready in scheduler.ready),
+        empty_ns=tuple(ns for ready in scheduler.ready for ns in ready.empty_ns[: _EMPTY_SAMPLES // settings.starts + 1]),
+        conditions=(before, during_cold_starts, *scheduler.conditions, look(_LOOK_S, "after")),
+        reference=reference_result,
+        models=tuple(models),
+        absent=all_absent,
+        limits=Peaks(tuple(ready.multiply_adds for ready in scheduler.ready), tuple(ready.bytes for ready in scheduler.ready)),
+        loadgen=loadgen.result() if loadgen else None,
+        clock_cost_ns=tuple(ready.clock_cost_ns for ready in scheduler.ready),
     )
 
 
-def _key(candidate: Case) -> tuple[str, str, str]:
-    return candidate.way, candidate.model.name, candidate.recipe
+def _check_cases(paths: Sequence[Path], cases: Sequence[Case], data: Dataset | None) -> None:
+    """Check all cases before the first one is measured."""
+    for path, case in zip(paths, cases, strict=False):
+        if data and len(case.model.labels) != data.classes:
+            raise InputError(f"{path}: has {len(case.model.labels)} classes, but {data.source} has {data.classes}")
+    keys = [case.key for case in cases]
+    if repeated := [case.file for case in cases if keys.count(case.key) > 1]:
+        raise BadArgument(f"{' and '.join(repeated)}: the same model and recipe twice; results could not distinguish them")
 
 
-def _all_cold_starts(
-    candidates: Sequence[Case], pinned: Sequence[int], step: Step
-) -> tuple[list[Case], list[list[Started]], list[str]]:
-    """Those that start, the cold starts of each, and a line for each that does not: what others do wrong is a line in the results."""
-    starting, colds, failed = [], [], []
-    for candidate in candidates:
+def _noise() -> NDArray[np.uint8]:
+    """Images to time with where there is no data: the latency of these models does not depend on the pixels."""
+    return np.random.RandomState(0).randint(0, 256, (_LATENCY_IMAGES, 28, 28)).astype(np.uint8)
+
+
+def _all_cold_starts(cases: Sequence[Case], pinned: Sequence[int], step: Step) -> tuple[dict[Case, list[Started]], list[str]]:
+    """The cold starts of each case that starts, and a line for each case of another package that does not."""
+    colds, failed = {}, []
+    for case in cases:
         try:
-            colds.append(_cold_starts(candidate, pinned, step))
-            starting.append(candidate)
+            colds[case] = _cold_starts(case, pinned, step)
         except DigitsError as error:
-            if candidate.way == OURS:
+            if case.way == OURS:
                 raise
-            failed.append(f"{candidate.way}: {error}")
-    return starting, colds, failed
+            failed.append(f"{case.way}: {error}")
+    return colds, failed
 
 
-def _cold_starts(candidate: Case, pinned: Sequence[int], step: Step) -> list[Started]:
+def _cold_starts(case: Case, pinned: Sequence[int], step: Step) -> list[Started]:
     found = []
     for _ in range(_COLD_STARTS):
-        found.append(cold_start(candidate.environment, candidate.spec, pinned))
+        found.append(cold_start(case.environment, case.spec, pinned))
         step("cold start")
     return found
 
 
-def _model_result(candidate: Case, colds: Sequence[Started], found: Measured) -> ModelResult:
-    model = candidate.model
+def _operators(
+    cases: Sequence[Case], settings: Settings, images: NDArray[np.uint8]
+) -> tuple[dict[Case, tuple[Prefix, ...]], list[str]]:
+    """The operators of each case of our classifier, and a line for each that fails."""
+    layers, failed = {}, []
+    for case in cases if settings.layers else ():
+        if case.way != OURS:
+            continue
+        try:
+            module = find_backend(case.spec.options["backend"]).module
+            with TemporaryDirectory() as folder:
+                work = case.model.flatbuffer, module, case.spec.threads, images, Path(folder)
+                layers[case] = measure_layers(*work, settings.pinned, settings.seed)
+        except (DigitsError, ValueError) as error:
+            failed.append(f"operators of {case.model.name} {short_recipe(case.recipe)}: {error}")
+    return layers, failed
+
+
+def _model_result(
+    case: Case, colds: Sequence[Started], times: CaseTimes, optional: OptionalMeasurements, layers: tuple[Prefix, ...]
+) -> ModelResult:
+    model = case.model
     return ModelResult(
-        way=candidate.way,
-        runtime=candidate.runtime,
+        way=case.way,
+        runtime=case.runtime,
         name=model.name,
-        recipe=candidate.recipe,
-        file=candidate.file,
+        recipe=case.recipe,
+        file=case.file,
         sha256=model.sha256,
         file_bytes=model.file_bytes,
         payload_bytes=model.graph.payload_bytes,
         scale_bytes=model.graph.scale_bytes,
         installed=colds[0].installed if colds else {},
         cold=tuple(start.cold for start in colds),
-        starts=found.starts,
-        turns=found.turns,
-        sweeps=found.sweeps,
-        accuracy=found.accuracy,
+        starts=times.starts,
+        turns=times.turns,
+        sweeps=times.sweeps,
+        accuracy=optional.accuracies.get(case),
         multiply_adds=sum(step.multiply_adds for step in read_steps(model.flatbuffer)),
-        sustained=found.sustained,
-        layers=found.layers,
+        sustained=tuple(optional.sustained.get(case, ())),
+        layers=layers,
     )

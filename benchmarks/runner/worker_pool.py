@@ -1,4 +1,4 @@
-"""The children of one process of a run: one for each environment, started again without what made one of them die."""
+"""Worker processes, one per environment, which are restarted without a case that made one fail."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,147 +7,135 @@ from types import TracebackType
 from benchmarks.results.results import OURS, Start
 from benchmarks.runner.cases import Case
 from benchmarks.runner.config import Settings
-from benchmarks.worker.client import BackendSpec, Environment, Worker
+from benchmarks.worker.client import Environment, RunningBackend, Worker
+from benchmarks.worker.protocol import BackendSpec, Ready
 from edge_runtime.errors import DigitsError
 
-Key = tuple[int, int]  # the number of a candidate, and with how many threads it runs
-_TRIES = 3  # to start a child in which something fails that does not fail when it is looked for
+Key = tuple[Case, int]  # a case, and the number of threads that it runs with
+_START_TRIES = 3  # of an environment whose worker fails now and then
 
 
 class WorkerPool:
-    """Who runs which candidate. A context manager: all children end with it.
+    """Runs cases in workers. A context manager: all workers end with it.
 
     Attributes:
-        process_ids: of all children, those that were started again too.
-        starts: by candidate, how its warm-up went; of the last child, where one was started again.
-        groups: calls that make a sample that is long enough for the clock.
-        clock_steps, clock_costs, empty, limits: what the children said about the clock, the harness, and the most that this machine can do.
+        process_ids: of all workers, restarted ones too.
+        ready: what each worker, restarted ones too, reported when it was ready.
     """
 
-    def __init__(self, candidates: Mapping[int, Case], settings: Settings, images: Path, process: int) -> None:
-        self._candidates, self._settings, self._images, self._process = dict(candidates), settings, images, process
+    def __init__(self, cases: Mapping[Case, Sequence[int]], settings: Settings, images: Path, process: int) -> None:
+        """Prepare a pool that runs each case with each of its numbers of threads; `process` is its number in the run."""
+        self._threads, self._settings, self._images, self._process = dict(cases), settings, images, process
         self._workers: dict[Environment, Worker] = {}
-        self._place_of: dict[Key, tuple[Worker, int]] = {}
+        self._backends: dict[Key, RunningBackend] = {}
         self.process_ids: list[int] = []
-        self.starts: dict[int, Start] = {}
-        self.groups: dict[Key, int] = {}
-        self.clock_steps: list[int] = []
-        self.clock_costs: list[int] = []
-        self.empty: list[int] = []
-        self.limits: list[tuple[float, float]] = []
+        self.ready: list[Ready] = []
 
-    def start(self) -> dict[int, DigitsError]:
-        """Start a child for each environment.
+    def start(self) -> dict[Case, DigitsError]:
+        """Start a worker for each environment.
 
         Returns:
-            The candidates that cannot be run, and why; they are left out.
+            The cases that cannot be run, and why; they are left out.
 
         Raises:
-            DigitsError: it is one of our own classifier.
+            DigitsError: a case of our own classifier cannot be run.
         """
-        failed: dict[int, DigitsError] = {}
-        for environment in dict.fromkeys(candidate.environment for candidate in self._candidates.values()):
+        failed: dict[Case, DigitsError] = {}
+        for environment in dict.fromkeys(case.environment for case in self._threads):
             failed |= self._start(environment)
         return failed
 
-    def worker_of(self, number: int, threads: int | None = None) -> tuple[Worker, int]:
-        """The child that runs a candidate, with its usual threads if none are given, and as which of its subjects.
+    def backend(self, case: Case, threads: int | None = None) -> RunningBackend:
+        """The running backend of a case, with its own number of threads if none is given.
 
         Raises:
-            DigitsError: it died, and another could not be started.
+            DigitsError: its worker failed and could not be restarted.
         """
-        candidate = self._candidates.get(number)
-        found = candidate and self._place_of.get((number, threads or candidate.spec.threads))
+        found = self._backends.get((case, threads or case.spec.threads))
         if not found:
-            raise DigitsError("the process that was measured could not be started again")
+            raise DigitsError("the worker process could not be restarted")
         return found
 
-    def start_again(self, number: int, *, without: bool) -> dict[int, DigitsError]:
-        """After the child that runs a candidate has died: another one, with or `without` that candidate; gives what `start` does.
+    def starts(self) -> dict[Case, Start]:
+        """The warm-up of each case, in the worker that runs it now."""
+        return {
+            case: Start(self._process, backend.warmup.calls, backend.warmup.agreed)
+            for (case, threads), backend in self._backends.items()
+            if threads == case.spec.threads
+        }
 
-        Raises:
-            DigitsError: it is one of our own classifier, and cannot be started.
-        """
-        environment = self._candidates[number].environment
-        if dead := self._workers.pop(environment, None):
-            dead.close()
-        for key in self._keys(environment):
-            self._place_of.pop(key, None)
+    def restart(self, case: Case, *, without: bool) -> dict[Case, DigitsError]:
+        """Restart the worker of a case after it failed, with or `without` that case. Returns and raises as `start` does."""
+        if case not in self._threads:
+            return {}
+        if failed := self._workers.pop(case.environment, None):
+            failed.close()
+        for key in self._keys(case.environment):
+            self._backends.pop(key, None)
         if without:
-            del self._candidates[number]
-        return self._start(environment)
+            del self._threads[case]
+        return self._start(case.environment)
 
-    def _start(self, environment: Environment, tries: int = _TRIES) -> dict[int, DigitsError]:
+    def _start(self, environment: Environment, tries: int = _START_TRIES) -> dict[Case, DigitsError]:
         keys = self._keys(environment)
         if not keys:
             return {}
         try:
             self._start_worker(environment, keys)
         except DigitsError as error:
-            return self._without_culprits(environment, keys, error, tries - 1)
+            return self._start_without_faulty(environment, keys, error, tries - 1)
         return {}
 
-    def _without_culprits(
+    def _start_without_faulty(
         self, environment: Environment, keys: Sequence[Key], error: DigitsError, tries: int
-    ) -> dict[int, DigitsError]:
-        """Candidates that cannot be loaded, by themselves or beside the others, are left out; the others get a child together.
+    ) -> dict[Case, DigitsError]:
+        """Leave out cases that fail to load, alone or with others; start a worker with the rest.
 
-        Beside the others, one is to blame if the child fails twice with it, and not without it.
+        A case fails with others if a worker with it fails to start twice, and one without it starts.
         """
-        numbers = list(dict.fromkeys(number for number, _ in keys))
-        if any(self._candidates[number].way == OURS for number in numbers):
+        cases = list(dict.fromkeys(case for case, _ in keys))
+        if any(case.way == OURS for case in cases):
             raise error
-        failed = {number: reason for number in numbers if (reason := self._fault(environment, [number]))}
+        failed = {case: reason for case in cases if (reason := self._fault(environment, [case]))}
         if not failed:
-            together = numbers[:1]
-            for number in numbers[1:]:
-                again = self._fault(environment, [*together, number]) and self._fault(environment, [*together, number])
+            together = cases[:1]
+            for case in cases[1:]:
+                again = self._fault(environment, [*together, case]) and self._fault(environment, [*together, case])
                 if again and not self._fault(environment, together):
-                    failed[number] = again
+                    failed[case] = again
                 else:
-                    together.append(number)
-        if not failed and tries < 1:  # what fails now and then, together alone
-            failed = dict.fromkeys(numbers, error)
-        for number in failed:
-            del self._candidates[number]
+                    together.append(case)
+        if not failed and tries < 1:  # all of them together fail now and then, for no case's fault
+            failed = dict.fromkeys(cases, error)
+        for case in failed:
+            del self._threads[case]
         return {**failed, **self._start(environment, tries)}
 
-    def _fault(self, environment: Environment, numbers: Sequence[int]) -> DigitsError | None:
-        """Why a child with these candidates alone does not start; None if it does."""
+    def _fault(self, environment: Environment, cases: Sequence[Case]) -> DigitsError | None:
+        """Why a worker with these cases alone does not start; None if it does."""
         try:
-            with self._worker(environment, [key for key in self._keys(environment) if key[0] in numbers]):
+            with self._worker(environment, [key for key in self._keys(environment) if key[0] in cases]):
                 return None
         except DigitsError as reason:
             return reason
 
     def _keys(self, environment: Environment) -> list[Key]:
-        found = []
-        for number, candidate in self._candidates.items():
-            if candidate.environment == environment:
-                counts = {candidate.spec.threads, *(self._settings.thread_counts if number else ())}
-                found += [(number, threads) for threads in sorted(counts)]
-        return found
+        return [
+            (case, threads)
+            for case, counts in self._threads.items()
+            if case.environment == environment
+            for threads in sorted({*counts})
+        ]
 
     def _worker(self, environment: Environment, keys: Sequence[Key]) -> Worker:
-        specs = [self._spec(*key) for key in keys]
+        specs = [BackendSpec(case.spec.module, case.spec.model, threads, case.spec.options) for case, threads in keys]
         return Worker(environment, specs, self._images, self._settings.pinned)
-
-    def _spec(self, number: int, threads: int) -> BackendSpec:
-        spec = self._candidates[number].spec
-        return BackendSpec(spec.module, spec.model, threads, spec.options)
 
     def _start_worker(self, environment: Environment, keys: Sequence[Key]) -> None:
         worker = self._workers[environment] = self._worker(environment, keys)
         self.process_ids.append(worker.process_id)
-        self.clock_steps.append(worker.ready["clock_step_ns"])
-        self.clock_costs.append(worker.ready["clock_cost_ns"])
-        self.limits.append(tuple(worker.ready["limits"]))
-        self.empty += worker.ready["empty_ns"][: 1_000 // self._settings.starts + 1]
-        for subject, (number, threads) in enumerate(keys):
-            self._place_of[number, threads] = worker, subject
-            self.groups[number, threads] = worker.ready["groups"][subject]
-            if threads == self._candidates[number].spec.threads:
-                self.starts[number] = Start(self._process, *worker.ready["warmups"][subject])
+        self.ready.append(worker.ready)
+        self._backends |= dict(zip(keys, worker.backends, strict=True))
 
     def __enter__(self) -> "WorkerPool":
         return self

@@ -1,5 +1,5 @@
-"""What is measured besides steady latency: cold starts, sustained load, operators, MLPerf LoadGen.
+"""Measurements besides latency: cold starts, sustained load, MLPerf LoadGen.
 
-In: A running worker.
+In: A running backend.
 Out: records of a results file.
 """

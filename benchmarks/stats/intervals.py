@@ -1,4 +1,4 @@
-"""Figures that are derived from the raw samples of a run: medians with intervals, tails, ratios of two models."""
+"""Statistics of a run's raw samples: medians with intervals, tails, ratios of two models."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,32 +21,32 @@ class Ratio:
 
 
 def median_ns(turns: Sequence[Turn]) -> int:
-    """Nanoseconds of a call: the median of all samples, each over the calls in it; the upper of two in the middle.
+    """Median nanoseconds of a call, each sample divided by its calls; the upper of two middle ones.
 
-    Also of few samples, which `median_supported` tells: a figure that says little is better than a model that is missing.
+    Of few samples too (`median_supported`): an uncertain figure is better than a missing model.
     """
     return int(np.percentile(per_call(turns).astype(np.int64), 50, method="higher"))
 
 
 def median_supported(turns: Sequence[Turn]) -> bool:
-    """Whether there are enough samples for their median to be more than a hint, and to have an interval: 20."""
+    """Whether there are enough samples, 20, for the median to have an interval."""
     return supports(sum(len(turn.samples_ns) for turn in turns), 50)
 
 
 def tail_ns(model: ModelResult, percent: int) -> int | None:
-    """A high percentile of single calls: groups would hide what happens to one. None where there are too few for it."""
+    """A high percentile of single calls in nanoseconds, since groups would average it away. None if there are too few calls."""
     return percentile(model.steady_ns, percent)
 
 
 def per_call(turns: Sequence[Turn]) -> NDArray[np.float64]:
-    """Nanoseconds of a call, by sample: float64 [N]."""
+    """Nanoseconds of a call in each sample: float64 [N]."""
     return np.concatenate([np.asarray(turn.samples_ns, np.float64) / turn.group for turn in turns])
 
 
 def lower_bound_ns(model: ModelResult, limits: Peaks | None) -> float | None:
-    """Nanoseconds by the roofline model: all multiply-adds at the peak, or all weights at the speed of copying, whichever takes longer.
+    """Nanoseconds by the roofline model: all multiply-adds at peak speed, or all weights at copying speed, whichever takes longer.
 
-    None where one of them is not known. The peak is of float32: what multiplies 8-bit numbers may be faster.
+    None if one of them is unknown. The peak is that of float32: 8-bit multiplications may be faster.
 
     Source: S. Williams, A. Waterman and D. Patterson, "Roofline: an insightful visual performance model", CACM 52(4), 2009.
     """
@@ -59,7 +59,7 @@ def added_ns(fewer: Sequence[Turn], more: Sequence[Turn]) -> tuple[float, tuple[
     """Nanoseconds that calls of `more` take longer, with the 95 % interval, from the medians of each process.
 
     Raises:
-        ValueError: they were not timed in the same processes, two at least.
+        ValueError: they were not timed in the same two or more processes.
     """
     before, after = process_medians(fewer), process_medians(more)
     if before.keys() != after.keys() or len(before) < 2:
@@ -71,24 +71,24 @@ def added_ns(fewer: Sequence[Turn], more: Sequence[Turn]) -> tuple[float, tuple[
 
 
 @dataclass(frozen=True)
-class BesideLoadGen:
-    """A percentile of a model in nanoseconds: ours, LoadGen's, and LoadGen's without its own empty query."""
+class LoadGenComparison:
+    """A percentile of a model in nanoseconds: by our timing, by LoadGen's, and by LoadGen's less its overhead per query."""
 
     ours: float
-    theirs: float
-    without_empty: float
+    loadgen: float
+    without_overhead: float
 
 
-def beside_loadgen(result: BenchResult, model: ModelResult, percent: int) -> BesideLoadGen | None:
-    """The median (percent 50) or a tail by both clocks; None where one of them has it not."""
+def compare_with_loadgen(result: BenchResult, model: ModelResult, percent: int) -> LoadGenComparison | None:
+    """The median (percent 50) or a tail by both timings; None if one of them has no such figure."""
     if result.loadgen is None:
         return None
     ours = median_ns(model.median_turns) if percent == 50 else tail_ns(model, percent)
-    theirs = result.loadgen.latency_ns(model.label, percent)
-    if ours is None or theirs is None:
+    loadgen = result.loadgen.latency_ns(model.stored_label, percent)
+    if ours is None or loadgen is None:
         return None
-    empty = median(result.loadgen.empty_ns) if result.loadgen.empty_ns else 0.0
-    return BesideLoadGen(ours, theirs, max(1.0, theirs - empty))
+    overhead = median(result.loadgen.empty_ns) if result.loadgen.empty_ns else 0.0
+    return LoadGenComparison(ours, loadgen, max(1.0, loadgen - overhead))
 
 
 def process_medians(turns: Sequence[Turn]) -> dict[int, float]:
@@ -100,36 +100,36 @@ def process_medians(turns: Sequence[Turn]) -> dict[int, float]:
 
 
 def median_interval(turns: Sequence[Turn]) -> tuple[float, float] | None:
-    """95 % interval of the median in nanoseconds; None from a single process, of too few samples, and where the clock saw nothing.
+    """95 % interval of the median in nanoseconds; None from a single process, from too few samples, and for times of 0.
 
     Student's t over the logarithms of the processes' medians. Samples of one process share its memory layout and its moment, so they are
-    no independent witnesses; processes are. Source: T. Kalibera and R. Jones, "Rigorous benchmarking in reasonable time", ISMM 2013.
+    not independent; processes are. Source: T. Kalibera and R. Jones, "Rigorous benchmarking in reasonable time", ISMM 2013.
     """
     medians = process_medians(turns)
-    if not median_supported(turns) or min(medians.values()) == 0:  # a sweep by a coarse clock
+    if not median_supported(turns) or min(medians.values()) == 0:  # a sweep with a coarse clock
         return None
     interval = _interval([math.log(value) for value in medians.values()])
     return interval and (math.exp(interval[0]), math.exp(interval[1]))
 
 
-def log_ratios(candidate: ModelResult, reference: ModelResult) -> list[float]:
-    """The logarithm of the quotient of the two models' medians, in each process that both were timed in."""
-    mine, theirs = (process_medians(model.median_turns) for model in (candidate, reference))
-    return [math.log(mine[process] / theirs[process]) for process in sorted(mine.keys() & theirs.keys())]
+def log_ratios(model: ModelResult, reference: ModelResult) -> list[float]:
+    """The logarithm of the ratio of the two models' medians, in each process that both were timed in."""
+    medians, references = (process_medians(found.median_turns) for found in (model, reference))
+    return [math.log(medians[process] / references[process]) for process in sorted(medians.keys() & references.keys())]
 
 
-def ratio(candidate: ModelResult, reference: ModelResult) -> Ratio:
-    """How many times the reference's median the candidate took, both from one interleaved run.
+def ratio(model: ModelResult, reference: ModelResult) -> Ratio:
+    """A model's median over the reference's, both from one interleaved run.
 
-    The quotient is taken within each process: what slowed the machine for a while, slowed both. Over the processes, the geometric mean, and
-    Student's t of its logarithm.
+    The ratio is taken within each process, since what slows the machine for a while slows both. The value is the geometric mean over the
+    processes, the interval is Student's t of its logarithm.
 
     Raises:
         ValueError: they were not timed in the same processes.
     """
-    if {turn.process for turn in candidate.turns} != {turn.process for turn in reference.turns}:
+    if {turn.process for turn in model.turns} != {turn.process for turn in reference.turns}:
         raise ValueError("the models were not timed in the same processes")
-    logs = log_ratios(candidate, reference)
+    logs = log_ratios(model, reference)
     interval = _interval(logs)
     return Ratio(math.exp(mean(logs)), interval and (math.exp(interval[0]), math.exp(interval[1])))
 
@@ -137,13 +137,13 @@ def ratio(candidate: ModelResult, reference: ModelResult) -> Ratio:
 def _interval(values: Sequence[float]) -> tuple[float, float] | None:
     if len(values) < 2:
         return None
-    from scipy.stats import t  # a second, and not needed to describe a command
+    from scipy.stats import t  # takes a second, which --help should not
 
     half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
     return mean(values) - half, mean(values) + half
 
 
 def spread(medians: Mapping[int, float]) -> float:
-    """How far the processes' medians lie from their middle: the largest distance, as a share of it."""
+    """The largest distance of a process's median from the median of all, as a share of it."""
     middle = median(medians.values())
     return max(abs(value - middle) for value in medians.values()) / middle

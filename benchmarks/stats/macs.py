@@ -1,4 +1,4 @@
-"""What a graph computes: its operators in order, with weights and multiply-adds. Read from the FlatBuffer itself.
+"""The operators of a graph in order, with weights and multiply-adds, read from the FlatBuffer.
 
 Schema: tensorflow/compiler/mlir/lite/schema/schema.fbs. Field numbers below are positions in its tables.
 """
@@ -10,15 +10,15 @@ from math import prod
 from edge_runtime.model.flatbuffer import Table
 from edge_runtime.model.graph import Tensor, read_graph
 
-_MOST_OPERATORS = 10_000
+_MAX_OPERATORS = 10_000
 
 
 @dataclass(frozen=True)
 class Step:
     """One operator of a graph.
 
-    output: shape of what comes out. weights: shape of its weights, () if it has none. constants: how many numbers they are, with biases.
-    unpacks: whether it makes nothing but other numbers of constants, as DEQUANTIZE does in a float16 file.
+    output: shape of its output. weights: shape of its weights, () if it has none. constants: number of weights and biases.
+    unpacks: whether it only converts constants, as DEQUANTIZE does in a float16 file.
     """
 
     operator: str
@@ -33,12 +33,12 @@ def read_steps(flatbuffer: bytes) -> list[Step]:
     """The operators of the first subgraph, in the order of execution.
 
     Raises:
-        ModelFileError: damaged, or no TFLite model.
+        ModelFileError: the file is damaged, or no TFLite model.
     """
     graph = read_graph(flatbuffer)
-    subgraph = next(Table.root(flatbuffer).tables(2, at_most=_MOST_OPERATORS))
+    subgraph = next(Table.root(flatbuffer).tables(2, at_most=_MAX_OPERATORS))
     steps = []
-    for operator, table in zip(graph.operators, subgraph.tables(3, _MOST_OPERATORS), strict=True):
+    for operator, table in zip(graph.operators, subgraph.tables(3, _MAX_OPERATORS), strict=True):
         inputs = [graph.tensors[index] for index in table.vector(1, "<i4").tolist() if index >= 0]  # -1: an input left out
         output = graph.tensors[table.vector(2, "<i4").tolist()[0]].shape
         step = _step(operator.name, inputs[1:], output)
@@ -47,7 +47,7 @@ def read_steps(flatbuffer: bytes) -> list[Step]:
 
 
 def _step(operator: str, parameters: Sequence[Tensor], output: tuple[int, ...]) -> Step:
-    # Weights are told by their place, behind the activations: those of a float16 file are no constants, but what DEQUANTIZE gives.
+    # Weights are found by position, after the activations: in a float16 file they are no constants, but outputs of DEQUANTIZE.
     if operator not in _MULTIPLY_ADDS or not parameters:
         return Step(operator, output, (), 0, 0)
     weights = parameters[0].shape
@@ -55,7 +55,7 @@ def _step(operator: str, parameters: Sequence[Tensor], output: tuple[int, ...]) 
     return Step(operator, output, weights, count, _MULTIPLY_ADDS[operator](prod(output), weights))
 
 
-# From the number of outputs and the shape of the weights: how many products each output adds up.
+# Multiply-adds from the number of outputs and the shape of the weights.
 _MULTIPLY_ADDS = {
     "CONV_2D": lambda outputs, weights: outputs * prod(weights[1:]),  # [filters, height, width, channels]
     "DEPTHWISE_CONV_2D": lambda outputs, weights: outputs * weights[1] * weights[2],  # [1, height, width, channels]

@@ -1,5 +1,5 @@
-"""The machine: what it is, what state it is in, and what energy it takes.
+"""The machine: its hardware, its state, and its energy.
 
-In: What the operating system tells.
+In: Files and counters of the operating system.
 Out: records of a results file.
 """

@@ -1,7 +1,7 @@
-"""Energy, where the system tells: Intel's and AMD's running average power limit (RAPL), of the whole processor.
+"""Energy of the whole processor, by Intel's and AMD's running average power limit (RAPL).
 
-https://www.kernel.org/doc/html/latest/power/powercap/powercap.html: `energy_uj` counts microjoules up, and wraps. Since 2020 root alone may
-read it.
+https://www.kernel.org/doc/html/latest/power/powercap/powercap.html: `energy_uj` counts microjoules, and wraps around. Since 2020 only root
+may read it.
 """
 
 from collections.abc import Callable
@@ -11,10 +11,9 @@ _ROOT = Path("/sys/class/powercap")
 
 
 def joule_meter(root: Path = _ROOT) -> Callable[[], int | None]:
-    """A function that gives the microjoules of all processor packages so far; None where the system does not tell."""
-    packages = sorted(
-        path for path in root.glob("intel-rapl:*") if path.name.count(":") == 1
-    )  # a second colon: a part of a package
+    """A function that returns the microjoules of all processor packages so far, or None where the system does not report them."""
+    # A name with a second colon is a part of a package.
+    packages = sorted(path for path in root.glob("intel-rapl:*") if path.name.count(":") == 1)
 
     def read() -> int | None:
         try:

@@ -1,4 +1,4 @@
-"""What machine a measurement is from, as far as the system tells."""
+"""Facts of the machine that a measurement is made on."""
 
 import os
 import platform
@@ -10,12 +10,12 @@ from benchmarks.results.records import Machine
 from edge_runtime.device.system import read_system
 from edge_runtime.inference.interpreter import Backend, backend_version
 
-# What XNNPACK chooses its kernels by, as Linux names it; times of processors that differ in these are not of one machine.
+# CPU flags by which XNNPACK chooses kernels, as Linux names them; processors that differ in these are different machines.
 _SIMD = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "neon", "asimd", "asimdhp", "asimddp", "i8mm", "sve")
 
 
 def this_machine(board: str, backend: Backend) -> Machine:
-    """Facts of the machine that this runs on; half a second goes into looking how busy it is."""
+    """Facts of this machine; takes half a second to measure its load."""
     import psutil
 
     return Machine(
@@ -35,12 +35,12 @@ def this_machine(board: str, backend: Backend) -> Machine:
 
 
 def default_board_name() -> str:
-    """The board's own name where it has one (a Raspberry Pi does), else its architecture."""
+    """The name in the device tree, as of a Raspberry Pi, else the architecture."""
     return _first_line(Path("/proc/device-tree/model")).strip("\0") or platform.machine()
 
 
 def cpu_name() -> str:
-    """The processor as Linux names it: `model name` on x86-64, `Model` on a Raspberry Pi."""
+    """The processor as in /proc/cpuinfo: `model name` on x86-64, `Model` on a Raspberry Pi."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

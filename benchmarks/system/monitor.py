@@ -1,4 +1,4 @@
-"""What else the machine was doing, and in what state it was, while something was measured."""
+"""The load and the state of the machine during a measurement."""
 
 import os
 import time
@@ -13,9 +13,10 @@ from edge_runtime.device.system import read_system
 
 @dataclass(frozen=True)
 class Moment:
-    """The clocks of a moment, in seconds: of the world, of all processors' work, of what the host took, and of our own processes' work.
+    """Counters at one moment, in seconds.
 
-    waited: nanoseconds that each child was ready and had no processor so far, by its process id; without those that do not tell.
+    wall: monotonic clock. busy: CPU time of all programs. stolen: CPU time taken by a hypervisor. ours: CPU time of our processes. waited:
+    nanoseconds that each worker was ready but had no processor, by process id, where available.
     """
 
     wall: float
@@ -27,7 +28,7 @@ class Moment:
 
 @dataclass
 class Watch:
-    """Looks at the machine between two moments; `children` are process ids of ours."""
+    """Measures the state of the machine from its creation on; `children` are the ids of our worker processes."""
 
     children: Sequence[int] = ()
     begun: Moment = field(init=False)
@@ -36,7 +37,7 @@ class Watch:
         self.begun = self._now()
 
     def condition(self, when: str) -> Condition:
-        """What was found since this began. Call it while the children still run."""
+        """The condition since then. Call it while the children still run."""
         import psutil
 
         now, begun = self._now(), self.begun
@@ -69,7 +70,7 @@ class Watch:
         import psutil
 
         times = psutil.cpu_times()
-        # Guest time is part of user time; waiting for a disk is no work.
+        # Guest time is part of user time; waiting for a disk is idle time.
         idle = times.idle + getattr(times, "iowait", 0.0)
         stolen = getattr(times, "steal", None)
         guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
@@ -85,7 +86,7 @@ class Watch:
         found = {}
         for child in self.children:
             with suppress(OSError, ValueError, IndexError):
-                # https://docs.kernel.org/scheduler/sched-stats.html: time on a processor, time waiting for one, turns
+                # https://docs.kernel.org/scheduler/sched-stats.html: time on a processor, time waiting for one, time slices
                 found[child] = int(Path(f"/proc/{child}/schedstat").read_text().split()[1])
         return found
 
@@ -95,7 +96,7 @@ def _percent(part: float, whole: float) -> float:
 
 
 def look(seconds: float, when: str) -> Condition:
-    """The machine over the next moments, in which nothing of ours works."""
+    """The condition of the machine over some seconds in which we do nothing."""
     watch = Watch()
     time.sleep(seconds)
     return watch.condition(when)

@@ -1,5 +1,5 @@
-"""The worker processes that hold backends and time them, and the client that asks them for turns.
+"""Worker processes, which load backends and time them, and the client that sends them requests.
 
 In: Requests as JSON lines.
-Out: raw nanoseconds; standard library and numpy alone.
+Out: raw nanoseconds. Modules that workers import need the standard library and numpy alone.
 """

@@ -1,39 +1,40 @@
-"""The parent's side of `benchmarks.worker.main`: starting children, asking for turns, and what they ran in."""
+"""A run's side of the worker processes: starting them, sending requests, and the environments that they run in."""
 
-import json
 import os
 import select
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TypeVar
 
+from benchmarks.worker import protocol
 from edge_runtime.common.child_process import last_line, module_command
 from edge_runtime.errors import BadArgument, DigitsError
 
-_LONGEST_ANSWER_S = 300
+_REPLY_TIMEOUT_S = 300
 _NUMPY_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
+Reply = TypeVar("Reply")
 
 
 @dataclass(frozen=True)
 class Environment:
-    """A Python that runs subjects: its executable, what it needs in PYTHONPATH, and its name for messages."""
+    """A Python environment that runs backends: a name for messages, its executable, and what PYTHONPATH must hold."""
 
     name: str
     python: str = sys.executable
     path: str = str(Path(__file__).parents[2])
 
     def command(self, module: str, *words: str) -> list[str]:
-        """The command that runs a module there."""
+        """The command that runs a module in this environment."""
         return [self.python, *module_command(module, *words)[1:]]
 
     def variables(self, threads: int = 1) -> dict[str, str]:
-        """Its environment variables; numpy's own library has so many threads, and TensorFlow says nothing needless."""
+        """Its environment variables: `threads` for numpy's BLAS, and no log messages of TensorFlow."""
         quiet = {"PYTHONPATH": self.path, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
         return {**os.environ, **quiet, **dict.fromkeys(_NUMPY_THREADS, str(threads))}
 
@@ -42,23 +43,23 @@ OURS = Environment("edge-digits")
 
 
 def check_pinned(processors: Sequence[int]) -> None:
-    """Refuse processors that this process may not run on.
+    """Check that this process may run on these processors.
 
     Raises:
-        BadArgument: there is one; the message lists those that there are.
+        BadArgument: it may not run on one of them, or the system cannot pin processes.
     """
     if not processors:
         return
     if not hasattr(os, "sched_setaffinity"):
-        raise BadArgument("--pin needs Linux: this system binds no process to processors")
+        raise BadArgument("--pin needs Linux: this system cannot bind processes to processors")
     allowed = os.sched_getaffinity(0)
-    if strangers := [number for number in processors if number not in allowed]:
-        raise BadArgument(f"--pin {strangers[0]}: there is no such processor here; there are {' '.join(map(str, sorted(allowed)))}")
+    if unavailable := [number for number in processors if number not in allowed]:
+        raise BadArgument(f"--pin {unavailable[0]}: no such processor; available are {' '.join(map(str, sorted(allowed)))}")
 
 
 @contextmanager
 def pinned_to(processors: Sequence[int]) -> Iterator[None]:
-    """Bind this thread for a while, and so for good what it starts: all of it, from the first instruction on. None: to no processor."""
+    """Bind this thread to processors for a while. Processes that it starts meanwhile stay bound to them. Empty: change nothing."""
     if not processors:
         yield
         return
@@ -70,131 +71,132 @@ def pinned_to(processors: Sequence[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-@dataclass(frozen=True)
-class BackendSpec:
-    """A subject as a child is told of it: its module, its model file, its threads, its options."""
-
-    module: str
-    model: str
-    threads: int
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
 class Worker:
-    """A running child. A context manager: the child ends with it.
+    """A worker process with its backends loaded. A context manager: the process ends with it.
 
     Attributes:
-        ready: what the child said when its subjects were loaded and warm.
-        subjects: how many there are.
+        ready: the process's reply when all backends were warm.
+        backends: a handle for each backend, in the order given.
     """
 
-    def __init__(self, environment: Environment, subjects: Sequence[BackendSpec], images: Path, pinned: Sequence[int] = ()) -> None:
-        """Start the child and wait until it is ready.
+    def __init__(
+        self, environment: Environment, specs: Sequence[protocol.BackendSpec], images: Path, pinned: Sequence[int] = ()
+    ) -> None:
+        """Start the process and wait until it is ready.
 
         Raises:
-            DigitsError: it failed; the message ends with its last words.
+            DigitsError: it failed; the message ends with the last line of its standard error.
         """
         self._name = environment.name
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the child ends
-        variables = environment.variables(min((subject.threads for subject in subjects), default=1))
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process ends
+        variables = environment.variables(min((spec.threads for spec in specs), default=1))
         try:
             with pinned_to(pinned):
-                self._child = subprocess.Popen(
+                self._process = subprocess.Popen(
                     environment.command("benchmarks.worker.main"),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    stderr=self._said,
+                    stderr=self._errors,
                     env=variables,
                 )
         except OSError as error:
-            self._said.close()
+            self._errors.close()
             raise DigitsError(f"{environment.name}: {error}") from error
-        self.subjects = len(subjects)
-        task = {"images": str(images), "subjects": [asdict(subject) for subject in subjects]}
         try:
-            self.ready = self._ask(task)
+            self.ready = self.send(protocol.Load(list(specs), str(images)), protocol.Ready)
         except BaseException:
             self.close()
             raise
+        self.backends = [RunningBackend(self, index, warmup) for index, warmup in enumerate(self.ready.warmups)]
 
     @property
     def process_id(self) -> int:
-        """Of the child."""
-        return self._child.pid
+        """The process id."""
+        return self._process.pid
 
-    def turn(self, subject: int, start: int, samples: int, batch: int = 1, group: int = 1) -> dict[str, Any]:
-        """Time a subject: `samples` groups of `group` calls with `batch` images each, from image number `start` on.
-
-        Raises:
-            DigitsError: the child failed.
-        """
-        return self._ask({"subject": subject, "start": start, "samples": samples, "batch": batch, "group": group})
-
-    def classes(self, subject: int, images: Path) -> list[int]:
-        """The class that a subject gives to each image of an .npy file.
+    def send(self, request: protocol.Load | protocol.Request, reply: type[Reply]) -> Reply:
+        """Send a request and wait for its reply.
 
         Raises:
-            DigitsError: the child failed.
+            DigitsError: the process ended, or did not reply within five minutes.
         """
-        return list(self._ask({"subject": subject, "classify": str(images)})["classes"])
-
-    def sustain(self, subject: int, seconds: float) -> dict[str, Any]:
-        """Let a subject answer for so many seconds without rest: samples of groups of calls, and the size of a group.
-
-        Raises:
-            DigitsError: the child failed.
-        """
-        return self._ask({"subject": subject, "seconds": seconds})
-
-    def loadgen(self, subject: int | None, scenario: str, queries: int, images: Path | None = None) -> dict[str, Any]:
-        """Let MLPerf LoadGen ask a subject, or nothing at all; with `images`, an .npy file, in its accuracy mode (`loadgen_sut`).
-
-        Raises:
-            DigitsError: the child failed.
-        """
-        return self._ask({"subject": subject, "scenario": scenario, "queries": queries, "images": images and str(images)})
-
-    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        assert self._child.stdin
-        assert self._child.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         try:
-            self._child.stdin.write(json.dumps(request).encode() + b"\n")
-            self._child.stdin.flush()
+            self._process.stdin.write(protocol.encode(request).encode() + b"\n")
+            self._process.stdin.flush()
         except BrokenPipeError:
             raise self._failure("ended") from None
-        if not select.select([self._child.stdout], [], [], _LONGEST_ANSWER_S)[0]:
-            raise self._failure(f"did not answer for {_LONGEST_ANSWER_S} s")
-        line = self._child.stdout.readline()
+        if not select.select([self._process.stdout], [], [], _REPLY_TIMEOUT_S)[0]:
+            raise self._failure(f"did not reply within {_REPLY_TIMEOUT_S} s")
+        line = self._process.stdout.readline()
         if not line.endswith(b"\n"):
             raise self._failure("ended")
-        return dict(json.loads(line))
+        found = protocol.decode(line)
+        assert isinstance(found, reply)
+        return found
+
+    def loadgen_overhead(self, queries: int) -> protocol.LoadGenOutput:
+        """Run LoadGen's SingleStream scenario with queries that are completed at once.
+
+        Raises:
+            DigitsError: the process failed.
+        """
+        return self.send(protocol.RunLoadGen(None, "SingleStream", queries, None), protocol.LoadGenOutput)
 
     def _failure(self, what: str) -> DigitsError:
         if what == "ended":
-            self._child.wait(5)  # it may still be writing why
-        words = last_line(self._said)
+            self._process.wait(5)  # it may still be writing its last error
+        words = last_line(self._errors)
         self.close()
-        return DigitsError(f"{self._name}: the process that was measured {what}{words}")
+        return DigitsError(f"{self._name}: the worker process {what}{words}")
 
     def close(self) -> None:
-        """End the child. More than once is once."""
-        if self._said.closed:
+        """End the process; do nothing if it has ended."""
+        if self._errors.closed:
             return
-        assert self._child.stdin
+        assert self._process.stdin
         with suppress(BrokenPipeError):
-            self._child.stdin.close()
-        if self._child.poll() is None:
+            self._process.stdin.close()
+        if self._process.poll() is None:
             try:
-                self._child.wait(5)
+                self._process.wait(5)
             except subprocess.TimeoutExpired:
-                self._child.kill()
-                self._child.wait()
-        assert self._child.stdout
-        self._child.stdout.close()
-        self._said.close()
+                self._process.kill()
+                self._process.wait()
+        assert self._process.stdout
+        self._process.stdout.close()
+        self._errors.close()
 
     def __enter__(self) -> "Worker":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+@dataclass(frozen=True)
+class RunningBackend:
+    """A backend that is loaded and warm in a worker process. Every method raises `DigitsError` if the process fails."""
+
+    worker: Worker
+    index: int
+    warmup: protocol.Warmup
+
+    def time_calls(self, first_image: int, samples: int, batch: int = 1, group: int = 1) -> protocol.Samples:
+        """Time `samples` groups of `group` calls with `batch` images each, from image number `first_image` on."""
+        return self.worker.send(protocol.TimeCalls(self.index, first_image, samples, batch, group), protocol.Samples)
+
+    def classify(self, images: Path) -> Sequence[int]:
+        """The class of each image of an .npy file."""
+        return self.worker.send(protocol.Classify(self.index, str(images)), protocol.Classes).classes
+
+    def sustain(self, seconds: float) -> protocol.Samples:
+        """Classify single images without a pause for `seconds`, timed in groups of calls."""
+        return self.worker.send(protocol.Sustain(self.index, seconds), protocol.Samples)
+
+    def loadgen(self, scenario: str, queries: int, images: Path | None = None) -> protocol.LoadGenOutput:
+        """Run an MLPerf LoadGen scenario; with `images`, an .npy file, in its accuracy mode."""
+        return self.worker.send(
+            protocol.RunLoadGen(self.index, scenario, queries, str(images) if images else None), protocol.LoadGenOutput
+        )

@@ -1,4 +1,4 @@
-"""MLPerf LoadGen in a child process: it asks a subject in its own way, and keeps its own time.
+"""MLPerf LoadGen's system under test, in a worker process: LoadGen sends queries to a model and times them by its own clock.
 
 https://github.com/mlcommons/inference/tree/master/loadgen; the package is mlcommons-loadgen. Standard library, numpy, and that package.
 """
@@ -13,28 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.backends import LoadedModel
+from benchmarks.worker.protocol import LoadGenOutput
 
-_STREAMS = 8  # samples of a MultiStream query, as MLPerf's rules have it
-_LEAST_MULTI_STREAM = 700  # queries: LoadGen's own test of its p99 needs 662
+_STREAMS = 8  # samples of a MultiStream query, by MLPerf's rules
+_MULTI_STREAM_QUERIES = 700  # LoadGen needs 662 for its p99
 _OFFLINE_MS = 500
-_CHUNK = 1_000  # images of an Offline query that are answered at once
+_CHUNK = 1_000  # images of an Offline query that are classified as one batch
 
 
-def ask(
-    subject: LoadedModel | None, images: NDArray[np.uint8], scenario: str, queries: int, answer_ns: float, *, accuracy: bool
-) -> Any:
-    """Let LoadGen ask.
+def run_loadgen(
+    model: LoadedModel | None, images: NDArray[np.uint8], scenario: str, queries: int, call_ns: float, *, accuracy: bool
+) -> LoadGenOutput:
+    """Run a scenario.
 
     Args:
-        subject: what answers; None answers nothing at once, which shows what LoadGen itself takes.
+        model: answers the queries; None completes them at once, which measures LoadGen's own overhead.
         images: uint8 [N, 28, 28].
         scenario: SingleStream, MultiStream or Offline.
         queries: of SingleStream.
-        answer_ns: what an answer takes about; of Offline, as many are asked for as surely take half a second.
-        accuracy: whether each image is asked for once, and the answers are kept.
-
-    Returns:
-        {"summary": lines of LoadGen's own summary, "answers": with `accuracy` the text of the answer to each image, else nothing}.
+        call_ns: approximate duration of a call, which decides the size of an Offline query: at least half a second.
+        accuracy: whether to run in accuracy mode, which asks for each image once and keeps the answers.
     """
     import mlperf_loadgen as loadgen
 
@@ -42,18 +40,20 @@ def ask(
     settings.scenario = getattr(loadgen.TestScenario, scenario)
     settings.mode = loadgen.TestMode.AccuracyOnly if accuracy else loadgen.TestMode.PerformanceOnly
     settings.min_duration_ms = _OFFLINE_MS if scenario == "Offline" else 0
-    settings.min_query_count = {"SingleStream": queries, "MultiStream": _LEAST_MULTI_STREAM, "Offline": 1}[scenario]
+    settings.min_query_count = {"SingleStream": queries, "MultiStream": _MULTI_STREAM_QUERIES, "Offline": 1}[scenario]
     if scenario == "SingleStream":
         settings.max_query_count = queries
     settings.multi_stream_samples_per_query = _STREAMS
-    settings.offline_expected_qps = 3e9 / answer_ns  # a batch is faster than one by one, and the half second has to be filled
+    settings.offline_expected_qps = (
+        3e9 / call_ns
+    )  # three times as many as one by one: a batch is faster, and must fill the half second
     with tempfile.TemporaryDirectory() as place:
         output = loadgen.LogOutputSettings()
         output.outdir, output.copy_summary_to_stdout = place, False
         log = loadgen.LogSettings()
         log.log_output, log.enable_trace = output, False
         library = loadgen.ConstructQSL(len(images), len(images), _nothing, _nothing)
-        system = loadgen.ConstructSUT(_issue(subject, images, scenario, accuracy=accuracy), lambda: None)
+        system = loadgen.ConstructSUT(_issue(model, images, scenario, accuracy=accuracy), lambda: None)
         try:
             loadgen.StartTestWithLogSettings(system, library, settings, log, "")
         finally:
@@ -61,7 +61,7 @@ def ask(
             loadgen.DestroyQSL(library)
         summary = Path(place, "mlperf_log_summary.txt").read_text().splitlines()
         answers = _answers(Path(place, "mlperf_log_accuracy.json"), len(images)) if accuracy else []
-    return {"summary": [line for line in summary if line.strip()], "answers": answers}
+    return LoadGenOutput([line for line in summary if line.strip()], answers)
 
 
 def _nothing(_: Any) -> None:
@@ -69,13 +69,13 @@ def _nothing(_: Any) -> None:
 
 
 def _issue(
-    subject: LoadedModel | None, images: NDArray[np.uint8], scenario: str, *, accuracy: bool
+    model: LoadedModel | None, images: NDArray[np.uint8], scenario: str, *, accuracy: bool
 ) -> Callable[[Sequence[Any]], None]:
-    """What LoadGen calls with its queries."""
+    """The function that LoadGen calls with queries."""
     if scenario == "SingleStream" and not accuracy:
-        return _single(subject.one if subject else None, list(images))
-    assert subject
-    call, many = subject.one, subject.many
+        return _single(model.one if model else None, list(images))
+    assert model
+    call, many = model.one, model.many
 
     def single(samples: Sequence[Any]) -> None:
         _complete(samples, [call(images[samples[0].index])], kept=accuracy)
@@ -89,11 +89,11 @@ def _issue(
 
 
 def _single(call: Callable[[Any], object] | None, images: Sequence[Any]) -> Callable[[Sequence[Any]], None]:
-    """Single images that are timed: as little as can be beside the call itself. No call: an answer at once."""
+    """SingleStream in performance mode, with as little overhead as possible. No call: complete queries at once."""
     import mlperf_loadgen as loadgen
 
     done, response = loadgen.QuerySamplesComplete, loadgen.QuerySampleResponse(0, 0, 0)
-    responses = [response]  # of every query, so that making one is not timed
+    responses = [response]  # reused by every query: creating one would be timed
 
     def nothing(samples: Sequence[Any]) -> None:
         response.id = samples[0].id
@@ -112,7 +112,7 @@ def _single(call: Callable[[Any], object] | None, images: Sequence[Any]) -> Call
 
 
 def _complete(samples: Sequence[Any], answers: Any, *, kept: bool) -> None:
-    """Tell LoadGen that these are answered; only its accuracy mode looks at the answers."""
+    """Complete these queries; only accuracy mode reads the answers."""
     import mlperf_loadgen as loadgen
 
     if not kept:
@@ -124,7 +124,7 @@ def _complete(samples: Sequence[Any], answers: Any, *, kept: bool) -> None:
 
 
 def _answers(path: Path, count: int) -> list[str]:
-    """The text of each image's answer, in the order of the images; empty where none came."""
+    """The text of the answer to each image, in the order of the images; empty where there is none."""
     found = [""] * count
     for entry in json.loads(path.read_text()):
         found[entry["qsl_idx"]] = bytes.fromhex(entry["data"]).decode()

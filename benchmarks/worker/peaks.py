@@ -1,19 +1,19 @@
-"""What this machine can do at most, measured: float32 multiply-adds and bytes in a second. For children too: numpy alone."""
+"""Peak speeds of this machine, for the roofline bound: float32 multiply-adds and copied bytes per second. numpy alone."""
 
 import time
 from collections.abc import Callable
 
 import numpy as np
 
-_SIDE = 384  # of square matrices: large enough for the peak, small enough for a core's own cache
-_BLOCK = 256 * 1024  # bytes: as large as these models, whose weights stay in a core's own cache between calls
+_SIDE = 384  # of square matrices: large enough for the peak, small enough for a core's cache
+_BLOCK = 256 * 1024  # bytes: the size of these models, whose weights stay in a core's cache between calls
 _TRIES, _COPIES = 20, 100
 
 
 def measure_peaks() -> tuple[float, float]:
-    """Multiply-adds a second of a product of float32 matrices, and bytes a second that are copied: the best of 20 tries.
+    """Multiply-adds per second of a product of float32 matrices, and copied bytes per second: the best of 20 tries.
 
-    With as many threads as numpy's own library was told to use; copying is by one.
+    The product uses as many threads as numpy's BLAS is set to; copying uses one.
     """
     generator = np.random.RandomState(0)
     left, right = (generator.rand(_SIDE, _SIDE).astype(np.float32) for _ in range(2))
@@ -29,10 +29,10 @@ def measure_peaks() -> tuple[float, float]:
 
 
 def _fastest(call: Callable[[], object]) -> float:
-    """Seconds of the fastest of some tries: what disturbs can only slow it."""
+    """Seconds of the fastest of several tries: disturbances only slow a try down."""
     times = []
     for _ in range(_TRIES):
         before = time.perf_counter_ns()
         call()
         times.append(time.perf_counter_ns() - before)
-    return (min(times) or max(times) or 1) / 1e9  # a coarse clock may see nothing of the fastest
+    return (min(times) or max(times) or 1) / 1e9  # 0 where the clock is too coarse for the fastest

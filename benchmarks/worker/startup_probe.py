@@ -1,13 +1,13 @@
-"""A cold start in a process of its own, where nothing is warm yet, split into its parts.
+"""A cold start in a new process, split into its parts.
 
 `python -m benchmarks.worker.startup_probe MODULE MODEL THREADS OPTIONS STARTED`.
-It runs in the environments of the alternatives too: standard library,
-numpy, and the subject's own package.
+It runs in the environments of other packages too: standard library, numpy,
+and the backend's own package.
 """
 
 import time
 
-_BEGUN = time.perf_counter_ns()  # before anything is imported: so far it was the process and the interpreter
+_BEGUN = time.perf_counter_ns()  # before any import: up to here, the system and the Python interpreter started
 
 import importlib  # noqa: E402
 import importlib.metadata  # noqa: E402
@@ -16,11 +16,11 @@ import re  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-_ANSWERS = 50  # after which memory is steady
+_CALLS = 50  # after which memory is steady
 
 
 def _memory() -> tuple[int | None, int | None]:
-    """Bytes of this process: proportional set size now, and the largest resident set so far."""
+    """Bytes of this process: its proportional set size, and its peak resident set size. None where the system does not report it."""
     try:
         lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
         steady = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
@@ -35,7 +35,7 @@ def _memory() -> tuple[int | None, int | None]:
 
 
 def installed_bytes(distributions: tuple[str, ...]) -> dict[str, int]:
-    """Bytes of the files of packages and of all that they require, by name; what is not installed is left out."""
+    """Installed bytes of packages and of their requirements, by name; without those that are not installed."""
     found: dict[str, int] = {}
     waiting = list(distributions)
     while waiting:
@@ -52,8 +52,8 @@ def installed_bytes(distributions: tuple[str, ...]) -> dict[str, int]:
     return found
 
 
-def main(name: str, model: str, threads: str, options: str, started: str) -> None:
-    """Start, and print what it took."""
+def main(name: str, path: str, threads: str, options: str, started: str) -> None:
+    """Load a backend, classify, and print the times as JSON."""
     clock = time.perf_counter_ns
     settings = json.loads(options)
     import numpy as np
@@ -61,13 +61,13 @@ def main(name: str, model: str, threads: str, options: str, started: str) -> Non
     module = importlib.import_module(name)
     module.prepare(settings)
     imported = clock()
-    subject = module.load(model, int(threads), settings)
+    model = module.load(path, int(threads), settings)
     loaded = clock()
     image = np.zeros((28, 28), np.uint8)
-    subject.one(image)
+    model.one(image)
     answered = clock()
-    for _ in range(_ANSWERS):
-        subject.one(image)
+    for _ in range(_CALLS):
+        model.one(image)
     steady, peak = _memory()
     found = {
         "process_ns": _BEGUN - int(started),
@@ -77,12 +77,8 @@ def main(name: str, model: str, threads: str, options: str, started: str) -> Non
         "steady_bytes": steady,
         "peak_bytes": peak,
     }
-    print(
-        "\n"
-        + json.dumps(
-            {"cold": found, "installed": installed_bytes((settings["package"],) if "package" in settings else module.DISTRIBUTIONS)}
-        )
-    )
+    distributions = (settings["package"],) if "package" in settings else module.DISTRIBUTIONS
+    print("\n" + json.dumps({"cold": found, "installed": installed_bytes(distributions)}))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Timing calls in one process: a warm-up that the data end, groups for calls that are too short, and what the harness itself costs.
+"""Timing calls in one process: warm-up until times settle, groups of calls that are too short, and the overhead of the harness.
 
-A clock has two figures. Its step (resolution) is what a sample may err by at random, and what no subtraction mends: it decides how many
-calls make a sample. What a reading costs is in every sample once, always the same, and is measured with all else that the harness adds by
-calls that do nothing (`empty_calls`): it shifts a median by a known amount, so it asks for no longer groups.
+A clock has a resolution (its step) and a cost. The step is a random error of each sample, so it decides how many calls make a sample. The
+cost of a reading is the same in every sample; it is measured, with the rest of the harness's overhead, by calls that do nothing
+(`empty_calls`). It shifts a median by a known amount, so it needs no longer groups.
 
-The standard library alone: this runs in the environments of the alternatives too.
+Standard library alone: this runs in the environments of other packages too.
 """
 
 import gc
@@ -16,25 +16,25 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-WINDOW = 32  # calls whose median stands for a moment of the warm-up
-AGREEING = 3  # windows that have to agree before it ends
-AGREEMENT = 0.02  # of each other
-LONGEST_WARM_UP = 2_000_000_000  # ns; a call that never settles is measured all the same, and the results say so
-SLOW_CALL, SLOW_WINDOW = 10_000_000, 5  # ns; calls that take so long, and how many of them are a window
+WINDOW = 32  # calls of the warm-up that one median is taken of
+AGREEING = 3  # windows that must agree before the warm-up ends
+AGREEMENT = 0.02  # maximum relative difference of their medians
+LONGEST_WARM_UP = 2_000_000_000  # ns; calls that never settle are measured all the same, with a warning
+SLOW_CALL, SLOW_WINDOW = 10_000_000, 5  # ns; calls of at least that duration have windows of 5
 SHORTEST_SAMPLE = 20_000  # ns
-MOST_GROUP = 1_000_000  # calls; also the most that a results file may state
-CLOCK_STEPS = 200  # in the shortest sample: the clock's step is then at most 0.5 % of it
-_SURELY_LONG = 10  # times the shortest sample: such a call needs no group, however busy the moment was
-_TRIES, _MOMENT = 5, 10_000_000  # ns: tries last longer together than the system lets another program have the processor
-_READINGS, _STEPS_SEEN = 4_000, 20  # that show the clock's step
-_SPINS = 64  # lengths of the work between readings
+MAX_GROUP = 1_000_000  # calls; the maximum in results files too
+CLOCK_STEPS = 200  # in the shortest sample, so that a step is at most 0.5 % of it
+_SURELY_LONG = 10  # times the shortest sample: such a call needs no group, even if the machine was busy when it was timed
+_TRIES, _TRIES_NS = 5, 10_000_000  # tries last longer together than a time slice of another program
+_READINGS, _STEPS_SEEN = 4_000, 20  # at least, to find the clock's step
+_SPINS = 64  # different amounts of work between readings
 
 Call = Callable[[Any], object]
 
 
 @dataclass(frozen=True)
 class Settled:
-    """How a warm-up ended: after how many calls, whether the windows agreed, and the median of the last one in nanoseconds."""
+    """The end of a warm-up: its calls, whether the last windows agreed, and the median of the last window in nanoseconds."""
 
     calls: int
     agreed: bool
@@ -42,7 +42,7 @@ class Settled:
 
 
 def time_calls(call: Call, inputs: Sequence[Any], start: int, count: int, group: int = 1) -> list[int]:
-    """Nanoseconds of `count` groups of `group` calls, each call with the next of `inputs`, from number `start` on."""
+    """Nanoseconds of `count` groups of `group` calls, each with the next of `inputs`, which repeat, from index `start` on."""
     clock, size, samples = time.perf_counter_ns, len(inputs), []
     for first in range(start, start + count * group, group):
         chosen = [inputs[number % size] for number in range(first, first + group)]
@@ -64,8 +64,8 @@ def settle(
 ) -> Settled:
     """Call until the medians of the last `agreeing` windows lie within `agreement` of each other, or the limit has passed.
 
-    Medians, so that one interruption does not prolong it; several windows, since two may agree while a machine is still speeding up. Slow
-    calls have shorter windows, so that there are enough of them before the limit.
+    Medians, so that one interruption does not prolong the warm-up. Several windows, since two may agree while a machine still speeds up.
+    Slow calls have shorter windows, so that there are several before the limit.
     """
     medians: list[float] = []
     begun = time.perf_counter_ns()
@@ -84,7 +84,7 @@ def settle(
 
 
 def typical_ns(call: Call, inputs: Sequence[Any], median_ns: float, step_ns: int) -> float:
-    """What a call takes: the mean of as many as make a sample, or the median of its warm-up where a call is surely one by itself."""
+    """Nanoseconds of a call: the mean of as many as make a sample, or the median of its warm-up if one call is surely long enough."""
     shortest = shortest_sample(step_ns)
     if median_ns >= _SURELY_LONG * shortest:
         return median_ns
@@ -92,15 +92,15 @@ def typical_ns(call: Call, inputs: Sequence[Any], median_ns: float, step_ns: int
 
 
 def _fastest_mean(work: Callable[[int], int], shortest_ns: int) -> float:
-    """Nanoseconds of one of the `count` parts of `work(count)`, which gives what all took.
+    """Nanoseconds of one of the `count` parts of `work(count)`, which returns those of all.
 
-    There are so many that they last `shortest_ns` in the fastest of several tries: what disturbs can only lengthen one, and a mean of a
-    busy moment would make groups that are too short in a quiet one.
+    `count` doubles until the fastest of several tries lasts `shortest_ns`. The fastest, since disturbances only lengthen a try; the mean
+    of a busy moment would make groups that are too short in a quiet one.
     """
     count = 1
     while True:
         took: list[int] = []
-        while len(took) < _TRIES or sum(took) < _MOMENT:
+        while len(took) < _TRIES or sum(took) < _TRIES_NS:
             took.append(work(count))
             if took[-1] < shortest_ns:
                 break
@@ -110,21 +110,21 @@ def _fastest_mean(work: Callable[[int], int], shortest_ns: int) -> float:
 
 
 def shortest_sample(step_ns: int) -> int:
-    """The least that a sample should last, in nanoseconds, on a clock with such steps."""
+    """The minimum duration of a sample in nanoseconds, on a clock with such steps."""
     return max(SHORTEST_SAMPLE, CLOCK_STEPS * step_ns)
 
 
 def group_size(call_ns: float, step_ns: int) -> int:
-    """How many calls make a sample that is long enough for the clock: 1 for all but the fastest."""
-    return min(MOST_GROUP, max(1, -(-shortest_sample(step_ns) // max(1, int(call_ns)))))
+    """The calls of a sample that is long enough for the clock: 1 for all but the fastest calls."""
+    return min(MAX_GROUP, max(1, -(-shortest_sample(step_ns) // max(1, int(call_ns)))))
 
 
 def clock_step() -> int:
-    """The smallest step in nanoseconds that the clock shows: its resolution, however many steps a reading costs.
+    """The resolution of the clock in nanoseconds, however many steps a reading takes.
 
-    Two readings may never be a single step apart, but all differences are whole numbers of steps: where they vary, by work of several
-    lengths between the readings, the closest two of them are a step apart. A step need not be a whole number of nanoseconds, so the same
-    difference comes in two roundings; three in a row are steps of 1.
+    Two readings may never be a single step apart, but all differences are whole numbers of steps. With different amounts of work between
+    readings, the two closest differences are one step apart. A step need not be a whole number of nanoseconds, so a difference may occur
+    in two roundings; three consecutive numbers mean steps of 1.
     """
     seen = _differences()
     if any(last - first == 2 for first, _, last in zip(seen, seen[1:], seen[2:], strict=False)):
@@ -134,11 +134,11 @@ def clock_step() -> int:
 
 
 def _differences() -> list[int]:
-    """Different differences of readings of the clock, in order; 0 only where it stood still.
+    """The distinct differences of successive readings, sorted; 0 is among them if two readings were equal.
 
-    Without the longer half of them, over which the system may have corrected the clock's rate.
+    Without the longer half of them, during which the system may have adjusted the clock's rate.
     """
-    clock, stood, number = time.perf_counter_ns, False, 0
+    clock, stood_still, number = time.perf_counter_ns, False, 0
     moved: list[int] = []
     before = clock()
     while number < _READINGS or len(moved) < _STEPS_SEEN:
@@ -148,13 +148,13 @@ def _differences() -> list[int]:
         if after > before:
             moved.append(after - before)
         else:
-            stood = True
+            stood_still = True
         before, number = after, number + 1
-    return sorted({*sorted(moved)[: len(moved) // 2], *([0] if stood else [])})
+    return sorted({*sorted(moved)[: len(moved) // 2], *([0] if stood_still else [])})
 
 
 def clock_cost(step_ns: int) -> int:
-    """Nanoseconds that a reading of the clock takes, from loops of them that are long enough for a clock with such steps."""
+    """Nanoseconds of a reading of the clock, from loops that are long enough for a clock with such steps."""
     clock = time.perf_counter_ns
 
     def read(count: int) -> int:
@@ -167,7 +167,7 @@ def clock_cost(step_ns: int) -> int:
 
 
 def empty_calls(count: int = 1_000) -> list[int]:
-    """Nanoseconds of calls that do nothing, timed as all others are: what the harness adds to each sample."""
+    """Nanoseconds of calls that do nothing, timed as all others are: the harness's overhead in each sample."""
     settle(_nothing, [None])
     return time_calls(_nothing, [None], 0, count)
 
@@ -178,7 +178,7 @@ def _nothing(_: Any) -> None:
 
 @contextmanager
 def no_collection() -> Any:
-    """Let the garbage collector rest: a collection within a call is not of that call."""
+    """Disable the garbage collector, whose time would count as that of the call it happens in."""
     collecting = gc.isenabled()
     gc.collect()
     gc.disable()

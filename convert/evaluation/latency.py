@@ -14,7 +14,7 @@ from edge_runtime.model.model_file import parse_model_file
 
 SAMPLES = 200
 Measure = Callable[[Sequence[Classifier], NDArray[np.uint8], int], list[list[int]]]
-"""Times a number of calls of each classifier, interleaved, in nanoseconds, as `benchmarks.worker.latency.measure` does."""
+"""Times a number of calls of each classifier, interleaved, in nanoseconds, as `benchmarks.runner.in_process.measure` does."""
 _DELEGATE = "DELEGATE"
 
 

@@ -1,4 +1,4 @@
-"""Children that are measured by a planted clock, and subjects that take a known time by it: the same figures on every machine."""
+"""Workers with a planted clock, and backends that take a known time by it: the same figures on every machine."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.runner import worker_pool
-from benchmarks.scenarios import operators
-from benchmarks.worker.client import BackendSpec, Environment, Worker
+from benchmarks.runner import operators, worker_pool
+from benchmarks.worker.client import Environment, Worker
+from benchmarks.worker.protocol import BackendSpec
 from tests.conftest import ROOT
 
 CLOCKS = ROOT / "tests" / "clocks"
@@ -20,7 +20,7 @@ COST = 40  # nanoseconds of a reading, one less or one more
 
 @dataclass(frozen=True)
 class PlantedEnvironment(Environment):
-    """An environment with a clock of tests/clocks; the one that is there already if none is given."""
+    """An environment with a clock of tests/clocks; with the present one if none is given."""
 
     clock: str | None = None
 
@@ -36,19 +36,19 @@ def planted(environment: Environment, clock: str | None) -> PlantedEnvironment:
 
 
 def planted_spec(spec: BackendSpec, costs: Mapping[str, int]) -> BackendSpec:
-    """The subject, taking so many nanoseconds for an image by the name of its model's file."""
-    return replace(spec, module="planted_subject", options={**spec.options, "planted": spec.module, "costs": dict(costs)})
+    """The backend, taking so many nanoseconds per image, by the name of its model's file."""
+    return replace(spec, module="planted_backend", options={**spec.options, "planted": spec.module, "costs": dict(costs)})
 
 
 @contextmanager
 def planting(costs: Mapping[str, int], clock: str | None = f"invented=1,{COST}") -> Iterator[None]:
-    """Let every child that is measured have that clock, and its subjects take so long by it. Cold starts are real."""
+    """Give every worker that clock, and its backends these costs. Cold starts are real."""
 
     class Planted(Worker):
         def __init__(
-            self, environment: Environment, subjects: Sequence[BackendSpec], images: Path, pinned: Sequence[int] = ()
+            self, environment: Environment, specs: Sequence[BackendSpec], images: Path, pinned: Sequence[int] = ()
         ) -> None:
-            super().__init__(planted(environment, clock), [planted_spec(subject, costs) for subject in subjects], images, pinned)
+            super().__init__(planted(environment, clock), [planted_spec(spec, costs) for spec in specs], images, pinned)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worker_pool, "Worker", Planted)

@@ -28,7 +28,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch, mnist: Dataset) -> None:
 
 
 def test_a_proof_has_all_its_runs_and_goes_on() -> None:
-    """Each is kept as soon as it is there; what is there is not run again."""
+    """Each run is kept at once, and not run again."""
     kept: list[Proof] = []
     with planting(NS):
         proof = prove(SETTINGS, None, (1, 1, 1), kept.append)
@@ -85,7 +85,7 @@ def test_measured_models_state_the_command_that_was_typed(monkeypatch: pytest.Mo
 
 
 def test_the_tutorials_files_can_be_written_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """For digits bench, which then measures them beside others; nothing is measured here."""
+    """For digits bench, which then measures them with others; nothing is measured here."""
     asked: list[tuple[Path, bool]] = []
     monkeypatch.setattr(measure_models, "load_dataset", lambda _: None)
     monkeypatch.setattr(measure_models, "measure_models", lambda *_: pytest.fail("something was measured"))

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from statistics import mean
 
-from benchmarks.reporting.disturbances import MOST_BUSY
 from benchmarks.reporting.tables import as_markdown
+from benchmarks.reporting.warnings import MAX_BUSY
 from edge_runtime.common.intervals import Accuracy
 from edge_runtime.common.json_codec import read_json
 from edge_runtime.errors import DataError
@@ -43,7 +43,7 @@ def part(result: FoldingResult) -> str:
     machine = result.machine
     warning = (
         f"\n\n- note: other work kept {machine.busy_percent:.0f} % of the processors busy."
-        if machine.busy_percent > MOST_BUSY
+        if machine.busy_percent > MAX_BUSY
         else ""
     )
     return f"{machine.board}: {machine.cpu}, {machine.runtime}, one thread.\n\n{table(result)}{warning}"

@@ -166,7 +166,7 @@ def litert_latency(flatbuffer: bytes, images: NDArray[np.uint8]) -> Latency:
     """Measure the latency of single images, uint8 [N, 28, 28], on one thread of LiteRT: medians of several batches of calls."""
     import psutil
 
-    from benchmarks.worker.latency import measure
+    from benchmarks.runner.in_process import measure
     from edge_runtime.inference.classifier import Classifier
     from edge_runtime.model.model_file import parse_model_file
 

@@ -44,7 +44,7 @@ def names(driver: webdriver.Chrome) -> str:
     [("name", "abcd", "dcba"), ("p50", "bdac", "adbc"), ("file", "dcba", "abcd")],
 )
 def test_a_click_on_a_heading_sorts(driver: webdriver.Chrome, column: str, up: str, down: str) -> None:
-    """Units count, a dash stays below, and a second click turns it round."""
+    """By value and unit, dashes last; a second click reverses the order."""
     assert names(driver) == "bcad"
     (button,) = [found for found in driver.find_elements(By.CSS_SELECTOR, "th button") if found.text == column]
     for expected, order in ((up, "ascending"), (down, "descending")):

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from benchmarks.comparison.choose import Commands, Limits, choose, commands
 from benchmarks.comparison.comparable import Named
 from benchmarks.results.results import ModelResult
-from convert.quantization.recipes import RECIPES
 from edge_runtime.common.intervals import Accuracy, wilson_interval
 from edge_runtime.errors import InputError
 from edge_runtime.model.model_file import MODELS, read_model_file
@@ -34,7 +33,7 @@ NAMED = Named("pi", bench_result(BIG, MIDDLE, LITTLE, BAD))
 
 
 def test_without_limits_the_most_accurate_is_picked() -> None:
-    """The front has what nothing else beats in all three; the runner-up is the next accurate one."""
+    """The front has the options that no other dominates; the runner-up is the next accurate one."""
     found = choose([NAMED], Limits())
     assert [option.model.name for option in found.front] == ["little", "middle", "big"]
     assert found.pick is not None
@@ -43,7 +42,7 @@ def test_without_limits_the_most_accurate_is_picked() -> None:
 
 
 def test_an_option_is_what_was_measured() -> None:
-    """In the order of the files, with its board, median in microseconds, percent and bytes; what cannot be chosen is passed over."""
+    """In the order of the files, with board, microseconds, percent and bytes; without other ways and models without accuracy."""
     unknown, other_way = replace(MIDDLE, name="unknown", accuracy=None), replace(MIDDLE, way="tf.lite")
     found = choose([Named("first", bench_result(unknown, other_way, BIG)), Named("second", bench_result(LITTLE))], Limits())
     assert found.board == "Pi 4"
@@ -54,7 +53,7 @@ def test_an_option_is_what_was_measured() -> None:
 
 
 def test_what_is_measured_on_another_board_does_not_count() -> None:
-    """However good it is."""
+    """Even if it is better."""
     other = Named("other", bench_result(BIG, machine=replace(MACHINE, board="Pi 5")))
     found = choose([other, Named("pi", bench_result(LITTLE))], Limits(), "Pi 4")
     assert (found.board, [option.model for option in found.options], found.runner_up) == ("Pi 4", [LITTLE], None)
@@ -72,20 +71,20 @@ def test_what_is_measured_on_another_board_does_not_count() -> None:
             None,
             {
                 "at most 0 us": ["big", "middle", "little", "bad"],
-                "at least 0 % right": [],
+                "at least 0 % accuracy": [],
                 "at most 0 bytes": ["big", "middle", "little", "bad"],
             },
         ),
-        (Limits(min_accuracy=99.0), "big", {"at least 99 % right": ["bad"]}),
+        (Limits(min_accuracy=99.0), "big", {"at least 99 % accuracy": ["bad"]}),
         (
             Limits(max_latency_us=10, min_accuracy=99.5),
             None,
-            {"at most 10 us": ["big", "middle", "bad"], "at least 99.5 % right": ["little", "bad"]},
+            {"at most 10 us": ["big", "middle", "bad"], "at least 99.5 % accuracy": ["little", "bad"]},
         ),
     ],
 )
 def test_limits_exclude_and_say_what(limits: Limits, pick: str | None, excluded: dict[str, list[str]]) -> None:
-    """A limit that is just kept is kept."""
+    """A value equal to the limit is within it."""
     found = choose([NAMED], limits)
     assert (found.pick and found.pick.model.name) == pick
     assert {limit: [option.model.name for option in options] for limit, options in found.excluded.items()} == excluded
@@ -119,21 +118,21 @@ def test_the_front_is_what_nothing_beats(figures: list[tuple[int, int, int]]) ->
 @pytest.mark.parametrize(
     ("results", "board", "problem"),
     [
-        (("Pi 4", "Pi 5"), None, "results are of 2 boards; say which with --board: Pi 4, Pi 5"),
-        (("Pi 4", "Pi 5"), "Pi 3", "^no results of Pi 3; there are those of Pi 4, Pi 5$"),
-        (("Pi 4", "Pi 4"), None, "cnn static_wi8_ai8 is in two of the files"),
+        (("Pi 4", "Pi 5"), None, "results are of 2 boards; choose one with --board: Pi 4, Pi 5"),
+        (("Pi 4", "Pi 5"), "Pi 3", "^no results of board Pi 3; the results are of Pi 4, Pi 5$"),
+        (("Pi 4", "Pi 4"), None, "cnn int8 is in two of the files"),
     ],
 )
 def test_what_cannot_be_chosen_from_is_refused(results: tuple[str, ...], board: str | None, problem: str) -> None:
-    """With what would help."""
+    """The message says what to do."""
     named = [Named(name, bench_result(machine=replace(MACHINE, board=name))) for name in results]
     with pytest.raises(InputError, match=problem):
         choose(named, Limits(), board)
 
 
 def test_models_without_an_accuracy_are_no_choice() -> None:
-    """Nobody knows what they are worth."""
-    with pytest.raises(InputError, match="hold no model with both a latency and an accuracy"):
+    """Their accuracy is unknown."""
+    with pytest.raises(InputError, match="have no model with an accuracy"):
         choose([Named("pi", bench_result(replace(MIDDLE, accuracy=None)))], Limits())
 
 
@@ -172,8 +171,7 @@ FOLDED = Commands(
     ],
 )
 def test_the_commands_make_and_check_the_pick(changes: dict[str, Any], expected: Commands) -> None:
-    """What ships is told by its content, not by its name; a recipe goes by its short form, whatever the file is called."""
+    """Shipped models are recognised by content, not by name; a recipe goes by its short name, whatever the file is called."""
     found = choose([Named("pi", bench_result(replace(MIDDLE, **changes)))], Limits())
     assert found.pick is not None
-    shorts = {recipe.name: recipe.short for recipe in RECIPES.values()}
-    assert commands(found.pick, shorts.get) == expected
+    assert commands(found.pick) == expected

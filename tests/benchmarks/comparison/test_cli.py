@@ -41,7 +41,7 @@ def test_a_report_is_one_page_that_points_nowhere(tmp_path: Path) -> None:
     assert not re.search(r"(?:src|href)=\"(?!data:)", page)
     assert "http" not in re.sub(r"data:image/png;base64,[\w+/=]+", "", page)
     assert page.count("<img") == 2 * 2 + 2 + 2 + 1  # two plots, tails and processes of each, cold starts of one
-    assert "models-x86_64: there was one process alone" in page
+    assert "models-x86_64: the run had a single process" in page
     assert '<button type="button">p50</button>' in page
 
 
@@ -60,7 +60,7 @@ def test_a_report_never_replaces_its_results(tmp_path: Path) -> None:
     link.hardlink_to(results)
     for out in (results, tmp_path / "x" / ".." / "results.json", link):
         message = one_line(digits("report", results, "--out", out, "--force"), 2)
-        assert message == f"digits: --out {out} is one of the results files; name the page otherwise\n"
+        assert message == f"digits: --out {out} is one of the results files; give the page another name\n"
     assert results.read_bytes() == content
 
 
@@ -73,17 +73,17 @@ def test_a_run_is_not_compared_with_itself(tmp_path: Path) -> None:
 
 
 def test_markdown_is_printed(tmp_path: Path) -> None:
-    """A table, where it is from, its command, its doubts, and what could not be measured; nothing is written."""
+    """A table, its machine, command and warnings, and what could not be measured; nothing is written."""
     answer = digits("report", AVX512, "--markdown")
     lines = answer.out.splitlines()
     assert answer.code == 0
     assert lines[0].startswith("| model | recipe | file |")
     assert lines[-1].startswith("x86_64-avx512: ")
-    assert lines[-1].endswith(". Made by `python -m tools.studies.benchmarks.measure_models`.")
+    assert lines[-1].endswith(". Command: `python -m tools.measure_models`.")
     doubtful = _run(tmp_path, "doubtful", 1_000_000, 1_000_001, absent=("OpenVINO: openvino is not installed",))
     lines = digits("report", doubtful, "--markdown").out.splitlines()
     assert lines[-2:] == [
-        "- note: m static_wi8_ai8: 200 samples are too few for a p99, which needs 1,000",
+        "- note: m int8: 200 samples are too few for a p99, which needs 1,000",
         "- not measured: OpenVINO: openvino is not installed",
     ]
     assert sorted(tmp_path.iterdir()) == [doubtful]
@@ -99,19 +99,20 @@ def test_disturbed_processes_are_marked(tmp_path: Path) -> None:
         assert digits("report", results, "--out", tmp_path / f"{number}.html").code == 0
         pages.append((tmp_path / f"{number}.html").read_text())
     assert quiet.exists()
-    assert "<td>process 2</td><td></td>" in pages[0]
-    assert "<td>process 2</td><td>disturbed</td><td>0.5</td><td>50.0 %</td><td>0.0 %</td><td>-</td>" in pages[1]
+    assert "<td>process 2</td><td>0.5</td>" in pages[0]
+    assert "<td>process 2</td><td>disturbed</td><td>0.5</td><td>50.0 %</td><td>0.0 %</td><td>1,500.0 MHz</td>" in pages[1]
     assert plots.processes(read_results(results)) != plots.processes(read_results(quiet))
 
 
 def test_too_few_samples_for_any_figure_make_a_page(tmp_path: Path) -> None:
-    """With dashes; no plot complains of what it has not."""
+    """Without columns of figures that no model has; no plot fails."""
     few = bench_result(many_processes([1_000, 1_001]), reference=many_processes([1_000, 1_001]))
     few = replace(
         few, models=(replace(few.models[0], turns=tuple(replace(turn, samples_ns=(9,)) for turn in few.models[0].turns)),)
     )
     assert digits("report", _write(tmp_path / "few.json", few), "--out", tmp_path / "few.html").code == 0
-    assert "<td>-</td>" in (tmp_path / "few.html").read_text()
+    page = (tmp_path / "few.html").read_text()
+    assert (">p50<" in page, ">p99<" in page) == (True, False)
 
 
 def test_a_name_from_a_results_file_stays_text(tmp_path: Path) -> None:
@@ -128,7 +129,7 @@ def test_a_regression_exits_3(tmp_path: Path) -> None:
     answer = digits("report", "--diff", old, new)
     assert answer.code == 3
     assert "SLOWER" in answer.out
-    assert answer.err == "digits: m static_wi8_ai8 takes 8.0 % longer\n"
+    assert answer.err == "digits: m int8 takes 8.0 % longer\n"
     assert "1,000.0 us  1,080.0 us  1.080" in answer.out
     assert digits("report", "--diff", new, old).code == 0  # faster
     again = digits("report", "--diff", old, _run(tmp_path, "same", 1_000_500, 1_001_000, 999_500))
@@ -156,8 +157,8 @@ def test_a_diff_takes_two_files(words: tuple[str, ...]) -> None:
     [
         (
             ("--max-latency-us", 25, "--min-accuracy", 99, "--max-bytes", 65_536),
-            "pick: small static_wi8_ai8: 99.62 % right, ",
-            "runner-up: nano float32: 99.43 % right, ",
+            "pick: small int8: 99.62 % accuracy, ",
+            "runner-up: nano fp32: 99.43 % accuracy, ",
             [
                 "train --release small --seed 0",
                 "convert runs/small-seed0/model.keras --recipe int8 --name small",
@@ -166,7 +167,7 @@ def test_a_diff_takes_two_files(words: tuple[str, ...]) -> None:
         ),
         (
             ("--max-latency-us", 25, "--max-bytes", 30_000),
-            "pick: nano static_wi8_ai8: 99.42 % right, ",
+            "pick: nano int8: 99.42 % accuracy, ",
             "",
             [
                 "train --release nano --seed 0",
@@ -190,27 +191,27 @@ def test_choosing_says_why(limits: tuple[object, ...], pick: str, runner_up: str
     ]
 
 
-def test_choosing_states_the_doubts(tmp_path: Path) -> None:
-    """A pick is worth what its results are."""
+def test_choosing_states_warnings(tmp_path: Path) -> None:
+    """A choice is as reliable as its results."""
     answer = digits("choose", _run(tmp_path, "few", 1_000_000, 1_000_001))
-    assert "note: few: m static_wi8_ai8: 200 samples are too few for a p99, which needs 1,000\n" in answer.out
+    assert "note: few: m int8: 200 samples are too few for a p99, which needs 1,000\n" in answer.out
 
 
-def test_choosing_tells_what_is_left_out(tmp_path: Path) -> None:
-    """A model that nobody judged is no row of the table, but a line."""
+def test_choosing_reports_what_is_left_out(tmp_path: Path) -> None:
+    """A model without an accuracy has no row in the table, but a note."""
     judged, other = (
         many_processes([1_000_000, 1_000_001], name="m"),
         many_processes([900_000, 900_001], name="quick", accuracy=None),
     )
     answer = digits("choose", _write(tmp_path / "one.json", bench_result(judged, other)))
-    assert "note: quick static_wi8_ai8 has no accuracy, and is left out\n" in answer.out
+    assert "note: quick int8 has no accuracy and is left out\n" in answer.out
 
 
 def test_the_board_is_chosen_before_anything_is_compared(tmp_path: Path) -> None:
-    """Two machines under one name are no matter to the choice for a third."""
+    """Two machines with one name do not matter for a third."""
     one, two = _run(tmp_path, "one", 1_000, 1_001), _run(tmp_path, "two", 1_002, 1_003, machine=replace(MACHINE, cores=8))
     five = _run(tmp_path, "five", 1_004, 1_005, machine=replace(MACHINE, board="Pi 5"))
-    assert "two machines go by one name" in one_line(digits("choose", one, two, five, "--board", "Pi 4"), 4)
+    assert "two machines have the same name" in one_line(digits("choose", one, two, five, "--board", "Pi 4"), 4)
     assert digits("choose", one, two, five, "--board", "Pi 5").code == 0
 
 

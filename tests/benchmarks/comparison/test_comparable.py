@@ -1,4 +1,4 @@
-"""What may stand beside each other, and what is refused."""
+"""Which results can be compared, and which are refused."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +18,8 @@ def _second(**changes: Any) -> Named:
     return Named("second", bench_result(**changes))
 
 
-def test_results_of_two_boards_stand_beside_each_other() -> None:
-    """Nothing else differs, so nothing is said."""
+def test_results_of_two_boards_are_comparable() -> None:
+    """Nothing else differs, so no difference is returned."""
     other = _second(machine=replace(MACHINE, board="Pi 5", cpu="Cortex-A76"))
     assert check_comparable([FIRST, other]) == []
 
@@ -27,11 +27,14 @@ def test_results_of_two_boards_stand_beside_each_other() -> None:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"data_sha256": "ef" * 32}, "accuracies are of other images"),
-        ({"split": "validation"}, r"accuracies are of other images \(test cdcd.*; validation cdcd"),
+        ({"data_sha256": "ef" * 32}, "accuracies are of different images"),
+        ({"split": "validation"}, r"accuracies are of different images \(test cdcd.*; validation cdcd"),
         ({"threads": 4}, r"numbers of threads differ \(1; 4\)"),
         ({"reference": model_result(name="reference", sha256="00" * 32)}, "reference models differ"),
-        ({"machine": replace(MACHINE, cpu="Cortex-A76")}, r"two machines go by one name \(Cortex-A72 aarch64 4 cores; Cortex-A76"),
+        (
+            {"machine": replace(MACHINE, cpu="Cortex-A76")},
+            r"two machines have the same name \(Cortex-A72 aarch64 4 cores; Cortex-A76",
+        ),
     ],
 )
 def test_what_would_mislead_is_refused(changes: dict[str, Any], problem: str) -> None:
@@ -43,7 +46,7 @@ def test_what_would_mislead_is_refused(changes: dict[str, Any], problem: str) ->
 
 @pytest.mark.parametrize("one_machine", [False, True])
 def test_other_instruction_sets_are_another_machine(one_machine: bool) -> None:
-    """A processor's name alone does not say what a virtual machine lets through."""
+    """A virtual machine may hide instruction sets of a processor."""
     wide, narrow = (Named(name, bench_result(machine=replace(MACHINE, simd=(name,)))) for name in ("avx512f", "avx2"))
     with pytest.raises(InputError, match=r"machine.*4 cores avx512f; .*4 cores avx2\)"):
         check_comparable([wide, narrow], one_machine=one_machine)
@@ -52,41 +55,41 @@ def test_other_instruction_sets_are_another_machine(one_machine: bool) -> None:
 
 
 @pytest.mark.parametrize("one_machine", [False, True])
-def test_instruction_sets_that_nobody_looked_at_are_a_note(one_machine: bool) -> None:
+def test_unknown_instruction_sets_are_a_note(one_machine: bool) -> None:
     """They neither prove another machine nor the same one."""
     silent = _second(machine=replace(MACHINE, simd=()))
-    note = "instruction sets of the processor: not told in second; nobody knows whether that is the same machine"
+    note = "instruction sets of the processor: unknown in second, so it may be another machine"
     assert check_comparable([FIRST, silent], one_machine=one_machine) == [note]
     assert check_comparable([silent, FIRST], one_machine=one_machine) == [note]
     assert check_comparable([silent]) == []
 
 
 def test_committed_results_of_one_machine_are_compared() -> None:
-    """The older of them does not tell its instruction sets."""
+    """The older of them has no instruction sets."""
     data = Path(__file__).with_name("data")
     named = read_all([data / "models-x86_64-avx512.json", data / "limits-x86_64-avx512.json"])
     assert any("instruction sets" in text for text in check_comparable(named, one_machine=True))
 
 
-def test_results_without_accuracies_stand_beside_others() -> None:
-    """It is said; what was judged is still held against each other."""
+def test_results_without_accuracies_are_comparable() -> None:
+    """The difference is returned; results with accuracies are still checked against each other."""
     timed = Named("timed", bench_result(model_result(accuracy=None), split="", data_sha256=""))
     note = "accuracies: of test images in first, none in timed"
     assert check_comparable([FIRST, timed], one_machine=True) == check_comparable([FIRST, timed, FIRST]) == [note]
     assert check_comparable([timed, timed]) == []
-    with pytest.raises(InputError, match="accuracies are of other images"):
+    with pytest.raises(InputError, match="accuracies are of different images"):
         check_comparable([timed, FIRST, _second(split="validation")])
 
 
 def test_one_machine_is_one_machine() -> None:
-    """For regressions another board will not do, whatever it is called."""
+    """For regressions, another board is refused, whatever its name."""
     other = _second(machine=replace(MACHINE, board="Pi 5", cpu="Cortex-A76"))
     with pytest.raises(InputError, match="machines differ"):
         check_comparable([FIRST, other], one_machine=True)
 
 
-def test_what_else_differs_is_said() -> None:
-    """Releases, versions, processors, samples: they may be just what one wants to compare."""
+def test_what_else_differs_is_reported() -> None:
+    """Releases, versions, processors, samples: differences may be what is to be compared."""
     machine = replace(MACHINE, runtime="ai-edge-litert 2.4.0", python="3.12.1", numpy="2.2.0")
     other = _second(machine=machine, edge_digits="0.2.0", pinned=(1, 2), samples=2_000)
     assert check_comparable([FIRST, other]) == [
@@ -104,12 +107,12 @@ def test_the_same_file_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text(to_json(bench_result()))
     assert [named.name for named in read_all([path])] == ["a"]
-    with pytest.raises(InputError, match="is given twice"):
+    with pytest.raises(InputError, match="given twice"):
         read_all([path, path])
 
 
 def test_a_copy_is_no_second_run(tmp_path: Path) -> None:
-    """Under another path and another board's name too: no run measures the same nanoseconds again."""
+    """Under another path and board name, too: no other run measures the same nanoseconds."""
     paths = [tmp_path / "a.json", tmp_path / "b.json"]
     for path, board in zip(paths, ("Pi 4", "Pi 5"), strict=True):
         path.write_text(to_json(bench_result(machine=replace(MACHINE, board=board))))

@@ -15,6 +15,7 @@ from benchmarks.pipeline.sections import (
 )
 from benchmarks.reporting.html import render
 from benchmarks.reporting.tables import HEADER, machine_line
+from benchmarks.results.recipes import short_recipe
 from edge_runtime.model.manifest import Verdict
 from edge_runtime.model.model_file import ModelFile, read_model_file
 from tests.benchmarks.samples import bench_result, little_png, model_result
@@ -35,18 +36,18 @@ def picture(tmp_path: Path) -> Path:
 
 
 def test_the_summary_sets_each_models_int8_file_beside_its_float_file() -> None:
-    """A row a model, in their order: accuracies with intervals, sizes, medians; other recipes are left out."""
+    """A row per model, in their order: accuracies with intervals, sizes, medians; other recipes are left out."""
     small = model_result()
     plain = model_result((3_000,) * 20, recipe="float32", file_bytes=150_000)
     other = model_result(recipe="float16")
     section = summary_section(bench_result(small, other, plain), [], "digits pipeline --seed 0")
     accuracy = "99.36 % (99.18 to 99.50)"
     assert section.tables[0].rows == [("cnn", accuracy, "150.0 KB", "3.0 us", accuracy, "49.4 KB", "501.0 us")]
-    assert section.paragraphs[0] == "Made by: digits pipeline --seed 0. 0 of 0 files passed the accuracy gate."
+    assert section.paragraphs[0] == "Command: digits pipeline --seed 0. 0 of 0 files passed the accuracy gate."
 
 
 def test_the_data_section_counts_every_class(picture: Path) -> None:
-    """A row a split: its name, its images, the images of each class."""
+    """A row per split: its name, its images, the images of each class."""
     section = data_section("own.npz", {"train": [1_000, 500], "test": [20, 10]}, picture)
     assert section.tables[0].header == ("split", "images", "0", "1")
     assert section.tables[0].rows == [("train", "1,500", "1,000", "500"), ("test", "30", "20", "10")]
@@ -54,8 +55,8 @@ def test_the_data_section_counts_every_class(picture: Path) -> None:
     assert section.pictures[0].png == little_png()
 
 
-def test_the_training_section_says_how_each_model_was_fitted(models: list[ModelFile], picture: Path) -> None:
-    """From the essentials that travel in the manifest, with the float model's validation accuracy."""
+def test_the_training_section_states_how_each_model_was_trained(models: list[ModelFile], picture: Path) -> None:
+    """From the training record in the manifest, with the float model's validation accuracy."""
     manifest = models[0].manifest
     assert manifest is not None
     config = {"epochs": 6, "batch_size": 64, "learning_rate": 0.003, "seed": 7}
@@ -72,7 +73,7 @@ def test_the_conversion_section_has_a_row_a_file(models: list[ModelFile]) -> Non
     section = conversion_section(models)
     table, operators = section.tables
     assert table.header == CONVERSION_HEADER
-    assert [row[1] for row in table.rows] == [model.manifest.recipe for model in models if model.manifest]
+    assert [row[1] for row in table.rows] == [short_recipe(model.manifest.recipe) for model in models if model.manifest]
     for model, row in zip(models, table.rows, strict=True):
         assert model.manifest is not None
         validation, test = model.manifest.accuracy
@@ -92,11 +93,11 @@ def test_a_file_that_the_gate_refused_is_a_warning(models: list[ModelFile]) -> N
     assert manifest is not None
     failed = replace(models[0], manifest=replace(manifest, verdict=Verdict(0.5, False, "the drop may be 3.00 points")))
     section = conversion_section([failed, *models[1:]])
-    assert "the gate refused cnn float32: the drop may be 3.00 points" in section.warnings
+    assert "the gate refused cnn fp32: the drop may be 3.00 points" in section.warnings
     assert section.tables[0].rows[0][-1] == "FAILED"
 
 
-def test_the_bench_section_says_where_and_how_it_was_measured(picture: Path) -> None:
+def test_the_bench_section_states_where_and_how_it_was_measured(picture: Path) -> None:
     """The machine first, the number of samples, the table, the notes, both plots."""
     result = bench_result(model_result(recipe="static_wi8_ai16"), model_result())
     section = bench_section(result, picture, picture)

@@ -86,7 +86,7 @@ def test_force_runs_a_stage_that_is_up_to_date(work: _Work) -> None:
 
 
 def test_a_stage_that_fails_is_run_again(work: _Work) -> None:
-    """No stamp is left, even where one was before and the inputs are as they were then."""
+    """No stamp is left, even if there was one before and the inputs are unchanged."""
 
     def fail() -> None:
         raise KeyboardInterrupt
@@ -98,7 +98,7 @@ def test_a_stage_that_fails_is_run_again(work: _Work) -> None:
 
 
 def test_a_stage_that_did_not_write_its_output_is_not_up_to_date(work: _Work) -> None:
-    """What promises a file and does not make it is tried again each time."""
+    """A stage that does not write a promised file runs again each time."""
     lazy = replace(work.stage, name="lazy", outputs=[work.folder / "never"])
     assert (work.again(lazy), work.again(lazy)) == (True, True)
 

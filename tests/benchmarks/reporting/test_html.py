@@ -58,7 +58,7 @@ def test_the_page_holds_every_part_in_its_order() -> None:
 
 
 def test_the_page_points_nowhere() -> None:
-    """No address but data: anywhere: it opens without a network, and on another machine."""
+    """There is no address but data: URLs, so that it opens without a network and on other machines."""
     html = render("All of it", SECTIONS)
     page = _Page(html)
     assert "http://" not in html
@@ -71,7 +71,7 @@ def test_the_page_points_nowhere() -> None:
 
 
 def test_a_picture_is_in_the_page_itself() -> None:
-    """Byte for byte, with its text for those who cannot see it."""
+    """Byte for byte, with alternative text."""
     page = _Page(render("t", SECTIONS))
     (address,) = page.values("src")
     assert base64.b64decode(address.partition(",")[2]) == little_png()
@@ -92,7 +92,7 @@ def test_a_picture_is_in_the_page_itself() -> None:
     ids=["title", "paragraph", "warning", "cell", "header", "caption", "picture"],
 )
 def test_text_is_escaped_wherever_it_stands(section: Section) -> None:
-    """A model may be named like a script: it is shown as it is and not run."""
+    """A model named like a script is shown as text and not run."""
     html = render(EVIL, [section])
     page = _Page(html)
     assert page.tags["script"] == 0
@@ -107,6 +107,6 @@ def test_a_page_without_sections_has_its_title() -> None:
 
 
 def test_an_undefined_name_in_the_template_would_be_an_error() -> None:
-    """The page is never written with holes: a section that lacks a field is refused."""
+    """A section without a field is an error."""
     with pytest.raises(jinja2.UndefinedError):
         render("t", [object()])  # type: ignore[list-item]

@@ -36,7 +36,7 @@ def _colour(png: bytes) -> float:
 
 @PLOTS
 def test_every_model_with_an_accuracy_is_a_point(plot: object) -> None:
-    """More models, more ink; one without an accuracy stands in the legend alone."""
+    """More models draw more; one without an accuracy is in the legend alone."""
     second = model_result((9_000,) * 50, name="mlp", file_bytes=200_000, accuracy=_accuracy(97, 100))
     pictures = [plot(bench_result(model_result(), *more)) for more in ((), (second,))]
     assert all(0.005 < _ink(picture) < 0.3 for picture in pictures)
@@ -59,7 +59,7 @@ def test_a_model_that_is_always_or_never_right_is_drawn(plot: object, total: int
 
 
 def test_few_samples_are_drawn_at_their_middle() -> None:
-    """With fewer samples than a printed median needs there is a picture all the same."""
+    """Too few samples for an interval still give a plot."""
     assert _ink(accuracy_against_latency(bench_result(model_result(steady_ns=(5_000, 6_000, 7_000))))) > 0.005
 
 
@@ -85,20 +85,20 @@ def _legend(axes: Axes) -> list[str]:
     return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
-def test_several_ways_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By colour, each with its name; models by their marker. One way alone needs no name."""
+def test_several_ways_are_distinguishable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ways have colours, models have markers. A single way is not named."""
     ours, theirs = model_result(), model_result(way="tf.lite", file_bytes=60_000)
-    assert _legend(_drawn(monkeypatch, ours, theirs)) == ["Classifier.classify", "tf.lite", "cnn static_wi8_ai8"]
-    assert _legend(_drawn(monkeypatch, ours)) == ["cnn", "static_wi8_ai8"]
+    assert _legend(_drawn(monkeypatch, ours, theirs)) == ["Classifier.classify", "tf.lite", "cnn int8"]
+    assert _legend(_drawn(monkeypatch, ours)) == ["cnn", "int8"]
 
 
 def test_the_front_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A way that is more accurate than any of ours is a point beside it."""
+    """A more accurate model of another way is not on it."""
     ours, theirs = model_result(), model_result(way="tf.lite", file_bytes=60_000, accuracy=_accuracy(9_999, 10_000))
     fronts = [line.get_xydata().tolist() for line in _drawn(monkeypatch, ours, theirs).lines if line.get_linestyle() == ":"]
     assert fronts == [[[49.449, 99.36]]]
 
 
 def test_sizes_of_another_file_are_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keras does not load the .tflite, so it has no place among the sizes, nor a name in the legend."""
-    assert _legend(_drawn(monkeypatch, model_result(), model_result(way="Keras call"))) == ["cnn", "static_wi8_ai8"]
+    """Keras does not load the .tflite, so it has neither a point among the sizes nor a name in the legend."""
+    assert _legend(_drawn(monkeypatch, model_result(), model_result(way="Keras call"))) == ["cnn", "int8"]

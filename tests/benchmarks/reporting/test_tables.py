@@ -1,7 +1,5 @@
 """Tables and units, as the exact text that people read."""
 
-# ruff: noqa: E501 - the text is what it is
-
 from dataclasses import replace
 
 import pytest
@@ -21,10 +19,10 @@ from edge_runtime.common.text_table import text_table
 from tests.benchmarks.samples import bench_result, many_processes, model_result
 
 TEXT = """\
-model   recipe          file     payload  test accuracy (95 % interval)  p50       95 % interval    p90       p99       cold start  memory
-cnn     static_wi8_ai8  49.4 KB  36.1 KB  99.36 % (99.18 to 99.50)       501.0 us  -                901.0 us  991.0 us  113.00 ms   38.0 MB
-linear  float32         1.0 KB   0.9 KB   -                              11.0 us   -                -         -         -           -
-n       int8            49.4 KB  36.1 KB  99.36 % (99.18 to 99.50)       12.2 us   10.9 to 13.4 us  12.2 us   -         113.00 ms   38.0 MB"""
+model   recipe  file     payload  test accuracy (95 % interval)  p50       95 % interval    p90       p99       cold start  memory
+cnn     int8    49.4 KB  36.1 KB  99.36 % (99.18 to 99.50)       501.0 us  -                901.0 us  991.0 us  113.00 ms   38.0 MB
+linear  fp32    1.0 KB   0.9 KB   -                              11.0 us   -                -         -         -           -
+n       int8    49.4 KB  36.1 KB  99.36 % (99.18 to 99.50)       12.2 us   10.9 to 13.4 us  12.2 us   -         113.00 ms   38.0 MB"""
 
 MARKDOWN = """\
 | model | recipe |
@@ -45,7 +43,7 @@ def test_the_table_of_a_benchmark_is_this_text() -> None:
 
 
 def test_sizes_are_of_the_file_that_a_way_loads() -> None:
-    """Those of the .tflite say nothing of what Keras or ONNX Runtime load."""
+    """The sizes of the .tflite do not apply to what Keras and ONNX Runtime load."""
     for way, cells in (("tf.lite", ("49.4 KB", "36.1 KB")), ("Keras call", ("-", "-")), ("ONNX Runtime", ("-", "-"))):
         (row,) = rows(bench_result(model_result(way=way)))
         assert row[2:4] == cells

@@ -22,7 +22,7 @@ TEXT = to_json(bench_result(model_result(), model_result(name="plain", accuracy=
 
 @given(st.text().filter(str.isprintable), TIMES, st.floats(0, 100), st.none() | st.just(Accuracy(1, 2, (9.5, 90.5))))
 def test_results_come_back_as_they_were_written(name: str, steady: tuple[int, ...], busy: float, accuracy: Accuracy | None) -> None:
-    """Any name, any nanoseconds to the last digit, any share of business."""
+    """Any name, any nanoseconds to the last digit, any load."""
     model = model_result(name=name, steady_ns=steady, accuracy=accuracy)
     result = bench_result(model, machine=replace(MACHINE, busy_percent=busy))
     assert from_json(BenchResult, to_json(result)) == result
@@ -89,16 +89,16 @@ BAD = {
         "field 'models[0].turns[0].samples_ns[1]' is 2.5, expected a whole number",
     ),
     "number for a list": (_changed(models=7), "field 'models' is 7, expected a list"),
-    "no model": (_changed(models=[]), "holds no model"),
+    "no model": (_changed(models=[]), "has no model"),
     "no times": (_changed_turn(samples_ns=[]), "field 'models[0].turns[0]' is impossible: times are missing, below 0"),
-    "time of zero": (_changed_turn(samples_ns=[5, 0]), "has times of 0 in what its median is taken from"),
+    "time of zero": (_changed_turn(samples_ns=[5, 0]), "has times of 0 among those of its median"),
     "time of zero of single calls": (
         _changed_model(turns=[_turn(samples_ns=[5, 0]), _turn(group=9)]),
-        "times of 0, with a clock that is not as coarse",
+        "times of 0, with a clock that is finer than 1 us",
     ),
     "times of zero with a coarse clock": (
         json.dumps({**json.loads(_changed_turn(samples_ns=[0, 0])), "clock_step_ns": [1_000]}),
-        "has times of 0 in what its median is taken from",
+        "has times of 0 among those of its median",
     ),
     "time below zero": (_changed_turn(samples_ns=[5, -1]), "times are missing, below 0"),
     "time of 400 digits": (_changed_turn(samples_ns=[10**400]), "longer than a century"),
@@ -109,19 +109,25 @@ BAD = {
     "no conditions": (_changed(conditions=[]), "conditions are missing"),
     "no cores": (_changed(machine={**json.loads(TEXT)["machine"], "cores": 0}), "field 'machine' is impossible: cores is 0"),
     "less than no memory": (_changed(machine={**json.loads(TEXT)["machine"], "memory_bytes": -1}), "memory_bytes is -1"),
-    "a layer of one process": (_changed_model(layers=[_layer(0), _layer(0)]), "layers that were not timed in the same processes"),
+    "a layer of one process": (
+        _changed_model(layers=[_layer(0), _layer(0)]),
+        "layers that were not all timed in the same two or more processes",
+    ),
     "layers of other processes": (
         _changed_model(layers=[_layer(0, 1), _layer(0, 2)]),
-        "layers that were not timed in the same processes, two at least",
+        "layers that were not all timed in the same two or more processes",
     ),
     "a figure of LoadGen that is a release": (
         _changed(loadgen=_loadgen("50.00 percentile latency (ns) : 1.2.3")),
-        "field 'loadgen.runs[0]' is impossible: '50.00 percentile latency (ns) : 1.2.3' is no figure of LoadGen's",
+        "field 'loadgen.runs[0]' is impossible: '50.00 percentile latency (ns) : 1.2.3' is no valid figure of LoadGen",
     ),
-    "a figure of LoadGen of 400 digits": (_changed(loadgen=_loadgen(f"Samples per second: {10**400}")), "no figure of LoadGen's"),
+    "a figure of LoadGen of 400 digits": (
+        _changed(loadgen=_loadgen(f"Samples per second: {10**400}")),
+        "no valid figure of LoadGen",
+    ),
     "no turns": (_changed_model(turns=[]), "cnn-int8.tflite has no times of single calls with one image"),
     "groups alone": (_changed_model(turns=[_turn(group=4)]), "cnn-int8.tflite has no times of single calls with one image"),
-    "batches among single images": (_changed_model(turns=[_turn(), _turn(batch=8)]), "or others among them"),
+    "batches among single images": (_changed_model(turns=[_turn(), _turn(batch=8)]), "or has times of larger batches among them"),
     "group of none": (_changed_turn(group=0), "group is 0, expected 1 to 1000000"),
     "interrupted less than never": (_changed_turn(preempted=-1), "preempted is -1, expected 0 or more"),
     "negative cold start": (_changed_cold(load_ns=-1), "field 'models[0].cold[0]' is impossible: load_ns is -1"),
@@ -132,7 +138,7 @@ BAD = {
     ),
     "the same model twice": (
         _changed(models=json.loads(TEXT)["models"][:1] * 2),
-        "holds Classifier.classify cnn static_wi8_ai8 twice",
+        "has cnn int8 twice",
     ),
     "other processes than the reference's": (_changed_model(turns=[_turn(process=7)]), "not timed in the same processes"),
     "a clock that stands": (_changed(clock_step_ns=[0]), "clock_step_ns[0] is 0, expected 1 to 1000000000"),

@@ -73,7 +73,7 @@ def test_committed_results_fit(path: Any) -> None:
 
 
 def test_a_real_validator_agrees() -> None:
-    """On committed results, invented ones, and such as are none."""
+    """On committed results, invented ones, and invalid ones."""
     jsonschema = pytest.importorskip("jsonschema_rs")
     validator = jsonschema.validator_for(json.loads(SCHEMA.read_text()))
     for text in (*(path.read_text() for path in RESULTS), to_json(bench_result())):

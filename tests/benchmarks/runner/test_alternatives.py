@@ -1,4 +1,4 @@
-"""Alternatives beside our classifier: the same network gives the same answers, and what is missing is told."""
+"""Other runtimes: the same network gives the same answers, and missing packages are reported."""
 
 import json
 import sys
@@ -25,20 +25,20 @@ def test_plain_numpy_computes_what_the_interpreter_does(name: str, tmp_path: Pat
     """Every released network, from the weights in its float32 file: the same class for 200 digits."""
     path = MODELS / f"{name}-fp32.tflite"
     write_network(read_model_file(path).flatbuffer, tmp_path / "network.npz")
-    subject = plain_numpy.load("", 1, {"network": str(tmp_path / "network.npz")})
+    backend = plain_numpy.load("", 1, {"network": str(tmp_path / "network.npz")})
     images = mnist.test.images[:200]
     expected = Classifier.load(path).classify_batch(images).indices
-    assert np.array_equal(subject.many(images), expected)
-    assert [subject.one(image) for image in images[:5]] == expected[:5].tolist()
+    assert np.array_equal(backend.many(images), expected)
+    assert [backend.one(image) for image in images[:5]] == expected[:5].tolist()
 
 
 def test_ways_that_load_another_file_are_known_by_name() -> None:
-    """Results keep nothing else of them; those that take the .tflite itself state its sizes."""
+    """`OTHER_FILES` names them; the sizes of all others are those of the .tflite."""
     assert {found.way for found in ALTERNATIVES.values() if found.needs} == OTHER_FILES
 
 
 def test_a_network_with_pooling_and_padding_is_computed_too(tmp_path: Path, invented: Dataset) -> None:
-    """Every kind of layer that is known, with strides, dilation and both paddings, against the interpreter's own logits."""
+    """Every supported kind of layer, with strides, dilation and both paddings, against the interpreter's logits."""
     from convert.quantization.recipes import find_recipe
     from convert.source.tf_converter import to_flatbuffer
     from train.backend import keras, layers
@@ -89,18 +89,18 @@ def test_a_folded_convolution_is_handed_on_as_it_was_before(
 
 def test_a_quantised_model_is_no_network_for_others() -> None:
     """Its weights mean nothing without their scales."""
-    with pytest.raises(InputError, match="only float32 models can be handed to other packages"):
+    with pytest.raises(InputError, match="other packages run float32 models only"):
         write_network(read_model_file(MODELS / "nano-int8.tflite").flatbuffer, Path("never"))
 
 
 def test_alternatives_take_turns_with_ours(tmp_path: Path, mnist: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one run, in the same processes, with the same number of right answers; int8 files are for those that read them."""
+    """In one run, in the same processes, with the same number of correct answers; int8 files are for those that can run them."""
     monkeypatch.setattr(session, "_COLD_STARTS", 1)
     few = Dataset("few", mnist.x_train[:400], mnist.y_train[:400], mnist.x_test[:200], mnist.y_test[:200])
     paths = [MODELS / "nano-fp32.tflite", MODELS / "nano-int8.tflite"]
     found = find_cases(["interpreter", "compiled-model", "numpy"], paths, 1, {}, None, few, tmp_path)
     assert found.absent == ()
-    result = run(paths, Settings("board", samples=6, starts=2), few, others=found.candidates)
+    result = run(paths, Settings("board", samples=6, starts=2), few, others=found.cases)
     assert [(model.way, model.recipe) for model in result.models] == [
         ("Classifier.classify", "float32"),
         ("Classifier.classify", "static_wi8_ai8"),
@@ -118,25 +118,25 @@ def test_alternatives_take_turns_with_ours(tmp_path: Path, mnist: Dataset, monke
 
 
 def test_what_is_missing_is_a_line(tmp_path: Path) -> None:
-    """A package, an environment, the Keras model, a float32 file: each says what would help, and nothing fails."""
+    """A package, an environment, the Keras model, a float32 file: each line says what to do, and nothing fails."""
     pythons = {"openvino": tmp_path / "none" / "python"}
     names = ["tflite-runtime", "openvino", "keras-call", "numpy"]
     found = find_cases(names, [MODELS / "nano-int8.tflite"], 1, pythons, None, None, tmp_path)
-    assert found.candidates == ()
+    assert found.cases == ()
     missing, gone, keras, floats = found.absent
     assert missing.startswith(
         "tflite-runtime: tflite-runtime is not installed in this environment; pip install tflite-runtime==2.14.0"
     )
-    assert "--environment tflite-runtime=ITS/bin/python" in missing
+    assert "--environment tflite-runtime=ENVIRONMENT/bin/python" in missing
     assert gone.startswith(f"OpenVINO: openvino is not installed in {pythons['openvino']}")
     assert keras == "Keras call: needs the Keras model; give --keras MODEL.keras"
-    assert floats == "plain numpy: takes float32 models only, and none was given"
+    assert floats == "plain numpy: runs float32 models only, and none was given"
 
 
 def test_an_alternative_that_cannot_start_is_a_line(tmp_path: Path) -> None:
     """It is left out; ours is measured."""
     found = find_cases(["keras-call"], [MODELS / "nano-fp32.tflite"], 1, {}, tmp_path / "gone.keras", None, tmp_path)
-    result = run([MODELS / "nano-fp32.tflite"], Settings("board", samples=3), None, others=found.candidates)
+    result = run([MODELS / "nano-fp32.tflite"], Settings("board", samples=3), None, others=found.cases)
     assert [model.way for model in result.models] == ["Classifier.classify"]
     assert len(result.absent) == 1
     assert result.absent[0].startswith("Keras call: ")
@@ -149,7 +149,7 @@ def test_names_are_checked() -> None:
     assert parse_against("all,") == parse_against("numpy, all") == list(ALTERNATIVES)
     assert parse_against("numpy,openvino, numpy,") == ["numpy", "openvino"]
     assert parse_against("") == []
-    with pytest.raises(BadArgument, match="unknown alternative 'tensorrt'; known are interpreter, "):
+    with pytest.raises(BadArgument, match="unknown runtime 'tensorrt'; known are interpreter, "):
         parse_against("tensorrt")
     assert parse_environments([f"numpy={sys.executable}"]) == {"numpy": Path(sys.executable)}
     for text in ("numpy", "numpy=", "tensorrt=/python"):

@@ -1,4 +1,4 @@
-"""What fails on the way costs a line in the results, never what was measured before."""
+"""A failure during a run is a line in the results; everything measured before it is kept."""
 
 import os
 import sys
@@ -10,22 +10,23 @@ from typing import Any
 import pytest
 
 from benchmarks.results.results import Window
-from benchmarks.runner import cases, scheduler, session
+from benchmarks.runner import cases, optional_measurements, session
 from benchmarks.runner.cases import Case
 from benchmarks.runner.config import Settings
 from benchmarks.runner.session import run
 from benchmarks.scenarios import loadgen
 from benchmarks.scenarios.sustained import sustain
-from benchmarks.worker.client import OURS, BackendSpec, Environment
+from benchmarks.worker.client import OURS, Environment
+from benchmarks.worker.protocol import BackendSpec
 from edge_runtime.common.json_codec import from_json, to_json
 from edge_runtime.errors import DigitsError
 from edge_runtime.model.model_file import MODELS, read_model_file
 from train.data import Dataset
 
 NANO = MODELS / "nano-int8.tflite"
-SUBJECT = """
+BACKEND = """
 import os, sys
-from benchmarks.backends import Subject
+from benchmarks.backends import LoadedModel
 DISTRIBUTIONS = ()
 loaded = []
 def prepare(options): pass
@@ -38,13 +39,13 @@ def load(model, threads, options):
         os.abort()
     loaded.append(options)
     if in_turns:
-        bench = sys.modules["__main__"].Bench
-        own = bench._turn
-        def turn(self, subject, *arguments, **settings):
-            if subject.one is one:
+        backends = sys.modules["__main__"].Backends
+        own = backends._time_calls
+        def time_calls(self, model, request):
+            if model.one is one:
                 turns.append(1)
-            return own(self, subject, *arguments, **settings)
-        bench._turn = turn
+            return own(self, model, request)
+        backends._time_calls = time_calls
     turns = []
     def one(image):
         if in_turns and options["dies"] == "warm-up": os.abort()
@@ -54,7 +55,7 @@ def load(model, threads, options):
         if options["dies"] == "many": os.abort()
         if options["dies"] == "odd": return [1]
         return [1] * len(images)
-    return Subject(one, many)
+    return LoadedModel(one, many)
 """
 Invent = Callable[..., Case]
 
@@ -67,8 +68,8 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def invent(tmp_path: Path) -> Invent:
-    """An alternative that dies where it is told to; all of them are in one environment, so in one child."""
-    (tmp_path / "invented.py").write_text(SUBJECT)
+    """A case that dies at a given point; all of them are in one environment, so in one worker."""
+    (tmp_path / "invented.py").write_text(BACKEND)
     environment = Environment("theirs", sys.executable, os.pathsep.join([OURS.path, str(tmp_path)]))
 
     def make(name: str, dies: str = "") -> Case:
@@ -93,19 +94,19 @@ def few(mnist: Dataset) -> Dataset:
 
 @pytest.mark.parametrize("dies", ["loading", "together", "turn", "warm-up"])
 def test_an_alternative_that_dies_is_left_out(invent: Invent, dies: str) -> None:
-    """While it is loaded, or only beside another, in a turn, in its warm-up: the others are measured to the end."""
+    """While it is loaded, or only together with another, in a turn, in its warm-up: the others are measured to the end."""
     others = [invent("small-int8"), invent("base-int8", dies)]
     result = run([NANO], Settings("board", samples=300, starts=2), None, others=others)
     assert [(model.way, model.name) for model in result.models] == [("Classifier.classify", "nano"), ("theirs", "small")]
     (line,) = result.absent
-    assert line.startswith("theirs: base-int8: theirs: the process that was measured ended")
+    assert line.startswith("theirs: base-int8: theirs: the worker process ended")
     for model in result.models:
         assert (len(model.steady_ns), [start.process for start in model.starts]) == (300, [0, 1])
     assert from_json(type(result), to_json(result)) == result
 
 
 def test_what_died_once_is_nobodys_fault(invent: Invent) -> None:
-    """An alternative that is loaded when another try is made is measured, and so are those beside it."""
+    """A case that loads at the second try is measured, and so are the others in its worker."""
     others = [invent("base-int8", "once"), invent("small-int8")]
     result = run([NANO], Settings("board", samples=50, starts=1), None, others=others)
     assert [(model.name, len(model.steady_ns)) for model in result.models] == [("nano", 50), ("base", 50), ("small", 50)]
@@ -120,7 +121,7 @@ def test_when_nothing_is_left_that_is_an_error(invent: Invent) -> None:
 
 @pytest.mark.parametrize("dies", ["many", "odd"])
 def test_accuracies_that_fail_leave_the_times(invent: Invent, few: Dataset, dies: str) -> None:
-    """The process dies, or gives too few answers; the next one in the same process is judged."""
+    """The process dies, or gives too few answers; the next case in it still has an accuracy."""
     others = [invent("base-int8", dies), invent("small-int8")]
     result = run([NANO], Settings("board", samples=50, starts=1), few, others=others)
     assert [(model.name, model.accuracy is None, len(model.steady_ns)) for model in result.models] == [
@@ -129,7 +130,7 @@ def test_accuracies_that_fail_leave_the_times(invent: Invent, few: Dataset, dies
         ("small", False, 50),
     ]
     (line,) = result.absent
-    assert line.startswith("accuracy of base static_wi8_ai8 by theirs: ")
+    assert line.startswith("accuracy of base int8 by theirs: ")
 
 
 def test_sustained_work_that_fails_leaves_what_came_before(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,9 +140,9 @@ def test_sustained_work_that_fails_leaves_what_came_before(monkeypatch: pytest.M
         yield next(sustain(*arguments))
         raise DigitsError("too hot")
 
-    monkeypatch.setattr(scheduler, "sustain", dies)
+    monkeypatch.setattr(optional_measurements, "sustain", dies)
     result = run([NANO], Settings("board", samples=3, starts=1, sustained=2), None)
-    assert result.absent == ("work without rest of nano static_wi8_ai8 by Classifier.classify: too hot",)
+    assert result.absent == ("sustained load of nano int8 by Classifier.classify: too hot",)
     assert (len(result.models[0].sustained), len(result.models[0].steady_ns)) == (1, 3)
 
 
@@ -151,9 +152,9 @@ def test_operators_that_cannot_be_timed_are_a_line(monkeypatch: pytest.MonkeyPat
     def fails(*_: object) -> None:
         raise DigitsError("failed to setup XNNPACK")
 
-    monkeypatch.setattr(scheduler, "measure_layers", fails)
+    monkeypatch.setattr(session, "measure_layers", fails)
     result = run([NANO], Settings("board", samples=3, starts=1, layers=True), None)
-    assert result.absent == ("operators of nano static_wi8_ai8: failed to setup XNNPACK",)
+    assert result.absent == ("operators of nano int8: failed to setup XNNPACK",)
     assert result.models[0].steady_ns
 
 
@@ -179,7 +180,7 @@ def test_loadgen_that_takes_our_process_with_it_is_a_line(
     monkeypatch.setattr(session, "missing", lambda: None)
     result = run([NANO], Settings("board", samples=300, starts=2, loadgen=True, sustained=1), few)
     (line,) = result.absent
-    assert line.startswith("MLPerf LoadGen: edge-digits: the process that was measured ended")
+    assert line.startswith("MLPerf LoadGen: edge-digits: the worker process ended")
     (model,) = result.models
     assert len(model.steady_ns) == 300
     assert model.accuracy

@@ -1,4 +1,4 @@
-"""What the report doubts, planted for real: another program at work, too few calls, a clock that is too coarse."""
+"""Real causes of warnings: another program at work, too few calls, a coarse clock."""
 
 import os
 import subprocess
@@ -38,23 +38,23 @@ def test_work_of_another_program_is_seen() -> None:
     found = warnings(run([NANO], Settings("board", samples=200, starts=2), None))
     (busy,) = [text for text in found if text.startswith("other programs kept the machine up to ")]
     assert busy.endswith("% busy: throughout")
-    (waited,) = [text for text in found if text.startswith("what was measured waited for a processor up to ")]
+    (waited,) = [text for text in found if text.startswith("the measured processes waited for a processor up to ")]
     assert waited.endswith("of the time: process 1, process 2")
 
 
-def test_too_few_calls_are_told() -> None:
-    """For a p99, and for knowing how much processes differ."""
+def test_too_few_calls_are_a_warning() -> None:
+    """For a p99, and for the variation between processes."""
     found = warnings(run([NANO], Settings("board", samples=20, starts=1), None))
-    assert "nano static_wi8_ai8: 20 samples are too few for a p99, which needs 1,000" in found
-    assert "there was one process alone, so nobody knows how much processes differ" in found
+    assert "nano int8: 20 samples are too few for a p99, which needs 1,000" in found
+    assert "the run had a single process, so the variation between processes is unknown" in found
 
 
-def test_a_coarse_clock_is_told() -> None:
-    """Its step is found, calls are timed in groups that are long enough for it, and single ones are doubted; a fine one is not."""
+def test_a_coarse_clock_is_a_warning() -> None:
+    """Its step is found, calls are timed in groups that are long enough for it, and single calls have a warning; a fine clock has none."""
     with planting(NS, "invented=100000,40"):
         result = run([NANO], Settings("board", samples=20, starts=1), None)
     assert (result.clock_step_ns, result.clock_cost_ns) == ((100_000,), (40,))
-    assert "the clock's step of 100,000 ns is rough for single calls, and so are p90 and p99" in warnings(result)
+    assert "the clock's step of 100,000 ns is too coarse for single calls, so p90 and p99 are rough" in warnings(result)
     (group,) = {turn.group for turn in result.models[0].median_turns}
     assert group == 334  # calls of 60 us: the fewest that last 200 steps
     assert {sample for turn in result.models[0].median_turns for sample in turn.samples_ns} <= {20_000_000, 20_100_000}

@@ -25,7 +25,7 @@ from edge_runtime.model.model_file import MODELS, read_model_file
 from tests.benchmarks.planting import NS, planting
 from train.data import Dataset
 
-_ROUGH = "the clock's step of 1,000 ns is rough for single calls, and so are p90 and p99"
+_ROUGH = "the clock's step of 1,000 ns is too coarse for single calls, so p90 and p99 are rough"
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_absurd_settings_are_refused(changes: dict[str, int], message: str) -> N
 
 @given(st.integers(1, 10_000), st.integers(1, 100))
 def test_processes_share_the_samples_evenly(samples: int, starts: int) -> None:
-    """All of them, and no process comes away empty."""
+    """All of them, and every process has some."""
     shares = Settings("board", samples, starts=starts).shares()
     assert sum(shares) == samples
     assert len(shares) == min(samples, starts)
@@ -60,12 +60,12 @@ def test_processes_share_the_samples_evenly(samples: int, starts: int) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_progress_is_told_of_every_part(cnn_files: dict[str, Path]) -> None:
-    """A cold start and one accuracy a model, and each round of each process; as often as promised."""
-    settings, told = Settings("board", samples=120, starts=2), []
-    run([cnn_files["int8"], cnn_files["fp32"]], settings, None, told.append)
-    assert told == ["cold start"] * 2 + ["latency"] * 4 + ["accuracy"] * 2
-    assert len(told) == total_steps(2, settings)
+def test_progress_has_a_step_for_every_part(cnn_files: dict[str, Path]) -> None:
+    """A cold start and an accuracy per model, and each round of each process: `total_steps` in all."""
+    settings, steps = Settings("board", samples=120, starts=2), []
+    run([cnn_files["int8"], cnn_files["fp32"]], settings, None, steps.append)
+    assert steps == ["cold start"] * 2 + ["latency"] * 4 + ["accuracy"] * 2
+    assert len(steps) == total_steps(2, settings)
 
 
 @pytest.mark.usefixtures("quick")
@@ -88,7 +88,7 @@ def test_every_model_and_the_reference_take_a_turn_in_every_round(cnn_files: dic
 
 @pytest.mark.usefixtures("quick")
 def test_batches_and_threads_are_swept_beside() -> None:
-    """Each in turns of its own; the reference is left alone. Eight images at once take eight times as long as one, and one reading."""
+    """In turns of their own; the reference is not swept. Eight images take eight times as long as one, and one reading of the clock."""
     settings = Settings("board", samples=20, starts=2, batches=(1, 8), thread_counts=(1, 2))
     with planting(NS):
         result = run([MODELS / "small-int8.tflite"], settings, None)
@@ -102,7 +102,7 @@ def test_batches_and_threads_are_swept_beside() -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_few_samples_have_a_median() -> None:
-    """With the note that it says little, and no interval."""
+    """With a warning that it is uncertain, and without an interval."""
     with planting(NS):
         result = run([MODELS / "small-int8.tflite"], Settings("board", samples=3), None)
     (model,) = result.models
@@ -110,14 +110,14 @@ def test_few_samples_have_a_median() -> None:
     assert median_interval(model.median_turns) is None
     (row,) = rows(result)
     assert (row[HEADER.index("p50")], row[HEADER.index("95 % interval")]) == ("40.0 us", "-")
-    assert "small static_wi8_ai8: the median of 3 samples says little; it has no interval below 20" in warnings(result)
+    assert "small int8: the median of 3 samples is uncertain and has no interval, which needs 20" in warnings(result)
     assert not [text for text in warnings(result) if "clock" in text]
 
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("clock", "step", "cost", "group"), [("1,300", 1, 300, 3), ("1000,50", 1_000, 50, 25), ("1,40", 1, 40, 3)])
 def test_groups_are_of_the_clocks_step(clock: str, step: int, cost: int, group: int) -> None:
-    """What a reading costs asks for no longer ones: 20 us of calls of 8 us on a fine clock, 200 steps on a coarse one."""
+    """Not of the cost of a reading: 20 us of calls of 8 us on a fine clock, 200 steps on a coarse one."""
     with planting(dict.fromkeys(NS, 8_000), f"invented={clock}"):
         result = run([MODELS / "small-int8.tflite"], Settings("board", samples=20, starts=2), None)
     assert (set(result.clock_step_ns), result.clock_cost_ns) == ({step}, (pytest.approx(cost, abs=1),) * 2)
@@ -127,7 +127,7 @@ def test_groups_are_of_the_clocks_step(clock: str, step: int, cost: int, group: 
 
 @pytest.mark.usefixtures("quick")
 def test_without_data_there_is_no_accuracy(cnn_files: dict[str, Path]) -> None:
-    """Times and sizes alone; nothing claims to know a data set."""
+    """Times and sizes alone, and no data set in the results."""
     result = run([cnn_files["int8"]], Settings("board", samples=3), None)
     assert isinstance(result, BenchResult)
     assert (result.split, result.data_sha256, result.models[0].accuracy) == ("", "", None)
@@ -136,7 +136,7 @@ def test_without_data_there_is_no_accuracy(cnn_files: dict[str, Path]) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_a_plain_tflite_is_measured_too(cnn_files: dict[str, Path], tmp_path: Path) -> None:
-    """It goes by its file's name, and its recipe is unknown."""
+    """Its name is that of the file, and its recipe is unknown."""
     path = tmp_path / "stranger.tflite"
     path.write_bytes(read_model_file(cnn_files["fp32"]).flatbuffer)
     (model,) = run([path], Settings("board", samples=1), None).models
@@ -144,7 +144,7 @@ def test_a_plain_tflite_is_measured_too(cnn_files: dict[str, Path], tmp_path: Pa
 
 
 def test_the_same_model_twice_is_refused(cnn_files: dict[str, Path]) -> None:
-    """Nobody could tell the two apart in the results."""
+    """Results could not distinguish the two."""
     with pytest.raises(BadArgument, match="the same model and recipe twice"):
         run([cnn_files["int8"]] * 2, Settings("board"), None, lambda _: pytest.fail("something was measured"))
 
@@ -152,7 +152,7 @@ def test_the_same_model_twice_is_refused(cnn_files: dict[str, Path]) -> None:
 def test_a_processor_that_there_is_not_is_refused(cnn_files: dict[str, Path]) -> None:
     """Before the first cold start; the message lists those that there are."""
     there = " ".join(map(str, sorted(os.sched_getaffinity(0))))
-    with pytest.raises(BadArgument, match=f"^--pin 4096: there is no such processor here; there are {there}$"):
+    with pytest.raises(BadArgument, match=f"^--pin 4096: no such processor; available are {there}$"):
         run([cnn_files["int8"]], Settings("board", pinned=(4_096,)), None, lambda _: pytest.fail("something was measured"))
 
 
@@ -160,7 +160,7 @@ def test_a_model_of_other_classes_than_the_data_is_refused(cnn_files: dict[str, 
     """Before anything is measured; the message names both counts."""
     kept, tested = invented.y_train < 9, invented.y_test < 9
     nine = Dataset("nine", invented.x_train[kept], invented.y_train[kept], invented.x_test[tested], invented.y_test[tested])
-    with pytest.raises(InputError, match=f"^{cnn_files['int8']}: knows 10 classes, nine has 9$"):
+    with pytest.raises(InputError, match=f"^{cnn_files['int8']}: has 10 classes, but nine has 9$"):
         run([cnn_files["int8"]], Settings("board"), nine, lambda _: pytest.fail("something was measured"))
 
 
@@ -171,7 +171,7 @@ def test_a_missing_model_is_refused(cnn_files: dict[str, Path], tmp_path: Path) 
 
 
 def test_the_facts_of_this_machine_are_its_own() -> None:
-    """Cores, memory and versions as the system tells them; a share of business within its range."""
+    """Cores, memory and versions as the system reports them; a load within its range."""
     found = this_machine("desk", BACKENDS["litert"])
     assert (found.board, found.memory_bytes, found.numpy) == ("desk", psutil.virtual_memory().total, np.__version__)
     assert found.runtime == f"ai-edge-litert {backend_version(BACKENDS['litert'])}"
@@ -188,7 +188,7 @@ def test_the_facts_of_this_machine_are_its_own() -> None:
     ],
 )
 def test_a_board_has_its_own_name_or_its_architectures(monkeypatch: pytest.MonkeyPatch, files: dict[str, str], name: str) -> None:
-    """A Raspberry Pi says what it is, ended by a zero byte; others do not."""
+    """A Raspberry Pi has a device tree with its name and a zero byte; others have none."""
     monkeypatch.setattr(info, "_first_line", lambda path: files.get(str(path), ""))
     monkeypatch.setattr(info.platform, "machine", lambda: "riscv64")
     assert default_board_name() == name

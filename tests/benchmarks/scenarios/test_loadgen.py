@@ -1,4 +1,4 @@
-"""MLPerf LoadGen beside our timing: its own summaries, its accuracy mode, and what happens without it."""
+"""MLPerf LoadGen and our timing: its summaries, its accuracy mode, and runs without it."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ def measured(mnist: Dataset) -> BenchResult:
 
 @needs_loadgen
 def test_loadgen_asks_in_every_process(measured: BenchResult) -> None:
-    """SingleStream in each, with as many queries as there are calls of ours; it calls them valid, and finds what they took at least."""
+    """SingleStream in each, with as many queries as our calls; runs are valid, and not faster than the planted time."""
     assert measured.loadgen
     runs = measured.loadgen.single_streams("small static_wi8_ai8")
     assert [(found.process, found.valid) for found in runs] == [(0, True), (1, True)]
@@ -55,17 +55,17 @@ def test_loadgen_asks_in_every_process(measured: BenchResult) -> None:
 
 @needs_loadgen
 def test_an_empty_query_asks_nobody() -> None:
-    """And any other asks once."""
+    """Any other query asks once."""
     asked: list[int] = []
-    subject, images = LoadedModel(asked.append, len), np.zeros((5, 28, 28), np.uint8)
-    for found, queries in ((None, 0), (subject, 30)):
-        loadgen_sut.ask(found, images, "SingleStream", 30, 1e6, accuracy=False)
+    model, images = LoadedModel(asked.append, len), np.zeros((5, 28, 28), np.uint8)
+    for found, queries in ((None, 0), (model, 30)):
+        loadgen_sut.run_loadgen(found, images, "SingleStream", 30, 1e6, accuracy=False)
         assert len(asked) == queries
 
 
 @needs_loadgen
 def test_its_accuracy_mode_counts_as_we_do(measured: BenchResult) -> None:
-    """Each test image once in each scenario: the same number of right answers as without it."""
+    """Each test image once in each scenario: as many correct answers as without LoadGen."""
     assert measured.loadgen
     accuracies = {found.scenario: found.accuracy for found in measured.loadgen.runs if found.accuracy}
     assert set(accuracies) == {"SingleStream", "MultiStream", "Offline"}
@@ -76,14 +76,14 @@ def test_its_accuracy_mode_counts_as_we_do(measured: BenchResult) -> None:
 
 @needs_loadgen
 def test_results_keep_its_summaries(measured: BenchResult) -> None:
-    """As they are, through the results file; and they become tables."""
+    """Unchanged through the results file; and they become tables."""
     again = from_json(BenchResult, to_json(measured))
     assert again == measured
     assert again.loadgen
     assert "Scenario : SingleStream" in again.loadgen.runs[0].summary
     tables = {table.name: table for table in extra_tables(again)}
-    (row,) = tables["MLPerf LoadGen, one image after the other"].rows
-    assert row[0] == "small static_wi8_ai8"
+    (row,) = tables["MLPerf LoadGen, single images"].rows
+    assert row[0] == "small int8"
     assert row[-1] == "2 of 2"
     assert all(float(cell.removesuffix(" us").replace(",", "")) >= ASLEEP_NS / 1_000 for cell in (row[1], row[2]))
     (row,) = tables["MLPerf LoadGen, batches and accuracy"].rows
@@ -91,11 +91,14 @@ def test_results_keep_its_summaries(measured: BenchResult) -> None:
 
 
 def test_few_queries_keep_their_row() -> None:
-    """With dashes for a p90 that nobody knows, and for scenarios that failed."""
+    """With dashes for a p90 of too few calls, and for scenarios that failed."""
     model = many_processes([10_000] * 3)
     few = replace(model, turns=tuple(replace(turn, samples_ns=turn.samples_ns[:5]) for turn in model.turns))
     summary = ("50.00 percentile latency (ns) : 9000", "90.00 percentile latency (ns) : 9000", "Result is : VALID")
-    runs = LoadGenRun(few.label, 0, "SingleStream", summary, None), LoadGenRun(few.label, 0, "MultiStream", summary, None)
+    runs = (
+        LoadGenRun(few.stored_label, 0, "SingleStream", summary, None),
+        LoadGenRun(few.stored_label, 0, "MultiStream", summary, None),
+    )
     single, several = extra_tables(bench_result(few, loadgen=LoadGen("6", (900.0,), runs)))
     assert single.rows == [(few.label, "10.0 us", "9.0 us", "1.111", "1.235", *("-",) * 4, "1 of 1")]
     assert several.rows == [(few.label, "-", "-", "no", "-", "-", "-")]
@@ -112,40 +115,40 @@ def test_without_loadgen_there_is_a_line(monkeypatch: pytest.MonkeyPatch) -> Non
     assert result.models[0].steady_ns
 
 
-def test_what_loadgen_calls_invalid_is_doubted() -> None:
-    """Its own word on each run stands in its summary."""
+def test_what_loadgen_calls_invalid_is_a_warning() -> None:
+    """LoadGen's summary states it for each run."""
     model = model_result()
-    valid = LoadGenRun(model.label, 0, "Offline", ("Result is : VALID", "Samples per second: 84441.1"), None)
+    valid = LoadGenRun(model.stored_label, 0, "Offline", ("Result is : VALID", "Samples per second: 84441.1"), None)
     assert valid.figure("Samples per second") == 84441.1
     assert valid.figure("nothing") is None
     invalid = replace(valid, summary=("Result is : INVALID",))
-    doubts = warnings(bench_result(model, loadgen=LoadGen("6", (900.0,), (valid, invalid))))
-    assert f"MLPerf LoadGen calls 1 of 2 of its runs invalid: Offline of {model.label}" in doubts
+    found_warnings = warnings(bench_result(model, loadgen=LoadGen("6", (900.0,), (valid, invalid))))
+    assert f"MLPerf LoadGen calls 1 of 2 of its runs invalid, the first of them Offline of {model.label}" in found_warnings
     assert not [text for text in warnings(bench_result(model, loadgen=LoadGen("6", (900.0,), (valid,)))) if "LoadGen" in text]
 
 
 @pytest.mark.parametrize(("theirs", "ratios"), [(10_500, None), (11_200, ("0.89", "0.97")), (9_500, ("1.05", "1.16"))])
-def test_a_median_that_is_not_loadgens_is_doubted(theirs: int, ratios: tuple[str, str] | None) -> None:
-    """By more than a tenth, with its own empty query or without; both ratios stand in the table."""
+def test_a_median_that_is_not_loadgens_is_a_warning(theirs: int, ratios: tuple[str, str] | None) -> None:
+    """By more than a tenth, with LoadGen's overhead or without; both ratios are in the table."""
     model = many_processes([10_000] * 3)
     summary = (f"50.00 percentile latency (ns) : {theirs}", f"90.00 percentile latency (ns) : {theirs}", "Result is : VALID")
-    runs = tuple(LoadGenRun(model.label, process, "SingleStream", summary, None) for process in range(3))
+    runs = tuple(LoadGenRun(model.stored_label, process, "SingleStream", summary, None) for process in range(3))
     result = bench_result(model, loadgen=LoadGen("6", (900.0,) * 3, runs))
     (row,) = extra_tables(result)[0].rows
     assert row[:5] == (model.label, "10.0 us", f"{theirs / 1_000:.1f} us", f"{1e4 / theirs:.3f}", f"{1e4 / (theirs - 900):.3f}")
-    doubts = [text for text in warnings(result) if "MLPerf" in text]
-    assert len(doubts) == (ratios is not None)
+    found_warnings = [text for text in warnings(result) if "MLPerf" in text]
+    assert len(found_warnings) == (ratios is not None)
     if ratios:
-        assert doubts == [
-            f"{model.label}: our median is {ratios[0]} times MLPerf LoadGen's, and {ratios[1]} times that without its own empty query"
+        assert found_warnings == [
+            f"{model.label}: our median is {ratios[0]} times MLPerf LoadGen's, and {ratios[1]} times that without its overhead"
         ]
 
 
 def test_the_median_beside_loadgens_is_that_of_groups() -> None:
-    """Single calls beside them give the tails."""
+    """The tails are of single calls."""
     grouped = replace(many_processes([9_000] * 3), turns=(*many_processes([12_000] * 3).turns, *_groups(3)))
     summary = tuple(f"{percent}.00 percentile latency (ns) : 10000" for percent in (50, 90))
-    runs = tuple(LoadGenRun(grouped.label, process, "SingleStream", summary, None) for process in range(3))
+    runs = tuple(LoadGenRun(grouped.stored_label, process, "SingleStream", summary, None) for process in range(3))
     (row,) = extra_tables(bench_result(grouped, loadgen=LoadGen("6", (900.0,), runs)))[0].rows
     assert (row[1], row[5]) == ("10.0 us", "12.0 us")
 

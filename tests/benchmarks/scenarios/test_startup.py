@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks.runner.cases import our_backend, our_cases
 from benchmarks.scenarios.startup import cold_start
-from benchmarks.worker.client import OURS, BackendSpec
+from benchmarks.worker.client import OURS
+from benchmarks.worker.protocol import BackendSpec
 from edge_runtime.errors import DigitsError
 from edge_runtime.inference.interpreter import BACKENDS
 
@@ -31,20 +32,20 @@ def test_a_cold_start_has_its_parts_and_its_memory(
 
 
 def test_what_is_installed_is_of_the_backend_that_runs(cnn_files: dict[str, Path]) -> None:
-    """TensorFlow's own interpreter needs all of TensorFlow, and nothing of ai-edge-litert."""
+    """TensorFlow's interpreter needs all of TensorFlow, and nothing of ai-edge-litert."""
     for name, package, other in (("tensorflow", "tensorflow", "ai-edge-litert"), ("litert", "ai-edge-litert", "tensorflow")):
-        (candidate,) = our_cases([cnn_files["int8"]], BACKENDS[name], 1)
-        installed = cold_start(candidate.environment, candidate.spec).installed
+        (case,) = our_cases([cnn_files["int8"]], BACKENDS[name], 1)
+        installed = cold_start(case.environment, case.spec).installed
         assert package in installed
         assert other not in installed
 
 
 def test_a_cold_start_is_bound_to_its_processors(tmp_path: Path) -> None:
-    """From its first instruction on, and this process is not."""
+    """From its first instruction on; this process is not."""
     (tmp_path / "bound.py").write_text(
-        "import os\nfrom benchmarks.backends import Subject\nDISTRIBUTIONS = ()\n"
+        "import os\nfrom benchmarks.backends import LoadedModel\nDISTRIBUTIONS = ()\n"
         "def prepare(options): assert sorted(os.sched_getaffinity(0)) == options['expected'], os.sched_getaffinity(0)\n"
-        "def load(model, threads, options): return Subject(len, len)\n"
+        "def load(model, threads, options): return LoadedModel(len, len)\n"
     )
     environment, before = replace(OURS, path=os.pathsep.join([OURS.path, str(tmp_path)])), os.sched_getaffinity(0)
     for pinned in ([min(before)], [max(before)], []):
@@ -55,8 +56,8 @@ def test_a_cold_start_is_bound_to_its_processors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "backend", "cause"), [("gone.tflite", "litert", "cannot be read"), (None, "magic", "unknown backend 'magic'")]
 )
-def test_a_child_that_fails_says_why(cnn_files: dict[str, Path], model: str | None, backend: str, cause: str) -> None:
-    """The model, and the last line of what the child said, without folders: it is kept in results."""
+def test_a_process_that_fails_reports_why(cnn_files: dict[str, Path], model: str | None, backend: str, cause: str) -> None:
+    """The model, and the last line of the process's errors, without folders, since results keep it."""
     path = Path(model).absolute() if model else cnn_files["int8"]
     with pytest.raises(DigitsError, match=f"^{path.name}: the cold start failed .*{cause}") as found:
         cold_start(OURS, our_backend(path, 1, {"backend": backend}))

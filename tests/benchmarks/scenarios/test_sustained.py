@@ -1,4 +1,4 @@
-"""Answering without rest, energy, and how far a model is from the machine's limit."""
+"""Sustained load, energy, and the roofline bound."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,7 @@ def windows(medians: list[int], microjoules: int | None = None) -> tuple[Window,
     return tuple(Window(Turn(0, number, 1, 10, 0, None, (10 * ns,) * 5), QUIET, microjoules) for number, ns in enumerate(medians))
 
 
-def test_models_answer_without_rest() -> None:
+def test_models_run_without_a_pause() -> None:
     """For as long as was asked, window after window; each call is in a sample."""
     with planting({**NS, "small-int8.tflite": 1_000_000}):
         result = run([MODELS / "small-int8.tflite"], Settings("board", samples=3, starts=1, sustained=2), None)
@@ -35,37 +35,37 @@ def test_models_answer_without_rest() -> None:
         assert window.turn.group == 5  # of a millisecond each: two hundred samples are a second
         assert len(window.turn.samples_ns) == 200
         assert set(window.turn.samples_ns) <= {5_000_000 + COST - 1, 5_000_000 + COST, 5_000_000 + COST + 1}
-    table = next(table for table in extra_tables(result) if table.name == "Answering without rest")
-    assert table.rows[0][:1] == ("small static_wi8_ai8",)
+    table = next(table for table in extra_tables(result) if table.name == "Sustained load")
+    assert table.rows[0][:1] == ("small int8",)
     assert result.reference.sustained == ()
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(0, []), (3, [1.0] * 3), (60, [5.0] * 12)])
 def test_windows_fill_the_time(seconds: int, expected: list[float]) -> None:
-    """Twelve of them, or one a second."""
+    """Twelve of them, or one per second."""
     assert window_seconds(seconds) == expected
 
 
-def test_a_board_that_slows_down_is_told() -> None:
+def test_a_board_that_slows_down_is_a_warning() -> None:
     """The last third against the first."""
     slowing = model_result(sustained=windows([1_000, 1_000, 1_010, 1_050, 1_080, 1_080]))
     assert thirds_ns(slowing.sustained) == (1_000, 1_080)
-    assert "cnn static_wi8_ai8: without rest it became 8 % slower" in warnings(bench_result(slowing))
+    assert "cnn int8: sustained load made it 8 % slower" in warnings(bench_result(slowing))
     steady = model_result(sustained=windows([1_000, 1_040, 1_000, 1_040]))
-    assert not [text for text in warnings(bench_result(steady)) if "without rest" in text]
+    assert not [text for text in warnings(bench_result(steady)) if "sustained load" in text]
 
 
-def test_energy_is_of_an_answer() -> None:
+def test_energy_is_per_answer() -> None:
     """50 answers in each window of half a second."""
     result = bench_result(model_result(sustained=windows([1_000, 1_000], 5_000)))
     (table,) = extra_tables(result)
     assert (table.rows[0][1], table.rows[0][-1]) == ("1", "100.0")
     (table,) = extra_tables(bench_result(model_result(sustained=windows([1_000]))))
-    assert table.rows[0][-1] == "not told"
+    assert table.rows[0][-1] == "-"
 
 
 def test_energy_is_read_of_all_packages(tmp_path: Path) -> None:
-    """And of no part of one twice; None where there is nothing, or nothing that we may read."""
+    """Parts of a package do not count twice; None where nothing is readable."""
     for name, text in (("intel-rapl:0", "1000"), ("intel-rapl:1", "200"), ("intel-rapl:0:0", "77")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "energy_uj").write_text(text)
@@ -84,7 +84,7 @@ def test_the_bound_is_the_longer_of_two() -> None:
     assert lower_bound_ns(replace(model, multiply_adds=None), Peaks((1.0,), (1.0,))) is None
 
 
-def test_limits_are_of_the_fastest_try(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_peaks_are_of_the_fastest_try(monkeypatch: pytest.MonkeyPatch) -> None:
     """Here a product takes 3 ms and a hundred copies 5 ms, but for one try of each."""
     durations = [3_000_000] * 20 + [5_000_000] * 20
     durations[7], durations[31] = 2_000_000, 4_000_000
@@ -104,14 +104,14 @@ def test_a_run_states_the_bound() -> None:
     assert len(result.limits.multiply_adds) == 2
     assert result.models[0].multiply_adds == 524_560  # 46,080 of them in the first convolution, two groups of four columns at once
     table = extra_tables(result)[0]
-    assert table.name == "How far from the machine's limit"
+    assert table.name == "Roofline bound"
     bound = lower_bound_ns(result.models[0], result.limits)
     assert bound
     assert table.rows[0][-1] == f"{median_ns(result.models[0].median_turns) / bound:.1f}"
 
 
 def test_a_model_without_a_bound_keeps_its_row() -> None:
-    """With dashes: nobody counted its multiply-adds."""
+    """With dashes: its multiply-adds are unknown."""
     known, unknown = model_result(multiply_adds=1_000_000), model_result(name="unknown")
     table = extra_tables(bench_result(known, unknown, limits=Peaks((5e10,), (1e12,))))[0]
     assert [row[0] for row in table.rows] == [known.label, unknown.label]

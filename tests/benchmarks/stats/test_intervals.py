@@ -11,9 +11,9 @@ from benchmarks.reporting.extra_tables import extra_tables
 from benchmarks.results.loadgen import LoadGen, LoadGenRun
 from benchmarks.results.results import Peaks, Sweep
 from benchmarks.stats.intervals import (
-    BesideLoadGen,
+    LoadGenComparison,
     added_ns,
-    beside_loadgen,
+    compare_with_loadgen,
     log_ratios,
     lower_bound_ns,
     median_interval,
@@ -27,7 +27,7 @@ from tests.benchmarks.samples import bench_result, many_processes, model_result,
 
 
 def test_models_that_slow_down_together_keep_their_ratio() -> None:
-    """Half of the processes took twice as long for both: the ratio is certain all the same."""
+    """Half of the processes took twice as long for both models: the ratio stays certain."""
     found = ratio(many_processes([3_000, 6_000] * 5), many_processes([2_000, 4_000] * 5))
     assert (found.value, found.interval) == (pytest.approx(1.5), pytest.approx((1.5, 1.5)))
 
@@ -50,7 +50,7 @@ def test_the_interval_of_a_median_is_students_over_processes() -> None:
 
 
 def test_what_calls_take_longer_has_students_interval_too() -> None:
-    """Of three processes: 4.303 standard errors of the differences within each; two are enough, one is not, nor are others."""
+    """Of three processes: 4.303 standard errors of the differences. One process is too few, different processes are refused."""
     added, interval = added_ns(many_processes([1_000, 5_000, 9_000]).turns, many_processes([1_100, 5_130, 9_100]).turns)
     half = 4.302653 * 300**0.5 / 3**0.5
     assert (added, interval) == (pytest.approx(110), pytest.approx((110 - half, 110 + half)))
@@ -63,45 +63,45 @@ def test_what_calls_take_longer_has_students_interval_too() -> None:
 
 def test_logarithms_are_of_processes_that_timed_both() -> None:
     """A process that timed only one of them is left out."""
-    candidate, reference = many_processes([2_000, 4_000, 6_000]), many_processes([1_000, 1_000])
-    assert log_ratios(candidate, reference) == pytest.approx(np.log([2, 4]))
+    model, reference = many_processes([2_000, 4_000, 6_000]), many_processes([1_000, 1_000])
+    assert log_ratios(model, reference) == pytest.approx(np.log([2, 4]))
 
 
 def test_the_bound_is_the_slower_of_computing_and_copying() -> None:
-    """1e6 multiply-adds at 1e11 a second are 10 us; 36,104 bytes at 3.6104e9 a second as well, at half of it twice as much."""
+    """1e6 multiply-adds at 1e11 per second are 10 us; so are 36,104 bytes at 3.6104e9 per second; half the speed takes 20 us."""
     model = model_result(multiply_adds=1_000_000, payload_bytes=36_104)
     assert lower_bound_ns(model, Peaks((1e11, 5e10), (1e12, 1e9))) == pytest.approx(10_000)
     assert lower_bound_ns(model, Peaks((1e11, 1e11), (1.8052e9, 1e9))) == pytest.approx(20_000)
     assert lower_bound_ns(model, None) is lower_bound_ns(replace(model, multiply_adds=None), Peaks((1.0,), (1.0,))) is None
 
 
-def _beside(percent: int, theirs: int, empty: tuple[float, ...] = (900.0, 100.0, 700.0)) -> BesideLoadGen | None:
+def _beside(percent: int, theirs: int, empty: tuple[float, ...] = (900.0, 100.0, 700.0)) -> LoadGenComparison | None:
     """Of a model whose groups take 10 us a call and whose single calls take 12 us."""
     groups = tuple(turn for process in range(3) for turn in turns([40_000] * 20, process, group=4))
     model = replace(many_processes([9_000] * 3), turns=(*many_processes([12_000] * 3).turns, *groups))
     summary = tuple(f"{percent}.00 percentile latency (ns) : {theirs + percent}" for percent in (50, 90, 99))
-    runs = tuple(LoadGenRun(model.label, process, "SingleStream", summary, None) for process in range(3))
-    return beside_loadgen(bench_result(model, loadgen=LoadGen("6", empty, runs)), model, percent)
+    runs = tuple(LoadGenRun(model.stored_label, process, "SingleStream", summary, None) for process in range(3))
+    return compare_with_loadgen(bench_result(model, loadgen=LoadGen("6", empty, runs)), model, percent)
 
 
 def test_loadgens_time_has_its_empty_query_in_it() -> None:
-    """The median of groups beside its median, a tail of single calls beside its tail; its own query costs the median of those measured."""
-    assert _beside(50, 11_000) == BesideLoadGen(10_000, 11_050, 10_350)
-    assert _beside(90, 11_000) == BesideLoadGen(12_000, 11_090, 10_390)
-    assert _beside(50, 11_000, empty=()) == BesideLoadGen(10_000, 11_050, 11_050)
-    assert _beside(50, 100) == BesideLoadGen(10_000, 150, 1)
+    """The median is of groups, the tail of single calls; LoadGen's overhead is the median over the processes."""
+    assert _beside(50, 11_000) == LoadGenComparison(10_000, 11_050, 10_350)
+    assert _beside(90, 11_000) == LoadGenComparison(12_000, 11_090, 10_390)
+    assert _beside(50, 11_000, empty=()) == LoadGenComparison(10_000, 11_050, 11_050)
+    assert _beside(50, 100) == LoadGenComparison(10_000, 150, 1)
 
 
 def test_without_both_there_is_nothing_beside() -> None:
-    """No LoadGen, too few samples of ours, another model of theirs."""
+    """Without LoadGen, with too few of our samples, for a model that LoadGen did not run."""
     model = many_processes([12_000] * 3)
     summary = ("50.00 percentile latency (ns) : 11000", "99.00 percentile latency (ns) : 12000")
-    theirs = LoadGen("6", (900.0,), (LoadGenRun(model.label, 0, "SingleStream", summary, None),))
-    assert beside_loadgen(bench_result(model), model, 50) is None
-    assert beside_loadgen(bench_result(model, loadgen=theirs), model, 50) is not None
-    assert beside_loadgen(bench_result(model, loadgen=theirs), model, 99) is None
+    theirs = LoadGen("6", (900.0,), (LoadGenRun(model.stored_label, 0, "SingleStream", summary, None),))
+    assert compare_with_loadgen(bench_result(model), model, 50) is None
+    assert compare_with_loadgen(bench_result(model, loadgen=theirs), model, 50) is not None
+    assert compare_with_loadgen(bench_result(model, loadgen=theirs), model, 99) is None
     other = replace(model, name="other")
-    assert beside_loadgen(bench_result(other, loadgen=theirs), other, 50) is None
+    assert compare_with_loadgen(bench_result(other, loadgen=theirs), other, 50) is None
 
 
 def test_a_median_is_whole_nanoseconds_with_as_many_samples_on_either_side() -> None:
@@ -111,7 +111,7 @@ def test_a_median_is_whole_nanoseconds_with_as_many_samples_on_either_side() -> 
 
 
 def test_one_process_has_no_interval() -> None:
-    """However many calls it made: they are no independent witnesses."""
+    """However many calls it made: calls of one process are not independent."""
     one = many_processes([5_000])
     assert (ratio(one, one).interval, median_interval(one.turns)) == (None, None)
 
@@ -130,7 +130,7 @@ def test_groups_count_for_the_median_and_single_calls_for_tails() -> None:
 
 @given(st.lists(st.integers(1, 10**9), min_size=1, max_size=8))
 def test_the_median_of_a_process_is_its_own(medians: list[int]) -> None:
-    """And the largest distance from the middle of all is their spread."""
+    """The spread is the largest distance from the median of all."""
     model = many_processes(medians)
     assert process_medians(model.turns) == dict(enumerate(map(float, medians)))
     middle = float(np.median(medians))
@@ -166,7 +166,7 @@ def test_every_process_counts_for_the_median_whether_it_made_groups_or_not() -> 
 
 @pytest.mark.parametrize(("samples", "median"), [([7], 7), ([5, 9], 9), ([3, 9, 5], 5), (list(range(1, 20)), 10)])
 def test_few_samples_have_a_median_without_an_interval(samples: list[int], median: int) -> None:
-    """The upper of two in the middle; not even several processes give so few an interval."""
+    """The upper of two middle ones; few samples have no interval, even of several processes."""
     found = [*turns(samples[::2]), *turns(samples[1::2], 1)]
     assert median_ns(found) == median
     assert median_interval(found) is None

@@ -23,13 +23,13 @@ def test_a_percentile_needs_ten_samples_beyond_it(percent: int, enough: int) -> 
 
 @pytest.mark.parametrize("percent", [0, 100])
 def test_extremes_are_never_supported(percent: int) -> None:
-    """The least and the largest of any number of samples say nothing that lasts."""
+    """The minimum and the maximum have no samples beyond them."""
     assert percentile(range(100_000), percent) is None
 
 
 @given(SAMPLES, st.integers(0, 100))
 def test_a_percentile_is_a_sample_with_its_share_at_or_below(samples: list[int], percent: int) -> None:
-    """An integer that was measured: the one at rank ceil(p (n - 1)), in whichever order the samples came; else None."""
+    """A measured integer, at rank ceil(p (n - 1)) of the sorted samples, or None."""
     found = percentile(samples, percent)
     assert (found is None) == (len(samples) * min(percent, 100 - percent) < 1_000)
     if found is not None:
@@ -40,7 +40,7 @@ def test_a_percentile_is_a_sample_with_its_share_at_or_below(samples: list[int],
 
 @given(st.lists(st.integers(0, 10**12), min_size=20, max_size=300))
 def test_a_percentile_lies_less_than_one_sample_above_numpys(samples: list[int]) -> None:
-    """Numpy interpolates between two samples; ours is the upper one of the two."""
+    """Numpy interpolates between two samples; ours is the upper one."""
     found = percentile(samples, 50)
     assert found is not None
     above = [sample for sample in samples if sample >= np.percentile(samples, 50) - 0.25]
@@ -67,6 +67,6 @@ def test_an_accuracy_counts_what_is_right(right: list[bool]) -> None:
 
 @pytest.mark.parametrize(("predicted", "labels"), [([], []), ([1, 2], [1])])
 def test_an_accuracy_of_nothing_is_refused(predicted: list[int], labels: list[int]) -> None:
-    """No predictions, or not as many as labels, is a mistake of the caller."""
+    """No predictions, or another number than of labels, are errors of the caller."""
     with pytest.raises(ValueError, match=r"predictions for .* labels"):
         accuracy_of(np.array(predicted), np.array(labels))

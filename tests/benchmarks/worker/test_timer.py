@@ -81,7 +81,7 @@ def test_slow_calls_settle_in_time(clock: _Clock) -> None:
 
 
 def test_one_interruption_does_not_prolong_a_warm_up(clock: _Clock) -> None:
-    """Medians do not see it."""
+    """Medians ignore it."""
     calls = 0
 
     def call(_: object) -> None:
@@ -96,13 +96,13 @@ def test_one_interruption_does_not_prolong_a_warm_up(clock: _Clock) -> None:
 def test_a_group_is_just_long_enough_for_the_clock(call_ns: int, step_ns: int) -> None:
     """At least 20 us and 200 steps, and one call less would not be."""
     group, shortest = group_size(call_ns, step_ns), max(20_000, 200 * step_ns)
-    assert group * call_ns >= shortest or group == timer.MOST_GROUP
+    assert group * call_ns >= shortest or group == timer.MAX_GROUP
     assert group == 1 or (group - 1) * call_ns < shortest
 
 
 @pytest.mark.parametrize(("step", "cost"), [(1, 300), (1, 40), (2, 90), (1_000, 50), (100_000, 30), (1_000, 1_000)])
 def test_a_step_is_not_what_a_reading_costs(monkeypatch: pytest.MonkeyPatch, step: int, cost: int) -> None:
-    """Neither is taken for the other, whichever is longer."""
+    """Neither is mistaken for the other, whichever is longer."""
     monkeypatch.setattr(timer, "time", SimpleNamespace(perf_counter_ns=Invented(step, cost)))
     assert clock_step() == step
     assert clock_cost(step) == pytest.approx(cost, rel=0.01)

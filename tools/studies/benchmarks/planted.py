@@ -1,4 +1,4 @@
-"""A subject that is slower than it is: our classifier, each call lengthened by a share of its own median. For prove_benchmark."""
+"""A planted slowdown for prove_benchmark: our classifier, each call lengthened by a share of its median."""
 
 import time
 from typing import Any
@@ -10,21 +10,21 @@ DISTRIBUTIONS = ours.DISTRIBUTIONS
 prepare = ours.prepare
 
 
-def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
-    """A classifier that waits, busily, for `options["percent"]` of its call's median after each call."""
+def load(path: str, threads: int, options: dict[str, Any]) -> LoadedModel:
+    """A classifier that busy-waits after each call for `options["percent"]` of the median of its calls."""
     import numpy as np
 
-    subject, images = ours.load(model, threads, options), [np.zeros((28, 28), np.uint8)]
-    median, clock = settle(subject.one, images).median_ns, time.perf_counter_ns
+    model, images = ours.load(path, threads, options), [np.zeros((28, 28), np.uint8)]
+    median, clock = settle(model.one, images).median_ns, time.perf_counter_ns
     wait = 0.0
 
     def one(image: Any) -> object:
-        answer = subject.one(image)
+        answer = model.one(image)
         end = clock() + wait
         while clock() < end:
             pass
         return answer
 
-    # What waiting itself costs is part of what is planted.
+    # The overhead of waiting is part of the slowdown.
     wait = median * (1 + options["percent"] / 100) - settle(one, images).median_ns
-    return LoadedModel(one, subject.many)
+    return LoadedModel(one, model.many)

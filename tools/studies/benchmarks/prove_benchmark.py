@@ -13,7 +13,7 @@ from itertools import combinations
 from pathlib import Path
 from statistics import median
 
-from benchmarks.comparison.compare import FALSE_ALARMS, LEAST, diff
+from benchmarks.comparison.compare import FALSE_ALARMS, MIN_SLOWDOWN, diff
 from benchmarks.results.results import OURS, BenchResult, ModelResult
 from benchmarks.runner.cases import Case, our_cases
 from benchmarks.runner.config import Settings
@@ -112,7 +112,7 @@ def findings(proof: Proof) -> list[str]:
             found.append(
                 f"{len(pairs)} pairs of runs, {name}: {sum(pair.alarm for pair in pairs)} alarms; ratios from "
                 f"{ratios[0]:.3f} to {ratios[-1]:.3f}, "
-                f"median {median(ratios):.3f} (an alarm: more than {100 * LEAST:g} %, at {100 * FALSE_ALARMS:g} %)"
+                f"median {median(ratios):.3f} (an alarm: more than {100 * MIN_SLOWDOWN:g} %, at {100 * FALSE_ALARMS:g} %)"
             )
     return found
 
@@ -179,7 +179,7 @@ def _timed(work: Callable[[], BenchResult]) -> tuple[float, BenchResult]:
 
 def _whole_run(settings: Settings, seed: int) -> Whole:
     """The released models, and `small` once more, a little slower: a pair whose order a run could get wrong."""
-    close = replace(_candidate(settings, CLOSE_PERCENT), way=_CLOSE.removeprefix("small "))
+    close = replace(_case(settings, CLOSE_PERCENT), way=_CLOSE.removeprefix("small "))
     seconds, result = _timed(lambda: bench(_files(), replace(settings, seed=seed), None, others=[close]))
     return _whole(result, seconds)
 
@@ -200,19 +200,19 @@ def _name(model: ModelResult) -> str:
 
 def _pair(settings: Settings, seed: int, percent: int) -> Pair:
     """Two runs of one model, the second slowed by so much."""
-    before = bench([], replace(settings, seed=seed), None, others=[_candidate(settings)])
-    after = bench([], replace(settings, seed=1_000 + seed), None, others=[_candidate(settings, percent)])
+    before = bench([], replace(settings, seed=seed), None, others=[_case(settings)])
+    after = bench([], replace(settings, seed=1_000 + seed), None, others=[_case(settings, percent)])
     found = diff(before, after)
     return Pair(found.differences[0].ratio, bool(found.slower))
 
 
-def _candidate(settings: Settings, percent: int = 0) -> Case:
+def _case(settings: Settings, percent: int = 0) -> Case:
     """Our classifier with one model, which with `percent` is slowed."""
-    (candidate,) = our_cases([find_model(_ONE)], find_backend(settings.backend), settings.threads)
+    (case,) = our_cases([find_model(_ONE)], find_backend(settings.backend), settings.threads)
     if not percent:
-        return candidate
-    options = {**candidate.spec.options, "percent": percent}
-    return replace(candidate, spec=replace(candidate.spec, module="tools.studies.benchmarks.planted", options=options))
+        return case
+    options = {**case.spec.options, "percent": percent}
+    return replace(case, spec=replace(case.spec, module="tools.studies.benchmarks.planted", options=options))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from benchmarks.reporting.tables import as_markdown
 from benchmarks.results.records import Machine
+from benchmarks.runner.scheduler import turn_order
 from benchmarks.system.info import this_machine
 from convert.build import postprocess
 from convert.flatbuffer.space_to_depth import COLUMNS
@@ -99,12 +100,11 @@ def _turns(files: dict[str, bytes], images: NDArray[np.uint8], rounds: int) -> d
     backend, order = find_backend("litert"), random.Random(0)
     runners = {columns: Runner(content, read_graph(content), backend) for columns, content in files.items()}
     kept: dict[str, list[int]] = {columns: [] for columns in files}
-    for number in range(rounds + rounds // 10):
+    for number, columns in turn_order(list(files), rounds + rounds // 10, order):
         image = images[number % len(images)]
-        for columns in order.sample(list(files), len(files)):
-            before = time.perf_counter_ns()
-            runners[columns].run_one(image)
-            kept[columns].append(time.perf_counter_ns() - before)
+        before = time.perf_counter_ns()
+        runners[columns].run_one(image)
+        kept[columns].append(time.perf_counter_ns() - before)
     return {columns: tuple(times[rounds // 10 :]) for columns, times in kept.items()}
 
 

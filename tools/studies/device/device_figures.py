@@ -6,6 +6,7 @@ missed, there and here, and the exit code is 1.
 
 import argparse
 import json
+import random
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.backends.network import write_network
+from benchmarks.runner.scheduler import turn_order
 from benchmarks.system.info import this_machine
 from edge_runtime.common.atomic_files import write_file
 from edge_runtime.common.child_process import child_environment, module_command
@@ -101,16 +103,15 @@ def measure(board: str, onnx: Path, share: float) -> DeviceResult:
 
 
 def in_turns(ours: Work, other: Work, rounds: int, rest: float = 0) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Nanoseconds of each call of two ways, which take turns at going first; the first round warms up."""
+    """Nanoseconds of each call of two ways, interleaved; the first round warms up."""
     taken: tuple[list[int], list[int]] = ([], [])
-    for number in range(rounds + 1):
-        for which in (0, 1) if number % 2 else (1, 0):
-            if rest:
-                time.sleep(rest)
-            before = time.perf_counter_ns()
-            (ours, other)[which]()
-            if number:
-                taken[which].append(time.perf_counter_ns() - before)
+    for number, which in turn_order((0, 1), rounds + 1, random.Random(0)):
+        if rest:
+            time.sleep(rest)
+        before = time.perf_counter_ns()
+        (ours, other)[which]()
+        if number:
+            taken[which].append(time.perf_counter_ns() - before)
     return tuple(taken[0]), tuple(taken[1])
 
 

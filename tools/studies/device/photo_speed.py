@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import PIL.Image
 
 from benchmarks.results.records import Machine
+from benchmarks.runner.scheduler import turn_order
 from benchmarks.system.info import this_machine
 from edge_runtime.common.atomic_files import write_file
 from edge_runtime.common.json_codec import to_json
@@ -117,11 +118,10 @@ def take_turns(photo: bytes, rounds: int) -> dict[str, tuple[int, ...]]:
     """Nanoseconds of each way, in every round; a first round is not kept."""
     order = random.Random(0)
     kept: dict[str, list[int]] = {name: [] for name in WAYS}
-    for _ in range(1 + rounds):
-        for name in order.sample(list(WAYS), len(WAYS)):
-            start = time.perf_counter_ns()
-            WAYS[name](photo)
-            kept[name].append(time.perf_counter_ns() - start)
+    for _, name in turn_order(list(WAYS), 1 + rounds, order):
+        start = time.perf_counter_ns()
+        WAYS[name](photo)
+        kept[name].append(time.perf_counter_ns() - start)
     return {name: tuple(times[1:]) for name, times in kept.items()}
 
 

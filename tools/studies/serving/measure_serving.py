@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import http.client
 import json
+import random
 import statistics
 import subprocess
 import time
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.results.records import Machine
+from benchmarks.runner.scheduler import turn_order
 from benchmarks.system.info import this_machine
 from edge_runtime.common.atomic_files import write_file
 from edge_runtime.common.child_process import child_environment, module_command
@@ -141,14 +143,13 @@ def _throughput(ours: Running, constant: Running, requests: Sequence[bytes], rou
     """The constant is sent the same bytes, at another path."""
     same = [_for_constant(request) for request in requests]
     rates: tuple[list[float], list[float]] = ([], [])
-    for number in range(rounds + 1):
-        for which in (0, 1) if number % 2 else (1, 0):
-            server, sent = ((ours, requests), (constant, same))[which]
-            outcome = closed_loop(server, sent, seconds=ROUND_SECONDS, connections=CONNECTIONS)
-            if outcome.failed:
-                raise RuntimeError(f"{outcome.failed} requests failed")
-            if number:  # the first round warms up
-                rates[which].append(outcome.rate)
+    for number, which in turn_order((0, 1), rounds + 1, random.Random(0)):
+        server, sent = ((ours, requests), (constant, same))[which]
+        outcome = closed_loop(server, sent, seconds=ROUND_SECONDS, connections=CONNECTIONS)
+        if outcome.failed:
+            raise RuntimeError(f"{outcome.failed} requests failed")
+        if number:  # the first round warms up
+            rates[which].append(outcome.rate)
     return Pair("throughput", tuple(rates[0]), tuple(rates[1]))
 
 
@@ -159,12 +160,11 @@ def _for_constant(request: bytes) -> bytes:
 def _latencies(servers: Sequence[Running], request: bytes, rate: float, rounds: int) -> tuple[tuple[tuple[int, ...], ...], ...]:
     """Nanoseconds of requests at a steady rate, of ours and the constant by rounds, in turns; without the first round."""
     taken: tuple[list[tuple[int, ...]], ...] = tuple([] for _ in servers)
-    for _ in range(rounds):
-        for which, server in enumerate(servers):
-            found = open_loop(server, (request, _for_constant(request))[which], rate=rate, seconds=LATENCY_SECONDS)
-            if found.failed:
-                raise RuntimeError(f"{found.failed} requests failed")
-            taken[which].append(tuple(found.times))
+    for _, which in turn_order(range(len(servers)), rounds, random.Random(0)):
+        found = open_loop(servers[which], (request, _for_constant(request))[which], rate=rate, seconds=LATENCY_SECONDS)
+        if found.failed:
+            raise RuntimeError(f"{found.failed} requests failed")
+        taken[which].append(tuple(found.times))
     return tuple(tuple(each[1:]) for each in taken)
 
 

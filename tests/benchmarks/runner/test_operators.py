@@ -9,8 +9,8 @@ import pytest
 from benchmarks.reporting.extra_tables import extra_tables
 from benchmarks.results.results import Turn
 from benchmarks.runner.config import Settings
+from benchmarks.runner.operators import cut
 from benchmarks.runner.session import run
-from benchmarks.scenarios.operators import cut
 from benchmarks.stats.intervals import added_ns
 from benchmarks.stats.macs import read_steps
 from edge_runtime.common.json_codec import from_json, to_json
@@ -21,7 +21,7 @@ from tests.benchmarks.planting import NS, planting
 
 @pytest.mark.parametrize("name", ["nano-int8", "small-int8", "base-int8", "base-fp32"])
 def test_every_cut_runs(name: str) -> None:
-    """It gives what its last operator gives, in that one's shape; all operators give what the model gives."""
+    """It has the output of its last operator, in that shape; all operators give the output of the model."""
     from ai_edge_litert.interpreter import Interpreter
 
     flatbuffer = read_model_file(MODELS / f"{name}.tflite").flatbuffer
@@ -49,7 +49,7 @@ def test_every_cut_runs(name: str) -> None:
 
 @pytest.mark.parametrize("count", [-1, 1_000])
 def test_there_are_only_so_many(count: int) -> None:
-    """Neither fewer than none nor more than all."""
+    """Neither below 0 nor more than all."""
     flatbuffer = read_model_file(MODELS / "nano-int8.tflite").flatbuffer
     with pytest.raises(ValueError, match="operators of"):
         cut(flatbuffer, count)
@@ -73,7 +73,7 @@ def test_operators_are_timed() -> None:
 
 
 def test_operators_of_a_float16_file_are_timed(cnn_files: dict[str, Path]) -> None:
-    """Its weights are unpacked by operators that nobody can cut behind: what is timed is what works on pixels."""
+    """Operators that unpack weights cannot be cut: those that use the image are timed."""
     steps = read_steps(read_model_file(cnn_files["fp16"]).flatbuffer)
     plain = read_steps(read_model_file(cnn_files["fp32"]).flatbuffer)
     assert [step.operator for step in steps if not step.unpacks] == [step.operator for step in plain]

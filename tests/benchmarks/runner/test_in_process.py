@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.worker import latency
-from benchmarks.worker.latency import WARMUP, measure, rounds
+from benchmarks.runner.in_process import WARMUP, measure
+from benchmarks.runner.scheduler import count_rounds
+from benchmarks.worker import timer
 from edge_runtime.inference.classifier import Classifier
 
 IMAGES = np.arange(7, dtype=np.uint8)[:, None, None] * np.ones((1, 28, 28), np.uint8)
@@ -39,7 +40,7 @@ class _Fake(Classifier):
 def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
     """The clock that measuring looks at."""
     clock = _Clock()
-    monkeypatch.setattr(latency, "time", SimpleNamespace(perf_counter_ns=lambda: clock.now))
+    monkeypatch.setattr(timer, "time", SimpleNamespace(perf_counter_ns=lambda: clock.now))
     return clock
 
 
@@ -96,11 +97,11 @@ def test_every_image_has_its_turn(clock: _Clock) -> None:
 
 
 @pytest.mark.parametrize(("samples", "count"), [(1, 1), (50, 1), (51, 2), (2_000, 40)])
-def test_progress_is_told_of_every_round(clock: _Clock, samples: int, count: int) -> None:
-    """As often as `rounds` promises."""
-    told: list[int] = []
-    measure([_Fake("a", 1, clock, [])], IMAGES, samples, step=lambda: told.append(1))
-    assert len(told) == rounds(samples) == count
+def test_progress_has_a_step_for_every_round(clock: _Clock, samples: int, count: int) -> None:
+    """As often as `count_rounds` promises."""
+    steps: list[int] = []
+    measure([_Fake("a", 1, clock, [])], IMAGES, samples, step=lambda: steps.append(1))
+    assert len(steps) == count_rounds(samples) == count
 
 
 def test_the_garbage_collector_is_put_back_even_after_an_error(clock: _Clock) -> None:

@@ -1,6 +1,6 @@
-"""A subject whose calls take a known time: another one of ours that really answers, and then lets time pass. Imported by children.
+"""A backend whose calls take a known time: another backend classifies, then time passes. Imported by worker processes.
 
-options["planted"] is the subject's own module, options["costs"] the nanoseconds of an image by the name of the model's file.
+options["planted"] is the module of the other backend, options["costs"] the nanoseconds per image by the name of the model's file.
 """
 
 import importlib
@@ -22,18 +22,18 @@ def _let_pass(nanoseconds: int) -> None:
 
 
 def _taking_time(load: Any) -> Any:
-    """A subject's `load` whose subjects take the known time."""
+    """A `load` function whose models take the known time."""
 
     def taking_time(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
-        subject, cost = load(model, threads, options), options["costs"][Path(model).name]
+        loaded, cost = load(model, threads, options), options["costs"][Path(model).name]
 
         def one(image: Any) -> object:
-            answer = subject.one(image)
+            answer = loaded.one(image)
             _let_pass(cost)
             return answer
 
         def many(images: Any) -> Any:
-            answers = subject.many(images)
+            answers = loaded.many(images)
             _let_pass(cost * len(images))
             return answers
 
@@ -42,16 +42,16 @@ def _taking_time(load: Any) -> Any:
     return taking_time
 
 
-for _module in (ours, prefix):  # where other subjects call them too
+for _module in (ours, prefix):  # where other backends call them too
     _module.load = _taking_time(_module.load)
 
 
 def prepare(options: dict[str, Any]) -> None:
-    """As the subject itself."""
+    """Prepare the other backend."""
     importlib.import_module(options["planted"]).prepare(options)
 
 
 def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
-    """The subject, slowed."""
+    """The model of the other backend, slowed."""
     loaded: LoadedModel = importlib.import_module(options["planted"]).load(model, threads, options)
     return loaded
