@@ -96,7 +96,7 @@ def test_a_toml_file_gives_fields_and_options_go_before_it(tmp_path: Path) -> No
         (("--batch-size", "0"), "batch size is 0"),
         (("--learning-rate", "nan"), "'learning_rate' is NaN"),
         (("--name", "../x"), "name is '../x'"),
-        (("--scheduler", "tcp://a:1", "--workers", "2"), "--workers is for this machine alone"),
+        (("--scheduler", "tcp://a:1", "--workers", "2"), "--workers is for this machine; with --scheduler"),
     ],
 )
 def test_a_bad_option_is_told_in_one_line_with_what_is_valid(options: tuple[str, ...], expected: str, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_there_is_a_line_for_each_cell_and_no_bar(capsys: pytest.CaptureFixture[
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
-        "4 cells, 1 of them finished before; 2 workers, time left 31 to 41 s",
+        "4 cells, 1 finished before; 2 workers, time left 31 to 41 s",
         "2/4  relu-1x128-e3-adam-s1  97.50 %  20.0 s  time left 20 to 31 s",
         "3/4  relu-1x128-e3-adam-s3  failed: no memory  time left 20 s",
         "4/4  relu-1x128-e3-adam-s2  97.50 %  20.0 s  time left 0 s",

@@ -75,7 +75,7 @@ def test_the_page_says_what_was_done_and_how_sure_it_is(settings: Settings) -> N
         "optimizer adamw,",
         "## The Pareto front: 3 points",
         "| t1 | 2 | 90.00 % (78.64 to 95.65) | 2,000 B | 8.0 us | 1,960 |",
-        "Chosen on 50 validation images, after a training of 1 epoch with one seed; the test set was not looked at.",
+        "Chosen on 50 validation images, after a training of 1 epoch with one seed; the test set was not used.",
         "90.00 % (78.64 to 95.65) is the best here",
         f"Latency is of {HERE}",
         "digits search --name one --searches mine --train t1 ",
