@@ -145,7 +145,7 @@ def read_pixels(
         _check_regular_file(path)
     with _image_errors(path, most_pixels), PIL.Image.open(path if stream is None else stream, formats=_FORMATS) as opened:
         if opened.width * opened.height > most_pixels:
-            raise ImageError(f"{path}: {opened.width}x{opened.height} pixels, expected at most {most_pixels:,}; reduce the image")
+            raise ImageError(f"{path}: {opened.width}x{opened.height} is more than {most_pixels:,} pixels; reduce the image")
         if opened.width * opened.height * _bytes_a_pixel(opened) > MAX_BYTES:
             raise ImageError(f"{path}: decoding {opened.width}x{opened.height} pixels takes too much memory; save the image as PNG")
         size = max(opened.size)

@@ -184,7 +184,7 @@ def test_a_missing_array_is_named(tmp_path: Path, missing: str) -> None:
 
 def test_an_empty_npz_holds_nothing(tmp_path: Path) -> None:
     """The message says so."""
-    with pytest.raises(DataError, match="lacks x_train, y_train, x_test, y_test; it holds nothing"):
+    with pytest.raises(DataError, match="lacks x_train, y_train, x_test, y_test; it contains no arrays"):
         load_dataset(write_npz(tmp_path / "empty.npz", {}))
 
 
