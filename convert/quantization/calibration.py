@@ -38,7 +38,7 @@ class CalibrationSettings:
         if self.method not in METHODS:
             raise BadArgument(f"unknown calibration method {self.method!r}; known are {', '.join(METHODS)}")
         if self.per_class is not None and self.images is not None:
-            raise BadArgument("--calibration-count and --calibration-images exclude each other; give one of them")
+            raise BadArgument("give --calibration-count or --calibration-images, not both")
 
     @property
     def command_options(self) -> str:
