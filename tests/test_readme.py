@@ -33,3 +33,13 @@ def test_no_table_of_the_readme_is_long() -> None:
     tables = re.findall(r"(?:^\|.*\n)+", README.read_text(), re.MULTILINE)
     assert tables
     assert all(table.count("\n") - 2 <= 7 for table in tables)
+
+
+def test_the_walks_name_functions_that_exist() -> None:
+    """Each `file.py:name` of CONTRIBUTING.md, and each `:name` of the file before it, is a function, method or class there."""
+    steps = re.findall(r"`([\w/]*(?:\.py)?):(\w+)`", (ROOT / "CONTRIBUTING.md").read_text())
+    assert len(steps) > 40
+    file = ""
+    for path, name in steps:
+        file = path or file
+        assert re.search(rf"^ *(?:async def|def|class) {name}\b", (ROOT / file).read_text(), re.MULTILINE), f"{file}:{name}"
