@@ -7,12 +7,12 @@ from pathlib import Path
 from shlex import quote
 
 from benchmarks.comparison.comparable import Named
-from benchmarks.results.recipes import SHORT_NAMES
 from benchmarks.results.results import ModelResult, find_models
 from benchmarks.stats.intervals import median_ns
 from benchmarks.stats.pareto import pareto_front
 from edge_runtime.errors import InputError
 from edge_runtime.model.model_file import MODELS, read_model_file
+from edge_runtime.model.recipe_names import SHORT_NAMES
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import click
 
 from benchmarks.pipeline.stages import Stage, run_stage
 from benchmarks.reporting.terminal import result_lines
-from benchmarks.results.recipes import short_recipe
 from benchmarks.results.results import read_results, write_results
 from benchmarks.runner.config import Settings
 from benchmarks.runner.progress import advance, command_line, run_with_progress
@@ -18,6 +17,7 @@ from convert.quantization.recipes import RECIPES
 from edge_runtime.common.atomic_files import write_file
 from edge_runtime.errors import GateFailed
 from edge_runtime.model.model_file import ModelFile, read_model_file
+from edge_runtime.model.recipe_names import short_recipe
 from edge_runtime.version import __version__
 from train.cli_options import data_option, max_drop_option
 from train.config.training_config import TrainingConfig

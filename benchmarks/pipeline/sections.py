@@ -6,11 +6,11 @@ from pathlib import Path
 from benchmarks.reporting.html import Picture, Section, Table
 from benchmarks.reporting.tables import HEADER, Row, accuracy_text, kilobytes, machine_line, microseconds, rows
 from benchmarks.reporting.warnings import warnings
-from benchmarks.results.recipes import short_recipe
 from benchmarks.results.results import BenchResult, ModelResult
 from benchmarks.stats.intervals import median_ns
 from edge_runtime.model.manifest import Manifest
 from edge_runtime.model.model_file import ModelFile, operator_specs
+from edge_runtime.model.recipe_names import short_recipe
 
 _SUMMARY_HEADER = ("model", "fp32: test accuracy", "file", "median latency", "int8: test accuracy", "file", "median latency")
 CONVERSION_HEADER = (

@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from benchmarks.results.recipes import short_recipe
 from benchmarks.results.results import OURS, BenchResult, ModelResult
 from benchmarks.stats.intervals import per_call
 from benchmarks.stats.pareto import pareto_front
 from edge_runtime.common.atomic_files import write_file
+from edge_runtime.model.recipe_names import short_recipe
 
 _MARKERS = "osD^vPX*<>"
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from benchmarks.results.recipes import short_recipe
 from benchmarks.results.results import OURS, BenchResult, ModelResult, Turn
 from benchmarks.stats.intervals import median_interval, median_ns, tail_ns
 from edge_runtime.common.intervals import Accuracy
 from edge_runtime.common.text_table import text_table
+from edge_runtime.model.recipe_names import short_recipe
 
 HEADER = (
     "model",

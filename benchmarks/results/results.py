@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.results.loadgen import LoadGen
-from benchmarks.results.recipes import short_recipe
 from benchmarks.results.records import ColdStart, Condition, Machine, Peaks, Prefix, Start, Sweep, Turn, Window, in_range
 from edge_runtime.common.atomic_files import write_file
 from edge_runtime.common.intervals import Accuracy
 from edge_runtime.common.json_codec import from_json, to_json
 from edge_runtime.errors import InputError
+from edge_runtime.model.recipe_names import short_recipe
 
 __all__ = [
     "OTHER_FILES", "OURS", "SCHEMA_VERSION", "BenchResult", "ColdStart", "Condition", "Machine", "ModelResult", "Peaks", "Prefix",

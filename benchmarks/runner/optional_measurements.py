@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.results.recipes import short_recipe
 from benchmarks.results.results import OURS as OUR_WAY
 from benchmarks.results.results import Window, stored_label
 from benchmarks.runner.cases import Case
@@ -18,6 +17,7 @@ from benchmarks.scenarios.loadgen import LoadGenModel, LoadGenScenario
 from benchmarks.scenarios.sustained import sustain
 from edge_runtime.common.intervals import Accuracy, accuracy_of
 from edge_runtime.errors import DigitsError
+from edge_runtime.model.recipe_names import short_recipe
 from train.data import Split
 
 

@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.results.recipes import short_recipe
 from benchmarks.results.results import OURS, SCHEMA_VERSION, BenchResult, ModelResult, Peaks, Prefix
 from benchmarks.runner.cases import REFERENCE_MODEL, Case, our_cases
 from benchmarks.runner.config import Settings
@@ -23,6 +22,7 @@ from benchmarks.system.monitor import Watch, look
 from benchmarks.worker.client import check_pinned
 from edge_runtime.errors import BadArgument, DigitsError, InputError
 from edge_runtime.inference.interpreter import find_backend
+from edge_runtime.model.recipe_names import short_recipe
 from edge_runtime.version import __version__
 from train.data import Dataset
 

@@ -7,6 +7,7 @@ from typing import Any
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.model.manifest import Comparison, Manifest
 from edge_runtime.model.model_file import ModelFile, operator_specs, tensor_spec
+from edge_runtime.model.recipe_names import short_recipe
 
 
 @frozen_dataclass
@@ -52,7 +53,11 @@ def facts(model: ModelFile, runtimes: Runtimes) -> dict[str, Any]:
 def describe(model: ModelFile, runtimes: Runtimes) -> str:
     """The most important of `facts` as text, one per line."""
     rows = [
-        ("model", model.name + (f", recipe {model.manifest.recipe}" if model.manifest else " (plain .tflite without a manifest)")),
+        (
+            "model",
+            model.name
+            + (f", recipe {short_recipe(model.manifest.recipe)}" if model.manifest else " (plain .tflite without a manifest)"),
+        ),
         ("labels", " ".join(model.labels)),
         ("bytes", _sizes(model)),
         ("input", _tensor(model.input)),

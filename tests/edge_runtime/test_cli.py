@@ -139,7 +139,7 @@ def test_inspect_tells_people(cnn_files: dict[str, Path]) -> None:
     code, text, _ = digits("inspect", cnn_files["int8"])
     assert code == 0
     for expected in (
-        "cnn, recipe static_wi8_ai8",
+        "cnn, recipe int8",
         "37,616 payload",
         "int8 [1, 28, 28, 1], scale 1, zero point -128",
         "2 RESHAPE (v1), 4 CONV_2D (v3), 1 MEAN (v2), 1 FULLY_CONNECTED (v4)",

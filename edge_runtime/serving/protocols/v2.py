@@ -7,6 +7,7 @@ Sources: the protocol's REST specification, and the "Model Repository" extension
 import dataclasses
 
 from edge_runtime.common.pixels import SIDE
+from edge_runtime.model.recipe_names import short_recipe
 from edge_runtime.serving.http.errors import ModelControlDisabled, ServiceUnavailable
 from edge_runtime.serving.http.json_body import parse_object
 from edge_runtime.serving.http.messages import Request, Response, as_json
@@ -95,6 +96,7 @@ def _manifest_summary(served: ServedModel) -> dict[str, object]:
     return {
         "labels": served.model.labels,
         "recipe": manifest.recipe,
+        "short_recipe": short_recipe(manifest.recipe),
         "sha256": served.manifest.flatbuffer.sha256,
         "file_bytes": served.model.file_bytes,
         "accuracy": accuracy,

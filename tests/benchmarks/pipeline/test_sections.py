@@ -15,9 +15,9 @@ from benchmarks.pipeline.sections import (
 )
 from benchmarks.reporting.html import render
 from benchmarks.reporting.tables import HEADER, machine_line
-from benchmarks.results.recipes import short_recipe
 from edge_runtime.model.manifest import Verdict
 from edge_runtime.model.model_file import ModelFile, read_model_file
+from edge_runtime.model.recipe_names import short_recipe
 from tests.benchmarks.samples import bench_result, little_png, model_result
 
 

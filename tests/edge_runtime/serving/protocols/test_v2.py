@@ -59,7 +59,7 @@ def test_health_and_metadata(client: triton.InferenceServerClient) -> None:
     facts = model["parameters"]
     checked = read_model_file()
     assert client.get_model_metadata("small")["parameters"]["sha256"] == checked.sha256
-    assert (facts["labels"], facts["recipe"]) == (list("0123456789"), "static_wi8_ai8")
+    assert (facts["labels"], facts["recipe"], facts["short_recipe"]) == (list("0123456789"), "static_wi8_ai8", "int8")
 
 
 def test_the_repository_index_lists_the_models(client: triton.InferenceServerClient) -> None:

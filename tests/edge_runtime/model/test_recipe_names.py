@@ -1,11 +1,15 @@
 """Short names of recipes."""
 
-from benchmarks.results.recipes import SHORT_NAMES, short_recipe
-from convert.quantization.recipes import RECIPES
+import pytest
+
+from edge_runtime.model.recipe_names import SHORT_NAMES, short_recipe
 
 
+@pytest.mark.extras
 def test_short_names_are_those_of_the_recipes() -> None:
-    """`benchmarks` may not import them, so it has a table of its own."""
+    """`edge_runtime` may not import `convert`, so it has a table of its own."""
+    from convert.quantization.recipes import RECIPES
+
     assert {recipe.name: recipe.short for recipe in RECIPES.values()} == SHORT_NAMES
 
 

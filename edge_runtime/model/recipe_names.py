@@ -1,4 +1,4 @@
-"""Short names of recipes, by which people see them. Results files hold the long ones."""
+"""Short names of recipes, shown in all output; manifests and results files store the long ones."""
 
 SHORT_NAMES = {
     "float32": "fp32",
