@@ -61,8 +61,8 @@ def _diff(paths: Sequence[Path]) -> None:
     old, new = read_all(paths)
     differences = check_comparable([old, new], one_machine=True)
 
-    from benchmarks.comparison.compare import diff
     from benchmarks.comparison.page import DIFF_HEADER, diff_rows, diff_rule
+    from benchmarks.comparison.regressions import diff
     from benchmarks.reporting.tables import terminal_table
     from benchmarks.reporting.warnings import summary
 

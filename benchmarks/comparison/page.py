@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from benchmarks.comparison import plots
 from benchmarks.comparison.comparable import Named
-from benchmarks.comparison.compare import FALSE_ALARMS, MIN_SLOWDOWN, Diff, Times
+from benchmarks.comparison.regressions import FALSE_ALARMS, MIN_SLOWDOWN, Diff, Times
 from benchmarks.reporting.extra_tables import extra_tables
 from benchmarks.reporting.html import Picture, Section, Table
 from benchmarks.reporting.tables import (

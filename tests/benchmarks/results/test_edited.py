@@ -12,7 +12,7 @@ from benchmarks.comparison import page
 from benchmarks.comparison import plots as report_plots
 from benchmarks.comparison.choose import Limits, choose
 from benchmarks.comparison.comparable import check_comparable, read_all
-from benchmarks.comparison.compare import diff
+from benchmarks.comparison.regressions import diff
 from benchmarks.reporting import plots
 from benchmarks.reporting.extra_tables import extra_tables
 from benchmarks.reporting.warnings import warnings

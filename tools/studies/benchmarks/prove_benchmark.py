@@ -13,7 +13,7 @@ from itertools import combinations
 from pathlib import Path
 from statistics import median
 
-from benchmarks.comparison.compare import FALSE_ALARMS, MIN_SLOWDOWN, diff
+from benchmarks.comparison.regressions import FALSE_ALARMS, MIN_SLOWDOWN, diff
 from benchmarks.results.results import OURS, BenchResult, ModelResult
 from benchmarks.runner.cases import Case, our_cases
 from benchmarks.runner.config import Settings
