@@ -52,12 +52,9 @@ def facts(model: ModelFile, runtimes: Runtimes) -> dict[str, Any]:
 
 def describe(model: ModelFile, runtimes: Runtimes) -> str:
     """The most important of `facts` as text, one per line."""
+    recipe = f", recipe {short_recipe(model.manifest.recipe)}" if model.manifest else " (plain .tflite without a manifest)"
     rows = [
-        (
-            "model",
-            model.name
-            + (f", recipe {short_recipe(model.manifest.recipe)}" if model.manifest else " (plain .tflite without a manifest)"),
-        ),
+        ("model", f"{model.name}{recipe}"),
         ("labels", " ".join(model.labels)),
         ("bytes", _sizes(model)),
         ("input", _tensor(model.input)),
