@@ -37,12 +37,10 @@ def test_a_file_that_cannot_be_verified_does_not_pass() -> None:
     plain = read_model_file().flatbuffer
     found = check_file(plain, HERE)
     assert found.passed is False
-    assert found.message.endswith("is a plain .tflite without golden images; convert it with 'digits convert'")
+    assert found.message.endswith("is a plain .tflite without golden images; make the model with digits convert")
     damaged = bytearray(DEFAULT_MODEL.read_bytes())
     damaged[unpack(bytes(damaged))[0] - 5] ^= 1
-    assert (
-        check_file(bytes(damaged), HERE).message == "damaged: the SHA-256 of its FlatBuffer is not the one that the manifest states"
-    )
+    assert check_file(bytes(damaged), HERE).message == "damaged: the SHA-256 of the FlatBuffer differs from the manifest's"
 
 
 def _script(tmp_path: Path, code: str) -> Path:

@@ -93,9 +93,11 @@ def test_an_aim_that_is_missed_is_in_the_verdict() -> None:
     assert judged(dataclasses.replace(GOOD, single=Pair("single", (103,), (100,))))[0].verdict == "kept; the aim is not reached"
 
 
-def test_two_ways_take_turns_at_going_first() -> None:
-    """After a round that does not count."""
+def test_two_ways_take_turns_in_every_round() -> None:
+    """Each goes first in some rounds; the first round is not counted."""
     went: list[str] = []
-    ours, other = in_turns(lambda: went.append("a"), lambda: went.append("b"), 3)
-    assert "".join(went) == "baabbaab"
-    assert len(ours) == len(other) == 3
+    ours, other = in_turns(lambda: went.append("a"), lambda: went.append("b"), 30)
+    rounds = ["".join(went[start : start + 2]) for start in range(0, len(went), 2)]
+    assert len(rounds) == 31
+    assert set(rounds) == {"ab", "ba"}
+    assert len(ours) == len(other) == 30

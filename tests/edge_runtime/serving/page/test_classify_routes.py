@@ -81,9 +81,9 @@ def test_forms_without_one_file_are_refused(server: Running) -> None:
 @pytest.mark.parametrize(
     ("content", "cause"),
     [
-        (b"", "no PNG, JPEG, BMP, GIF, WebP or TIFF"),
-        (b"GIF88a" + bytes(50), "no PNG, JPEG, BMP, GIF, WebP or TIFF"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no PNG"),
+        (b"", "not a PNG, JPEG, BMP, GIF, WebP or TIFF"),
+        (b"GIF88a" + bytes(50), "not a PNG, JPEG, BMP, GIF, WebP or TIFF"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a PNG"),
         (_photo()[:200], "damaged|cannot be read"),
     ],
 )
