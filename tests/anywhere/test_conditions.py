@@ -61,6 +61,7 @@ def test_models_are_converted_for_all(cnn_files: dict[str, Path]) -> None:
     assert {"fp32", "int8", "int4"} <= set(cnn_files)
 
 
+@pytest.mark.slow
 def test_one_core_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the tests; this process keeps its own."""
     before = os.sched_getaffinity(0)
@@ -68,24 +69,28 @@ def test_one_core_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert os.sched_getaffinity(0) == before
 
 
+@pytest.mark.slow
 def test_a_costly_clock_costs_in_tests_and_in_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """300 ns at least, whatever a reading costs here."""
     found = _told("clock that costs 300 ns", tmp_path, monkeypatch)
     assert min(found["own"][1], found["child"][1]) >= 300
 
 
+@pytest.mark.slow
 def test_a_coarse_clock_is_coarse_in_tests_and_in_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By steps of a microsecond."""
     found = _told("clock with steps of 1 us", tmp_path, monkeypatch)
     assert (found["own"][0], found["child"][0]) == (1_000, 1_000)
 
 
+@pytest.mark.slow
 def test_other_kernels_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the variables that TensorFlow and OpenBLAS read."""
     found = _told("other kernels", tmp_path, monkeypatch)
     assert (found["TF_ENABLE_ONEDNN_OPTS"], found["OPENBLAS_CORETYPE"]) == ("0", "Haswell")
 
 
+@pytest.mark.slow
 def test_what_fails_under_one_condition_fails_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:

@@ -12,6 +12,7 @@ def _is_flat(mnist: Dataset, count: int) -> None:
     assert found.grown < 10 * 2**20
 
 
+@pytest.mark.slow
 def test_some_thousand_requests(mnist: Dataset) -> None:
     """All kinds of requests are answered correctly, and memory grows by less than 10 MB after the warm-up."""
     _is_flat(mnist, 2_000)

@@ -18,11 +18,8 @@ from benchmarks.reporting.tables import as_markdown
 from benchmarks.results.records import Machine
 from benchmarks.runner.scheduler import turn_order
 from benchmarks.system.info import this_machine
-from convert.build import postprocess
 from convert.flatbuffer.space_to_depth import COLUMNS
 from convert.quantization.recipes import find_recipe
-from convert.settings import ConversionSettings
-from convert.source.tf_converter import to_flatbuffer
 from edge_runtime.common.atomic_files import write_file
 from edge_runtime.common.json_codec import to_json
 from edge_runtime.inference.interpreter import find_backend
@@ -81,7 +78,11 @@ def measure(board: str, data: Dataset, rounds: int) -> FoldingResult:
 
 
 def _measured(name: str, recipe: str, data: Dataset, rounds: int) -> Folded:
-    from train.backend import keras  # loads TensorFlow
+    # These load TensorFlow; the page writer, which reads results of this module, does without.
+    from convert.build import postprocess
+    from convert.settings import ConversionSettings
+    from convert.source.tf_converter import to_flatbuffer
+    from train.backend import keras
 
     model = keras.models.load_model(seed_folder(Layout().releases, name, SHIPPED_SEED) / MODEL)
     images = data.train.images[calibration_indices(data.train.labels)]
