@@ -185,7 +185,7 @@ def test_stopped_then_killed_then_resumed_it_ends_with_the_same_table(finished: 
 
     answer = digits(*words)
     assert answer.code == 0
-    assert answer.err.startswith(f"6 cells, {len(second)} of them finished before; 2 workers, time left ")
+    assert answer.err.startswith(f"6 cells, {len(second)} finished before; 2 workers, time left ")
     assert second.items() <= _cells(folder).items()
     assert _table(folder) == _table(finished.folder)
 
@@ -199,7 +199,7 @@ def test_a_damaged_cell_is_told_and_trained_again(finished: Experiment) -> None:
     answer = digits(*finished.words)
     assert answer.code == 0
     assert answer.err.startswith(f"digits: cell {key} is not valid JSON")
-    assert "it is trained again\n6 cells, 5 of them finished before" in answer.err
+    assert "training it again\n6 cells, 5 finished before" in answer.err
     assert {name: content for name, content in _cells(finished.folder).items() if name != key} == {
         name: content for name, content in before.items() if name != key
     }
@@ -228,7 +228,7 @@ def test_cells_that_fail_are_named_and_the_others_done(data_file: Path, tmp_path
     answer = digits(*words)
     assert answer.code == 1
     last = answer.err.splitlines()[-1]
-    assert last == ("digits: 2 of 4 cells failed: linear-3x32-e1-sgd-s0, linear-3x32-e1-sgd-s1; the same command tries them again")
+    assert last == ("digits: 2 of 4 cells failed: linear-3x32-e1-sgd-s0, linear-3x32-e1-sgd-s1; repeat the command to try them again")
     assert set(_cells(tmp_path / "wild")) == {"linear-e1-sgd-s0", "linear-e1-sgd-s1"}
     good, bad = _table(tmp_path / "wild")
     assert (good["seeds"], bad["seeds"], bad["seeds_missing"], bad["validation_mean"]) == ("2", "0", "0 1", "")
