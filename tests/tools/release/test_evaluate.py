@@ -149,7 +149,7 @@ def test_an_evaluation_survives_being_written(evaluated: Layout) -> None:
     assert to_json(read_evaluation(path)) + "\n" == path.read_text()
 
 
-@pytest.mark.parametrize("script", ["evaluate_release nano 0", "measure_models", "models"])
+@pytest.mark.parametrize("script", ["release.evaluate nano 0", "studies.benchmarks.measure_models"])
 def test_an_error_is_one_line_and_an_exit_code(script: str, tmp_path: Path) -> None:
     """Here of a data set that is not there: 4, without a traceback."""
     command = [sys.executable, "-m", *f"tools.{script}".split(), "--data", str(tmp_path / "none.npz")]
