@@ -185,7 +185,7 @@ def test_a_worker_of_another_version_is_refused(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("train.runs.versions.__version__", "9.9.9")
     with (
         local_cluster(tmp_path, workers=1) as real,
-        pytest.raises(DigitsError, match=rf"worker tcp.* has edge-digits {ours}, this is 9\.9\.9"),
+        pytest.raises(DigitsError, match=rf"worker tcp.* has edge-digits {ours}, expected 9\.9\.9"),
     ):
         _connected(real)
 

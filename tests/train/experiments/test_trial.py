@@ -124,11 +124,11 @@ def test_a_worker_computes_with_one_thread(data_file: Path) -> None:
             "from pathlib import Path",
             "from train.config.training_config import TrainingConfig",
             "from train.data import load_dataset",
-            "from train.experiments.trial import train_cell",
+            "from train.experiments.trial import run_trial",
             "from convert.int8 import int8_flatbuffer",
             "from train.loop.threads import THREAD_VARIABLES",
             "assert 'tensorflow' not in sys.modules",
-            f"train_cell(TrainingConfig('linear', epochs=1), load_dataset(Path({str(data_file)!r})), int8_flatbuffer)",
+            f"run_trial(TrainingConfig('linear', epochs=1), load_dataset(Path({str(data_file)!r})), int8_flatbuffer)",
             "print([os.environ[name] for name in THREAD_VARIABLES])",
         )
     )
