@@ -4,10 +4,10 @@ PYTHON ?= # the first of 3.11 to 3.13 that works; or name one: make PYTHON=/path
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# As many tests at once as there are processors, each process with a TensorFlow of its own in memory; or whole groups, those of one
-# environment or board. A test that takes longer than LONG hangs: no wish for speed, on no machine.
+# As many tests at once as there are processors, each process with a TensorFlow of its own in memory; or whole files, whose tests share
+# environments or boards (xdist_group does not group under pytest 9). A test that takes longer than LONG hangs: no wish for speed, on no machine.
 PARALLEL := -n logical --maxprocesses 8 --dist worksteal
-GROUPED := -n logical --maxprocesses 8 --dist loadgroup --timeout 3600
+GROUPED := -n logical --maxprocesses 8 --dist loadfile --timeout 3600
 LONG := --timeout 3600
 FUZZ_SECONDS := 600
 

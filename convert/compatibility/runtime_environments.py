@@ -89,7 +89,7 @@ def environment(release: Release, folder: Path | None = None) -> Path:
     folder = folder or cache_folder()
     place = folder / f"{release.package}-{release.version}"
     python = place / "bin" / "python"
-    with _locked(folder, place.name):
+    with environment_lock(folder, place.name):
         if not ((place / READY).exists() and python.exists()):  # a link to a Python that may have been removed
             _install(release, place)
     return python
@@ -165,7 +165,7 @@ def _last_line(text: str) -> str:
 
 
 @contextmanager
-def _locked(folder: Path, name: str) -> Iterator[None]:
+def environment_lock(folder: Path, name: str) -> Iterator[None]:
     """Hold the lock of an environment, so that one process at a time creates it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ each_board = pytest.mark.parametrize("board", [PI4, PI3], ids=lambda board: boar
 def _on(board: Board, runtime: str) -> object:
     """A board with an interpreter, as a parameter; its tests run one after the other in one process."""
     name = f"{board.cpu}-{runtime}"
-    return pytest.param((board, runtime), id=name, marks=pytest.mark.xdist_group(name))
+    return pytest.param((board, runtime), id=name)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,6 @@ def test_every_recipe_verifies(either: Device) -> None:
     checks.every_recipe_verifies(either)
 
 
-@pytest.mark.xdist_group("released")
 @pytest.mark.parametrize("runtime", sorted(PACKAGES))
 def test_every_recipe_of_every_released_model_verifies(runtime: str, unpacked_project: Path, released: Path) -> None:
     """On a Pi 4, by both interpreters: all of them, as their manifests say."""

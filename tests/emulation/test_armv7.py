@@ -13,7 +13,7 @@ from . import checks
 from .boards import PI2
 from .devices import COMPARED, Device, make_device
 
-pytestmark = [pytest.mark.armv7, pytest.mark.xdist_group("armv7")]
+pytestmark = pytest.mark.armv7
 
 
 @pytest.fixture(scope="module")

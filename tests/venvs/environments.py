@@ -26,8 +26,8 @@ class Environment:
 
     @property
     def parameter(self) -> object:
-        """Of a test or a fixture: all that is parametrised by it runs in one process, which makes the environment once."""
-        return pytest.param(self, id=self.name, marks=pytest.mark.xdist_group(self.name))
+        """Of a test or a fixture."""
+        return pytest.param(self, id=self.name)
 
 
 def find_python(version: str) -> str:

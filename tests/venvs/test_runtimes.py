@@ -28,7 +28,7 @@ from tools.release.operators.prove import ENVIRONMENTS, Outcome, conclusions, ru
 from tools.release.operators.samples import Sample, make_samples
 from train.data import Dataset, load_dataset
 
-pytestmark = [pytest.mark.venvs, pytest.mark.xdist_group("runtimes")]  # which share 13 environments
+pytestmark = pytest.mark.venvs
 OLD = Release("tflite-runtime", "2.14.0")
 EVERY = known(proven().releases)
 

@@ -31,7 +31,7 @@ COMMANDS = (
 )
 
 
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in RUNTIMES])
+@pytest.fixture(scope="module", params=[pytest.param(name) for name in RUNTIMES])
 def runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A runtime, and a Python that has it: of an environment of its own, or for tf.lite this one."""
     wanted: str = request.param

@@ -228,7 +228,9 @@ def test_cells_that_fail_are_named_and_the_others_done(data_file: Path, tmp_path
     answer = digits(*words)
     assert answer.code == 1
     last = answer.err.splitlines()[-1]
-    assert last == ("digits: 2 of 4 cells failed: linear-3x32-e1-sgd-s0, linear-3x32-e1-sgd-s1; repeat the command to try them again")
+    assert last == (
+        "digits: 2 of 4 cells failed: linear-3x32-e1-sgd-s0, linear-3x32-e1-sgd-s1; repeat the command to try them again"
+    )
     assert set(_cells(tmp_path / "wild")) == {"linear-e1-sgd-s0", "linear-e1-sgd-s1"}
     good, bad = _table(tmp_path / "wild")
     assert (good["seeds"], bad["seeds"], bad["seeds_missing"], bad["validation_mean"]) == ("2", "0", "0 1", "")

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from convert.compatibility.operator_support import TABLE, Release, Use
-from convert.compatibility.runtime_environments import NEEDS, PYTHON, READY, environment
+from convert.compatibility.runtime_environments import NEEDS, PYTHON, READY, environment, environment_lock
 from convert.quantization.recipes import Recipe
 from edge_runtime.errors import DigitsError
 from tools.release.operators.inputs import HASH, fingerprint
@@ -110,11 +110,11 @@ def prepared(release: Release) -> Path:
         CannotInstall: nothing fits.
     """
     place = ENVIRONMENTS / f"{release.package}-{release.version}"
-    if not (place / READY).exists() and "{}.{}".format(*sys.version_info) == PYTHON:
-        make_environment(
-            place, sys.executable, "--only-binary=:all:", f"{release.package}=={release.version}", *NEEDS.get(release.package, ())
-        )
-        (place / READY).touch()
+    with environment_lock(ENVIRONMENTS, place.name):
+        if not (place / READY).exists() and "{}.{}".format(*sys.version_info) == PYTHON:
+            wanted = (f"{release.package}=={release.version}", *NEEDS.get(release.package, ()))
+            make_environment(place, sys.executable, "--only-binary=:all:", *wanted)
+            (place / READY).touch()
     return environment(release, ENVIRONMENTS)
 
 
