@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from edge_runtime.errors import BadArgument
 from edge_runtime.model.manifest import Tolerance
+from edge_runtime.model.recipe_names import SHORT_NAMES
 
 _NAME = re.compile(r"float(16|32)|dynamic_wi8|static_wi(?P<weights>4|8)_ai(?P<activations>8|16)")
 
@@ -54,17 +55,15 @@ class Recipe:
         return f"{model}-{self.short}.tflite"
 
 
-RECIPES = {
-    recipe.short: recipe
-    for recipe in (
-        Recipe("float32", "fp32", Tolerance(0.001, "logits")),
-        Recipe("float16", "fp16", Tolerance(0.001, "logits")),
-        Recipe("dynamic_wi8", "dynamic", Tolerance(0.05, "logits")),
-        Recipe("static_wi8_ai8", "int8", Tolerance(1.0, "steps")),
-        Recipe("static_wi8_ai16", "int16x8", Tolerance(1.0, "steps")),
-        Recipe("static_wi4_ai8", "int4", Tolerance(1.0, "steps")),
-    )
+_TOLERANCES = {
+    "float32": Tolerance(0.001, "logits"),
+    "float16": Tolerance(0.001, "logits"),
+    "dynamic_wi8": Tolerance(0.05, "logits"),
+    "static_wi8_ai8": Tolerance(1.0, "steps"),
+    "static_wi8_ai16": Tolerance(1.0, "steps"),
+    "static_wi4_ai8": Tolerance(1.0, "steps"),
 }
+RECIPES = {short: Recipe(name, short, _TOLERANCES[name]) for name, short in SHORT_NAMES.items()}
 
 
 def find_recipe(name: str) -> Recipe:

@@ -227,7 +227,7 @@ def _read_items(inputs: tuple[str, ...], watch: Path | None, page: "Page | None"
     entries: Iterable[Item | Path] = expand(inputs, sys.stdin.buffer)
     if page:
         entries = page.check_room(entries)
-    # Whoever writes paths to standard input may wait for each answer, so none of them is read map_ahead.
+    # Whoever writes paths to standard input may wait for each answer, so none of them is read ahead.
     single_threaded = "-" in inputs or (len(inputs) == 1 and Path(inputs[0]).is_file())
     return read_items(entries, 1 if single_threaded else threads)
 

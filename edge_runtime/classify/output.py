@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.bulk.rows import csv_cells
-from edge_runtime.inference.results import Prediction
+from edge_runtime.inference.results import Prediction, prediction_fields
 
 INK_STEP = 3
 """Position of the step of a photo that shows the digit's ink."""
@@ -21,16 +21,7 @@ def text_line(prediction: Prediction) -> str:
 
 def json_line(prediction: Prediction) -> str:
     """One line with one JSON object."""
-    result = prediction.result
-    content = {
-        "source": prediction.source,
-        "label": result.label,
-        "index": result.index,
-        "confidence": result.confidence,
-        "scores": result.scores.tolist(),
-        "warnings": prediction.warnings,
-    }
-    return json.dumps(content)
+    return json.dumps(prediction_fields(prediction.source, prediction.result, prediction.warnings))
 
 
 def csv_line(prediction: Prediction) -> str:

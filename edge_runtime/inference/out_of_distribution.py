@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.json_codec import read_json
 from edge_runtime.common.pixels import SIDE, Image
-from edge_runtime.inference.results import Classification
 from edge_runtime.model.model_file import MODELS, ModelFile
 
 CALIBRATIONS = MODELS / "out_of_distribution.json"
@@ -85,11 +84,6 @@ class OutOfDistribution:
         if not image.any() or self.score(image, index, logits) >= self.calibration.threshold:
             return ()
         return (f"unlike any digit seen in training (so are {self.calibration.photo_alarms:.1f} % of photos of digits)",)
-
-
-def out_of_distribution_warnings(detector: OutOfDistribution | None, image: Image, result: Classification) -> tuple[str, ...]:
-    """A warning if the image, uint8 [28, 28], is unlike any digit; none without a detector."""
-    return detector.warnings(image, result.index, result.logits) if detector else ()
 
 
 def energy(logits: NDArray[np.float32]) -> float:

@@ -123,6 +123,18 @@ class Prediction:
         return self.result.confidence
 
 
+def prediction_fields(source: str, result: Classification, warnings: tuple[str, ...]) -> dict[str, Any]:
+    """The JSON object of a prediction, which `digits classify --json` and `digits serve` share."""
+    return {
+        "source": source,
+        "label": result.label,
+        "index": result.index,
+        "confidence": result.confidence,
+        "scores": result.scores.tolist(),
+        "warnings": warnings,
+    }
+
+
 def check_finite(confidences: float | NDArray[np.float64]) -> None:
     """Refuse results of a model whose outputs are NaN or infinite. `confidences` are those of one image or of many.
 

@@ -4,7 +4,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from edge_runtime.common.atomic_files import write_file
+from edge_runtime.common.json_codec import to_json
 from edge_runtime.errors import DigitsError
 
 
@@ -43,6 +46,15 @@ class Layout:
     def pictures(self) -> Path:
         """Pictures of the model cards."""
         return self.page.with_suffix("")
+
+
+def write_or_print(result: Any, name: str) -> None:
+    """Write a result, a dataclass, to benchmarks/reference; with --print on the command line, print it instead."""
+    content = to_json(result, indent=1) + "\n"
+    if "--print" in sys.argv[1:]:
+        print(content)
+    else:
+        write_file(Layout().results / name, content, force=True)
 
 
 def run(main: Callable[[], None]) -> None:

@@ -84,6 +84,6 @@ def _variance(figures: Sequence[float], resolution: float) -> float:
 
 
 def _quantile(probability: float, degrees_of_freedom: float) -> float:
-    from scipy.stats import t  # takes half_width a second to load
+    from scipy.stats import t  # takes half a second to load
 
     return float(t.ppf(probability, degrees_of_freedom))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import DigitsError
-from edge_runtime.inference.out_of_distribution import out_of_distribution_warnings
+from edge_runtime.inference.results import prediction_fields
 from edge_runtime.serving.http.json_body import parse_object
 from edge_runtime.serving.http.limits import Limits
 from edge_runtime.serving.http.messages import Request, Response, as_json
@@ -54,14 +54,10 @@ class ClassifyRoutes:
             raise DigitsError(f"model '{served.name}' returned scores that are not finite; verify it with: digits verify")
         # An unfinished drawing is always unlike a digit, so no warning is given.
         detector = served.out_of_distribution if prepared.steps else None
+        unlike = detector.warnings(prepared.image, result.index, result.logits) if detector else ()
         return as_json(
             {
-                "source": source,
-                "label": result.label,
-                "index": result.index,
-                "confidence": result.confidence,
-                "scores": result.scores.tolist(),
-                "warnings": prepared.warnings + out_of_distribution_warnings(detector, prepared.image, result),
+                **prediction_fields(source, result, prepared.warnings + unlike),
                 "model": served.name,
                 "sha256": served.manifest.flatbuffer.sha256,
                 "labels": served.model.labels,

@@ -27,11 +27,9 @@ from edge_runtime.bulk import run_batches
 from edge_runtime.bulk.batches import make_plan
 from edge_runtime.bulk.results import Table, open_table
 from edge_runtime.bulk.worker import Job
-from edge_runtime.common.atomic_files import write_file
-from edge_runtime.common.json_codec import to_json
 from edge_runtime.inference.interpreter import find_backend
 from edge_runtime.model.model_file import read_model_file
-from tools.release.layout import Layout
+from tools.release.layout import write_or_print
 from tools.support.local_cluster import Cluster, local_cluster, processor_seconds
 from tools.support.waiting import until
 from train.data import load_dataset
@@ -144,11 +142,7 @@ def _way(workers: int, turns: list[Turn], one: list[Turn]) -> Way:
 
 def main() -> None:
     """Measure, and write or print."""
-    content = to_json(measure(), indent=1) + "\n"
-    if "--print" in sys.argv[1:]:
-        print(content)
-    else:
-        write_file(Layout().results / RESULT, content, force=True)
+    write_or_print(measure(), RESULT)
 
 
 if __name__ == "__main__":

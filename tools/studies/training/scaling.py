@@ -8,7 +8,6 @@ import importlib
 import os
 import pickle
 import platform
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,11 +20,9 @@ from typing import Any
 
 from benchmarks.system.info import cpu_name
 from convert.int8 import int8_flatbuffer
-from edge_runtime.common.atomic_files import write_file
 from edge_runtime.common.intervals import Accuracy, wilson_interval
-from edge_runtime.common.json_codec import to_json
 from edge_runtime.distributed.cluster import connect, outcomes, share, worker_count
-from tools.release.layout import Layout
+from tools.release.layout import write_or_print
 from tools.support.local_cluster import Cluster, dask, local_cluster, processor_seconds
 from tools.support.waiting import until
 from train.config.training_config import TrainingConfig
@@ -182,11 +179,7 @@ def _store(config: TrainingConfig) -> float:
 
 def main() -> None:
     """Measure, and write or print."""
-    content = to_json(measure(), indent=1) + "\n"
-    if "--print" in sys.argv[1:]:
-        print(content)
-    else:
-        write_file(Layout().results / RESULT, content, force=True)
+    write_or_print(measure(), RESULT)
 
 
 if __name__ == "__main__":
