@@ -144,7 +144,7 @@ def test_the_plain_interpreter_reads_the_whole_file(device: Path, recipe: str, c
 def test_the_shipped_model_verifies_and_is_inspected(device: Path) -> None:
     """Without naming a model."""
     assert _run(device, "verify").returncode == 0
-    assert "static_wi8_ai8" in _run(device, "inspect").stdout
+    assert "recipe int8" in _run(device, "inspect").stdout
 
 
 def test_importing_loads_neither_pillow_nor_click_nor_an_interpreter(device: Path) -> None:
