@@ -51,9 +51,10 @@ test-browser: $(READY) ## the pages of digits serve and digits report in headles
 	command -v chromedriver >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver; }
 	$(BIN)/python -m pytest -m browser tests/edge_runtime/serving tests/benchmarks/reporting
 
-test-fuzz: $(READY) ## the property tests on new examples, for FUZZ_SECONDS (600); what fails is kept in .found and tried first from then on
+test-fuzz: $(READY) ## thousands of examples of what the gate tries some of, then the property tests on new ones, for FUZZ_SECONDS (600); failures are kept in .found and tried first from then on
+	$(BIN)/python -m pytest $(PARALLEL) $(LONG) -m sweep
 	end=$$(( $$(date +%s) + $(FUZZ_SECONDS) )); \
-	while [ $$(date +%s) -lt $$end ]; do env -u CI $(BIN)/python -m pytest $(PARALLEL) $(LONG) -m 'hypothesis and not soak and not browser' || exit 1; done
+	while [ $$(date +%s) -lt $$end ]; do env -u CI $(BIN)/python -m pytest $(PARALLEL) $(LONG) -m 'hypothesis and not soak and not browser and not sweep' || exit 1; done
 
 soak: $(READY) ## half a million requests to digits serve, for docs/results/serving.md; some minutes, on an idle machine; BOARD=... names it
 	$(BIN)/python -m tools.studies.serving.soak --board $(BOARD) --force

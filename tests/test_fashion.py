@@ -14,7 +14,8 @@ from edge_runtime.model.model_file import read_model_file
 from edge_runtime.preprocessing.image_files import png_bytes
 from tests.commands import digits
 from tests.conftest import ROOT
-from train.data import load_dataset
+from tests.samples import arrays_of, write_npz
+from train.data import Dataset, load_dataset
 
 pytestmark = pytest.mark.slow
 PACKAGE = "dataset-fashion-mnist"
@@ -37,10 +38,13 @@ def fashion() -> Path:
 
 
 def test_the_chain_runs_on_fashion_mnist(fashion: Path, tmp_path: Path) -> None:
-    """Data, training, conversion to 8 and 4 bits with the data's labels, verification, an answer, a comparison: commands as for digits."""
+    """Data, training, 8 and 4 bits with the data's labels, verification, an answer, a comparison, on a part of the images."""
     assert "[60000, 28, 28]" in digits("data", "--data", fashion).out
+    whole = load_dataset(fashion)
+    part = Dataset("fashion", whole.x_train[:15_000], whole.y_train[:15_000], whole.x_test[:5_000], whole.y_test[:5_000])
+    fashion = write_npz(tmp_path / "fashion.npz", arrays_of(part))
     runs, out = tmp_path / "runs", tmp_path / "out"
-    words = ["train", "cnn", "--epochs", 1, "--learning-rate", 0.01, "--data", fashion, "--runs", runs, "--name", "fashion"]
+    words = ["train", "cnn", "--epochs", 2, "--learning-rate", 0.01, "--data", fashion, "--runs", runs, "--name", "fashion"]
     assert digits(*words).code == 0
     words = ["convert", runs / "fashion" / "model.keras", "--recipe", "int8", "--recipe", "int4", "--qat", 1, "--labels", LABELS]
     answer = digits(*words, "--data", fashion, "--out", out, "--max-drop", 1)
@@ -51,7 +55,7 @@ def test_the_chain_runs_on_fashion_mnist(fashion: Path, tmp_path: Path) -> None:
         manifest = read_model_file(path).manifest
         assert manifest is not None
         assert manifest.labels == tuple(LABELS.split(","))
-        assert manifest.accuracy[1].candidate.percent > 80
+        assert manifest.accuracy[1].candidate.percent > 75
         right = Classifier.load(path).classify_batch(data.test.images).indices == data.test.labels
         assert int(np.sum(right)) == manifest.accuracy[1].candidate.correct
         assert digits("verify", path).code == 0

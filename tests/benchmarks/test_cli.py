@@ -110,6 +110,7 @@ def test_bench_refuses_to_replace_any_of_its_files(
     assert (tmp_path / name).read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_bench_without_accuracy_needs_no_data(monkeypatch: pytest.MonkeyPatch, cnn_files: dict[str, Path], tmp_path: Path) -> None:
     """Times and sizes alone, no plots; with --force old results are replaced."""
     monkeypatch.setattr("benchmarks.cli.load_dataset", _refuse_to_load)

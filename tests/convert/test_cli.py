@@ -139,6 +139,7 @@ def test_compare_two_files_layer_by_layer(cnn_files: dict[str, Path], mnist_slic
     assert "FULLY_CONNECTED  inf" in same.out
 
 
+@pytest.mark.slow
 def test_compare_unlike_networks(
     cnn_files: dict[str, Path], mlp_files: dict[str, Path], mnist_slice: Dataset, tmp_path: Path
 ) -> None:

@@ -184,6 +184,7 @@ def test_files_are_not_overwritten_unasked(trained_cnn: Path, mnist_slice: Datas
     assert path.stat().st_mtime_ns == before.st_mtime_ns
 
 
+@pytest.mark.slow
 def test_a_model_is_named_after_its_run_from_wherever_it_is_converted(
     invented: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,6 +265,7 @@ def test_each_input_shape_of_the_contract_is_converted(shape: tuple[int, ...], i
     assert conversion.manifest.accuracy[1].agreeing == len(invented.test)
 
 
+@pytest.mark.slow
 def test_a_model_that_loses_too_much_is_refused_with_its_numbers(invented: Dataset, tmp_path: Path) -> None:
     """One huge weight costs all others their 8-bit precision: the gate fails, the report has the figures, no file is written."""
     trained = fit(TrainingConfig("linear", epochs=8, learning_rate=0.01), invented).model

@@ -237,6 +237,7 @@ def test_without_a_network_one_line_says_so(checkout: Checkout) -> None:
     assert "the package index cannot be reached" in checkout.fails(**variables)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts disks")
 def test_on_a_full_disk_one_line_says_so(checkout: Checkout) -> None:
     """By a real Python, on a disk of 4 MB, too small for an environment with nothing in it; no traceback."""

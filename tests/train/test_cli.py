@@ -314,6 +314,7 @@ def test_data_of_any_number_of_classes_is_trained_on(tmp_path: Path, classes: in
     assert record.test.percent > 80
 
 
+@pytest.mark.slow
 def test_tensorboard_gets_the_figures_and_changes_nothing(linear_run: Run, tmp_path: Path) -> None:
     """Logs of training and validation in a folder named after the run; the weights do not change."""
     words = [str(tmp_path) if word == str(linear_run.folder.parent) else word for word in linear_run.words]

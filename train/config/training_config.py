@@ -71,6 +71,7 @@ class Augmentation:
     rotation: maximum angle in degrees, to either side.
     shear: maximum horizontal shear in pixels per row.
     zoom: maximum relative change of width and height, each drawn separately.
+    stretch: further maximum relative change of the width, for digits that were stretched to a frame.
     shift: maximum translation in pixels, horizontally and vertically.
     elastic: standard deviation in pixels of the displacements of a coarse grid, smoothly interpolated.
     """
@@ -80,9 +81,10 @@ class Augmentation:
     zoom: float = 0.0
     shift: float = 0.0
     elastic: float = 0.0
+    stretch: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, maximum in (("rotation", 180), ("shear", 2), ("zoom", 0.9), ("shift", 14), ("elastic", 14)):
+        for name, maximum in (("rotation", 180), ("shear", 2), ("zoom", 0.9), ("shift", 14), ("elastic", 14), ("stretch", 0.9)):
             _check(name, getattr(self, name), 0, maximum)
 
 

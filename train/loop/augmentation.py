@@ -51,7 +51,8 @@ def _transforms(augmentation: Augmentation, drawn: Any) -> Any:
     """Affine transforms: translation, then rotation, shear and zoom about the centre; `drawn` is float32 [6, N], uniform in -1 to 1."""
     angle = drawn[0] * augmentation.rotation * math.pi / 180
     shear = drawn[1] * augmentation.shear
-    across, down = 1 / (1 + drawn[2] * augmentation.zoom), 1 / (1 + drawn[3] * augmentation.zoom)
+    wider = augmentation.zoom + augmentation.stretch
+    across, down = 1 / (1 + drawn[2] * wider), 1 / (1 + drawn[3] * augmentation.zoom)
     a, b = tf.cos(angle) * across, (shear * tf.cos(angle) - tf.sin(angle)) * down
     c, d = tf.sin(angle) * across, (shear * tf.sin(angle) + tf.cos(angle)) * down
     x = CENTRE + drawn[4] * augmentation.shift - a * CENTRE - b * CENTRE

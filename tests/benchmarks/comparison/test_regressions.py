@@ -56,6 +56,7 @@ def test_a_slowdown_of_a_percent_is_none_that_counts() -> None:
     assert certain.slower == []
 
 
+@pytest.mark.slow
 def test_unchanged_runs_raise_few_alarms() -> None:
     """Of 400 pairs with three models each, at most 1.5 times as many as promised."""
     alarms = sum(

@@ -114,7 +114,7 @@ def _outcome(path: Path, content: Any) -> str:
     return "used"
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.usefixtures("_no_pictures")
 def test_every_number_may_be_nonsense(content: Any, tmp_path: Path) -> None:
     """Whatever is written in its place."""
@@ -128,7 +128,7 @@ def test_every_number_may_be_nonsense(content: Any, tmp_path: Path) -> None:
     assert found["used"] > 30
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.usefixtures("_no_plots")
 def test_every_field_may_be_gone_or_of_another_type(content: Any, tmp_path: Path) -> None:
     """Lists may be empty, texts numbers, objects lists."""
@@ -140,6 +140,7 @@ def test_every_field_may_be_gone_or_of_another_type(content: Any, tmp_path: Path
     assert found["refused"] > 300
 
 
+@pytest.mark.slow
 def test_an_edited_run_is_compared_or_refused(content: Any) -> None:
     """For regressions too: whatever can be read."""
     from edge_runtime.common.json_codec import checked

@@ -93,6 +93,7 @@ def test_a_quantised_model_is_no_network_for_others() -> None:
         write_network(read_model_file(MODELS / "nano-int8.tflite").flatbuffer, Path("never"))
 
 
+@pytest.mark.slow
 def test_alternatives_take_turns_with_ours(tmp_path: Path, mnist: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """In one run, in the same processes, with the same number of correct answers; int8 files are for those that can run them."""
     monkeypatch.setattr(session, "_COLD_STARTS", 1)
@@ -133,6 +134,7 @@ def test_what_is_missing_is_a_line(tmp_path: Path) -> None:
     assert floats == "plain numpy: runs float32 models only, and none was given"
 
 
+@pytest.mark.slow
 def test_an_alternative_that_cannot_start_is_a_line(tmp_path: Path) -> None:
     """It is left out; ours is measured."""
     found = find_cases(["keras-call"], [MODELS / "nano-fp32.tflite"], 1, {}, tmp_path / "gone.keras", None, tmp_path)

@@ -92,7 +92,9 @@ def few(mnist: Dataset) -> Dataset:
     return Dataset("few", mnist.x_train[:400], mnist.y_train[:400], mnist.x_test[:40], mnist.y_test[:40])
 
 
-@pytest.mark.parametrize("dies", ["loading", "together", "turn", "warm-up"])
+@pytest.mark.parametrize(
+    "dies", ["turn", *(pytest.param(when, marks=pytest.mark.slow) for when in ("loading", "together", "warm-up"))]
+)
 def test_an_alternative_that_dies_is_left_out(invent: Invent, dies: str) -> None:
     """While it is loaded, or only together with another, in a turn, in its warm-up: the others are measured to the end."""
     others = [invent("small-int8"), invent("base-int8", dies)]
@@ -105,6 +107,7 @@ def test_an_alternative_that_dies_is_left_out(invent: Invent, dies: str) -> None
     assert from_json(type(result), to_json(result)) == result
 
 
+@pytest.mark.slow
 def test_what_died_once_is_nobodys_fault(invent: Invent) -> None:
     """A case that loads at the second try is measured, and so are the others in its worker."""
     others = [invent("base-int8", "once"), invent("small-int8")]
@@ -119,6 +122,7 @@ def test_when_nothing_is_left_that_is_an_error(invent: Invent) -> None:
         run([], Settings("board", samples=3, starts=1), None, others=[invent("base-int8", "loading")])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dies", ["many", "odd"])
 def test_accuracies_that_fail_leave_the_times(invent: Invent, few: Dataset, dies: str) -> None:
     """The process dies, or gives too few answers; the next case in it still has an accuracy."""
@@ -133,6 +137,7 @@ def test_accuracies_that_fail_leave_the_times(invent: Invent, few: Dataset, dies
     assert line.startswith("accuracy of base int8 by theirs: ")
 
 
+@pytest.mark.slow
 def test_sustained_work_that_fails_leaves_what_came_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """The windows up to then, and all turns."""
 
@@ -170,6 +175,7 @@ def test_loadgen_that_cannot_be_imported_is_a_line(monkeypatch: pytest.MonkeyPat
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", ["import os; os.abort()", "raise ImportError('of another processor')"])
 def test_loadgen_that_takes_our_process_with_it_is_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: Dataset, act: str

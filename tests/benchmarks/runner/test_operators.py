@@ -72,6 +72,7 @@ def test_operators_are_timed() -> None:
     assert len(table.rows) == len(model.layers) - 1
 
 
+@pytest.mark.slow
 def test_operators_of_a_float16_file_are_timed(cnn_files: dict[str, Path]) -> None:
     """Operators that unpack weights cannot be cut: those that use the image are timed."""
     steps = read_steps(read_model_file(cnn_files["fp16"]).flatbuffer)

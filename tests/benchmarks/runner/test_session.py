@@ -59,6 +59,7 @@ def test_processes_share_the_samples_evenly(samples: int, starts: int) -> None:
     assert max(shares) - min(shares) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_progress_has_a_step_for_every_part(cnn_files: dict[str, Path]) -> None:
     """A cold start and an accuracy per model, and each round of each process: `total_steps` in all."""
@@ -125,6 +126,7 @@ def test_groups_are_of_the_clocks_step(clock: str, step: int, cost: int, group: 
     assert [text for text in warnings(result) if "clock" in text] == ([_ROUGH] if step > 1 else [])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_without_data_there_is_no_accuracy(cnn_files: dict[str, Path]) -> None:
     """Times and sizes alone, and no data set in the results."""

@@ -63,6 +63,7 @@ def test_an_empty_query_asks_nobody() -> None:
         assert len(asked) == queries
 
 
+@pytest.mark.slow
 @needs_loadgen
 def test_its_accuracy_mode_counts_as_we_do(measured: BenchResult) -> None:
     """Each test image once in each scenario: as many correct answers as without LoadGen."""

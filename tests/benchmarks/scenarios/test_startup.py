@@ -31,6 +31,7 @@ def test_a_cold_start_has_its_parts_and_its_memory(
     assert min(found.installed.values()) > 1_000
 
 
+@pytest.mark.slow
 def test_what_is_installed_is_of_the_backend_that_runs(cnn_files: dict[str, Path]) -> None:
     """TensorFlow's interpreter needs all of TensorFlow, and nothing of ai-edge-litert."""
     for name, package, other in (("tensorflow", "tensorflow", "ai-edge-litert"), ("litert", "ai-edge-litert", "tensorflow")):

@@ -50,6 +50,7 @@ def test_the_table_has_the_operators_of_every_recipe(model: str, recipe: str, re
     assert missing == ([("FULLY_CONNECTED", State.REFUSED)] if (model, recipe) == ("mlp_files", "int4") else [])
 
 
+@pytest.mark.slow
 def test_the_table_has_the_operators_of_the_tutorial_s_network() -> None:
     """It has pooling and flattening, too."""
     from convert.quantization.activation_ranges import ranges_on

@@ -226,6 +226,7 @@ def test_coverage_from_four_expected_discordant_images_up(discordant: int) -> No
     assert 0.93 <= covered / 4_000 <= 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("discordant", [0.5, 1, 2])
 def test_below_that_it_is_never_narrower(discordant: float) -> None:
     """The joint interval may be wider than nominal, not narrower."""

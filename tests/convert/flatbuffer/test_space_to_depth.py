@@ -66,7 +66,9 @@ def _flatbuffer(recipe: str, body: list[Any]) -> bytes:
 
 
 @pytest.mark.parametrize("recipe", ["fp32", "fp16", "dynamic", "int8"])
-@pytest.mark.parametrize("kernels", [OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES])
+@pytest.mark.parametrize(
+    "kernels", [OpResolverType.AUTO, pytest.param(OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES, marks=pytest.mark.slow)]
+)
 def test_a_trained_network_answers_the_same(recipe: str, kernels: OpResolverType, mnist_slice: Dataset) -> None:
     """Integer sums are bit for bit equal in XNNPACK and in TFLite's own kernels; float sums may be added in another order."""
     plain = strip(to_flatbuffer(keras.models.load_model(NANO), RECIPES[recipe], mnist_slice.x_train[:50]))
@@ -79,6 +81,7 @@ def test_a_trained_network_answers_the_same(recipe: str, kernels: OpResolverType
         assert np.array_equal(before, after)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [2, 4])
 @settings(max_examples=20, deadline=None)
 @given(
@@ -139,6 +142,7 @@ def test_floats_are_folded_as_far_as_registers_get_fuller(layer: Any, columns: i
     assert np.allclose(_outputs(plain, IMAGES), _outputs(folded, IMAGES), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_weights_and_scales_are_those_of_before(mnist_slice: Dataset) -> None:
     """Each filter is repeated for every output column of a group with its scale; all added weights are zero."""
     plain = to_flatbuffer(keras.models.load_model(NANO), RECIPES["int8"], mnist_slice.x_train[:50])
@@ -213,6 +217,7 @@ def test_float16_weights_are_unpacked_once() -> None:
     assert sorted(after) == sorted([*before, "RESHAPE", "RESHAPE"])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_this_process")
 def test_the_command_folds_by_its_option(trained_cnn: Path, tmp_path: Path) -> None:
     """Four columns by default; with 1 the file is smaller; the manifest's command names values other than the default."""

@@ -101,6 +101,7 @@ def test_other_images_do_not(mnist_slice: Dataset) -> None:
         assert any(what in line for line in calibration_warnings(images, train)), what
 
 
+@pytest.mark.slow
 def test_a_model_calibrated_on_blank_sheets_fails_the_gate(
     trained_cnn: Path, mnist_slice: Dataset, tmp_path: Path, in_this_process: None
 ) -> None:
@@ -122,6 +123,7 @@ def test_a_model_calibrated_on_blank_sheets_fails_the_gate(
     assert "--calibration-count 20" in manifest.origin.command
 
 
+@pytest.mark.slow
 def test_the_study_shows_what_more_images_change(trained_cnn: Path, mnist_slice: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each method, number and seed once; a table with the minimum and maximum over seeds."""
     monkeypatch.setattr(calibration, "PER_CLASS", (1, 20))

@@ -71,6 +71,7 @@ def test_keeping_layers_higher_makes_int4_pass(trained_cnn: Path, mnist_slice: D
     assert "--keep-passing" in kept.manifest.origin.command
 
 
+@pytest.mark.slow
 def test_a_layer_of_int8_kept_higher_stays_in_floats(trained_cnn: Path, mnist_slice: Dataset) -> None:
     """Only its weights are not quantised."""
     from convert.quantization.activation_ranges import ranges_on
@@ -91,6 +92,7 @@ def test_training_is_for_integers_alone(data_file: Path, in_this_process: None) 
     assert "for int8 and int4, not for fp16" in error
 
 
+@pytest.mark.slow
 def test_layers_and_the_gallery_are_written(trained_cnn: Path, tmp_path: Path, mnist_slice: Dataset, in_this_process: None) -> None:
     """A table with columns for each recipe, a plot, a picture of the images whose label changed, and JSON figures."""
     from tests.samples import arrays_of, write_npz
@@ -117,6 +119,7 @@ def test_an_unknown_method_of_calibration_is_exit_2(trained_cnn: Path, data_file
     assert "known are min-max, moving-average" in one_line(digits(*words), 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["min-max", "moving-average"])
 def test_ranges_are_those_of_the_images(method: str, trained_cnn: Path, mnist_slice: Dataset) -> None:
     """The range of the logits equals one computed here, image by image."""

@@ -121,7 +121,7 @@ def test_what_is_no_batch_is_an_error(images: object, shipped: Classifier) -> No
         shipped.classify_batch(images)  # type: ignore[arg-type]
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(arrays(np.uint8, (28, 28)))
 def test_any_image_gets_an_answer(image: np.ndarray) -> None:
     """Every uint8 [28, 28] has one of the labels, and probabilities that add up to 1."""

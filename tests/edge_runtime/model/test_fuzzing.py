@@ -75,7 +75,7 @@ def test_damaged_files_are_read_or_refused() -> None:
     assert 0 < _look_at_many(range(400)) < 200
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_ten_thousand_damaged_files_are_read_or_refused() -> None:
     """With other seeds than the quick test."""
     assert 0 < _look_at_many(range(1_000, 12_000)) < 5_500
@@ -88,7 +88,7 @@ def test_damaged_plain_files_are_answered_or_refused(tmp_path: Path) -> None:
     assert refused > 0
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_hundreds_of_damaged_plain_files_are_answered_or_refused(tmp_path: Path) -> None:
     """The same with other seeds."""
     answered, refused = _classify_many(range(100, 500), tmp_path)
@@ -176,7 +176,7 @@ def test_any_array_is_answered_or_refused(array: np.ndarray, way: str) -> None:
     _ask(LOADED, WAYS[way](array) if array.ndim else array)
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 @settings(max_examples=10_000)
 @given(ANY_ARRAY, st.sampled_from(sorted(WAYS)))
 def test_ten_thousand_arrays_are_answered_or_refused(array: np.ndarray, way: str) -> None:
@@ -184,7 +184,7 @@ def test_ten_thousand_arrays_are_answered_or_refused(array: np.ndarray, way: str
     _ask(LOADED, WAYS[way](array) if array.ndim else array)
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.parametrize("model", ["small", "base-fp32", "nano"])
 def test_a_hundred_thousand_answers_from_eight_threads(model: str, mnist: Dataset) -> None:
     """Each with its own classifier, all at once: the labels and outputs that one thread gives."""

@@ -140,7 +140,7 @@ def test_damaged_files_are_pictures_or_refused(kind: str) -> None:
     assert _refused(kind, 25) > 0
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.parametrize("kind", FILES)
 def test_very_many_damaged_files_are_pictures_or_refused(kind: str) -> None:
     """Over 13,000 in all, others than in the quick test."""

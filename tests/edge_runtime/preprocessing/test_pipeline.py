@@ -36,7 +36,7 @@ def test_photos_are_read_like_their_originals(mnist: Dataset) -> None:
     assert _share_right(mnist, 0, 48) >= 47 / 48
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_a_thousand_photos_are_read_like_their_originals(mnist: Dataset) -> None:
     """Others than those that the constants were chosen on; 98.5 % at least."""
     assert _share_right(mnist, 3_000, 1_000) >= 0.985

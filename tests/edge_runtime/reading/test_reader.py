@@ -67,7 +67,7 @@ def test_lines_of_digits_are_read(mnist: Dataset) -> None:
     assert _lines(mnist.validation, range(12), APART).right >= 10
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_very_many_lines_of_digits_are_read(mnist: Dataset) -> None:
     """Others than those that the constants were chosen on: 88 % are right, under 5 % of all with a needless warning; 3 % wrong without."""
     found = _lines(mnist.validation, range(30_000, 30_200), APART)

@@ -210,6 +210,7 @@ def _agreement(model: keras.Model, data: Dataset, teachers: Path) -> float:
     return float(np.mean(predict_logits(model, data.x_test).argmax(axis=1) == said))
 
 
+@pytest.mark.slow
 def test_a_taught_student_says_what_its_teachers_say(
     monkeypatch: pytest.MonkeyPatch, config: TrainingConfig, invented: Dataset, data_file: Path, teachers: Path, tmp_path: Path
 ) -> None:

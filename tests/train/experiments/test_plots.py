@@ -24,7 +24,7 @@ def _pixels(png: bytes) -> NDArray[np.uint8]:
 @pytest.mark.parametrize(
     "grid",
     [
-        Grid(),
+        pytest.param(Grid(), marks=pytest.mark.slow),
         Grid(hidden_layers=(0,), seeds=(0,)),
         Grid(hidden_layers=(1,), activations=("relu",), epochs=(1,), seeds=(0,)),
         Grid(

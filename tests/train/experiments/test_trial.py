@@ -70,6 +70,7 @@ def test_the_same_cell_gives_the_same_figures_whatever_was_trained_before(result
     assert run_trial(CONFIG, invented, int8_flatbuffer).history == result.history
 
 
+@pytest.mark.slow
 def test_the_test_images_are_not_looked_at(result: TrialResult, invented: Dataset) -> None:
     """Noise in place of the test images changes nothing."""
     noise = np.random.default_rng(0).integers(0, 256, invented.x_test.shape, np.uint8)
@@ -77,6 +78,7 @@ def test_the_test_images_are_not_looked_at(result: TrialResult, invented: Datase
     assert (other.history, other.validation, other.int8_bytes) == (result.history, result.validation, result.int8_bytes)
 
 
+@pytest.mark.slow
 def test_a_worker_trains_on_its_own_mnist_if_it_is_the_right_one(
     monkeypatch: pytest.MonkeyPatch, result: TrialResult, invented: Dataset
 ) -> None:

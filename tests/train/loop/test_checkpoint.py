@@ -109,6 +109,7 @@ def test_force_starts_anew(broken_runs: dict[str, Run], data_file: Path, tmp_pat
     assert (_record(run).config.model, _files(run)) == ("linear", ["curves.png", "model.keras", "training.json"])
 
 
+@pytest.mark.slow
 def test_a_run_killed_while_it_replaced_another_goes_on(broken_runs: dict[str, Run], data_file: Path, tmp_path: Path) -> None:
     """The old run's files beside the checkpoint are neither returned nor in the way."""
     old = ("train", "linear", "--epochs", 1, "--data", data_file, "--runs", tmp_path / "old", "--name", "cnn")
@@ -182,6 +183,7 @@ def test_a_damaged_checkpoint_exits_4(broken_runs: dict[str, Run], tmp_path: Pat
     assert _files(run) == ["checkpoint.npz"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("listening")
 def test_ctrl_c_before_the_first_epoch_has_ended(monkeypatch: pytest.MonkeyPatch, data_file: Path, tmp_path: Path) -> None:
     """A model of two batches, without history or checkpoint; resuming starts from the beginning."""

@@ -84,6 +84,7 @@ def test_inputs_have_the_models_shape(few: Split, shape: tuple[int, ...]) -> Non
     assert (inputs.dtype, inputs.shape, targets.dtype) == (tf.float32, (64, *shape), tf.int32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [PLAIN, MOVED, TAUGHT], ids=["plain", "augmented", "taught"])
 def test_a_run_that_starts_later_gets_the_very_batches(few: Split, config: TrainingConfig) -> None:
     """From epoch k on: the same images with the same distortions, order and targets."""

@@ -45,6 +45,7 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(invented: Dataset, lin
     assert [weights.tobytes() for weights in saved] == [weights.tobytes() for weights in again]
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_weights(invented: Dataset, linear_run: Run) -> None:
     """Otherwise a spread over seeds would mean nothing."""
     saved = keras.saving.load_model(linear_run.folder / "model.keras").get_weights()[0]
@@ -93,6 +94,7 @@ def test_quiet_progress_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stream.getvalue() == ""
 
 
+@pytest.mark.slow
 def test_atrous_is_a_matter_of_what_becomes_of_the_trained_weights(invented: Dataset) -> None:
     """Training is identical; the final, evaluated model has no strides and its own statistics."""
     config = TrainingConfig(
@@ -119,6 +121,7 @@ def test_steps_done_at_once_divide_an_epoch(steps: int, expected: int) -> None:
     assert steps % expected == 0
 
 
+@pytest.mark.slow
 def test_steps_per_execution_change_nothing_but_the_time(monkeypatch: pytest.MonkeyPatch, invented: Dataset) -> None:
     """The same weights, history and number of batches as step by step."""
     runs = {}

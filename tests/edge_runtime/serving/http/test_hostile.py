@@ -429,7 +429,7 @@ def test_mutated_bodies_are_answered_or_refused(server: Running, mnist: Dataset)
     _fuzz(server, mnist, 300)
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_ten_thousand_mutated_bodies_are_answered_or_refused(server: Running, mnist: Dataset) -> None:
     """The same with 10,000."""
     _fuzz(server, mnist, 10_000)

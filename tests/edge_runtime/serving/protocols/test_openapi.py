@@ -80,11 +80,11 @@ def _try_all(server: Running, examples: int) -> None:
 
 
 def test_requests_made_from_the_document_are_answered_as_it_says(server: Running) -> None:
-    """150 requests."""
-    _try_all(server, 150)
+    """60 requests."""
+    _try_all(server, 60)
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_thousands_of_requests_made_from_the_document_are_answered_as_it_says(server: Running) -> None:
     """2,000 requests."""
     _try_all(server, 2_000)
