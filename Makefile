@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # As many tests at once as there are processors, each process with a TensorFlow of its own in memory; or whole files, whose tests share
-# environments or boards (xdist_group does not group under pytest 9). A test that takes longer than LONG hangs: no wish for speed, on no machine.
+# environments or boards (xdist_group does not group under pytest 9), the longest first. A test that takes longer than LONG hangs: no wish
+# for speed, on no machine.
 PARALLEL := -n logical --maxprocesses 8 --dist worksteal
-GROUPED := -n logical --maxprocesses 8 --dist loadfile --timeout 3600
+GROUPED := -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder --randomly-dont-reorganize --timeout 3600
 LONG := --timeout 3600
 FUZZ_SECONDS := 600
 
@@ -69,7 +70,7 @@ test-armv7: $(READY) ## the device tests in an emulated 32-bit Raspberry Pi 2 (n
 	$(BIN)/python -m pytest $(GROUPED) -m armv7 tests/emulation
 
 test-devices: $(READY) ## test-venvs, test-arm64 and test-armv7 at once, which takes less time (needs root)
-	$(BIN)/python -m pytest $(GROUPED) -m "venvs or arm64 or armv7" tests/venvs tests/emulation
+	$(BIN)/python -m pytest $(GROUPED) -m "venvs or arm64 or armv7" tests/venvs/test_device_tests.py tests/emulation tests/venvs
 
 test-boards: $(READY) ## installing by the README's lines on emulated boards; slow
 	$(BIN)/python -m pytest $(GROUPED) -m boards tests/emulation
