@@ -48,21 +48,28 @@ class Box(NamedTuple):
 
 
 def draw_prediction(
-    source: str, panels: Sequence[Panel], scores: NDArray[np.float64], labels: Sequence[str], warnings: Sequence[str]
+    source: str,
+    panels: Sequence[Panel],
+    scores: NDArray[np.float64] | None,
+    labels: Sequence[str],
+    warnings: Sequence[str],
+    note: str = "",
 ) -> NDArray[np.uint8]:
     """Draw the row of one prediction: panels from left to right, the ten largest scores, and warnings below.
 
     Args:
         source: name of the picture, drawn above the row.
         panels: at most five.
-        scores: float [classes], from 0 to 1.
+        scores: float [classes], from 0 to 1; None draws no bars.
         labels: one per score.
         warnings: each drawn as a red line.
+        note: drawn above them.
 
     Returns:
         uint8 [H, W, 3].
     """
-    lines = [line for text in warnings for line in textwrap.wrap(text, _CHARACTERS_A_LINE)]
+    texts = [*([(note, FAINT)] if note else []), *((text, WARNING) for text in warnings)]
+    lines = [(line, colour) for text, colour in texts for line in textwrap.wrap(text, _CHARACTERS_A_LINE)]
     row = Image.new("RGB", (WIDTH, PANEL + (3 + len(lines)) * LINE + GAP), PAPER)
     pen = ImageDraw.Draw(row)
     _write(pen, GAP, 4, _shorten(source), TEXT)
@@ -71,9 +78,10 @@ def draw_prediction(
         _write(pen, left, LINE + 2, panel.title, FAINT)
         drawn = _draw_panel(panel)
         row.paste(drawn, (left + (PANEL - drawn.width) // 2, 2 * LINE + (PANEL - drawn.height) // 2))
-    _draw_scores(pen, scores, labels, WIDTH - BARS - GAP, LINE)
-    for number, line in enumerate(lines):
-        _write(pen, GAP, PANEL + (2 + number) * LINE + 6, line, WARNING)
+    if scores is not None:
+        _draw_scores(pen, scores, labels, WIDTH - BARS - GAP, LINE)
+    for number, (line, colour) in enumerate(lines):
+        _write(pen, GAP, PANEL + (2 + number) * LINE + 6, line, colour)
     return np.asarray(row)
 
 

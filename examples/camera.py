@@ -11,7 +11,8 @@ try:
     classifier, vote = Classifier.load(), MajorityVote()
     for frame in frames(source):
         prediction = classifier.classify_picture(to_picture(frame))
-        if digit := vote.add(prediction.label, prediction.confidence, usable=shows_digit(prediction.warnings)):
+        label = prediction.label if shows_digit(prediction.warnings) else None
+        if digit := vote.add(label, prediction.confidence or 0.0):
             print(digit, flush=True)
 except DigitsError as error:  # no such camera, or OpenCV is not installed
     sys.exit(str(error))

@@ -112,6 +112,61 @@ def jpeg_bytes(pixels: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> bytes:
     return stream.getvalue()
 
 
+CROPS = ("tight", "tiny", "binary", "stretched", "patterned", "padded", "uncentred")
+"""Kinds of `crop_picture`."""
+
+
+def crop_picture(digit: NDArray[np.uint8], kind: str, seed: int) -> NDArray[np.uint8]:
+    """A small picture of one digit as other data sets and people have them, uint8 [h, w]; dark on light, or the opposite for odd seeds.
+
+    tight: cut to its ink at 20 to 90 pixels. tiny: the same at 12 to 16 pixels. binary: 16x16, black and white, stretched to the frame.
+    stretched: the frame's proportions instead of the digit's. patterned: on the fine lines of a cheque. padded: a photo with a pure white
+    frame around it. uncentred: 28x28, of any size and anywhere.
+    """
+    dice = np.random.default_rng([seed, 4])
+    ink = PIL.Image.fromarray(_crop(digit))
+    if kind == "binary":
+        return _polarised((_scaled(ink, 16, 16) > 0.5).astype(np.float32), 0.0, 1.0, seed)
+    if kind == "uncentred":
+        side = int(dice.integers(14, 27))
+        scaled = _scaled(ink, *_sides(ink, side))
+        sheet = np.zeros((28, 28), np.float32)
+        top, left = (int(dice.integers(0, 29 - length)) for length in scaled.shape)
+        sheet[top : top + scaled.shape[0], left : left + scaled.shape[1]] = scaled
+        return _polarised(sheet, 0.0, dice.uniform(0.7, 1), seed)
+    sides = {"tiny": (12, 17), "padded": (40, 90)}.get(kind, (20, 91))
+    side = int(dice.integers(*sides))
+    height, width = (side, side) if kind == "stretched" else _sides(ink, side)
+    margin = 0 if kind in ("tight", "tiny") else int(dice.integers(1, 2 + side // 5))
+    drawn = np.pad(_scaled(ink, max(4, height), max(4, width)), margin)
+    if kind == "patterned":
+        down, across = np.mgrid[: drawn.shape[0], : drawn.shape[1]].astype(np.float32)
+        angle, period = dice.uniform(0, np.pi), dice.uniform(3, 7)
+        wave = across * np.cos(angle) + down * np.sin(angle) + 2 * np.sin(down / dice.uniform(4, 9))
+        ground = 0.62 + 0.12 * np.sin(2 * np.pi * wave / period) + dice.normal(0, 0.02, drawn.shape)
+        shown = ground * (1 - drawn * dice.uniform(0.55, 0.8))
+        return np.asarray((255 * shown).clip(0, 255), np.uint8)
+    if kind == "padded":
+        photo = _polarised(drawn, dice.uniform(0.15, 0.3), dice.uniform(0.8, 0.95), 0)
+        return np.pad(photo, int(dice.integers(5, 20)), constant_values=255)
+    return _polarised(drawn, dice.uniform(0, 0.15), dice.uniform(0.75, 1), seed)
+
+
+def _sides(ink: PIL.Image.Image, side: int) -> tuple[int, int]:
+    """Height and width of a picture with its longer side made `side`."""
+    return max(1, round(side * ink.height / max(ink.size))), max(1, round(side * ink.width / max(ink.size)))
+
+
+def _scaled(ink: PIL.Image.Image, height: int, width: int) -> Floats:
+    return np.asarray(np.asarray(ink.resize((width, height), PIL.Image.Resampling.BICUBIC)) / 255, np.float32)
+
+
+def _polarised(ink: Floats, paper: float, full: float, seed: int) -> NDArray[np.uint8]:
+    """Ink from 0 to 1 as grey levels: light on dark for odd seeds, else dark on light; `paper` and `full` are the levels of 0 and 1."""
+    levels = 255 * (paper + (full - paper) * ink)
+    return np.asarray((levels if seed % 2 else 255 - levels).clip(0, 255).round(), np.uint8)
+
+
 def write_line(digits: Sequence[NDArray[np.uint8]], seed: int, gap: tuple[float, float] = (0.1, 0.5)) -> NDArray[np.uint8]:
     """Digits written side by side, uint8 [h, w], 0 = background, 255 = ink.
 

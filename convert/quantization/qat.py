@@ -12,7 +12,7 @@ from convert.quantization.quantizer import WeightBits
 from train.backend import keras, tf
 from train.config.training_config import Augmentation, Distillation, TrainingConfig
 from train.data import Dataset
-from train.loop.input_pipeline import steps_of, view_of
+from train.loop.input_pipeline import steps_of, training_split, view_of
 from train.loop.progress import Progress
 from train.loop.trainer import fit_weights
 
@@ -56,8 +56,9 @@ def train_for_integers(
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
     teacher, student = FakeQuantModel(file), FakeQuantModel(file, ranges, bits)
-    logits = [teacher.predict(view_of(data.train.images, config.augmentation, view)).astype(np.float16) for view in range(epochs)]
-    with Progress(epochs, steps_of(config, len(data.train)), quiet) as progress:
+    images = training_split(config, data).images
+    logits = [teacher.predict(view_of(images, config.augmentation, view)).astype(np.float16) for view in range(epochs)]
+    with Progress(epochs, steps_of(config, len(images)), quiet) as progress:
         fit_weights(student.model, config, data, progress=progress, teacher_logits=np.stack(logits))
     return file.with_constants(student.constants()), student.ranges
 
@@ -72,4 +73,5 @@ def _config(trained_by: TrainingConfig | None, epochs: int, teacher: str) -> Tra
         seed=known.seed,
         augmentation=known.augmentation,
         distillation=Distillation((teacher,), views=epochs),
+        strokes=known.strokes,
     )

@@ -75,11 +75,9 @@ class _CsvTable:
 
     def write(self, sources: Sequence[str], batch: PredictionBatch) -> None:
         for position, (source, index, confidence) in enumerate(_rows(sources, batch)):
-            if index < 0:
-                self._writer.writerow((source, "", "", "", "", batch.errors[position]))
-            else:
-                cells = csv_cells(source, self._labels[index], index, confidence, batch.warnings.get(position, ""))
-                self._writer.writerow((*cells, ""))
+            label = self._labels[index] if index >= 0 else None
+            cells = csv_cells(source, label, index, confidence, batch.warnings.get(position, ""))
+            self._writer.writerow((*cells, batch.errors.get(position, "")))
 
 
 @contextmanager

@@ -20,10 +20,11 @@ _UNPICKLING = (ImportError, AttributeError, pickle.UnpicklingError)
 
 @dataclass
 class Counts:
-    """How many images were processed, and how many of them could not be used."""
+    """How many images were processed, how many of them could not be used, and how many show no digit."""
 
     images: int = 0
     failed: int = 0
+    without_digit: int = 0
 
 
 def write_all(
@@ -44,6 +45,7 @@ def write_all(
             on_error(cause)
         counts.images += len(batch.indices)
         counts.failed += len(batch.errors)
+        counts.without_digit += int((batch.indices < 0).sum()) - len(batch.errors)
         on_progress(counts)
     return counts
 

@@ -56,7 +56,7 @@ class Job:
 class PredictionBatch:
     """Predictions for a chunk of N images.
 
-    indices: int64 [N], the class; -1 for an image that could not be used. confidences: float64 [N]; NaN for such an image.
+    indices: int64 [N], the class; -1 for an image that has no digit or could not be used. confidences: float64 [N]; NaN there.
     warnings, errors: by position.
     """
 
@@ -133,16 +133,15 @@ class ChunkPredictor:
 
     def _block(self, pictures: list[Picture | InputError]) -> PredictionBatch:
         usable = {position: picture for position, picture in enumerate(pictures) if isinstance(picture, Picture)}
+        predictions = dict(zip(usable, self._classifier.classify_pictures(list(usable.values())), strict=True))
         indices, confidences = np.full(len(pictures), -1), np.full(len(pictures), np.nan)
-        warnings: list[tuple[str, ...]] = []
-        if usable:
-            results, warnings = self._classifier.classify_pictures(list(usable.values()))
-            positions = list(usable)
-            indices[positions], confidences[positions] = results.indices, results.confidences
+        for position, prediction in predictions.items():
+            if prediction.index is not None and prediction.confidence is not None:
+                indices[position], confidences[position] = prediction.index, prediction.confidence
         return PredictionBatch(
             indices,
             confidences,
-            {position: "; ".join(texts) for position, texts in zip(usable, warnings, strict=True) if texts},
+            {position: "; ".join(prediction.warnings) for position, prediction in predictions.items() if prediction.warnings},
             {position: str(picture) for position, picture in enumerate(pictures) if isinstance(picture, InputError)},
         )
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     metavar="OUT.png",
     help="Draw each preprocessing step and the scores, a row per image, up to 50 images.",
 )
+@click.option("--require-digit", is_flag=True, help="Exit with 4 if a picture shows no digit.")
 @click.option("--force", is_flag=True, help="Replace the files of --out and --explain if they exist.")
 @click.option("--watch", type=click.Path(path_type=Path), metavar="FOLDER", help="Classify images as they are added to a folder.")
 @click.option(
@@ -63,6 +64,7 @@ def classify_command(
     out: Path | None,
     scheduler: str | None,
     explain: Path | None,
+    require_digit: bool,
     force: bool,
     watch: Path | None,
     camera: str | None,
@@ -72,9 +74,9 @@ def classify_command(
     """Classify the digit in each image: files, folders, patterns, or standard input (-) with one image or a path per line.
 
     Photos, scans and screenshots are read from PNG, JPEG, BMP, GIF, WebP and TIFF files; the digit is found and normalised to MNIST's form.
-    Images of 28x28 pixels are used unchanged, or inverted if their border is light. Warnings follow in brackets: blank, faint, small,
-    several digits, touches the edge, inverted, unlike any digit. A file that cannot be read is reported on stderr, the others are
-    classified, and the exit code is 4.
+    Images of 28x28 pixels with the digit where MNIST has it are used unchanged, or inverted if their border is light. Warnings follow in
+    brackets: blank, faint, small, several digits, touches the edge, inverted, unlike any digit. A picture without a digit gets "-". A file
+    that cannot be read is reported on stderr, the others are classified, and the exit code is 4.
 
     Files with many images: a .npy file or an array of an .npz file (FILE:ARRAY), uint8 [N, 28, 28], 0 = background; a column of a .parquet
     file (FILE:COLUMN) with encoded images or 784 pixels a row.
@@ -83,7 +85,7 @@ def classify_command(
     """
     _check_options(inputs, watch, camera, out, scheduler, explain, [as_json, as_csv])
     if out is not None:
-        _write_table(inputs, out, force, scheduler, _job(model, backend, threads or (1 if scheduler else None)))
+        _write_table(inputs, out, force, scheduler, _job(model, backend, threads or (1 if scheduler else None)), require_digit)
         return
     page = explanation_page(explain, force)
     show = _printer(as_json, as_csv, page)
@@ -95,10 +97,10 @@ def classify_command(
     items = _read_items(inputs, watch, page, reading_threads)
     # Whoever feeds a folder or a pipe may wait for each answer.
     group_size = 1 if watch is not None or "-" in inputs else classifier.batch * classifier.threads
-    failed = _classify_items(classifier, items, group_size, show, endless=watch is not None)
+    failed, without_digit = _classify_items(classifier, items, group_size, show, endless=watch is not None)
     if page:
         page.save()
-    if failed:
+    if failed or (require_digit and without_digit):
         click.get_current_context().exit(InputError.exit_code)
 
 
@@ -177,7 +179,7 @@ def _job(model: Path | None, backend: str | None, threads: int | None) -> "Job":
     return Job(file, file.sha256, found.name, threads, tuned.batch if tuned else BATCH)
 
 
-def _write_table(inputs: tuple[str, ...], out: Path, force: bool, scheduler: str | None, job: "Job") -> None:
+def _write_table(inputs: tuple[str, ...], out: Path, force: bool, scheduler: str | None, job: "Job", require_digit: bool) -> None:
     from edge_runtime.bulk import run_batches
     from edge_runtime.bulk.batches import make_plan
     from edge_runtime.bulk.results import check_suffix, open_table
@@ -191,7 +193,7 @@ def _write_table(inputs: tuple[str, ...], out: Path, force: bool, scheduler: str
     with open_table(out, job.model.labels, force) as table, run as predicted:
         counts = run_batches.write_all(table, predicted, _report_failure, progress)
     click.echo(f"{progress.line(counts)}; written: {out}", err=True)
-    if counts.failed:
+    if counts.failed or (require_digit and counts.without_digit):
         click.get_current_context().exit(InputError.exit_code)
 
 
@@ -234,11 +236,11 @@ def _read_items(inputs: tuple[str, ...], watch: Path | None, page: "Page | None"
 
 def _classify_items(
     classifier: "Classifier", items: "Iterable[Item]", group_size: int, show: "Callable[[Prediction], None]", *, endless: bool
-) -> bool:
-    """Show a prediction for each image; whether one of them failed. What has no end may be ended with Ctrl-C."""
+) -> tuple[bool, bool]:
+    """Show a prediction for each image; whether one of them failed, and one has no digit. What has no end may be ended with Ctrl-C."""
     from edge_runtime.classify.grouping import group_items, predict_group
 
-    failed = False
+    failed = without_digit = False
     try:
         for group in group_items(items, group_size):
             predictions = iter(predict_group(classifier, group))
@@ -247,11 +249,13 @@ def _classify_items(
                     _report_failure(str(item.picture))
                     failed = True
                 else:
-                    show(next(predictions))
+                    prediction = next(predictions)
+                    without_digit |= prediction.label is None
+                    show(prediction)
     except KeyboardInterrupt:
         if not endless:
             raise
-    return failed
+    return failed, without_digit
 
 
 def _classify_camera(classifier: "Classifier", camera: str, show: "Callable[[Prediction], None]") -> None:
@@ -262,5 +266,6 @@ def _classify_camera(classifier: "Classifier", camera: str, show: "Callable[[Pre
     with suppress(KeyboardInterrupt):  # ends the command
         for frame in frames(camera):
             prediction = classifier.classify_picture(to_picture(frame), camera)
-            if vote.add(prediction.label, prediction.confidence, usable=shows_digit(prediction.warnings)) is not None:
+            label = prediction.label if shows_digit(prediction.warnings) else None
+            if vote.add(label, prediction.confidence or 0.0) is not None:
                 show(prediction)

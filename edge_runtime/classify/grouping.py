@@ -31,10 +31,4 @@ def predict_group(classifier: Classifier, group: Sequence[Item]) -> list[Predict
         ModelFileError: the model's outputs are NaN or infinite.
     """
     usable = [(item.source, item.picture) for item in group if not isinstance(item.picture, InputError)]
-    if len(usable) < 2:
-        return [classifier.classify_picture(picture, source) for source, picture in usable]
-    results, warnings = classifier.classify_pictures([picture for _, picture in usable])
-    return [
-        Prediction(source, picture, result, classifier.labels, texts)
-        for (source, picture), result, texts in zip(usable, results, warnings, strict=True)
-    ]
+    return classifier.classify_pictures([picture for _, picture in usable], [source for source, _ in usable])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.json_codec import read_json
-from edge_runtime.common.pixels import SIDE, Image
+from edge_runtime.common.pixels import SIDE, Batch, Image
 from edge_runtime.model.model_file import MODELS, ModelFile
 
 CALIBRATIONS = MODELS / "out_of_distribution.json"
@@ -67,41 +67,46 @@ class OutOfDistribution:
         return cls(known[sha256], read_components()) if sha256 in known else None
 
     def score(self, image: Image, index: int, logits: NDArray[np.float32]) -> float:
-        """Score how much an image is like the predicted digit; higher is more alike.
+        """Score how much one image is like the predicted digit, as `scores` does for many."""
+        return float(self.scores(image[np.newaxis], np.array([index]), logits[np.newaxis])[0])
+
+    def scores(self, images: Batch, indices: NDArray[np.int64], logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Score how much images are like the predicted digits, float64 [N]; higher is more alike.
 
         Args:
-            image: the classified image, uint8 [28, 28].
-            index: the predicted class.
-            logits: float32 [classes].
+            images: the classified images, uint8 [N, 28, 28].
+            indices: the predicted classes, int64 [N].
+            logits: float32 [N, classes].
         """
-        return (
-            energy(logits) / self.calibration.energy
-            - reconstruction_error(image, self.components[index]) / self.calibration.reconstruction
-        )
+        errors = reconstruction_errors(images, self.components, indices)
+        return energies(logits) / self.calibration.energy - errors / self.calibration.reconstruction
 
-    def warnings(self, image: Image, index: int, logits: NDArray[np.float32]) -> tuple[str, ...]:
-        """A warning if the image is unlike any digit. Arguments as of `score`."""
-        if not image.any() or self.score(image, index, logits) >= self.calibration.threshold:
+    def warnings(self, image: Image, score: float) -> tuple[str, ...]:
+        """A warning if an image with this score is unlike any digit."""
+        if not image.any() or score >= self.calibration.threshold:
             return ()
         return (f"unlike any digit seen in training (so are {self.calibration.photo_alarms:.1f} % of photos of digits)",)
 
 
-def energy(logits: NDArray[np.float32]) -> float:
-    """The negative free energy, log(sum(exp(logits))): high for images like those the model was trained on."""
-    largest = float(logits.max())
-    return largest + float(np.log(np.exp(logits.astype(np.float64) - largest).sum()))
+def energies(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The negative free energies, log(sum(exp(logits))), float64 [N]: high for images like those the model was trained on."""
+    largest = logits.max(axis=1).astype(np.float64)
+    return np.asarray(largest + np.log(np.exp(logits - largest[:, np.newaxis]).sum(axis=1)))
 
 
-def reconstruction_error(image: Image, components: NDArray[np.float32]) -> float:
-    """The squared norm of what a class's principal components do not explain of an image of norm 1: 0 to about 1."""
-    rest = downsample(image) - components[0]
-    return float(rest @ rest - np.square(components[1:] @ rest).sum())
+def reconstruction_errors(images: Batch, components: NDArray[np.float32], indices: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The squared norms of what the classes' principal components do not explain of images of norm 1: float64 [N], 0 to about 1."""
+    rest = downsample(images) - components[indices, 0]
+    explained = np.empty((len(images), components.shape[1] - 1), np.float32)
+    for index in np.unique(indices):
+        explained[indices == index] = rest[indices == index] @ components[index, 1:].T
+    return np.asarray(np.square(rest).sum(axis=1) - np.square(explained).sum(axis=1), np.float64)
 
 
-def downsample(image: Image) -> NDArray[np.float32]:
-    """Reduce an image, uint8 [28, 28], to 14x14 means, float32 [196], of norm 1."""
-    small = image.reshape(_HALF, 2, _HALF, 2).mean(axis=(1, 3), dtype=np.float32).ravel()
-    return np.asarray(small / max(float(np.linalg.norm(small)), 1e-6))
+def downsample(images: Batch) -> NDArray[np.float32]:
+    """Reduce images, uint8 [N, 28, 28], to 14x14 means, float32 [N, 196], of norm 1."""
+    small = images.reshape(-1, _HALF, 2, _HALF, 2).mean(axis=(2, 4), dtype=np.float32).reshape(len(images), -1)
+    return np.asarray(small / np.linalg.norm(small, axis=1, keepdims=True).clip(1e-6))
 
 
 @lru_cache(maxsize=1)

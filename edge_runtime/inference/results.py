@@ -100,39 +100,46 @@ class Classifications:
 
 @frozen_dataclass
 class Prediction:
-    """The result for one picture, with warnings.
+    """The answer for one picture, with warnings.
 
-    source: path or name of the picture. picture: the prepared image and how it was found. result: what the model answers. labels: of all
-    classes. warnings: those of the picture, and "unlike any digit ..." for an image that is out of distribution.
+    source: path or name of the picture. picture: the prepared image and how it was found; of several readings, the one that was chosen.
+    readings: the name of each reading that was tried and its weight in the answer, 0 to 1. scores: float64 [classes], probabilities, which
+    sum to 1; None if the picture has no digit. labels: of all classes. warnings: those of the picture, and "unlike any digit ..." for an
+    image that is out of distribution.
     """
 
     source: str
     picture: "Picture" = field(repr=False)
-    result: Classification
+    readings: tuple[tuple[str, float], ...] = field(repr=False)
+    scores: NDArray[np.float64] | None = field(repr=False)
     labels: tuple[str, ...] = field(repr=False)
     warnings: tuple[str, ...]
 
     @property
-    def label(self) -> str:
-        """The label of the predicted class."""
-        return self.result.label
+    def index(self) -> int | None:
+        """The class with the largest score; None if the picture has no digit."""
+        return None if self.scores is None else int(self.scores.argmax())
 
     @property
-    def confidence(self) -> float:
-        """The probability of the label."""
-        return self.result.confidence
+    def label(self) -> str | None:
+        """The label of that class; None if the picture has no digit."""
+        return None if self.index is None else self.labels[self.index]
 
+    @property
+    def confidence(self) -> float | None:
+        """The probability of the label; None if the picture has no digit."""
+        return None if self.scores is None else float(self.scores.max())
 
-def prediction_fields(source: str, result: Classification, warnings: tuple[str, ...]) -> dict[str, Any]:
-    """The JSON object of a prediction, which `digits classify --json` and `digits serve` share."""
-    return {
-        "source": source,
-        "label": result.label,
-        "index": result.index,
-        "confidence": result.confidence,
-        "scores": result.scores.tolist(),
-        "warnings": warnings,
-    }
+    def fields(self) -> dict[str, Any]:
+        """The object of `digits classify --json`, which `digits serve` answers with too."""
+        return {
+            "source": self.source,
+            "label": self.label,
+            "index": self.index,
+            "confidence": self.confidence,
+            "scores": None if self.scores is None else self.scores.tolist(),
+            "warnings": self.warnings,
+        }
 
 
 def check_finite(confidences: float | NDArray[np.float64]) -> None:

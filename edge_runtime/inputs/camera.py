@@ -70,7 +70,7 @@ def _module(name: str, install: str) -> Any:
 
 
 def shows_digit(warnings: Iterable[str]) -> bool:
-    """Whether a frame with these warnings shows a digit: the label of a blank or out-of-distribution frame is meaningless."""
+    """Whether a frame with these warnings shows a digit: the label of an out-of-distribution frame is meaningless."""
     return not any(text.startswith(_NO_DIGIT) for text in warnings)
 
 
@@ -90,13 +90,13 @@ class MajorityVote:
     def __post_init__(self) -> None:
         self._votes = deque(maxlen=self.frames)
 
-    def add(self, label: str, confidence: float, *, usable: bool = True) -> str | None:
-        """Add the prediction for a frame; `usable` is false for a frame without a digit (see `shows_digit`).
+    def add(self, label: str | None, confidence: float) -> str | None:
+        """Add the prediction for a frame; `label` is None for a frame without a digit (see `shows_digit`).
 
         Returns:
             The label if it has just won the vote, else None. It can win again after another label, or none, has won.
         """
-        self._votes.append(label if usable and confidence >= self.confidence else None)
+        self._votes.append(label if confidence >= self.confidence else None)
         winner, count = Counter(self._votes).most_common(1)[0]
         if count < self.minimum or winner == self._winner:
             return None

@@ -1,5 +1,6 @@
 """Read image files and prepare them for a model. Only this module and `explanation` import Pillow."""
 
+import dataclasses
 import io
 import os
 import stat
@@ -36,6 +37,12 @@ LIGHT = 0.75
 """Minimum fraction of light border pixels of a 28x28 image with dark ink; no image of MNIST or Fashion-MNIST reaches it."""
 BLANK = 10
 """Minimum contrast of a 28x28 image that is not blank, in grey levels."""
+IN_PLACE = (19, 20)
+"""Longer sides of the digits of MNIST, in pixels: 20, or 19 for one in 7,000."""
+OFF_CENTRE = 0.55
+"""Largest distance of their centre of mass from (14, 14), in either direction."""
+OUT_OF_PLACE = -2.0
+"""Prior of an image of 28x28 pixels as it is, if its digit has not MNIST's size or place, as a logarithm."""
 
 
 @frozen_dataclass
@@ -43,19 +50,35 @@ class Picture:
     """A prepared image.
 
     image: uint8 [28, 28], 0 = background, 255 = ink. warnings: what may be wrong with it. photo: how the digit was found; None for an image
-    of 28x28 pixels, which is used unchanged.
+    of 28x28 pixels that is used unchanged. blank: no digit was found. inverted: such an image had a light border, and was inverted.
+    alternatives: other readings of a picture that leaves doubt, among which the model's answers decide.
     """
 
     image: Image
     warnings: tuple[str, ...]
     photo: "Photo | None" = field(default=None, repr=False)
+    blank: bool = False
+    inverted: bool = False
+    alternatives: "tuple[Picture, ...]" = field(default=(), repr=False)
+
+    @property
+    def reading(self) -> str:
+        """How the digit was found: "unchanged", "photo", "crop" or "narrowed"."""
+        return self.photo.reading if self.photo else "unchanged"
+
+    @property
+    def prior(self) -> float:
+        """How likely that is the right way before a model has answered, as a logarithm."""
+        if self.photo:
+            return self.photo.prior
+        return OUT_OF_PLACE if self.alternatives else 0.0
 
 
 def read_picture(file: Path | str | BinaryIO, stream: BinaryIO | None = None, most_pixels: int = MAX_PIXELS) -> Picture:
     """Read an image file and prepare it for a model.
 
-    An image of 28x28 pixels is used unchanged (0 = background, 255 = ink), or inverted if its border is light. Any other size is a photo:
-    its digit is found and normalised to MNIST's form (docs/classify.md).
+    An image of 28x28 pixels with the digit where MNIST has it is used unchanged (0 = background, 255 = ink), or inverted if its border is
+    light. In any other picture the digit is found and normalised to MNIST's form (docs/classify.md).
 
     Args:
         file: path or open binary file of a PNG, JPEG, BMP, GIF, WebP or TIFF image; of several images in a file, the first is read.
@@ -85,22 +108,43 @@ def to_picture(pixels: NDArray[Any]) -> Picture:
         ImageError: it is no such array.
     """
     if pixels.shape[:2] != (SIDE, SIDE):
-        from edge_runtime.preprocessing.pipeline import read_photo  # 5 ms that a 28x28 image need not pay
-
-        photo = read_photo(pixels)
-        return Picture(photo.image, photo.warnings, photo)
+        found = _readings(pixels)
+        return dataclasses.replace(found[0], alternatives=found[1:])
     image = np.rint(to_grayscale(pixels)).astype(np.uint8)
     border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     light = bool(np.count_nonzero(border > 127) > LIGHT * border.size)
     if light:
         image = 255 - image
     levels = int(image.max()) - int(image.min())
+    blank = levels < BLANK
     conditions = {
-        "blank: no ink stands out from the paper": levels < BLANK,
+        "blank: no ink stands out from the paper": blank,
         f"faint: the ink differs from the paper by {levels} of 255 grey levels": BLANK <= levels < FAINT,
-        "inverted: read as dark ink, since the border is light": light,
     }
-    return Picture(image, active_warnings(conditions))
+    if blank or in_place(image):
+        return Picture(image, active_warnings(conditions), blank=blank, inverted=light)
+    others = _readings(pixels)
+    noise = all(other.blank for other in others)
+    return Picture(image, others[0].warnings if noise else active_warnings(conditions), None, noise, light, others)
+
+
+def _readings(pixels: NDArray[Any]) -> tuple[Picture, ...]:
+    from edge_runtime.preprocessing.pipeline import readings  # 5 ms that a 28x28 image in MNIST's form need not pay
+
+    return tuple(Picture(photo.image, photo.warnings, photo, photo.strokes is None) for photo in readings(pixels))
+
+
+def in_place(image: Image) -> bool:
+    """Whether the digit of an image, uint8 [28, 28], has MNIST's size, and its centre of mass the place that it has there."""
+    rows, columns = (image.sum(axis=axis, dtype=np.float64) for axis in (1, 0))
+    total = float(rows.sum())
+    if not total:
+        return False
+    places = np.arange(SIDE)
+    if max(abs(float(sums @ places) / total - SIDE / 2) for sums in (rows, columns)) > OFF_CENTRE:
+        return False
+    inked = [np.flatnonzero(sums) for sums in (rows, columns)]
+    return max(int(line[-1] - line[0]) + 1 for line in inked) in IN_PLACE
 
 
 def png_bytes(image: NDArray[np.uint8]) -> bytes:

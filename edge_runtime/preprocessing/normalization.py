@@ -25,30 +25,34 @@ STEEPNESS = 1.5
 MARGIN = 2
 
 
-def crop(ink: Floats, box: tuple[int, int, int, int], mask: NDArray[np.bool_]) -> Floats:
+def crop(ink: Floats, box: tuple[int, int, int, int], mask: NDArray[np.bool_], width: float = 1.0) -> Floats:
     """Crop the strokes, float32: 0 = paper, 1 = full ink; 80 pixels along the longer side of their box, with a margin.
 
     Args:
         ink: float32 [H, W], contrast with the background.
         box: top, left, bottom, right of the strokes.
         mask: bool, of the box: which pixels are strokes.
+        width: factor that widens the strokes' box, or narrows it below 1.
     """
     top, left, bottom, right = box
     own = dilate(dilate(np.pad(mask, 2 * MARGIN)))[MARGIN:-MARGIN, MARGIN:-MARGIN]
     crop = np.pad(ink, MARGIN)[top : bottom + 2 * MARGIN, left : right + 2 * MARGIN] * own
     step = max(bottom - top, right - left) / (BOX * FINE)
-    down, across = (weights(int(count / step) + 1, (step - 1) / 2, step, count) for count in crop.shape)
+    down, across = (
+        weights(int(count / pixels) + 1, (pixels - 1) / 2, pixels, count)
+        for count, pixels in zip(crop.shape, (step, step / width), strict=True)
+    )
     fine: Floats = np.asarray(down @ crop @ across.T, np.float32)
     return steepen(fine / _full(fine))
 
 
-def normalize(ink: Floats, box: tuple[int, int, int, int], mask: NDArray[np.bool_]) -> tuple[Image, Floats]:
+def normalize(ink: Floats, box: tuple[int, int, int, int], mask: NDArray[np.bool_], width: float = 1.0) -> tuple[Image, Floats]:
     """Normalise strokes to MNIST's form. Arguments as of `crop`.
 
     Returns:
         uint8 [28, 28], and the fine image before it was reduced, float32.
     """
-    fine = normalize_stroke_width(crop(ink, box, mask))
+    fine = normalize_stroke_width(crop(ink, box, mask, width))
     return centre(fit(fine)), fine
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.preprocessing.connected_components import find_components
+from edge_runtime.preprocessing.global_threshold import otsu_threshold
 from edge_runtime.preprocessing.resampling import dilate, reduce
 
 Floats = NDArray[np.float32]
@@ -20,13 +21,16 @@ MIN_ASPECT = 0.4
 """Minimum ratio of its shorter to its longer side: a light 1 on a dark background is no page."""
 MIN_EDGE_RATIO = 1.5
 """Minimum ratio of the brightness just inside its edge to that just outside."""
+SAME, MAX_SAME = 3, 0.1
+"""Grey levels by which paper may differ from its padding, and the fraction of the paper's border that may differ by no more."""
+MIN_INSIDE, MIN_LEVELS = 0.2, 50
+"""Minimum area of a padded picture without its padding, as a fraction, and minimum difference of its grey levels."""
 
 
 def find_page(grey: Floats) -> tuple[int, int, int, int] | None:
     """Find a page with a table on all sides: its top, left, bottom and right, or None.
 
-    A page is a large bright component that touches no border and has sharp edges, unlike the light of a lamp. The threshold is that of
-    N. Otsu, "A threshold selection method from gray-level histograms", IEEE SMC 9 (1979).
+    A page is a large bright component that touches no border and has sharp edges, unlike the light of a lamp.
     """
     cell = math.ceil(max(grey.shape) / CELLS)
     cells = reduce(grey, cell)
@@ -46,15 +50,19 @@ def find_page(grey: Floats) -> tuple[int, int, int, int] | None:
     return (top + 1) * cell, (left + 1) * cell, (bottom - 1) * cell, (right - 1) * cell
 
 
-def otsu_threshold(values: Floats) -> float:
-    """The grey level that splits values into two classes with the largest between-class variance."""
-    ordered = np.sort(values, axis=None).astype(np.float64)
-    counts = np.arange(1, len(ordered))
-    sums = np.cumsum(ordered)
-    below, above = sums[:-1] / counts, (sums[-1] - sums[:-1]) / (len(ordered) - counts)
-    between = counts * (len(ordered) - counts) * (above - below) ** 2
-    best = int(between.argmax()) if len(counts) else 0
-    return float(ordered[best : best + 2].mean())
+def without_padding(grey: Floats) -> Floats:
+    """A picture without the frame of one grey level that it was padded with; as it is if paper of that level goes on inside."""
+    level = grey[0, 0]
+    rows, columns = ((grey != level).any(axis=axis) for axis in (1, 0))
+    if (rows.all() and columns.all()) or not rows.any():
+        return grey
+    top, bottom = int(rows.argmax()), len(rows) - int(rows[::-1].argmax())
+    left, right = int(columns.argmax()), len(columns) - int(columns[::-1].argmax())
+    inside = grey[top:bottom, left:right]
+    if inside.size < MIN_INSIDE * grey.size or np.ptp(inside) < MIN_LEVELS:  # a stroke
+        return grey
+    border = np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]])
+    return inside if float((np.abs(border - level) <= SAME).mean()) < MAX_SAME else grey
 
 
 def _edge_ratio(cells: Floats, mask: NDArray[np.bool_]) -> float:

@@ -1,4 +1,4 @@
-"""The pipeline from a photo to MNIST's form. Begin with `read_photo`."""
+"""The pipeline from a photo to MNIST's form. Begin with `readings`, or with `read_photo` for a photo alone."""
 
 import dataclasses
 from dataclasses import field
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.pixels import SIDE, Image
 from edge_runtime.preprocessing.background import estimate_background, estimate_contrast
+from edge_runtime.preprocessing.global_threshold import UNSURE_POLARITY, light_fractions, threshold_ink
 from edge_runtime.preprocessing.grayscale import LONGEST, OPAQUE, reduction_factor, to_grayscale
 from edge_runtime.preprocessing.normalization import BOX, FINE, normalize
-from edge_runtime.preprocessing.page_crop import find_page
+from edge_runtime.preprocessing.page_crop import find_page, without_padding
 from edge_runtime.preprocessing.resampling import reduce
 from edge_runtime.preprocessing.ruled_lines import remove_lines
 from edge_runtime.preprocessing.segmentation import Strokes, find_digit
@@ -28,6 +29,12 @@ MARGIN = 1.5
 """Margin around a digit in the finer picture, in sizes of the digit: enough to estimate the background."""
 MIN_MARGIN = 80
 """Minimum of this margin, in pixels of the finer picture."""
+SMALL = 200
+"""Maximum longer side of a picture that is taken for one digit, cropped: its digit fills the frame."""
+NARROW = 0.75
+"""Width of the narrowed reading, for digits that were stretched to a frame; a digit of MNIST is 0.7 times as wide as high on average."""
+LESS_LIKELY = -2.0
+"""Prior of a reading that is rarely the right one, as a logarithm, beside 0 for the others."""
 LARGE = BOX * FINE
 """Longer side of a digit that a finer picture would not improve: normalisation reduces it to this."""
 
@@ -54,9 +61,13 @@ class Ink:
 class Photo(Ink):
     """A photo's digit in MNIST's form, with all intermediate steps.
 
-    image: uint8 [28, 28]. strokes: the digit's ink; None without a digit. fine: float32, 0 to 1, the digit at about 80 pixels.
+    reading: how it was found: "photo", or "crop" of a picture that the digit fills, or "narrowed". prior: how likely that way is before a
+    model has answered, as a logarithm. image: uint8 [28, 28]. strokes: the digit's ink; None without a digit. fine: float32, 0 to 1,
+    the digit at about 80 pixels.
     """
 
+    reading: str
+    prior: float
     image: Image
     strokes: Strokes | None = field(repr=False)
     fine: Floats = field(repr=False)
@@ -64,7 +75,7 @@ class Photo(Ink):
     @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings about the photo. Each begins with its kind and a colon."""
-        return photo_warnings(self.strokes, self.background, self.light)
+        return photo_warnings(self.strokes, self.background, self.light, cropped=self.reading != "photo")
 
     @property
     def steps(self) -> tuple[tuple[str, NDArray[np.uint8]], ...]:
@@ -72,13 +83,41 @@ class Photo(Ink):
         full = self.strokes.contrast if self.strokes else max(float(self.contrast.max()), 0.1)
         height, width = self.grey.shape
         of_whole = f" of {self.whole[1]}x{self.whole[0]}" if self.grey.shape != self.whole else ""
+        flattened: tuple[tuple[str, NDArray[np.uint8]], ...] = (("ink by one threshold", _thumbnail(255 * self.contrast / full)),)
+        if self.reading == "photo":
+            flattened = (
+                ("light and shadow removed", _thumbnail(255 * self.contrast / full)),
+                ("ruled lines removed", _thumbnail(255 * self.ink / full)),
+            )
         return (
             (f"grey, {width}x{height}{of_whole}", _thumbnail(self.grey)),
-            ("light and shadow removed", _thumbnail(255 * self.contrast / full)),
-            ("ruled lines removed", _thumbnail(255 * self.ink / full)),
+            *flattened,
             ("ink of the digit", _thumbnail(255 * self.ink / full * (self.strokes.mask if self.strokes else 0))),
             ("as in MNIST, 28x28", self.image),
         )
+
+
+def readings(pixels: Any) -> tuple[Photo, ...]:
+    """Find the digit of a picture in each plausible way, the likeliest first; one way if the picture leaves no doubt.
+
+    A picture of up to 200 pixels is taken for a crop, a larger one for a photo, with the other way as a second reading: of a crop always,
+    of a photo if its digit touches the edge. A crop is read once more, narrowed, and twice more if its polarity is in doubt.
+
+    Args:
+        pixels: as `to_grayscale` takes them: [H, W] or [H, W, channels], upright.
+
+    Raises:
+        ImageError: it is no such array.
+    """
+    photo = read_photo(pixels)
+    small = max(pixels.shape[:2]) <= SMALL
+    if not small and (photo.strokes is None or not photo.strokes.cut):
+        return (photo,)
+    crops = _read_crop(without_padding(to_grayscale(pixels, COARSE)))
+    if not crops:
+        return (photo,)
+    unlikely = dataclasses.replace(photo, prior=LESS_LIKELY)
+    return (*crops, unlikely) if small and photo.strokes is not None else crops if small else (photo, *crops)
 
 
 def find_ink(pixels: Any, longest: int = LONGEST) -> Ink:
@@ -108,6 +147,23 @@ def read_photo(pixels: Any) -> Photo:
     if max(found.whole) == max(pixels.shape[:2]) or _large(strokes):
         return _normalized(found, strokes)
     return _zoomed(pixels, found, strokes) or _read(pixels, LONGEST)
+
+
+def _read_crop(grey: Floats) -> tuple[Photo, ...]:
+    """The readings of a picture that the digit fills: as it is and narrowed, with the likelier polarity or with both."""
+    light = light_fractions(grey)
+    sides = [light < 1.5, light >= 1.5] if UNSURE_POLARITY[0] < light < UNSURE_POLARITY[1] else [light < 1.5]
+    found = []
+    for number, inverted in enumerate(sides):
+        separated = threshold_ink(grey, inverted)
+        if separated is None:
+            continue
+        background, contrast, strokes = separated
+        size = grey.shape[0], grey.shape[1]
+        ink = Ink(size, grey, background, contrast.ink, contrast.ink, inverted, (0, 0))
+        prior = number * LESS_LIKELY
+        found += [_normalized(ink, strokes, "crop", prior), _normalized(ink, strokes, "narrowed", prior, NARROW)]
+    return tuple(found)
 
 
 def _read(pixels: Any, longest: int) -> Photo:
@@ -148,13 +204,13 @@ def _surroundings(shape: tuple[int, ...], coarse: Ink, seen: Strokes) -> tuple[i
     return low[0], low[1], high[0], high[1]
 
 
-def _normalized(found: Ink, strokes: Strokes | None) -> Photo:
+def _normalized(found: Ink, strokes: Strokes | None, reading: str = "photo", prior: float = 0.0, width: float = 1.0) -> Photo:
     if strokes is None:
-        blank = np.zeros((SIDE, SIDE), np.uint8)
-        return Photo(**vars(found), image=blank, strokes=None, fine=blank.astype(np.float32))
-    top, left, bottom, right = strokes.box
-    image, fine = normalize(found.ink, strokes.box, strokes.mask[top:bottom, left:right])
-    return Photo(**vars(found), image=image, strokes=strokes, fine=fine)
+        image, fine = np.zeros((SIDE, SIDE), np.uint8), np.zeros((SIDE, SIDE), np.float32)
+    else:
+        top, left, bottom, right = strokes.box
+        image, fine = normalize(found.ink, strokes.box, strokes.mask[top:bottom, left:right], width)
+    return Photo(**vars(found), reading=reading, prior=prior, image=image, strokes=strokes, fine=fine)
 
 
 def _large(strokes: Strokes | None) -> bool:

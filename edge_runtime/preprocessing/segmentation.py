@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.preprocessing.background import robust_std
 from edge_runtime.preprocessing.connected_components import Components, find_components
+from edge_runtime.preprocessing.resampling import smooth
 
 Floats = NDArray[np.float32]
 
@@ -73,13 +74,6 @@ def find_strokes(ink: Floats) -> tuple[Components, float] | None:
         return None
     contrast = _contrast(smoothed, components, _heaviest(components))
     return find_components(smoothed > max(threshold, STROKE * contrast), smoothed), contrast
-
-
-def smooth(ink: Floats) -> Floats:
-    """Smooth by a 3x3 binomial filter, weights 1 2 1 in both directions; the border is repeated."""
-    padded = np.pad(ink, 1, mode="edge")
-    rows = padded[:-2] + 2 * padded[1:-1] + padded[2:]
-    return np.asarray((rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 16)
 
 
 def _heaviest(components: Components) -> int:

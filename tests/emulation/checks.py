@@ -80,7 +80,8 @@ def reads_photos(device: Device) -> None:
 
 def _on_host(path: Path) -> tuple[str, tuple[str, ...]]:
     answer = Classifier.load().classify_file(path)
-    return answer.result.label, answer.warnings
+    assert answer.label is not None
+    return answer.label, answer.warnings
 
 
 def _kinds(warnings: Iterable[str]) -> list[str]:

@@ -86,6 +86,7 @@ class Augmentation:
     def __post_init__(self) -> None:
         for name, maximum in (("rotation", 180), ("shear", 2), ("zoom", 0.9), ("shift", 14), ("elastic", 14), ("stretch", 0.9)):
             _check(name, getattr(self, name), 0, maximum)
+        _check("zoom plus stretch", self.zoom + self.stretch, 0, 0.9)  # 1 leaves no width
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ class TrainingConfig:
     weight_decay: decoupled (AdamW), for weights but not for biases or normalisation.
     label_smoothing: fraction of the target that is spread over all classes.
     averaging: momentum of an exponential moving average of the weights over steps, which are the final weights; 0 for none.
+    strokes: number of drawn digits that are added to the training images, in forms that MNIST hardly has (train/data/strokes.py).
     atrous: after training, replace strides of a cnn by dilation of the following layers, with the same weights ("a trous", Chen et al.,
         arXiv 1412.7062). The network then also evaluates the positions that the strides skipped, and averages over all of them: more
         multiply-adds in inference, as many in training. Convolutions from the first stride on must have valid padding.
@@ -147,6 +149,7 @@ class TrainingConfig:
     convolutions: tuple[Convolution, ...] = DEFAULT_CONVOLUTIONS
     augmentation: Augmentation | None = None
     distillation: Distillation | None = None
+    strokes: int = 0
     atrous: bool = False
 
     def __post_init__(self) -> None:
@@ -170,6 +173,7 @@ class TrainingConfig:
         _check("weight decay", self.weight_decay, 0, 1)
         _check("label smoothing", self.label_smoothing, 0, 0.9)
         _check("averaging", self.averaging, 0, 0.99999)
+        _check("drawn digits", self.strokes, 0, 100_000)
         _check_convolutions(self.convolutions)
         if self.weight_decay and self.optimizer != "adamw":
             raise BadArgument(f"weight decay is {self.weight_decay}, but {self.optimizer} has none; use optimizer adamw")

@@ -18,7 +18,7 @@ from edge_runtime.model.model_file import read_model_file
 from train.config.training_config import Augmentation, TrainingConfig
 from train.data import Dataset
 from train.distillation.teachers import TEACHERS, find_teachers
-from train.loop.input_pipeline import VIEWS_SEED, view_of
+from train.loop.input_pipeline import VIEWS_SEED, training_split, view_of
 
 
 def default_cache() -> Path:
@@ -61,13 +61,14 @@ def teacher_logits(
     for path, classifier in zip(files, classifiers, strict=True):
         if (classes := classifier.model.graph.outputs[0].shape[-1]) != data.classes:
             raise BadArgument(f"teacher {path.name} has {classes} classes, the data {data.classes}; choose other teachers or data")
+    images = training_split(config, data).images
     view_folder = (cache or default_cache()) / f"teacher-logits-{_cache_key(config, data)}"
     views: list[NDArray[np.float16]] = []
     for view in range(views_needed(config)):
         if views and config.augmentation is None:  # all views are equal
             views.append(views[0])
         else:
-            views.append(_view_logits(classifiers, config.augmentation, data, view, view_folder / f"{view:04}.npy"))
+            views.append(_view_logits(classifiers, config.augmentation, images, data.classes, view, view_folder / f"{view:04}.npy"))
         if done:
             done()
     return np.stack(views)
@@ -80,14 +81,19 @@ def views_needed(config: TrainingConfig) -> int:
 
 
 def _view_logits(
-    classifiers: Sequence[Classifier], augmentation: Augmentation | None, data: Dataset, view: int, path: Path
+    classifiers: Sequence[Classifier],
+    augmentation: Augmentation | None,
+    images: NDArray[np.uint8],
+    classes: int,
+    view: int,
+    path: Path,
 ) -> NDArray[np.float16]:
-    expected = (len(data.train), data.classes)
+    expected = (len(images), classes)
     stored = _read(path)
     if stored is not None and stored.shape == expected and stored.dtype == np.float16:
         return stored
-    images = view_of(data.train.images, augmentation, view)
-    answers = [classifier.classify_batch(images).logits for classifier in classifiers]
+    views = view_of(images, augmentation, view)
+    answers = [classifier.classify_batch(views).logits for classifier in classifiers]
     logits: NDArray[np.float16] = np.mean(answers, axis=0).astype(np.float16)
     stream = io.BytesIO()
     np.save(stream, logits)
@@ -108,5 +114,6 @@ def _cache_key(config: TrainingConfig, data: Dataset) -> str:
     """Hash of what the logits depend on, except the number of views. Change `VIEWS_SEED` whenever views are drawn differently."""
     assert config.distillation is not None
     augmentation = "" if config.augmentation is None else to_json(config.augmentation)
-    parts = (*config.distillation.teachers, augmentation, data.sha256, str(VIEWS_SEED))
+    drawn = (f"{config.strokes} drawn",) if config.strokes else ()
+    parts = (*config.distillation.teachers, augmentation, data.sha256, *drawn, str(VIEWS_SEED))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

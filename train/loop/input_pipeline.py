@@ -8,13 +8,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.errors import BadArgument
 from train.backend import tf
 from train.config.training_config import Augmentation, TrainingConfig
-from train.data import Split
+from train.data import Dataset, Split
+from train.data.strokes import FORMS, draw_digits
 from train.loop.augmentation import augment, draw_view
 
 VIEWS_SEED = 0  # of views with teachers' logits, which students of all seeds share
 _ORDER = 3  # a separate stream of random numbers
+
+
+def training_split(config: TrainingConfig, data: Dataset) -> Split:
+    """The images that a config trains on: the training split, and drawn digits after it.
+
+    Raises:
+        BadArgument: drawn digits are asked for, but the data set's classes are not the ten digits.
+    """
+    if not config.strokes:
+        return data.train
+    if data.classes != len(FORMS):
+        raise BadArgument(f"drawn digits have 10 classes, the data {data.classes}; set strokes to 0")
+    images, labels = draw_digits(config.strokes)
+    return Split(data.train.name, np.concatenate([data.train.images, images]), np.concatenate([data.train.labels, labels]))
 
 
 def steps_of(config: TrainingConfig, images: int) -> int:

@@ -15,7 +15,7 @@ from train.config.training_config import TrainingConfig
 from train.data import Dataset, Split, calibration_indices
 from train.interrupt import stop_on_interrupt
 from train.loop.checkpoint import CheckpointHeader, restore_checkpoint, save_checkpoint
-from train.loop.input_pipeline import steps_of, training_batches
+from train.loop.input_pipeline import steps_of, training_batches, training_split
 from train.loop.optimizer import finish_weights, make_optimizer
 from train.loop.progress import Progress
 from train.model.architectures import build, build_atrous, model_input, predict_logits
@@ -87,7 +87,7 @@ def fit(
     started = time.perf_counter()
     if config.atrous:
         model = build_atrous(config, data.classes, model)
-    finish_weights(model, config, data.train)
+    finish_weights(model, config, training_split(config, data))
     fitted = replace(fitted, seconds=fitted.seconds + time.perf_counter() - started)
     return TrainedModel(model, _record(model, config, data, fitted, test))
 
@@ -110,7 +110,8 @@ def fit_weights(
     """
     if (teacher_logits is None) != (config.distillation is None):
         raise BadArgument("teachers' logits and a config with distillation need each other; give both or neither")
-    steps = steps_of(config, len(data.train))
+    split = training_split(config, data)
+    steps = steps_of(config, len(split))
     optimizer, metrics = make_optimizer(config, steps), [accuracy, cross_entropy]
     model.compile(optimizer, make_loss(config), metrics=metrics, steps_per_execution=_steps_per_execution(steps))
     start = CheckpointHeader(config, data.sha256, installed_versions(), (), 0.0)
@@ -121,7 +122,7 @@ def fit_weights(
     if len(start.history) < config.epochs:
         with stop_on_interrupt(recorder.stop):
             model.fit(
-                training_batches(data.train, model.input_shape, config, teacher_logits, len(start.history)),
+                training_batches(split, model.input_shape, config, teacher_logits, len(start.history)),
                 initial_epoch=len(start.history),
                 epochs=config.epochs,
                 steps_per_epoch=steps,
@@ -165,7 +166,7 @@ def train_run(
     with lock_folder(folder, "run"):
         if not resume:
             checkpoint.unlink(missing_ok=True)
-        with Progress(config.epochs, steps_of(config, len(data.train)), quiet) as progress:
+        with Progress(config.epochs, steps_of(config, len(data.train) + config.strokes), quiet) as progress:
             trained = fit(
                 config,
                 data,

@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import DigitsError
-from edge_runtime.inference.results import prediction_fields
+from edge_runtime.inference.decision import decide_all, readings_of
 from edge_runtime.serving.http.json_body import parse_object
 from edge_runtime.serving.http.limits import Limits
 from edge_runtime.serving.http.messages import Request, Response, as_json
 from edge_runtime.serving.models.pool import WorkerThreads
 from edge_runtime.serving.models.repository import ModelRepository, ServedModel
 from edge_runtime.serving.page.drawing import draw, parse_strokes
-from edge_runtime.serving.page.photo import PreparedImage, prepare
+from edge_runtime.serving.page.photo import Picture, drawn, prepare, steps_of
 
 
 class ClassifyRoutes:
@@ -31,8 +31,8 @@ class ClassifyRoutes:
         served = self._models.get(request.query)
         upload = await request.upload()
         start = time.perf_counter_ns()
-        prepared = await self._photos.run(prepare, upload.content, self._limits.pixels)
-        return await self._respond(served, upload.name, prepared, start)
+        picture = await self._photos.run(prepare, upload.content, self._limits.pixels)
+        return await self._respond(served, upload.name, picture, start)
 
     async def draw(self, request: Request) -> Response:
         """POST /draw?model=NAME: {"strokes": [[[x, y], ...], ...]}, x to the right and y down, 0 to 1 across the pad."""
@@ -40,29 +40,28 @@ class ClassifyRoutes:
         strokes = parse_strokes(parse_object(await request.body()).get("strokes"))
         start = time.perf_counter_ns()
         image = await self._workers.run(draw, strokes)
-        return await self._respond(served, "drawing", PreparedImage(image, (), ()), start)
+        return await self._respond(served, "drawing", drawn(image), start, drawing=True)
 
     def close(self) -> None:
         """End the thread for photos."""
         self._photos.close()
 
-    async def _respond(self, served: ServedModel, source: str, prepared: PreparedImage, start: int) -> Response:
+    async def _respond(self, served: ServedModel, source: str, picture: Picture, start: int, *, drawing: bool = False) -> Response:
         prepared_at = time.perf_counter_ns()
-        results, nanoseconds = await served.classify(prepared.image[np.newaxis])
-        result = results[0]
-        if not np.isfinite(result.confidence):
+        readings = readings_of(picture, served.model.labels)
+        results, nanoseconds = await served.classify(np.stack([reading.image for reading in readings]))
+        if not np.isfinite(results.confidences).all():
             raise DigitsError(f"model '{served.name}' returned scores that are not finite; verify it with: digits verify")
         # An unfinished drawing is always unlike a digit, so no warning is given.
-        detector = served.out_of_distribution if prepared.steps else None
-        unlike = detector.warnings(prepared.image, result.index, result.logits) if detector else ()
+        (prediction,) = decide_all([source], [readings], results, None if drawing else served.out_of_distribution)
         return as_json(
             {
-                **prediction_fields(source, result, prepared.warnings + unlike),
+                **prediction.fields(),
                 "model": served.name,
                 "sha256": served.manifest.flatbuffer.sha256,
                 "labels": served.model.labels,
-                "image": _base64(prepared.image),
-                "steps": [_step(name, pixels) for name, pixels in prepared.steps],
+                "image": _base64(prediction.picture.image),
+                "steps": [] if drawing else [_step(name, pixels) for name, pixels in steps_of(prediction.picture)],
                 "nanoseconds": {"prepare": prepared_at - start, "model": nanoseconds},
             }
         )

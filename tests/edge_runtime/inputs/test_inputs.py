@@ -331,7 +331,7 @@ def test_a_raspberry_pi_s_camera_gives_grey_frames(monkeypatch: pytest.MonkeyPat
 
 def _said(labels: str) -> str:
     vote = MajorityVote(frames=5, minimum=4)
-    return "".join(vote.add(label, 0.1 if label == "?" else 0.99, usable=label != " ") or "." for label in labels)
+    return "".join(vote.add(None if label == " " else label, 0.1 if label == "?" else 0.99) or "." for label in labels)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from edge_runtime.preprocessing.page_crop import find_page, otsu_threshold
+from edge_runtime.preprocessing.global_threshold import otsu_threshold
+from edge_runtime.preprocessing.page_crop import find_page, without_padding
 
 Y, X = np.mgrid[:300, :400].astype(np.float32)
 
@@ -62,3 +63,17 @@ def test_two_groups_are_parted_between_them(low: int, count: int, others: int) -
     values = np.array([low] * count + [low + 50] * others, np.float32)
     assert low < otsu_threshold(values) < low + 50
     assert otsu_threshold(np.full(3, low, np.float32)) == low
+
+
+def test_padding_is_cut_off_and_paper_is_not() -> None:
+    """Padding ends where paper of another level begins; a digit on its own paper, or a thick stroke, is no padded picture."""
+    paper = np.full((40, 30), 180, np.float32)
+    paper[10:30, 12:18] = 40
+    padded = np.pad(paper, ((3, 7), (0, 9)), constant_values=255)
+    assert np.array_equal(without_padding(padded), paper)
+    assert without_padding(paper) is paper
+    stroke = np.full((40, 30), 255, np.float32)
+    stroke[5:35, 10:20] = 0
+    assert without_padding(stroke) is stroke
+    even = np.zeros((3, 5), np.float32)
+    assert without_padding(even) is even

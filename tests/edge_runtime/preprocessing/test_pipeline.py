@@ -52,7 +52,7 @@ def test_screenshots_are_read_like_their_originals(light: bool, scale: float, mn
         photo = read_photo(large if light else 255 - large)
         assert photo.light == light
         assert CLASSIFIER.classify(photo.image).index == label
-        assert ("inverted: read as light ink on a dark background" in photo.warnings) == light
+        assert not any(text.startswith("inverted") for text in photo.warnings)
 
 
 def test_every_step_is_kept(mnist: Dataset) -> None:
@@ -170,7 +170,6 @@ WARNED = {
     "small": lambda page, digit: _put(page, digit[::10, ::10], 60, 60),
     "several digits": lambda page, digit: _put(_put(page, digit, 60, 40), digit, 60, 200),
     "touches the edge": lambda page, digit: _put(page, digit[10:], 0, 60),
-    "inverted": lambda page, digit: 255 - _put(page, digit, 60, 60),
 }
 
 

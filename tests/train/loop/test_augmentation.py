@@ -84,11 +84,11 @@ OFFSET = st.floats(-5, 5)
 @given(drawn=st.tuples(*[NUMBER] * 6), x=OFFSET, y=OFFSET)
 def test_a_spot_goes_where_geometry_says(drawn: tuple[float, ...], x: float, y: float) -> None:
     """Translation, then rotation, shear and zoom about the centre, as by matrices: within a tenth of a pixel."""
-    limits = Augmentation(rotation=25, shear=0.2, zoom=0.2, shift=2)
+    limits = Augmentation(rotation=25, shear=0.2, zoom=0.1, shift=2, stretch=0.1)
     angle = np.radians(limits.rotation * drawn[0])
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     slant = np.array([[1, limits.shear * drawn[1]], [0, 1]])
-    zoom = np.diag([1 + limits.zoom * drawn[2], 1 + limits.zoom * drawn[3]])
+    zoom = np.diag([1 + (limits.zoom + limits.stretch) * drawn[2], 1 + limits.zoom * drawn[3]])
     expected = zoom @ np.linalg.inv(turn @ slant) @ (np.array([x, y]) - limits.shift * np.array(drawn[4:]))
     found = _augment(_blob(x, y)[None], _moves(limits, list(drawn)))[0]
     np.testing.assert_allclose(_place(found), expected, atol=0.1)

@@ -25,9 +25,9 @@ from edge_runtime.inference.out_of_distribution import (
     Calibration,
     Calibrations,
     downsample,
-    energy,
+    energies,
     read_components,
-    reconstruction_error,
+    reconstruction_errors,
 )
 from edge_runtime.preprocessing.pipeline import read_photo
 from tests.nondigits import invent_scribble, invent_shape, invent_texture, letters_of
@@ -89,9 +89,9 @@ def _row(name: str, calibration: Calibration, detection_rates: Mapping[str, floa
 
 def principal_components(data: Dataset) -> NDArray[np.int8]:
     """The mean of each class and the directions of its largest variances over the training images, int8 [classes, 1 + K, 196]."""
-    found = np.empty((data.classes, 1 + DIRECTIONS, downsample(data.train.images[0]).size))
+    found = np.empty((data.classes, 1 + DIRECTIONS, downsample(data.train.images[:1]).size))
     for label in range(data.classes):
-        halves = np.stack([downsample(image) for image in data.train.images[data.train.labels == label]])
+        halves = downsample(data.train.images[data.train.labels == label])
         found[label, 0] = halves.mean(axis=0)
         found[label, 1:] = np.linalg.eigh(np.cov(halves.T))[1][:, : -DIRECTIONS - 1 : -1].T
     return np.rint(found * STEP).clip(-128, 127).astype(np.int8)
@@ -146,9 +146,8 @@ def calibrate(
 
 def _parts(answers: Classifications, images: Batch) -> NDArray[np.float64]:
     """Energy and misfit of each image: float64 [N, 2]."""
-    components = read_components()
-    pairs = zip(images, answers, strict=True)
-    return np.array([(energy(answer.logits), reconstruction_error(image, components[answer.index])) for image, answer in pairs])
+    errors = reconstruction_errors(images, read_components(), answers.indices)
+    return np.stack([energies(answers.logits), errors], axis=1)
 
 
 def _scores(parts: NDArray[np.float64], spreads: NDArray[np.float64]) -> NDArray[np.float64]:
