@@ -35,7 +35,7 @@ max_drop_option = click.option(
 )
 
 # What `--augment standard` and `--distill standard` mean.
-STANDARD_AUGMENTATION = {"rotation": 10, "shear": 0.1, "zoom": 0.1, "shift": 2, "elastic": 0}
+STANDARD_AUGMENTATION = {"rotation": 10, "shear": 0.1, "zoom": 0.1, "shift": 2, "elastic": 0, "stretch": 0}
 STANDARD_DISTILLATION = {"views": 20, "temperature": 1, "weight": 0.9}
 
 
@@ -71,6 +71,12 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 is_flag=True,
                 default=None,
                 help="Replace strides of the trained cnn by dilation: more accurate, slower.",
+            ),
+            click.option(
+                "--strokes",
+                type=click.IntRange(0),
+                metavar="COUNT",
+                help="Add drawn digits in forms that MNIST hardly has, such as a crossed 7. Default: 0.",
             ),
             click.option(
                 "--augment",

@@ -38,29 +38,40 @@ def otsu_threshold(values: Floats) -> float:
     return float(ordered[best : best + 2].mean())
 
 
-def light_fractions(grey: Floats) -> float:
+def light_fractions(light: NDArray[np.bool_]) -> float:
     """The light fractions of the border, the corners and the whole picture, added: 0 to 3; above 1.5 where the background is light.
 
     A digit that fills its frame touches the border, but covers less than half of it, and hardly a corner.
+
+    Args:
+        light: bool [H, W], which pixels are above the threshold.
     """
-    light = grey > otsu_threshold(grey)
     border = np.concatenate([light[0], light[-1], light[1:-1, 0], light[1:-1, -1]])
     side = max(1, int(min(light.shape) * CORNER))
     corners = [light[rows, columns] for rows in (slice(side), slice(-side, None)) for columns in (slice(side), slice(-side, None))]
     return float(border.mean() + np.mean([corner.mean() for corner in corners]) + light.mean())
 
 
-def threshold_ink(grey: Floats, light: bool) -> tuple[Floats, Contrast, Strokes] | None:
+def separability(grey: Floats, light: NDArray[np.bool_]) -> float:
+    """How well two levels explain a picture: the share of its variance that lies between its two classes, 0 to 1."""
+    share = float(light.mean())
+    if share in (0.0, 1.0):
+        return 0.0
+    difference = float(grey[light].mean() - grey[~light].mean())
+    return share * (1 - share) * difference**2 / float(grey.var())
+
+
+def threshold_ink(grey: Floats, threshold: float, light: bool) -> tuple[Floats, Contrast, Strokes] | None:
     """Find a digit that is the ink of the whole picture.
 
     Args:
         grey: float32 [H, W], 0 to 255.
+        threshold: between its two classes, by Otsu's method.
         light: whether the ink is lighter than the background.
 
     Returns:
         The background, float32 [H, W], the same everywhere; the contrast with it; and the strokes. None without two classes, or for noise.
     """
-    threshold = otsu_threshold(grey)
     if _is_noise(grey > threshold):
         return None
     if max(grey.shape) >= SMOOTHED:

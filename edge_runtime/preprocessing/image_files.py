@@ -41,7 +41,7 @@ IN_PLACE = (19, 20)
 """Longer sides of the digits of MNIST, in pixels: 20, or 19 for one in 7,000."""
 OFF_CENTRE = 0.55
 """Largest distance of their centre of mass from (14, 14), in either direction."""
-OUT_OF_PLACE = -2.0
+OUT_OF_PLACE = -1.0
 """Prior of an image of 28x28 pixels as it is, if its digit has not MNIST's size or place, as a logarithm."""
 
 

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.pixels import SIDE, Image
 from edge_runtime.preprocessing.background import estimate_background, estimate_contrast
-from edge_runtime.preprocessing.global_threshold import UNSURE_POLARITY, light_fractions, threshold_ink
+from edge_runtime.preprocessing.global_threshold import (
+    UNSURE_POLARITY,
+    light_fractions,
+    otsu_threshold,
+    separability,
+    threshold_ink,
+)
 from edge_runtime.preprocessing.grayscale import LONGEST, OPAQUE, reduction_factor, to_grayscale
 from edge_runtime.preprocessing.normalization import BOX, FINE, normalize
 from edge_runtime.preprocessing.page_crop import find_page, without_padding
@@ -33,6 +39,8 @@ SMALL = 200
 """Maximum longer side of a picture that is taken for one digit, cropped: its digit fills the frame."""
 NARROW = 0.75
 """Width of the narrowed reading, for digits that were stretched to a frame; a digit of MNIST is 0.7 times as wide as high on average."""
+EVEN = 0.8
+"""Minimum separability of a crop whose light is even, so that reading it as a photo would add nothing."""
 LESS_LIKELY = -2.0
 """Prior of a reading that is rarely the right one, as a logarithm, beside 0 for the others."""
 LARGE = BOX * FINE
@@ -100,8 +108,8 @@ class Photo(Ink):
 def readings(pixels: Any) -> tuple[Photo, ...]:
     """Find the digit of a picture in each plausible way, the likeliest first; one way if the picture leaves no doubt.
 
-    A picture of up to 200 pixels is taken for a crop, a larger one for a photo, with the other way as a second reading: of a crop always,
-    of a photo if its digit touches the edge. A crop is read once more, narrowed, and twice more if its polarity is in doubt.
+    A picture of up to 200 pixels is taken for a crop, and for a photo too unless its light is even; a larger one for a photo, and for a
+    crop too if its digit touches the edge. A crop is read once more, narrowed, and twice more if its polarity is in doubt.
 
     Args:
         pixels: as `to_grayscale` takes them: [H, W] or [H, W, channels], upright.
@@ -109,15 +117,19 @@ def readings(pixels: Any) -> tuple[Photo, ...]:
     Raises:
         ImageError: it is no such array.
     """
-    photo = read_photo(pixels)
-    small = max(pixels.shape[:2]) <= SMALL
-    if not small and (photo.strokes is None or not photo.strokes.cut):
-        return (photo,)
-    crops = _read_crop(without_padding(to_grayscale(pixels, COARSE)))
-    if not crops:
-        return (photo,)
-    unlikely = dataclasses.replace(photo, prior=LESS_LIKELY)
-    return (*crops, unlikely) if small and photo.strokes is not None else crops if small else (photo, *crops)
+    if max(pixels.shape[:2]) > SMALL:
+        photo = read_photo(pixels)
+        if photo.strokes is None or not photo.strokes.cut:
+            return (photo,)
+        grey = without_padding(to_grayscale(pixels, COARSE))
+        return (photo, *_read_crop(grey, otsu_threshold(grey)))
+    grey = without_padding(to_grayscale(pixels))
+    threshold = otsu_threshold(grey)
+    crops = _read_crop(grey, threshold)
+    if crops and separability(grey, grey > threshold) >= EVEN:
+        return crops
+    photo = dataclasses.replace(read_photo(pixels), prior=LESS_LIKELY)
+    return (*crops, photo) if crops and photo.strokes is not None else crops or (photo,)
 
 
 def find_ink(pixels: Any, longest: int = LONGEST) -> Ink:
@@ -149,13 +161,13 @@ def read_photo(pixels: Any) -> Photo:
     return _zoomed(pixels, found, strokes) or _read(pixels, LONGEST)
 
 
-def _read_crop(grey: Floats) -> tuple[Photo, ...]:
+def _read_crop(grey: Floats, threshold: float) -> tuple[Photo, ...]:
     """The readings of a picture that the digit fills: as it is and narrowed, with the likelier polarity or with both."""
-    light = light_fractions(grey)
+    light = light_fractions(grey > threshold)
     sides = [light < 1.5, light >= 1.5] if UNSURE_POLARITY[0] < light < UNSURE_POLARITY[1] else [light < 1.5]
     found = []
     for number, inverted in enumerate(sides):
-        separated = threshold_ink(grey, inverted)
+        separated = threshold_ink(grey, threshold, inverted)
         if separated is None:
             continue
         background, contrast, strokes = separated

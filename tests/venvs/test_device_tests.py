@@ -40,7 +40,15 @@ def test_the_device_tests_pass(environment: Environment, cnn_files: dict[str, Pa
     """All of tests/edge_runtime that is in the default suite and needs no TensorFlow; none is skipped."""
     python = make_environment(tmp_path / "venv", environment.python, *DEVICE, *OF_TESTS, *environment.pinned) / "python"
     variables = {"PYTHONPATH": str(ROOT), "EDGE_DIGITS_CNN_FILES": str(cnn_files["int8"].parent), "PYTHONDONTWRITEBYTECODE": "1"}
-    words = ["-m", "not extras and not slow and not sweep", "-p", "no:cacheprovider", "--ignore", "tests/edge_runtime/serving", "-rs"]
+    words = [
+        "-m",
+        "not extras and not slow and not sweep",
+        "-p",
+        "no:cacheprovider",
+        "--ignore",
+        "tests/edge_runtime/serving",
+        "-rs",
+    ]
     command = [python, "-m", "pytest", *words, "tests/edge_runtime"]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-1_000:]

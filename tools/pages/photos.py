@@ -14,6 +14,7 @@ from edge_runtime.preprocessing.image_files import read_picture
 from tests.photos import invent_scene, jpeg_bytes, photograph
 from tools.release.layout import Layout
 from tools.studies.device.photo_accuracy import PhotoReport
+from tools.studies.device.robustness import MODELS, Robustness, mean_percent
 from train.data import load_dataset
 
 SHOWN = (50, 13, 22)
@@ -23,6 +24,26 @@ SHOWN = (50, 13, 22)
 def accuracy(layout: Layout) -> str:
     """Accuracy on photos, by condition."""
     return accuracy_part(read_json(PhotoReport, layout.results / "photos.json"))
+
+
+def crops(layout: Layout) -> str:
+    """Accuracy on small and tightly cropped pictures, by kind."""
+    report = read_json(Robustness, layout.results / "robustness.json")
+    rows = [(kind, *(f"{report.crops[model][kind].percent:.2f} %" for model in MODELS)) for kind in report.crops[MODELS[0]]]
+    return as_markdown((f"{report.images:,} {report.split} images", *MODELS), rows)
+
+
+def corruptions(layout: Layout) -> str:
+    """Accuracy on the corruptions of MNIST-C, of each model alone and as `digits classify` reads them."""
+    report = read_json(Robustness, layout.results / "robustness.json")
+    ways = [
+        (way, found[model])
+        for model in MODELS
+        for way, found in ((f"{model} alone", report.unchanged), (model, report.corruptions))
+    ]
+    rows = [(kind, *(f"{found[kind].percent:.2f} %" for _, found in ways)) for kind in report.unchanged[MODELS[0]]]
+    rows.append(("**mean**", *(f"**{mean_percent(found):.2f} %**" for _, found in ways)))
+    return as_markdown((f"{report.images:,} {report.split} images", *(way for way, _ in ways)), rows)
 
 
 def out_of_distribution(_layout: Layout) -> str:
