@@ -5,6 +5,7 @@ A composition root: it may import any package, and nobody imports it.
 
 import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,9 +99,9 @@ _ADVICE = "--qat or --keep-passing may help int8 and int4, --max-drop allows a l
 )
 @click.option(
     "--input-scale",
-    default="0..255",
-    show_default=True,
-    help="Pixel range that the model was trained with: 0..255, 0..1 or -1..1. The converted file always takes 0..255.",
+    metavar="RANGE",
+    help="Pixel range that the model was trained with: 0..255, 0..1 or -1..1.  [default: found by its loss on validation images] "
+    "The converted file always takes 0..255.",
 )
 @click.option(
     "--code",
@@ -139,7 +140,7 @@ def convert_command(
     fold_columns: str,
     layers: bool,
     labels: str | None,
-    input_scale: str,
+    input_scale: str | None,
     code: Path | None,
     runs_on: tuple[str, ...],
     try_runtimes: bool,
@@ -173,7 +174,9 @@ def convert_command(
     if threads:
         limit_threads(threads)  # by environment variables, which the child process inherits
 
-    # These load TensorFlow, which takes seconds, so wrong options are refused before.
+    # These load TensorFlow, which takes seconds, so wrong options are refused before, and who waits at a terminal is told.
+    if sys.stderr.isatty():
+        _print_step(f"loading TensorFlow and {model}")
     from benchmarks.runner.in_process import measure
     from convert.child import in_child
     from convert.evaluation.gate import Limits

@@ -13,6 +13,7 @@ from convert.evaluation.latency import Measure, measure_costs
 from convert.quantization.recipes import RECIPES, Recipe, find_recipe
 from convert.reporting.report import Render, write_report
 from convert.settings import DEFAULT_SETTINGS, ConversionSettings
+from convert.source.keras_loading import OWN_SCALE
 from convert.source.source import Source, load_source
 from edge_runtime.common.atomic_files import refuse_to_overwrite, write_file
 from edge_runtime.errors import BadArgument
@@ -43,7 +44,7 @@ def export(
     *,
     name: str | None = None,
     labels: Sequence[str] | None = None,
-    input_scale: str = "0..255",
+    input_scale: str | None = None,
     code: Path | None = None,
     settings: ConversionSettings = DEFAULT_SETTINGS,
     keep_failed: bool = False,
@@ -65,7 +66,7 @@ def export(
         folder: where files are written.
         name: of the model; that of its run's folder if None.
         labels: of the classes; their numbers if None.
-        input_scale: range of the pixel values that the model was trained with.
+        input_scale: range of the pixel values that the model was trained with; None to find it by the validation images.
         code: Python file that defines the model's custom layers; it is executed.
         settings: how to convert.
         keep_failed: write files that fail the gate, too.
@@ -87,6 +88,8 @@ def export(
             f"--qat is for int8 and int4, not for {', '.join(recipe.short for recipe in recipes)}; add --recipe int8 or omit --qat"
         )
     source = load_source(path, data, name, labels=labels, input_scale=input_scale, code=code)
+    if input_scale is None and source.input_scale != OWN_SCALE:
+        step(f"{source.name}: trained on pixels from {source.input_scale.replace('..', ' to ')}, by its loss on validation images")
     for recipe in recipes:
         refuse_to_overwrite(folder / recipe.file_name(source.name), force)
     recipes, excluded = _choose(source, recipes, settings, leave_out, step)

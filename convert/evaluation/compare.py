@@ -28,12 +28,14 @@ def predict(path: Path, data: Dataset, split: Split, threads: int = 2) -> NDArra
             raise InputError(f"{path}: has {len(classifier.labels)} classes, {data.source} has {data.classes}; give other --data")
         return classifier.classify_batch(split.images).logits
 
-    from convert.source.keras_loading import adapt, check_contract, load_keras
+    from convert.source.keras_loading import OWN_SCALE, adapt, check_contract, find_scale, load_keras
     from train.model.architectures import predict_logits
+    from train.runs.store import RECORD
 
     model = load_keras(path)[1]
     check_contract(path, model, data.classes)
-    return predict_logits(adapt(path, model, "0..255", data.validation), split.images)
+    scale = OWN_SCALE if path.with_name(RECORD).exists() else find_scale(path, model, data.validation)
+    return predict_logits(adapt(path, model, scale, data.validation), split.images)
 
 
 def file_facts(path: Path) -> dict[str, Any]:

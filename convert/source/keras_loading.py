@@ -18,7 +18,12 @@ from train.model.architectures import predict_logits
 
 SCALES = {"0..255": (0.0, 255.0), "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
 _SHAPES = ((None, SIDE * SIDE), (None, SIDE, SIDE), (None, SIDE, SIDE, 1))
+OWN_SCALE = "0..255"
+"""The scale of models that `digits train` made, and of converted files."""
 _CLEARLY_BETTER = 20  # points of accuracy by which another input scale must win to be suggested
+_STANDARD_ERRORS = 4  # by which the mean loss with an input scale must be lower than with one that is like it
+_TRAINED = 0.5  # maximum loss of a trained model, as a fraction of that of equal probabilities
+_AS_RIGHT = 0.01  # by which its accuracy may be lower than with pixels from 0 to 255
 
 
 def load_keras(path: Path, code: Path | None = None) -> tuple[bytes, keras.Model]:
@@ -114,10 +119,42 @@ def adapt(path: Path, model: keras.Model, scale: str, validation: Split) -> kera
     return with_input_scale(model, scale)
 
 
+def find_scale(path: Path, model: keras.Model, validation: Split) -> str:
+    """The pixel range that a model was trained with, by its cross-entropy and its accuracy on validation images.
+
+    Accuracy alone would not tell: a network of ReLUs hardly changes its labels when pixels are 255 times as large. But a model that was
+    trained on large pixels is hardly better than chance on small ones, whose outputs are 255 times as small. So the better of the two small
+    ranges is right if its loss is low and its accuracy not below that with 0 to 255.
+
+    Raises:
+        InputError: 0 to 1 and -1 to 1 fit alike.
+    """
+    outputs = {scale: predict_logits(with_input_scale(model, scale), validation.images) for scale in SCALES}
+    losses = {scale: _losses(found, validation.labels) for scale, found in outputs.items()}
+    right = {scale: float(np.mean(found.argmax(axis=1) == validation.labels)) for scale, found in outputs.items()}
+    best, other = sorted((scale for scale in SCALES if scale != OWN_SCALE), key=lambda scale: float(losses[scale].mean()))
+    if float(losses[best].mean()) > _TRAINED * np.log(model.output_shape[-1]) or right[best] < right[OWN_SCALE] - _AS_RIGHT:
+        return OWN_SCALE
+    loss = losses[other] - losses[best]
+    if float(loss.mean()) < _STANDARD_ERRORS * float(loss.std()) / len(loss) ** 0.5:
+        known = " and ".join(f"{losses[scale].mean():.3f} with --input-scale {scale}" for scale in sorted((best, other)))
+        raise InputError(f"{path}: cannot tell which pixels it was trained on: its validation loss is {known}; give one of them")
+    return best
+
+
+def _losses(outputs: NDArray[np.float32], labels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The cross-entropy of each image; large where outputs are not finite. Outputs from 0 to 1 are probabilities, also if by sigmoids."""
+    values = np.nan_to_num(outputs.astype(np.float64), nan=-1e9, posinf=1e9, neginf=-1e9)
+    if values.min() >= 0 and values.max() <= 1 + 1e-3:
+        values = np.log(values.clip(1e-12))
+    shifted = values - values.max(axis=1, keepdims=True)
+    return np.asarray(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels])
+
+
 def with_input_scale(model: keras.Model, scale: str) -> keras.Model:
     """The model with pixels from 0 to 255 rescaled to its pixel range first."""
     low, high = SCALES[scale]
-    if (low, high) == (0.0, 255.0):
+    if scale == OWN_SCALE:
         return model
     inputs = keras.Input(model.input_shape[1:], name="pixels")
     return keras.Model(inputs, _applied(model, layers.Rescaling((high - low) / 255, offset=low, name="to_its_scale")(inputs)))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.quantization.recipes import RECIPES
-from convert.source.keras_loading import adapt, check_contract, load_keras
+from convert.source.keras_loading import OWN_SCALE, adapt, check_contract, find_scale, load_keras
 from convert.source.tf_converter import to_flatbuffer
 from edge_runtime.errors import BadArgument, InputError
 from edge_runtime.model.model_file import is_model_text
@@ -26,7 +26,7 @@ class Source:
     """A Keras model to convert.
 
     sha256: of the .keras file. record: of its training; None if it was trained elsewhere. command_arguments: the model in the command line,
-    without folders. validation_logits, test_logits: float32 [N, classes].
+    without folders. input_scale: pixel range that it was trained with. validation_logits, test_logits: float32 [N, classes].
     """
 
     name: str
@@ -35,6 +35,7 @@ class Source:
     record: TrainingRecord | None
     data: Dataset
     labels: tuple[str, ...]
+    input_scale: str
     command_arguments: str
     validation_logits: NDArray[np.float32]
     test_logits: NDArray[np.float32]
@@ -51,7 +52,7 @@ def load_source(
     name: str | None = None,
     *,
     labels: Sequence[str] | None = None,
-    input_scale: str = "0..255",
+    input_scale: str | None = None,
     code: Path | None = None,
 ) -> Source:
     """Load a Keras model and predict the validation and test images.
@@ -63,7 +64,8 @@ def load_source(
         data: the data set that the model was trained on.
         name: of the model; that of its run's folder if None.
         labels: of the classes; their numbers if None.
-        input_scale: pixel range that the model was trained with, one of `convert.source.keras_loading.SCALES`.
+        input_scale: pixel range that the model was trained with, one of `convert.source.keras_loading.SCALES`. By default that of
+            `digits train` for its models, and for others the one that fits the validation images best.
         code: Python file that defines custom layers; it is executed.
 
     Raises:
@@ -89,7 +91,8 @@ def load_source(
             f"{path}: was trained on {record.data_source} (sha256 {record.data_sha256[:12]}), not on {data.source} "
             f"(sha256 {data.sha256[:12]}); give the training data with --data"
         )
-    model = adapt(path, model, input_scale, data.validation)
+    scale = input_scale if input_scale is not None else OWN_SCALE if record else find_scale(path, model, data.validation)
+    model = adapt(path, model, scale, data.validation)
     return Source(
         name=name,
         sha256=hashlib.sha256(content).hexdigest(),
@@ -97,7 +100,8 @@ def load_source(
         record=record,
         data=data,
         labels=labels,
-        command_arguments=_command_arguments(path, labels, input_scale, code),
+        input_scale=scale,
+        command_arguments=_command_arguments(path, labels, scale, code),
         validation_logits=predict_logits(model, data.validation.images),
         test_logits=predict_logits(model, data.test.images),
     )
@@ -107,5 +111,5 @@ def _command_arguments(path: Path, labels: tuple[str, ...], input_scale: str, co
     """The model's part of the command line, without folders."""
     named = f" --labels {shlex.quote(','.join(labels))}" if labels != tuple(map(str, range(len(labels)))) else ""
     return (
-        path.name + named + f" --input-scale {input_scale}" * (input_scale != "0..255") + (f" --code {code.name}" if code else "")
+        path.name + named + f" --input-scale {input_scale}" * (input_scale != OWN_SCALE) + (f" --code {code.name}" if code else "")
     )

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from convert.conversion import convert
+from convert.evaluation.compare import predict
 from convert.quantization.recipes import RECIPES
+from convert.source.keras_loading import SCALES
 from convert.source.source import load_source
 from edge_runtime.errors import BadArgument, InputError, ModelFileError
 from tests.commands import digits, one_line
@@ -76,6 +78,34 @@ def test_a_foreign_model_is_converted_with_its_scale(name: str, invented: Datase
     assert f"--input-scale {scale}" in found.manifest.origin.command
 
 
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("probabilities", [False, True])
+def test_the_scale_is_found_by_the_loss(scale: str, probabilities: bool, invented: Dataset, tmp_path: Path) -> None:
+    """Of a network of ReLUs too, whose labels hardly depend on it; `digits compare` finds the same."""
+    last = [layers.Softmax()] if probabilities else []
+    model = _fitted(_sequential(layers.Dense(32, activation="relu"), layers.Dense(10), *last), invented, SCALES[scale])
+    model.save(tmp_path / "foreign.keras")
+    source = load_source(tmp_path / "foreign.keras", invented)
+    assert source.input_scale == scale
+    assert ("--input-scale" in source.command_arguments) == (scale != "0..255")
+    assert np.allclose(predict(tmp_path / "foreign.keras", invented, invented.test), source.test_logits)
+
+
+def test_a_model_that_knows_nothing_gets_pixels_as_they_are(invented: Dataset, tmp_path: Path) -> None:
+    """No range is better than chance."""
+    _sequential(layers.Dense(32, activation="relu"), layers.Dense(10)).save(tmp_path / "new.keras")
+    assert load_source(tmp_path / "new.keras", invented).input_scale == "0..255"
+
+
+def test_a_close_call_is_refused(invented: Dataset, tmp_path: Path) -> None:
+    """With the losses and the options to give."""
+    fitted = _fitted(_sequential(layers.Dense(10)), invented, (0, 1))
+    few = Dataset("few", invented.x_train[:36], invented.y_train[:36], invented.x_test, invented.y_test)  # 3 validation images
+    fitted.save(tmp_path / "foreign.keras")
+    with pytest.raises(InputError, match=r"cannot tell .* with --input-scale -1\.\.1 and .* with --input-scale 0\.\.1; give"):
+        load_source(tmp_path / "foreign.keras", few)
+
+
 def test_the_wrong_scale_is_an_error_that_names_the_right_one(invented: Dataset, tmp_path: Path) -> None:
     """The error has the validation accuracy with both scales."""
     path = tmp_path / "small.keras"
@@ -84,7 +114,7 @@ def test_the_wrong_scale_is_an_error_that_names_the_right_one(invented: Dataset,
         InputError,
         match=r"validation accuracy is .* % with pixels from 0 to 255 and .* % with --input-scale 0\.\.1",
     ):
-        load_source(path, invented)
+        load_source(path, invented, input_scale="0..255")
 
 
 @pytest.mark.parametrize("scale", ["0..2", ""])
