@@ -111,7 +111,8 @@ class ChunkPredictor:
             ModelFileError: the model's outputs are NaN or infinite.
         """
         try:
-            parts = [self._block(block) for block in _blocks(self._pictures(chunk))]
+            pictures = (found.without_photo() if isinstance(found, Picture) else found for found in self._pictures(chunk))
+            parts = [self._block(block) for block in _blocks(pictures)]
         except DataError as error:
             self.close()
             return PredictionBatch.failed(len(chunk.sources), str(error))

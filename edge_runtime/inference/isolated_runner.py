@@ -2,8 +2,9 @@
 
 Of 400 files with a few changed bytes, 165 crashed tflite-runtime 2.14, some only after several images, so a trial run is not enough.
 
-Protocol: the child reads a length and the FlatBuffer, then 784 bytes per image. It replies to each with a status byte, a length, and the
-outputs or a message.
+Protocol: the child reads a length and the FlatBuffer, then 784 bytes per image. It replies to each with a status byte, the number of the
+request, a length, and the outputs or a message. Whatever interrupts a request ends the child, since its reply would be taken for the next
+one's.
 """
 
 import os
@@ -13,6 +14,7 @@ import struct
 import subprocess
 import sys
 import weakref
+from itertools import count
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -27,7 +29,8 @@ from edge_runtime.inference.runner import Runner
 from edge_runtime.model.graph import Graph, read_graph
 
 _SECONDS = 60
-_LENGTH, _REPLY = struct.Struct("<I"), struct.Struct("<BI")
+_MAX_MESSAGE = 1 << 20
+_LENGTH, _REPLY = struct.Struct("<I"), struct.Struct("<BII")
 _OUTPUTS, _WRONG_MODEL, _WRONG_RUNTIME = 0, 1, 2
 
 
@@ -43,10 +46,12 @@ class IsolatedRunner:
         """
         self._package = backend.package
         self._dtype = np.dtype(graph.outputs[0].dtype)
+        self._classes = graph.outputs[0].shape[-1]
+        self._number, self._interrupted = 0, False
         self._stderr = memory_file()
         self._child = _start(backend, threads, self._stderr)
         self._finalizer = weakref.finalize(self, _stop, self._child, self._stderr)
-        self._request(_LENGTH.pack(len(flatbuffer)) + flatbuffer)
+        self._request(_LENGTH.pack(len(flatbuffer)) + flatbuffer, 0)
         noise = np.random.RandomState(0).randint(0, 256, (SIDE, SIDE)).astype(np.uint8)
         for image in (np.zeros_like(noise), np.full_like(noise, 255), noise):
             self.run_one(image)
@@ -58,41 +63,62 @@ class IsolatedRunner:
             The outputs, [classes], in the dtype of the graph's output.
 
         Raises:
-            ModelFileError: the child crashed, hung for a minute, or its interpreter failed.
+            ModelFileError: the child crashed, hung for a minute, or its interpreter failed; or an earlier call was interrupted.
         """
-        return np.frombuffer(self._request(image.tobytes()), self._dtype).copy()
+        return np.frombuffer(self._request(image.tobytes(), self._classes * self._dtype.itemsize), self._dtype).copy()
 
     def close(self) -> None:
         """End the child process."""
         self._finalizer()
 
-    def _request(self, request: bytes) -> bytes:
-        assert self._child.stdin
+    def _request(self, request: bytes, expected: int) -> bytes:
+        """Send a request, and receive its reply of `expected` bytes."""
+        if self._interrupted:
+            raise ModelFileError(f"{self._package} was interrupted in an answer, and its process ended; load the model again")
+        self._number += 1
         try:
-            self._child.stdin.write(request)
-            self._child.stdin.flush()
-            status, length = _REPLY.unpack(self._read(_REPLY.size))
+            self._write(request)
+            status, number, length = _REPLY.unpack(self._read(_REPLY.size))
+            if number != self._number or length > _MAX_MESSAGE or (status == _OUTPUTS and length != expected):
+                raise ModelFileError(
+                    f"{self._package} replied {length} bytes to image {number}, expected {expected} to {self._number}"
+                )
             payload = self._read(length)
         except (BrokenPipeError, EOFError):
             raise ModelFileError(self._exit_text()) from None
+        except BaseException:  # also KeyboardInterrupt: the reply that is still to come belongs to nobody
+            self._interrupted = True
+            self._child.kill()
+            raise
         if status == _OUTPUTS:
             return payload
         message = payload.decode(errors="replace")
         raise MissingPackage(message) if status == _WRONG_RUNTIME else ModelFileError(message)
 
+    def _write(self, request: bytes) -> None:
+        """Write all of a request."""
+        assert self._child.stdin
+        rest, pipe = memoryview(request), self._child.stdin.fileno()
+        while rest:
+            if not select.select([], [pipe], [], _SECONDS)[1]:
+                raise ModelFileError(self._hung())
+            rest = rest[os.write(pipe, rest[: select.PIPE_BUF]) :]
+
     def _read(self, length: int) -> bytes:
-        """Read exactly `length` bytes of the child's reply; a child that takes too long is killed."""
+        """Read exactly `length` bytes of the child's reply."""
         assert self._child.stdout
         received = b""
         while len(received) < length:
             if not select.select([self._child.stdout], [], [], _SECONDS)[0]:
-                self._child.kill()
-                raise ModelFileError(f"{self._package} did not answer within {_SECONDS} s; the file may be damaged")
+                raise ModelFileError(self._hung())
             part = os.read(self._child.stdout.fileno(), length - len(received))
             if not part:
                 raise EOFError
             received += part
         return received
+
+    def _hung(self) -> str:
+        return f"{self._package} did not answer within {_SECONDS} s; the file may be damaged"
 
     def _exit_text(self) -> str:
         code = self._child.wait()
@@ -125,9 +151,10 @@ def _stop(child: "subprocess.Popen[bytes]", stderr: BinaryIO) -> None:
 
 def _serve(requests: BinaryIO, replies: BinaryIO, backend: Backend, threads: int) -> None:
     """The child's loop: load the model, then run images until the parent closes the pipe."""
+    numbers = count(1)
 
     def reply(status: int, payload: bytes) -> None:
-        replies.write(_REPLY.pack(status, len(payload)) + payload)
+        replies.write(_REPLY.pack(status, next(numbers), len(payload)) + payload)
         replies.flush()
 
     try:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.common.pixels import SIDE
 from edge_runtime.common.quantization import quantize
+from edge_runtime.errors import ModelFileError
 from edge_runtime.inference.interpreter import Backend, make_interpreter
 from edge_runtime.model.graph import Graph, Tensor
 
@@ -16,12 +17,13 @@ Encode = Callable[[NDArray[np.uint8]], object]
 
 
 class Runner:
-    """One interpreter with its input buffer. Not thread-safe."""
+    """One interpreter with its input buffer. Not thread-safe. Running raises ModelFileError if outputs have not the declared shape."""
 
     def __init__(self, flatbuffer: bytes, graph: Graph, backend: Backend, threads: int = 1, batch: int = 1) -> None:
         self._interpreter = make_interpreter(flatbuffer, backend, threads, batch)
         self._input: int = self._interpreter.get_input_details()[0]["index"]
         self._output: int = self._interpreter.get_output_details()[0]["index"]
+        self._shape = (batch, *graph.outputs[0].shape[1:])
         self._levels = pixel_values(graph.inputs[0])
         self._buffer = np.full((batch, *graph.inputs[0].shape[1:]), self._levels[0])
         self._images = self._buffer.reshape(batch, SIDE, SIDE)  # the same memory
@@ -56,6 +58,8 @@ class Runner:
         self._interpreter.set_tensor(self._input, self._buffer)
         self._interpreter.invoke()
         outputs: NDArray[Any] = self._interpreter.get_tensor(self._output)
+        if outputs.shape != self._shape:  # of a plain file, whose declaration nothing proves
+            raise ModelFileError(f"its outputs have shape {outputs.shape}, and it declares {self._shape}")
         return outputs
 
 

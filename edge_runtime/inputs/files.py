@@ -1,5 +1,6 @@
 """Inputs from a command line: files, folders, patterns and standard input, read ahead on threads in order."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
@@ -101,11 +102,14 @@ def resolve(text: str) -> Iterator[Names | ImageSet | Item]:
     found = sorted(glob.glob(text, recursive=True))  # noqa: PTH207  # Path.glob needs the folder separately
     if not found:
         yield Item(text, ImageError(f"{text}: no file matches this pattern"))
-    for is_file, names in groupby(found, _is_image_file):
+    usable = [name for name in found if len(found) == 1 or _is_image_file(name) or Path(name).is_dir() or is_image_set(name)]
+    if found and not usable:
+        yield Item(text, ImageError(f"{text}: none of {len(found)} files that match is an image ({', '.join(SUFFIXES)})"))
+    for is_file, names in groupby(usable, _is_image_file):
         if is_file:
             yield Names(Path(), tuple(names))
         else:
-            yield from (_resolve_path(name) for name in names if len(found) == 1 or Path(name).is_dir() or is_image_set(name))
+            yield from map(_resolve_path, names)
 
 
 def _is_image_file(name: str) -> bool:
@@ -122,9 +126,12 @@ def read_stdin(stdin: BinaryIO) -> Iterator[Item | Path]:
         yield _picture("-", content) if len(content) <= _MOST_BYTES else Item("-", ImageError(_TOO_LONG))
         return
     while line:
-        yield from _of_line(line)
-        while len(line) == _LONGEST_LINE and not line.endswith(b"\n"):  # skip the rest of a line that is too long for a path
-            line = stdin.readline(_LONGEST_LINE)
+        name = os.fsdecode(line).strip("\r\n")
+        if len(line) == _LONGEST_LINE or any(letter < " " and letter != "\t" for letter in name):  # what follows is no text either
+            yield Item("-", ImageError("standard input is neither an image nor a path per line"))
+            return
+        if name:
+            yield Path(name)
         line = stdin.readline(_LONGEST_LINE)
 
 
@@ -148,18 +155,6 @@ def _resolve_path(text: str) -> Names | ImageSet | Item:
         return find_image_set(text) or (Names(path, tuple(image_names(path))) if path.is_dir() else Names(Path(), (text,)))
     except InputError as error:
         return Item(text, error)
-
-
-def _of_line(line: bytes) -> Iterator[Item | Path]:
-    try:
-        name = line.decode().strip("\r\n")
-    except UnicodeDecodeError:
-        name = "\0"
-    if "\0" in name or len(line) == _LONGEST_LINE:
-        yield Item("-", ImageError("standard input is neither an image nor a path per line"))
-        return
-    if name:
-        yield Path(name)
 
 
 def _picture(name: str, content: bytes) -> Item:

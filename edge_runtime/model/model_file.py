@@ -82,13 +82,13 @@ class ModelFile:
 def find_model(given: Path | None = None) -> Path:
     """Resolve a path, the name of a shipped model ("nano" for its int8 file; "base-fp32"), or None for the default model.
 
-    A file in the current folder takes precedence over a name.
+    A file in the current folder takes precedence over a name, a folder does not.
     """
     if given is None:
         return DEFAULT_MODEL
     shipped = MODELS / f"{given.name if '-' in given.name else f'{given.name}-int8'}.tflite"
     is_name = given == Path(given.name) and not given.suffix
-    return shipped if is_name and not given.exists() and shipped.exists() else given
+    return shipped if is_name and not given.is_file() and shipped.exists() else given
 
 
 def read_model_file(path: Path | None = None) -> ModelFile:
@@ -102,11 +102,22 @@ def read_model_file(path: Path | None = None) -> ModelFile:
         with path.open("rb") as stream:
             data = stream.read(_MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise ModelFileError(f"{path}: cannot be read ({error.strerror or error}){_suggestion(path)}") from error
     try:
         return parse_model_file(data, path.stem)
     except InputError as error:
         raise ModelFileError(f"{path}: {error}") from error
+
+
+def _suggestion(path: Path) -> str:
+    """Names of shipped models, for a word that is no file: the one that was probably meant, or all."""
+    if path != Path(path.name) or path.suffix:
+        return ""
+    names = sorted(file.stem.removesuffix("-int8") for file in MODELS.glob("*.tflite"))
+    import difflib  # 5 ms that a name that is right need not pay
+
+    close = difflib.get_close_matches(path.name, names, 1)
+    return f"; did you mean {close[0]}?" if close else f"; shipped models are {', '.join(names)}"
 
 
 def parse_model_file(data: bytes, name: str = "model") -> ModelFile:

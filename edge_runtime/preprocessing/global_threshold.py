@@ -54,11 +54,11 @@ def light_fractions(light: NDArray[np.bool_]) -> float:
 
 def separability(grey: Floats, light: NDArray[np.bool_]) -> float:
     """How well two levels explain a picture: the share of its variance that lies between its two classes, 0 to 1."""
-    share = float(light.mean())
-    if share in (0.0, 1.0):
+    share, variance = float(light.mean()), float(grey.var(dtype=np.float64))
+    if share in (0.0, 1.0) or variance == 0:
         return 0.0
-    difference = float(grey[light].mean() - grey[~light].mean())
-    return share * (1 - share) * difference**2 / float(grey.var())
+    difference = float(grey[light].mean(dtype=np.float64) - grey[~light].mean(dtype=np.float64))
+    return share * (1 - share) * difference**2 / variance
 
 
 def threshold_ink(grey: Floats, threshold: float, light: bool) -> tuple[Floats, Contrast, Strokes] | None:

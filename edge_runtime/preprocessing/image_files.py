@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import PIL.Image
@@ -33,6 +33,8 @@ _WHITES = (255, 4_095, 65_535)
 _HEIC = (b"heic", b"heix", b"mif1", b"msf1")
 MAX_BYTES = 6 * MAX_PIXELS
 """Maximum memory for decoding an image: 384 MB."""
+MAX_SCANS = 100
+"""Maximum scans of a progressive JPEG, which take time for each pixel but few bytes; encoders write some ten."""
 LIGHT = 0.75
 """Minimum fraction of light border pixels of a 28x28 image with dark ink; no image of MNIST or Fashion-MNIST reaches it."""
 BLANK = 10
@@ -51,7 +53,8 @@ class Picture:
 
     image: uint8 [28, 28], 0 = background, 255 = ink. warnings: what may be wrong with it. photo: how the digit was found; None for an image
     of 28x28 pixels that is used unchanged. blank: no digit was found. inverted: such an image had a light border, and was inverted.
-    alternatives: other readings of a picture that leaves doubt, among which the model's answers decide.
+    reading: how the digit was found: "unchanged", "photo", "crop" or "narrowed". prior: how likely that is the right way before a model has
+    answered, as a logarithm. alternatives: other readings of a picture that leaves doubt, among which the model's answers decide.
     """
 
     image: Image
@@ -59,19 +62,14 @@ class Picture:
     photo: "Photo | None" = field(default=None, repr=False)
     blank: bool = False
     inverted: bool = False
+    reading: str = "unchanged"
+    prior: float = 0.0
     alternatives: "tuple[Picture, ...]" = field(default=(), repr=False)
 
-    @property
-    def reading(self) -> str:
-        """How the digit was found: "unchanged", "photo", "crop" or "narrowed"."""
-        return self.photo.reading if self.photo else "unchanged"
-
-    @property
-    def prior(self) -> float:
-        """How likely that is the right way before a model has answered, as a logarithm."""
-        if self.photo:
-            return self.photo.prior
-        return OUT_OF_PLACE if self.alternatives else 0.0
+    def without_photo(self) -> "Picture":
+        """The same without the pictures of its steps, which take megabytes."""
+        others = tuple(other.without_photo() for other in self.alternatives)
+        return dataclasses.replace(self, photo=None, alternatives=others)
 
 
 def read_picture(file: Path | str | BinaryIO, stream: BinaryIO | None = None, most_pixels: int = MAX_PIXELS) -> Picture:
@@ -125,13 +123,17 @@ def to_picture(pixels: NDArray[Any]) -> Picture:
         return Picture(image, active_warnings(conditions), blank=blank, inverted=light)
     others = _readings(pixels)
     noise = all(other.blank for other in others)
-    return Picture(image, others[0].warnings if noise else active_warnings(conditions), None, noise, light, others)
+    texts = others[0].warnings if noise else active_warnings(conditions)
+    return Picture(image, texts, blank=noise, inverted=light, prior=OUT_OF_PLACE, alternatives=others)
 
 
 def _readings(pixels: NDArray[Any]) -> tuple[Picture, ...]:
     from edge_runtime.preprocessing.pipeline import readings  # 5 ms that a 28x28 image in MNIST's form need not pay
 
-    return tuple(Picture(photo.image, photo.warnings, photo, photo.strokes is None) for photo in readings(pixels))
+    return tuple(
+        Picture(photo.image, photo.warnings, photo, photo.strokes is None, reading=photo.reading, prior=photo.prior)
+        for photo in readings(pixels)
+    )
 
 
 def in_place(image: Image) -> bool:
@@ -192,9 +194,22 @@ def read_pixels(
             raise ImageError(f"{path}: {opened.width}x{opened.height} is more than {most_pixels:,} pixels; reduce the image")
         if opened.width * opened.height * _bytes_a_pixel(opened) > MAX_BYTES:
             raise ImageError(f"{path}: decoding {opened.width}x{opened.height} pixels takes too much memory; save the image as PNG")
+        if opened.info.get("progressive") and opened.fp and _scans(opened.fp) > MAX_SCANS:
+            raise ImageError(f"{path}: has more than {MAX_SCANS} scans; save the image again")
         size = max(opened.size)
         pixels = apply_orientation(_reduced(opened, longest), _orientation(opened))
         return pixels, size / max(pixels.shape[:2])
+
+
+def _scans(stream: IO[bytes]) -> int:
+    """The number of scans of a JPEG file, by their markers, which no data between them holds; its position stays."""
+    place, found, last = stream.tell(), 0, b""
+    stream.seek(0)
+    while part := stream.read(1 << 16):
+        found += (last + part).count(b"\xff\xda")
+        last = part[-1:]
+    stream.seek(place)
+    return found
 
 
 def _bytes_a_pixel(opened: PIL.Image.Image) -> int:

@@ -23,16 +23,8 @@ def _results(*scores: tuple[float, ...]) -> Classifications:
     return Classifications(logits.argmax(axis=1), logits, ("no", "yes"), output)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Photo:
-    """Stands for a photo with a name and a prior."""
-
-    reading: str
-    prior: float
-
-
 def _picture(reading: str, prior: float, warnings: tuple[str, ...] = (), *, blank: bool = False) -> Picture:
-    return Picture(np.full((28, 28), 9, np.uint8), warnings, _Photo(reading, prior), blank)  # type: ignore[arg-type]
+    return Picture(np.full((28, 28), 9, np.uint8), warnings, blank=blank, reading=reading, prior=prior)
 
 
 def test_scores_are_the_mean_weighted_by_priors() -> None:

@@ -1,5 +1,6 @@
 """Models that nothing vouches for, in a child process: same answers, and whatever happens there is an error here."""
 
+import dataclasses
 import os
 import random
 import re
@@ -64,6 +65,43 @@ def test_a_child_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(ModelFileError, match=r"ai-edge-litert did not answer within 0\.2 s"):
         runner.run_one(np.zeros((28, 28), np.uint8))
     assert runner._child.wait() == -signal.SIGKILL
+
+
+def test_an_answer_that_was_interrupted_is_nobody_elses(monkeypatch: pytest.MonkeyPatch, mnist: Dataset) -> None:
+    """Ctrl-C between a request and its reply: no later image gets that reply, and the child is gone."""
+    runner = _isolated()
+    expected = [runner.run_one(image) for image in mnist.x_test[:2]]
+    assert not np.array_equal(*expected)
+
+    def interrupt(*_: object) -> bytes:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "_read", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            runner.run_one(mnist.x_test[0])
+    with pytest.raises(ModelFileError, match="was interrupted in an answer, and its process ended; load the model again"):
+        runner.run_one(mnist.x_test[1])
+    assert runner._child.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(("status", "number", "length"), [(0, 4, 10), (0, 5, 9), (0, 6, 10), (2, 5, 1 << 30)])
+def test_a_reply_to_something_else_is_an_error(status: int, number: int, length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of another request, or of another length; four were answered before."""
+    runner = _isolated()
+    monkeypatch.setattr(runner, "_read", lambda _: isolated_runner._REPLY.pack(status, number, length))
+    with pytest.raises(ModelFileError, match=f"replied {length} bytes to image {number}, expected 10 to 5"):
+        runner.run_one(np.zeros((28, 28), np.uint8))
+
+
+def test_outputs_of_another_shape_are_an_error(mnist: Dataset) -> None:
+    """Than the file declares, here and in a child."""
+    output = dataclasses.replace(MODEL.graph.outputs[0], shape=(1, 12))
+    graph = dataclasses.replace(MODEL.graph, outputs=(output,))
+    with pytest.raises(ModelFileError, match=r"its outputs have shape \(1, 10\), and it declares \(1, 12\)"):
+        Runner(MODEL.flatbuffer, graph, find_backend()).run_one(mnist.x_test[0])
+    with pytest.raises(ModelFileError, match="expected 12"):
+        IsolatedRunner(MODEL.flatbuffer, graph, find_backend())
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,24 @@ def test_standard_input_that_is_nothing_is_exit_4(given: bytes, message: str) ->
     assert max(len(str(item.picture)) for item in found) < 200
 
 
+def test_binary_input_is_one_line() -> None:
+    """Of many that are no text; a name that is not UTF-8 is a name."""
+    noise = b"".join(b"\xff\x00\x17%d\n" % number for number in range(10_000))
+    (found,) = read_items(expand(["-"], io.BytesIO(noise)))
+    assert "neither an image nor a path per line" in str(found.picture)
+    names = [item.source for item in read_items(expand(["-"], io.BytesIO(b"gr\xfcn.png\nmissing.png\n")))]
+    assert names == [os.fsdecode(b"gr\xfcn.png"), "missing.png"]
+
+
+def test_a_pattern_of_no_images_says_so(tmp_path: Path) -> None:
+    """Whether one file matches or more."""
+    for count in (1, 2):
+        (tmp_path / f"{count}.txt").write_text("no picture")
+        (found,) = read_items(expand([f"{tmp_path}/*.txt"], io.BytesIO()))
+        assert ("none of 2 files that match is an image" in str(found.picture)) == (count == 2)
+        assert isinstance(found.picture, ImageError)
+
+
 def test_an_endless_image_on_standard_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """After as many bytes as an image may have; no more are read."""
     monkeypatch.setattr(files, "_MOST_BYTES", 1_000)

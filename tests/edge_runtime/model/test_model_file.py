@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -197,3 +198,22 @@ def test_a_missing_file_is_an_error() -> None:
     for path in (Path("/nowhere/model.tflite"), Path("/")):
         with pytest.raises(ModelFileError, match="cannot be read"):
             read_model_file(path)
+
+
+def test_a_folder_does_not_hide_a_shipped_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of that name does."""
+    monkeypatch.chdir(tmp_path)
+    Path("small").mkdir()
+    assert find_model(Path("small")) == DEFAULT_MODEL
+    Path("nano").write_bytes(b"")
+    assert find_model(Path("nano")) == Path("nano")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("smal", "; did you mean small?"), ("xyz", "; shipped models are base, base-fp32, nano, "), ("a/smal", "directory)")],
+)
+def test_a_wrong_name_gets_a_suggestion(name: str, said: str) -> None:
+    """Of the shipped models, if it may be one of them."""
+    with pytest.raises(ModelFileError, match=re.escape(said)):
+        read_model_file(Path(name))

@@ -234,3 +234,25 @@ def test_a_folder_stands_for_its_pictures(tmp_path: Path) -> None:
     assert image_names(tmp_path) == ["a.JPG", "b.png", "d.webp"]
     with pytest.raises(ImageError, match="contains no image files"):
         image_names(tmp_path / "c.png")
+
+
+def test_a_jpeg_of_very_many_scans_is_refused() -> None:
+    """Each takes time for every pixel: the last scan of a progressive file once more and once more."""
+    stream = io.BytesIO()
+    PIL.Image.fromarray(np.full((400, 400), 200, np.uint8)).save(stream, "JPEG", progressive=True)
+    content = stream.getvalue()
+    assert read_picture(io.BytesIO(content)).blank
+    start = content.rindex(b"\xff\xda")
+    many = content[:start] + 200 * content[start:-2] + content[-2:]
+    with pytest.raises(ImageError, match="has more than 100 scans; save the image again"):
+        read_picture(io.BytesIO(many))
+
+
+def test_pictures_are_kept_without_their_steps(mnist: Dataset) -> None:
+    """A table of thousands holds no photo; what counts for the answer stays."""
+    picture = to_picture(np.kron(mnist.validation.images[0], np.ones((3, 3), np.uint8)))
+    kept = picture.without_photo()
+    assert picture.photo is not None
+    assert picture.alternatives
+    assert all(one.photo is None for one in (kept, *kept.alternatives))
+    assert [one.reading for one in (kept, *kept.alternatives)] == ["crop", "narrowed"]
