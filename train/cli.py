@@ -192,7 +192,7 @@ def _config(
 def _config_file(model: str | None, quick: bool, release: str | None, config_file: Path | None) -> Path | None:
     if quick + bool(release) + bool(config_file) > 1:
         raise BadArgument("--quick, --release and --config each name a config: give only one of them")
-    if quick and model != "cnn":
+    if quick and model not in (None, "cnn"):
         raise BadArgument(f"--quick is a config of cnn, not of {model}; use digits train cnn --quick")
     named = "quick" if quick else release
     return release_config(named) if named else config_file

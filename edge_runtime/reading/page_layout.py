@@ -105,16 +105,20 @@ def split_at(mark: Mark, places: Sequence[float], reach: float) -> list[Mark]:
 def group_lines(marks: list[Mark]) -> list[list[Mark]]:
     """Group marks into lines in reading order. Each mark is followed by the nearest one beside it, so lines may be slanted or curved."""
     order = sorted(marks, key=lambda mark: mark.box[1])
-    followed: set[int] = set()
+    boxes = _boxes(order)
+    tallest = float((boxes[:, 2] - boxes[:, 0]).max(initial=0))
+    followed = np.zeros(len(order), bool)
     after: dict[int, int] = {}
-    for number, mark in enumerate(order):
-        right = [other for other in range(number + 1, len(order)) if other not in followed and _follows(mark, order[other])]
-        if right:
-            after[number] = min(right, key=lambda other: _distance(mark, order[other]))
-            followed.add(after[number])
+    for number, box in enumerate(boxes):
+        last = int(np.searchsorted(boxes[:, 1], box[3] + MAX_GAP * tallest, "right"))  # no mark beyond is near
+        right = np.arange(number + 1, last)
+        right = right[~followed[right] & _follow(box, boxes[right])]
+        if len(right):
+            after[number] = int(right[_distances(box, boxes[right]).argmin()])
+            followed[after[number]] = True
     lines = []
     for number in range(len(order)):
-        if number not in followed:
+        if not followed[number]:
             line = [number]
             while line[-1] in after:
                 line.append(after[line[-1]])
@@ -155,20 +159,30 @@ def _mark(components: Components, number: int) -> Mark:
 def _join_vertically(marks: list[Mark]) -> list[Mark]:
     """Join marks of which one is just above the other: an 8 of two rings, the bar of a 5."""
     typical = float(np.median([mark.height for mark in marks])) if marks else 0.0
-    joined: list[Mark] = []
-    for mark in sorted(marks, key=lambda mark: mark.box[0]):
-        above = [other for other in joined if _is_above(other, mark, typical)]
-        for other in above:
-            joined.remove(other)
-        joined.append(merge([*above, mark]) if above else mark)
-    return joined
+    joined: dict[int, Mark] = {}
+    boxes = np.zeros((len(marks), 4), np.int64)
+    left = np.zeros(len(marks), bool)  # joined and not part of a later one
+    for count, mark in enumerate(sorted(marks, key=lambda mark: mark.box[0])):
+        above = np.flatnonzero(left[:count] & _are_above(boxes[:count], np.array(mark.box), typical)).tolist()
+        merged = merge([*(joined.pop(number) for number in above), mark]) if above else mark
+        left[above] = False
+        joined[count], boxes[count], left[count] = merged, merged.box, True
+    return list(joined.values())
 
 
-def _is_above(upper: Mark, lower: Mark, typical: float) -> bool:
-    shared = min(upper.box[3], lower.box[3]) - max(upper.box[1], lower.box[1])
-    height = max(upper.box[2], lower.box[2]) - min(upper.box[0], lower.box[0])
-    near = _gap(upper, lower) <= NEAR * typical and shared >= ABOVE * min(upper.width, lower.width)
-    return near and height <= MAX_HEIGHT * typical
+def _boxes(marks: Sequence[Mark]) -> NDArray[np.int64]:
+    """The boxes of marks: int64 [N, 4]."""
+    return np.array([mark.box for mark in marks], np.int64).reshape(-1, 4)
+
+
+def _are_above(upper: NDArray[np.int64], lower: NDArray[np.int64], typical: float) -> NDArray[np.bool_]:
+    """Whether each of some boxes, [N, 4], is part of a digit whose lower part is in the box `lower`, [4]."""
+    shared = np.minimum(upper[:, 3], lower[3]) - np.maximum(upper[:, 1], lower[1])
+    height = np.maximum(upper[:, 2], lower[2]) - np.minimum(upper[:, 0], lower[0])
+    down = np.maximum(upper[:, 0] - lower[2], lower[0] - upper[:, 2])
+    gap = np.maximum(down, -shared)
+    narrower = np.minimum(upper[:, 3] - upper[:, 1], lower[3] - lower[1])
+    return np.asarray((gap <= NEAR * typical) & (shared >= ABOVE * narrower) & (height <= MAX_HEIGHT * typical))
 
 
 def _gap(one: Mark, other: Mark) -> int:
@@ -177,23 +191,25 @@ def _gap(one: Mark, other: Mark) -> int:
     return max(down, one.box[1] - other.box[3], other.box[1] - one.box[3])
 
 
-def _follows(mark: Mark, other: Mark) -> bool:
-    shared = min(mark.box[2], other.box[2]) - max(mark.box[0], other.box[0])
-    near = other.box[1] - mark.box[3] <= MAX_GAP * max(mark.height, other.height)
-    return near and shared >= BESIDE * min(mark.height, other.height)
+def _follow(box: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each of the boxes on the right, [N, 4], may be next to a box, [4], in a line."""
+    shared = np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0])
+    heights = others[:, 2] - others[:, 0]
+    near = others[:, 1] - box[3] <= MAX_GAP * np.maximum(box[2] - box[0], heights)
+    return np.asarray(near & (shared >= BESIDE * np.minimum(box[2] - box[0], heights)))
 
 
-def _distance(mark: Mark, other: Mark) -> float:
-    """The horizontal gap to a mark on the right, plus twice the vertical distance of the centres."""
-    down = abs((mark.box[0] + mark.box[2]) - (other.box[0] + other.box[2])) / 2
-    return max(0, other.box[1] - mark.box[3]) + 2 * down
+def _distances(box: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The horizontal gaps to boxes on the right, [N, 4], plus twice the vertical distances of the centres."""
+    down = np.abs((box[0] + box[2]) - (others[:, 0] + others[:, 2])) / 2
+    return np.asarray(np.maximum(0, others[:, 1] - box[3]) + 2 * down)
 
 
 def _top_at_left(line: list[Mark]) -> float:
     """The row where a straight line fitted to the marks' centres meets the left border; level for a single mark."""
     middles = np.array([((mark.box[1] + mark.box[3]) / 2, (mark.box[0] + mark.box[2]) / 2) for mark in line])
-    if len(line) == 1:
-        return float(middles[0, 1])
+    if np.ptp(middles[:, 0]) == 0:
+        return float(middles[:, 1].mean())
     slope, start = np.polyfit(middles[:, 0], middles[:, 1], 1)
     return float(start) if abs(slope) < 1 else float(middles[:, 1].mean())
 

@@ -167,7 +167,6 @@ WRONG: list[tuple[tuple[object, ...], int, str]] = [
     (("train", "mlp", "--convolutions", "8k3"), 2, "--convolutions is an option of cnn, not of mlp"),
     (("train", "--quick", "cnn", "--hidden", "64"), 2, "--hidden is an option of mlp, not of cnn"),
     (("train", "mlp", "--quick"), 2, "--quick is a config of cnn, not of mlp; use digits train cnn --quick"),
-    (("train", "--quick"), 2, "digits train cnn --quick"),
     (("train", "cnn", "--quick", "--epochs", 0), 2, "epochs is 0, expected 1 to 10,000"),
     (
         ("train", "cnn", "--quick", "--release", "small"),

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from edge_runtime.cli import main
 from edge_runtime.common.json_codec import to_json
 from edge_runtime.device.verification import verify
-from edge_runtime.inference.classifier import Classifier
+from edge_runtime.inference.classifier import BATCH, Classifications, Classifier
+from edge_runtime.inference.runner import Runner
 from edge_runtime.model.archive import pack, unpack
 from edge_runtime.model.model_file import DEFAULT_MODEL, parse_model_file
 
@@ -49,6 +50,22 @@ def test_outputs_within_the_tolerance_pass(steps: int, passed: bool) -> None:
     assert (receipt.passed, receipt.labels_equal, receipt.largest_difference) == (passed, 16, abs(steps))
 
 
+def test_a_fault_of_the_batch_interpreter_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though single images come out right: the images are repeated until they fill a batch."""
+    run, calls = Runner.run, []
+
+    def faulty(self: Runner, images: np.ndarray) -> np.ndarray:
+        calls.append(len(images))
+        outputs = run(self, images)
+        outputs[-1] = np.roll(outputs[-1], 1)
+        return outputs
+
+    monkeypatch.setattr(Runner, "run", faulty)
+    receipt = verify(Classifier.load())
+    assert (receipt.passed, receipt.labels_equal) == (False, 14)  # the last of each of two calls
+    assert max(calls) == BATCH
+
+
 def test_another_label_fails() -> None:
     """However close the outputs are, the label must be the recorded one."""
     outputs = GOLDEN.outputs.copy()
@@ -60,9 +77,13 @@ def test_another_label_fails() -> None:
 def test_outputs_that_are_no_numbers_fail_with_a_receipt(cnn_files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """A runtime that answers NaN does not pass, and the receipt can be written."""
     classifier = Classifier.load(cnn_files["fp32"])
-    answers = classifier.classify_batch(GOLDEN.images)
-    broken = replace(answers, outputs=np.full_like(answers.outputs, np.nan))
-    monkeypatch.setattr(classifier, "classify_batch", lambda images: broken)
+    run = classifier.classify_batch
+
+    def broken(images: np.ndarray) -> Classifications:
+        answers = run(images)
+        return replace(answers, outputs=np.full_like(answers.outputs, np.nan))
+
+    monkeypatch.setattr(classifier, "classify_batch", broken)
     receipt = verify(classifier)
     assert (receipt.passed, receipt.largest_difference) == (False, None)
     assert '"largest_difference":null' in to_json(receipt)

@@ -1,5 +1,7 @@
 """Marks of a page: found, put into lines, joined and parted."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -85,3 +87,23 @@ def test_any_ink_has_marks_within_it(ink: np.ndarray) -> None:
         assert mark.mask.shape == (bottom - top, right - left)
         assert mark.image(ink).shape == (28, 28)
         assert sum(part.mask.sum() for part in split_evenly(mark, 3)) == mark.mask.sum()
+
+
+def test_a_page_of_thousands_of_marks_is_laid_out_by_arrays() -> None:
+    """Three thousand letters: their lines, in order; each mark is compared with the others at once, not one by one."""
+    mask = np.ones((20, 14), bool)
+    places = [(row, column) for row in range(20, 1_520, 30) for column in range(20, 1_220, 20)]
+    marks = [Mark((top, left, top + 20, left + 14), mask) for top, left in places]
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    sys.setprofile(count)
+    try:
+        lines = group_lines(marks)
+    finally:
+        sys.setprofile(None)
+    assert [mark.box[:2] for line in lines for mark in line] == places
+    assert calls < 200 * len(marks)
