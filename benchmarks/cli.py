@@ -13,6 +13,7 @@ from benchmarks.runner.config import Settings
 from benchmarks.runner.progress import command_line, run_with_progress
 from benchmarks.system.info import default_board_name
 from benchmarks.worker.client import check_pinned
+from edge_runtime.cli_options import ModelCommand
 from edge_runtime.common.atomic_files import refuse_to_overwrite
 from edge_runtime.errors import DataError
 from edge_runtime.model.model_file import find_model
@@ -41,7 +42,7 @@ class _Numbers(click.ParamType[tuple[int, ...]]):
 NUMBERS = _Numbers()
 
 
-@click.command("bench", epilog="Example: digits bench runs/cnn/*.tflite --threads 1 --out results/")
+@click.command("bench", cls=ModelCommand, epilog="Example: digits bench runs/cnn/*.tflite --threads 1 --out results/")
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL.tflite...")
 @data_option
 @click.option("--no-accuracy", is_flag=True, help="Measure latency, memory and size only; needs no data.")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convert.quantization.recipes import RECIPES, Recipe, find_recipe
+from edge_runtime.cli_options import ModelCommand
 from edge_runtime.common.atomic_files import check_name
 from edge_runtime.common.text_table import text_table
 from edge_runtime.errors import BadArgument, GateFailed
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _ADVICE = "--qat or --keep-passing may help int8 and int4, --max-drop allows a larger drop"
 
 
-@click.command("convert", epilog="Example: digits convert runs/cnn/model.keras --recipe int8 --max-drop 0.2")
+@click.command("convert", cls=ModelCommand, epilog="Example: digits convert runs/cnn/model.keras --recipe int8 --max-drop 0.2")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.keras")
 @click.option(
     "--recipe",

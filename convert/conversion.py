@@ -18,6 +18,7 @@ from convert.source.source import Source
 from edge_runtime.model.manifest import Manifest, Origin
 from edge_runtime.model.model_file import ModelFile, parse_model_file
 from edge_runtime.version import __version__
+from train.config.training_config import TrainingConfig
 from train.runs.store import TrainingRecord
 
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "litert-quantizer")
@@ -122,10 +123,20 @@ def _quantization_facts(settings: ConversionSettings, build: BuildResult) -> dic
 
 def _training_essentials(record: TrainingRecord) -> dict[str, Any]:
     return {
-        "config": {**asdict(record.config), "hidden": list(record.config.hidden)},
+        "config": _settings(record.config),
         "parameters": record.parameters,
         "seconds": record.seconds,
         "validation_correct": record.validation.correct,
         "validation_total": record.validation.total,
         "versions": record.versions,
     }
+
+
+def _settings(config: TrainingConfig) -> dict[str, Any]:
+    """The settings of a training, without those that are off and that the first released models did not know: their manifests stay."""
+    found = {**asdict(config), "hidden": list(config.hidden)}
+    if not config.strokes:
+        del found["strokes"]
+    if config.augmentation and not config.augmentation.stretch:
+        del found["augmentation"]["stretch"]
+    return found

@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from edge_runtime.cli_options import ModelCommand
 from edge_runtime.errors import DigitsError, MissingPackage
 from edge_runtime.version import __version__
 
@@ -60,6 +61,15 @@ class Commands(click.Group):
         module = importlib.import_module(COMMANDS[cmd_name][0])
         command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a call; a wrong name is told with the one that was probably meant."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            import difflib  # 5 ms that a right name need not pay
+
+            close = difflib.get_close_matches(args[0], COMMANDS, 1)
+            ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {close[0]}?" if close else ""))
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing any of them."""
@@ -109,7 +119,7 @@ def main(verbose: bool) -> None:
         os.environ["EDGE_DIGITS_VERBOSE"] = "1"
 
 
-@click.command("inspect", epilog="Example: digits inspect runs/cnn/cnn-int8.tflite")
+@click.command("inspect", cls=ModelCommand, epilog="Example: digits inspect runs/cnn/cnn-int8.tflite")
 @click.argument("model", type=click.Path(path_type=Path), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the manifest, sizes, operators, input and output.")
 def inspect_command(model: Path | None, as_json: bool) -> None:

@@ -19,6 +19,23 @@ def model_option(command: Any) -> Any:
     )(command)
 
 
+class ModelCommand(click.Command):
+    """A command whose arguments are models: it takes them by --model too, as commands do whose arguments are pictures."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take `--model NAME` and `--model=NAME` for the argument NAME."""
+        before, found = args.copy(), []
+        while before:
+            word = before.pop(0)
+            if word == "--":
+                found += ["--", *before]
+                break
+            if word == "--model" and before:
+                word = before.pop(0)
+            found.append(word.removeprefix("--model="))
+        return super().parse_args(ctx, found)
+
+
 def explanation_page(path: Path | None, force: bool) -> "Page | None":
     """The page for --explain; None without the option."""
     if path is None:

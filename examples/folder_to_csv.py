@@ -25,4 +25,4 @@ with file, classifier:
         except ImageError as error:
             print(error, file=sys.stderr)
         else:
-            rows.writerow([name, prediction.label, f"{prediction.confidence:.3f}"])
+            rows.writerow([name, prediction.label, prediction.confidence])  # both None, an empty field, if it shows no digit

@@ -20,7 +20,7 @@ except DigitsError as error:
 def when_pressed() -> None:
     """Classify the file as it is now, since a camera may have rewritten it. An error, such as a missing file, is printed."""
     try:
-        print(classifier.classify_file(sys.argv[1]).label, flush=True)
+        print(classifier.classify_file(sys.argv[1]).label or "no digit", flush=True)
     except DigitsError as error:
         print(error, file=sys.stderr, flush=True)
 

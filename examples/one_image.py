@@ -11,4 +11,5 @@ try:
         prediction = classifier.classify_file(sys.argv[1])
 except DigitsError as error:  # no such file, not an image, no interpreter
     sys.exit(str(error))
-print(f"{prediction.label}  {100 * prediction.confidence:.1f} %", *prediction.warnings, sep="\n")
+answer = "no digit" if prediction.label is None else f"{prediction.label}  {100 * prediction.confidence:.1f} %"
+print(answer, *prediction.warnings, sep="\n")

@@ -66,6 +66,15 @@ def test_one_image(photos: Path) -> None:
     assert re.fullmatch(r"7  9\d\.\d %\n", found.stdout), found.stderr
 
 
+def test_a_picture_without_a_digit_is_no_crash(photos: Path, tmp_path: Path) -> None:
+    """It says so, and has empty fields in a table."""
+    (photos / "8.png").write_bytes(png_bytes(np.full((60, 90), 230, np.uint8)))
+    assert _run("one_image.py", photos / "8.png").stdout.startswith("no digit\nblank: ")
+    _run("folder_to_csv.py", photos, tmp_path / "digits.csv")
+    with (tmp_path / "digits.csv").open() as file:
+        assert ("8.png", "", "") in [(row["file"], row["digit"], row["confidence"]) for row in csv.DictReader(file)]
+
+
 def test_a_folder_to_csv(photos: Path, tmp_path: Path) -> None:
     """A row for each image; the broken file is named on stderr."""
     found = _run("folder_to_csv.py", photos, tmp_path / "digits.csv")

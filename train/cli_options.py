@@ -76,7 +76,7 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--strokes",
                 type=click.IntRange(0),
                 metavar="COUNT",
-                help="Add drawn digits in forms that MNIST hardly has, such as a crossed 7. Default: 0.",
+                help="Add drawn digits in forms that MNIST hardly has, such as a crossed 7; for data of digits. Default: 0.",
             ),
             click.option(
                 "--augment",

@@ -23,6 +23,7 @@ OWN_SCALE = "0..255"
 _CLEARLY_BETTER = 20  # points of accuracy by which another input scale must win to be suggested
 _STANDARD_ERRORS = 4  # by which the mean loss with an input scale must be lower than with one that is like it
 _TRAINED = 0.5  # maximum loss of a trained model, as a fraction of that of equal probabilities
+_ALIKE = 0.05  # relative difference of losses below which the range does not matter
 _AS_RIGHT = 0.01  # by which its accuracy may be lower than with pixels from 0 to 255
 
 
@@ -134,6 +135,8 @@ def find_scale(path: Path, model: keras.Model, validation: Split) -> str:
     right = {scale: float(np.mean(found.argmax(axis=1) == validation.labels)) for scale, found in outputs.items()}
     best, other = sorted((scale for scale in SCALES if scale != OWN_SCALE), key=lambda scale: float(losses[scale].mean()))
     if float(losses[best].mean()) > _TRAINED * np.log(model.output_shape[-1]) or right[best] < right[OWN_SCALE] - _AS_RIGHT:
+        return OWN_SCALE
+    if abs(float(losses[OWN_SCALE].mean() / losses[best].mean()) - 1) < _ALIKE:  # it normalises its input
         return OWN_SCALE
     loss = losses[other] - losses[best]
     if float(loss.mean()) < _STANDARD_ERRORS * float(loss.std()) / len(loss) ** 0.5:

@@ -4,7 +4,7 @@ import errno
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edge_runtime.errors import BadArgument, DigitsError, WouldOverwrite
@@ -77,18 +77,19 @@ def atomic_file(path: Path, force: bool = False) -> Iterator[Path]:
             temporary.chmod(0o644)  # mkstemp makes files that only their owner may read
             _sync(temporary)
             temporary.replace(path)
-            _sync(path.parent)
+            with suppress(OSError):  # the file is there; a folder that cannot be read cannot be synced
+                _sync(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
-        if temporary and error.filename not in (None, str(path.parent), str(temporary)):  # another file, such as an input
+        if temporary and error.filename not in (None, str(temporary)):  # another file, such as an input
             raise
         raise DigitsError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def _sync(path: Path) -> None:
-    """Make a file or a folder survive a power cut; where a file system cannot, nothing is lost by trying."""
+    """Make a file or a folder survive a power cut, on file systems that can."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

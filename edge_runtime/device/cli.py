@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 
-from edge_runtime.cli_options import interpreter_options, model_option
+from edge_runtime.cli_options import ModelCommand, interpreter_options, model_option
 from edge_runtime.errors import BadArgument, DigitsError, InputError, VerificationFailed
 
 
-@click.command("verify", epilog="Example: digits verify cnn-int8.tflite --receipt receipt.json")
+@click.command("verify", cls=ModelCommand, epilog="Example: digits verify cnn-int8.tflite --receipt receipt.json")
 @click.argument("model", type=click.Path(path_type=Path), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the receipt as one JSON object.")
 @click.option("--receipt", type=click.Path(path_type=Path), help="Also write the receipt to this JSON file.")

@@ -177,16 +177,19 @@ class Classifier:
 
         Args:
             pictures: as `read_picture` returns them.
-            sources: a path or name for each.
+            sources: a path or name for each; none if empty.
 
         Raises:
+            BadArgument: there are other numbers of sources and pictures.
             ModelFileError: the model's outputs are NaN or infinite.
         """
         from edge_runtime.inference.decision import decide_all, readings_of  # 1 ms that `classify` need not pay
 
         if not pictures:
             return []
-        readings = [readings_of(picture, self._labels) for picture in pictures]
+        if sources and len(sources) != len(pictures):
+            raise BadArgument(f"got {len(sources)} sources for {len(pictures)} pictures, expected one for each")
+        readings = [readings_of(picture, self._labels, self.out_of_distribution) for picture in pictures]
         results = self.classify_batch(np.stack([reading.image for each in readings for reading in each]))
         return decide_all(sources or [""] * len(pictures), readings, results, self.out_of_distribution)
 

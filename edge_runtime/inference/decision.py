@@ -18,9 +18,14 @@ SHARPNESS = 0.4
 """How much a unit of the out-of-distribution score weighs, as a logarithm. Chosen on validation images and real pictures."""
 
 
-def readings_of(picture: "Picture", labels: Sequence[str]) -> "tuple[Picture, ...]":
-    """The readings of a picture that a model with these labels has to classify: the picture, then its alternatives."""
-    return (picture, *picture.alternatives) if tuple(labels) == DIGITS else (picture,)
+def readings_of(picture: "Picture", labels: Sequence[str], detector: "OutOfDistribution | None") -> "tuple[Picture, ...]":
+    """The readings of a picture that a model has to classify: the picture, then its alternatives.
+
+    A model with other labels than the digits gets the picture alone. So does one without a detector if the picture has the size of the
+    model's input: nothing would tell whether the model knows MNIST's form.
+    """
+    own_form = detector is None and picture.reading == "unchanged"
+    return (picture,) if own_form or tuple(labels) != DIGITS else (picture, *picture.alternatives)
 
 
 def decide_all(

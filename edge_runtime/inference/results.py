@@ -103,9 +103,9 @@ class Prediction:
     """The answer for one picture, with warnings.
 
     source: path or name of the picture. picture: the prepared image and how it was found; of several readings, the one that was chosen.
-    readings: the name of each reading that was tried and its weight in the answer, 0 to 1. scores: float64 [classes], probabilities, which
-    sum to 1; None if the picture has no digit. labels: of all classes. warnings: those of the picture, and "unlike any digit ..." for an
-    image that is out of distribution.
+    readings: the name of each reading that found a digit, and its weight in the answer, 0 to 1. scores: float64 [classes], probabilities,
+    which sum to 1; None if the picture has no digit. labels: of all classes. warnings: those of the picture, and "unlike any digit ..." for
+    an image that is out of distribution.
     """
 
     source: str
@@ -143,7 +143,7 @@ class Prediction:
 
 
 def check_finite(confidences: float | NDArray[np.float64]) -> None:
-    """Refuse results of a model whose outputs are NaN or infinite. `confidences` are those of one image or of many.
+    """Refuse results of a model whose outputs are NaN or infinite. `confidences` are probabilities of one image or of many.
 
     Raises:
         ModelFileError: one of them is NaN.

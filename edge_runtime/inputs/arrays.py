@@ -17,7 +17,7 @@ import numpy as np
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.pixels import SIDE, Batch
 from edge_runtime.errors import DataError, InputError
-from edge_runtime.preprocessing.image_files import Picture
+from edge_runtime.preprocessing.image_files import Picture, array_picture
 
 _PIXELS = SIDE * SIDE
 _MAX_HEADER_BYTES = 10_000
@@ -91,7 +91,7 @@ class ArrayImages:
         """
         for first in range(start, stop, _BATCH):
             for image in self.read(first, min(first + _BATCH, stop)):
-                yield Picture(image, ())
+                yield array_picture(image)
 
     def read(self, start: int, stop: int) -> Batch:
         """Read images `start` to `stop`. Ascending order is cheapest: in a compressed .npz, all images before `start` are unpacked.

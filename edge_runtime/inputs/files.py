@@ -125,12 +125,17 @@ def read_stdin(stdin: BinaryIO) -> Iterator[Item | Path]:
         content = line + stdin.read(_MOST_BYTES)
         yield _picture("-", content) if len(content) <= _MOST_BYTES else Item("-", ImageError(_TOO_LONG))
         return
+    paths = 0
     while line:
         name = os.fsdecode(line).strip("\r\n")
-        if len(line) == _LONGEST_LINE or any(letter < " " and letter != "\t" for letter in name):  # what follows is no text either
+        if len(line) == _LONGEST_LINE or any(letter < " " and letter != "\t" for letter in name):
             yield Item("-", ImageError("standard input is neither an image nor a path per line"))
-            return
-        if name:
+            if not paths:  # what follows is no text either
+                return
+            while len(line) == _LONGEST_LINE and not line.endswith(b"\n"):  # skip the rest of a line that is too long for a path
+                line = stdin.readline(_LONGEST_LINE)
+        elif name:
+            paths += 1
             yield Path(name)
         line = stdin.readline(_LONGEST_LINE)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from edge_runtime.common.pixels import SIDE
 from edge_runtime.errors import DataError, ImageError, InputError, MissingPackage
-from edge_runtime.preprocessing.image_files import Picture, read_picture
+from edge_runtime.preprocessing.image_files import Picture, array_picture, read_picture
 
 try:
     import pyarrow
@@ -163,7 +163,7 @@ def _picture(value: Any, source: str) -> Picture:
     pixels = value.values
     if len(pixels) != SIDE * SIDE or pixels.null_count:
         raise ImageError(f"{source}: has {len(pixels) - pixels.null_count} values, expected 784")
-    return Picture(pixels.to_numpy().reshape(SIDE, SIDE), ())
+    return array_picture(pixels.to_numpy().reshape(SIDE, SIDE))
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:

@@ -20,6 +20,8 @@ MIN_LEVELS = 8
 """Minimum difference between ink and background, in grey levels."""
 NOISE = (0.38, 0.8)
 """Maximum fraction of neighbouring pixels in different classes, and what a side of N pixels adds to it, times N: half of all in noise."""
+TALL = 0.75
+"""Minimum height of a digit beside another, as a fraction of all ink's."""
 SPECK = 0.03
 """Minimum area of a stroke, as a fraction of the largest one's."""
 
@@ -104,4 +106,13 @@ def _strokes(components: Components, contrast: float, shape: tuple[int, ...]) ->
     top, left = boxes[:, :2].min(axis=0).tolist()
     bottom, right = boxes[:, 2:].max(axis=0).tolist()
     cut = top == 0 or left == 0 or bottom == shape[0] or right == shape[1]
-    return Strokes((top, left, bottom, right), components.mask(chosen), contrast, 0, cut)
+    tall = boxes[boxes[:, 2] - boxes[:, 0] >= TALL * (bottom - top)]
+    others = max(0, _groups_side_by_side(tall) - 1)
+    return Strokes((top, left, bottom, right), components.mask(chosen), contrast, others, cut)
+
+
+def _groups_side_by_side(boxes: NDArray[np.int64]) -> int:
+    """The number of groups of boxes, [N, 4], between which a column is free."""
+    order = boxes[boxes[:, 1].argsort(kind="stable")]
+    reached = np.maximum.accumulate(order[:, 3])
+    return len(order) and 1 + int((order[1:, 1] > reached[:-1]).sum())

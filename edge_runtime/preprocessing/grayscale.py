@@ -45,7 +45,7 @@ def to_grayscale(pixels: Any, longest: int = LONGEST, step: int | None = None) -
     Raises:
         ImageError: it is no such array, is empty, has more than 64 million pixels, or NaN or infinite values.
     """
-    _check(pixels)
+    check_pixels(pixels)
     channels = pixels.reshape(*pixels.shape[:2], -1)
     factor = step or reduction_factor(pixels.shape, longest)
     strips = [channels[top:bottom] for top, bottom in strips_of(len(pixels), pixels.shape[1], factor)]
@@ -74,7 +74,12 @@ def strips_of(height: int, width: int, factor: int) -> list[tuple[int, int]]:
     return [(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 
-def _check(pixels: Any) -> None:
+def check_pixels(pixels: Any) -> None:
+    """Check that pixels are as `to_grayscale` takes them.
+
+    Raises:
+        ImageError: they are not.
+    """
     if not isinstance(pixels, np.ndarray) or pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (1,), (2,), (3,), (4,)):
         found = f"{pixels.dtype} {list(pixels.shape)}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
         raise ImageError(f"expected pixels as an array [H, W], or [H, W, channels] with 1 to 4 channels, got {found}")

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import os
+import re
 import stat
 import warnings
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from PIL import UnidentifiedImageError
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.pixels import SIDE, Image
 from edge_runtime.errors import ImageError
-from edge_runtime.preprocessing.grayscale import LONGEST, MAX_PIXELS, apply_orientation, strips_of, to_grayscale
+from edge_runtime.preprocessing.grayscale import LONGEST, MAX_PIXELS, apply_orientation, check_pixels, strips_of, to_grayscale
 from edge_runtime.preprocessing.warnings import FAINT, active_warnings
 
 if TYPE_CHECKING:
@@ -33,12 +34,14 @@ _WHITES = (255, 4_095, 65_535)
 _HEIC = (b"heic", b"heix", b"mif1", b"msf1")
 MAX_BYTES = 6 * MAX_PIXELS
 """Maximum memory for decoding an image: 384 MB."""
+_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
 MAX_SCANS = 100
 """Maximum scans of a progressive JPEG, which take time for each pixel but few bytes; encoders write some ten."""
 LIGHT = 0.75
 """Minimum fraction of light border pixels of a 28x28 image with dark ink; no image of MNIST or Fashion-MNIST reaches it."""
 BLANK = 10
 """Minimum contrast of a 28x28 image that is not blank, in grey levels."""
+_BLANK = "blank: no ink stands out from the paper"
 IN_PLACE = (19, 20)
 """Longer sides of the digits of MNIST, in pixels: 20, or 19 for one in 7,000."""
 OFF_CENTRE = 0.55
@@ -105,6 +108,7 @@ def to_picture(pixels: NDArray[Any]) -> Picture:
     Raises:
         ImageError: it is no such array.
     """
+    check_pixels(pixels)
     if pixels.shape[:2] != (SIDE, SIDE):
         found = _readings(pixels)
         return dataclasses.replace(found[0], alternatives=found[1:])
@@ -116,7 +120,7 @@ def to_picture(pixels: NDArray[Any]) -> Picture:
     levels = int(image.max()) - int(image.min())
     blank = levels < BLANK
     conditions = {
-        "blank: no ink stands out from the paper": blank,
+        _BLANK: blank,
         f"faint: the ink differs from the paper by {levels} of 255 grey levels": BLANK <= levels < FAINT,
     }
     if blank or in_place(image):
@@ -147,6 +151,12 @@ def in_place(image: Image) -> bool:
         return False
     inked = [np.flatnonzero(sums) for sums in (rows, columns)]
     return max(int(line[-1] - line[0]) + 1 for line in inked) in IN_PLACE
+
+
+def array_picture(image: Image) -> Picture:
+    """An image of an array, uint8 [28, 28], 0 = background, 255 = ink, as it is."""
+    blank = int(image.max()) - int(image.min()) < BLANK
+    return Picture(image, (_BLANK,) if blank else (), blank=blank)
 
 
 def png_bytes(image: NDArray[np.uint8]) -> bytes:
@@ -202,14 +212,28 @@ def read_pixels(
 
 
 def _scans(stream: IO[bytes]) -> int:
-    """The number of scans of a JPEG file, by their markers, which no data between them holds; its position stays."""
-    place, found, last = stream.tell(), 0, b""
-    stream.seek(0)
-    while part := stream.read(1 << 16):
-        found += (last + part).count(b"\xff\xda")
-        last = part[-1:]
+    """The number of scans of a JPEG file, at most one more than allowed: by its markers, up to its end. The stream's position stays."""
+    place, found = stream.tell(), 0
+    stream.seek(2)
+    while found <= MAX_SCANS and (marker := _next_marker(stream)) not in (None, 0xD9):
+        found += marker == 0xDA
+        length = stream.read(2)
+        stream.seek(
+            max(0, int.from_bytes(length, "big") - 2), os.SEEK_CUR
+        )  # of a segment; entropy-coded data has no markers but RST
     stream.seek(place)
     return found
+
+
+def _next_marker(stream: IO[bytes]) -> int | None:
+    """The next marker that begins a segment or ends the image; None at the end of the file."""
+    last = b""
+    while part := stream.read(1 << 12):
+        for match in _MARKER.finditer(last + part):
+            stream.seek(match.end() - len(last) - len(part), os.SEEK_CUR)
+            return match.group()[-1]
+        last = part[-1:]
+    return None
 
 
 def _bytes_a_pixel(opened: PIL.Image.Image) -> int:

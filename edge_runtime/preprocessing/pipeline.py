@@ -17,7 +17,7 @@ from edge_runtime.preprocessing.global_threshold import (
     separability,
     threshold_ink,
 )
-from edge_runtime.preprocessing.grayscale import LONGEST, OPAQUE, reduction_factor, to_grayscale
+from edge_runtime.preprocessing.grayscale import LONGEST, OPAQUE, check_pixels, reduction_factor, to_grayscale
 from edge_runtime.preprocessing.normalization import BOX, FINE, normalize
 from edge_runtime.preprocessing.page_crop import find_page, without_padding
 from edge_runtime.preprocessing.resampling import reduce
@@ -106,7 +106,7 @@ class Photo(Ink):
 
 
 def readings(pixels: Any) -> tuple[Photo, ...]:
-    """Find the digit of a picture in each plausible way, the likeliest first; one way if the picture leaves no doubt.
+    """Find the digit of a picture in each plausible way; in one way if the picture leaves no doubt.
 
     A picture of up to 200 pixels is taken for a crop, and for a photo too unless its light is even; a larger one for a photo, and for a
     crop too if its digit touches the edge. A crop is read once more, narrowed, and twice more if its polarity is in doubt.
@@ -117,6 +117,7 @@ def readings(pixels: Any) -> tuple[Photo, ...]:
     Raises:
         ImageError: it is no such array.
     """
+    check_pixels(pixels)
     if max(pixels.shape[:2]) > SMALL:
         photo = read_photo(pixels)
         if photo.strokes is None or not photo.strokes.cut:
@@ -126,6 +127,9 @@ def readings(pixels: Any) -> tuple[Photo, ...]:
     grey = without_padding(to_grayscale(pixels))
     threshold = otsu_threshold(grey)
     crops = _read_crop(grey, threshold)
+    if crops and crops[0].strokes and crops[0].strokes.others:
+        photo = read_photo(pixels)  # which takes one digit of several
+        return (photo,) if photo.strokes else crops
     if crops and separability(grey, grey > threshold) >= EVEN:
         return crops
     photo = dataclasses.replace(read_photo(pixels), prior=LESS_LIKELY)

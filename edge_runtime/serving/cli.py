@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from edge_runtime.cli_options import ModelCommand
 from edge_runtime.errors import BadArgument
 
 DEFAULT_MODELS = ("small", "nano", "base")
 
 
-@click.command("serve", epilog="Example: digits serve small runs/cnn/cnn-int8.tflite --port 8000")
+@click.command("serve", cls=ModelCommand, epilog="Example: digits serve small runs/cnn/cnn-int8.tflite --port 8000")
 @click.argument("models", nargs=-1, metavar="[[NAME=]MODEL]...")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all interfaces.")
 @click.option(

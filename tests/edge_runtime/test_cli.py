@@ -256,3 +256,21 @@ def test_too_many_pictures_for_a_page_are_wrong_usage(images: Path) -> None:
     assert (code, text) == (2, "")
     assert "up to 50 images, but more were given" in error
     assert not (images / "how").exists()
+
+
+@pytest.mark.parametrize("words", [("nano", "--json"), ("--model", "nano", "--json"), ("--json", "--model=nano")])
+def test_a_model_may_be_named_in_both_ways(words: tuple[str, ...]) -> None:
+    """As the argument and by --model; what follows -- is an argument."""
+    found = digits("inspect", *words)
+    assert (found.code, json.loads(found.out)["manifest"]["name"]) == (0, "nano")
+    assert digits("inspect", "--model").code == 2
+    assert "--model" in digits("inspect", "--", "--model").err
+
+
+@pytest.mark.parametrize(("word", "said"), [("clasify", "Did you mean classify?"), ("xyz", "No such command 'xyz'.")])
+def test_a_wrong_command_gets_a_suggestion(word: str, said: str) -> None:
+    """Of the command that was probably meant; exit code 2."""
+    found = digits(word, "photo.png")
+    assert found.code == 2
+    assert said in found.err
+    assert ("Did you mean" in found.err) == (word != "xyz")

@@ -23,7 +23,7 @@ def training_split(config: TrainingConfig, data: Dataset) -> Split:
     """The images that a config trains on: the training split, and drawn digits after it.
 
     Raises:
-        BadArgument: drawn digits are asked for, but the data set's classes are not the ten digits.
+        BadArgument: drawn digits are asked for, but the data set has not ten classes.
     """
     if not config.strokes:
         return data.train

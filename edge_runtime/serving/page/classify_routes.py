@@ -48,12 +48,13 @@ class ClassifyRoutes:
 
     async def _respond(self, served: ServedModel, source: str, picture: Picture, start: int, *, drawing: bool = False) -> Response:
         prepared_at = time.perf_counter_ns()
-        readings = readings_of(picture, served.model.labels)
+        detector = None if drawing else served.out_of_distribution  # an unfinished drawing is always unlike a digit
+        readings = readings_of(picture, served.model.labels, detector)
         results, nanoseconds = await served.classify(np.stack([reading.image for reading in readings]))
         if not np.isfinite(results.confidences).all():
             raise DigitsError(f"model '{served.name}' returned scores that are not finite; verify it with: digits verify")
-        # An unfinished drawing is always unlike a digit, so no warning is given.
-        (prediction,) = decide_all([source], [readings], results, None if drawing else served.out_of_distribution)
+        (prediction,) = decide_all([source], [readings], results, detector)
+        steps = () if drawing else await self._photos.run(steps_of, prediction.picture)
         return as_json(
             {
                 **prediction.fields(),
@@ -61,7 +62,7 @@ class ClassifyRoutes:
                 "sha256": served.manifest.flatbuffer.sha256,
                 "labels": served.model.labels,
                 "image": _base64(prediction.picture.image),
-                "steps": [] if drawing else [_step(name, pixels) for name, pixels in steps_of(prediction.picture)],
+                "steps": [_step(name, pixels) for name, pixels in steps],
                 "nanoseconds": {"prepare": prepared_at - start, "model": nanoseconds},
             }
         )

@@ -31,4 +31,5 @@ def drawn(image: Image) -> Picture:
 
 def steps_of(picture: Picture) -> tuple[tuple[str, NDArray[np.uint8]], ...]:
     """Name and picture, uint8 [height, width], of each step of the preparation; the last is the model's input."""
-    return picture.photo.steps if picture.photo else (("28x28 pixels, unchanged", picture.image),)
+    title = f"28x28 pixels, {'inverted' if picture.inverted else 'unchanged'}"
+    return picture.photo.steps if picture.photo else ((title, picture.image),)

@@ -97,6 +97,13 @@ def test_a_model_that_knows_nothing_gets_pixels_as_they_are(invented: Dataset, t
     assert load_source(tmp_path / "new.keras", invented).input_scale == "0..255"
 
 
+def test_a_model_that_normalises_its_input_gets_pixels_as_they_are(invented: Dataset, tmp_path: Path) -> None:
+    """All ranges fit it alike."""
+    model = _fitted(_sequential(layers.LayerNormalization(), layers.Dense(10)), invented, (0, 255))
+    model.save(tmp_path / "foreign.keras")
+    assert load_source(tmp_path / "foreign.keras", invented).input_scale == "0..255"
+
+
 def test_a_close_call_is_refused(invented: Dataset, tmp_path: Path) -> None:
     """With the losses and the options to give."""
     fitted = _fitted(_sequential(layers.Dense(10)), invented, (0, 1))

@@ -64,9 +64,13 @@ def test_outputs_that_are_not_finite_are_an_error() -> None:
         decide_all(["a"], [(_picture("photo", 0.0),)], _results((np.nan, 0.5)), None)
 
 
-def test_other_labels_get_one_reading() -> None:
-    """MNIST's form is that of digits."""
+def test_a_model_of_something_else_gets_one_reading() -> None:
+    """By its labels; and one that may know another form, by a picture of its input's size."""
     crop = _picture("crop", 0.0)
     picture = dataclasses.replace(_picture("photo", 0.0), alternatives=(crop,))
-    assert readings_of(picture, DIGITS) == (picture, crop)
-    assert readings_of(picture, ("no", "yes")) == (picture,)
+    own = dataclasses.replace(picture, reading="unchanged")
+    detector = CLASSIFIER.out_of_distribution
+    assert readings_of(picture, DIGITS, None) == (picture, crop)
+    assert readings_of(own, DIGITS, detector) == (own, crop)
+    assert readings_of(own, DIGITS, None) == (own,)
+    assert readings_of(picture, ("no", "yes"), detector) == (picture,)

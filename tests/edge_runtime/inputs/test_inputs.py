@@ -106,6 +106,8 @@ def test_binary_input_is_one_line() -> None:
     assert "neither an image nor a path per line" in str(found.picture)
     names = [item.source for item in read_items(expand(["-"], io.BytesIO(b"gr\xfcn.png\nmissing.png\n")))]
     assert names == [os.fsdecode(b"gr\xfcn.png"), "missing.png"]
+    names = [item.source for item in read_items(expand(["-"], io.BytesIO(b"a.png\nb\x1b[0m.png\nc.png\n")))]
+    assert names == ["a.png", "-", "c.png"]  # one odd line among paths costs itself alone
 
 
 def test_a_pattern_of_no_images_says_so(tmp_path: Path) -> None:

@@ -246,6 +246,9 @@ def test_a_jpeg_of_very_many_scans_is_refused() -> None:
     many = content[:start] + 200 * content[start:-2] + content[-2:]
     with pytest.raises(ImageError, match="has more than 100 scans; save the image again"):
         read_picture(io.BytesIO(many))
+    metadata = b"\xff\xe5\xff\xfe" + 32_766 * b"\xff\xda"  # a segment whose bytes look like scans
+    assert read_picture(io.BytesIO(content[:2] + metadata + content[2:])).blank
+    assert read_picture(io.BytesIO(content + 1_000 * b"\xff\xda")).blank  # so does what follows the image
 
 
 def test_pictures_are_kept_without_their_steps(mnist: Dataset) -> None:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from edge_runtime import Classifier
@@ -15,6 +16,7 @@ from tests.photos import CROPS, crop_picture
 from train.data import Dataset
 
 CLASSIFIER = Classifier.load()
+DETECTOR = CLASSIFIER.out_of_distribution
 COUNT = 100
 # Four standard deviations of 100 pictures below the accuracy on the first 1,000 validation images.
 LOWEST = {"tight": 0.97, "tiny": 0.97, "binary": 0.96, "stretched": 0.97, "patterned": 0.92, "padded": 0.97, "uncentred": 0.97}
@@ -91,8 +93,8 @@ def test_only_digits_are_read_in_several_ways(mnist: Dataset) -> None:
     """An image of other classes has not MNIST's form, and is taken as it is."""
     image = np.roll(mnist.x_test[0], 5, axis=0)
     picture = to_picture(image)
-    assert [reading.reading for reading in readings_of(picture, CLASSIFIER.labels)] == ["unchanged", "crop", "narrowed"]
-    assert readings_of(picture, ("T-shirt", "trouser")) == (picture,)
+    assert [reading.reading for reading in readings_of(picture, CLASSIFIER.labels, DETECTOR)] == ["unchanged", "crop", "narrowed"]
+    assert readings_of(picture, ("T-shirt", "trouser"), DETECTOR) == (picture,)
 
 
 def test_the_weights_of_the_readings_add_up(mnist: Dataset) -> None:
@@ -103,3 +105,18 @@ def test_the_weights_of_the_readings_add_up(mnist: Dataset) -> None:
         assert prediction.scores is not None
         assert prediction.scores.sum() == pytest.approx(1)
         assert CLASSIFIER.classify(prediction.picture.image).index == prediction.index
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_several_digits_in_a_small_picture_are_told(width: int, mnist: Dataset) -> None:
+    """And one of them is read, as in a larger picture, not all of them as one."""
+    right = 0
+    for first, second in zip(mnist.validation.images[:20:2], mnist.validation.images[1:20:2], strict=True):
+        pair = np.full((width, 2 * width - 20), 255, np.uint8)
+        for image, left in ((first, 0), (second, width - 20)):
+            large = np.asarray(PIL.Image.fromarray(image).resize((width, width)))
+            part = pair[:, left : left + width]
+            np.minimum(part, 255 - large, out=part)
+        prediction = CLASSIFIER.classify_picture(to_picture(pair))
+        right += any(text.startswith("several digits: 2") for text in prediction.warnings)
+    assert right >= 6

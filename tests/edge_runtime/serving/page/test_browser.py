@@ -284,6 +284,17 @@ def test_a_photo_is_answered_with_what_was_done_to_it(kind: str, page: Page) -> 
     assert not page.by_id("strip-card").is_displayed()
 
 
+def test_a_picture_without_a_digit_has_no_answer(page: Page) -> None:
+    """No label and no bars, but the warning that says why; the next photo is answered."""
+    page.give(png_bytes(np.full((80, 120), 230, np.uint8)))
+    page.wait(lambda: page.text("sure") == "no digit found")
+    assert page.text("digit") == "–"
+    assert "%" not in page.text("scores")
+    assert any("blank" in note.text for note in page.by_id("notes").find_elements(By.TAG_NAME, "li"))
+    page.give(_photo(), "drop", "image/jpeg")
+    page.wait_for_digit("7")
+
+
 def test_a_photo_can_be_chosen(page: Page, tmp_path: Path) -> None:
     """By the file dialog; a file that is not an image gives an error."""
     path = tmp_path / "seven.png"

@@ -29,8 +29,8 @@ def _form(content: bytes, name: str = "seven.png", field: str = "image") -> tupl
 
 
 def test_a_file_gets_the_answer_of_the_command(server: Running, seven: np.ndarray, tmp_path) -> None:
-    """The same label, scores and warnings as `digits classify --json`, and the same names for them."""
-    for content in (png_bytes(seven), _photo()):
+    """The same label, scores and warnings as `digits classify --json`, and the same names for them; null without a digit."""
+    for content, label in ((png_bytes(seven), "7"), (_photo(), "7"), (png_bytes(np.full((9, 9), 200, np.uint8)), None)):
         path = tmp_path / "x.png"
         path.write_bytes(content)
         printed = json.loads(digits("classify", path, "--json").out)
@@ -38,7 +38,7 @@ def test_a_file_gets_the_answer_of_the_command(server: Running, seven: np.ndarra
         assert answer["source"] == "request"
         for name in ("label", "index", "confidence", "scores", "warnings"):
             assert answer[name] == printed[name]
-        assert answer["label"] == "7"
+        assert answer["label"] == label
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])
