@@ -61,7 +61,7 @@ def _run(device: Path, *words: object, cwd: Path | None = None) -> subprocess.Co
 
 
 def test_the_wheel_is_small_and_holds_what_it_should(wheel: Path) -> None:
-    """Under 1 MB: the four packages, the shipped models, the benchmark's reference and template, but no data set, no tests, no docs."""
+    """Under 1 MiB: the four packages, the shipped models, the benchmark's reference and template, but no data set, no tests, no docs."""
     assert wheel.stat().st_size < 1 << 20
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"train", "convert", "edge_runtime", "benchmarks"}
