@@ -79,7 +79,7 @@ def test_a_foreign_model_is_converted_with_its_scale(name: str, invented: Datase
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("probabilities", [False, True])
+@pytest.mark.parametrize("probabilities", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_scale_is_found_by_the_loss(scale: str, probabilities: bool, invented: Dataset, tmp_path: Path) -> None:
     """Of a network of ReLUs too, whose labels hardly depend on it; `digits compare` finds the same."""
     last = [layers.Softmax()] if probabilities else []
