@@ -137,6 +137,6 @@ def _settings(config: TrainingConfig) -> dict[str, Any]:
     found = {**asdict(config), "hidden": list(config.hidden)}
     if not config.strokes:
         del found["strokes"]
-    if config.augmentation and not config.augmentation.stretch:
-        del found["augmentation"]["stretch"]
+    if config.augmentation:
+        found["augmentation"] = config.augmentation.settings()
     return found

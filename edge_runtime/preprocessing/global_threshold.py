@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from edge_runtime.preprocessing.background import BLACK, Contrast
 from edge_runtime.preprocessing.connected_components import Components, find_components
 from edge_runtime.preprocessing.resampling import smooth
-from edge_runtime.preprocessing.segmentation import Strokes
+from edge_runtime.preprocessing.segmentation import Strokes, strokes_of
 
 Floats = NDArray[np.float32]
 
@@ -86,12 +86,9 @@ def threshold_ink(grey: Floats, threshold: float, light: bool) -> tuple[Floats, 
     if bright - dark < MIN_LEVELS:
         return None
     paper, ink_level = (dark, bright) if light else (bright, dark)
-    ink = np.asarray(np.abs(paper - ink_level) ** -1 * (grey - paper if light else paper - grey), np.float32)
-    components = find_components(ink > 0.5, ink)
-    if not len(components):
-        return None
+    ink = np.asarray((grey - paper) / (ink_level - paper), np.float32)
     scale = abs(paper - ink_level) / max(paper, BLACK)
-    strokes = _strokes(components, scale, grey.shape)
+    strokes = _strokes(find_components(ink > 0.5, ink), scale)
     return np.full_like(grey, paper), Contrast(ink * np.float32(scale), light), strokes
 
 
@@ -100,15 +97,12 @@ def _is_noise(classes: NDArray[np.bool_]) -> bool:
     return bool(changes) and float(np.mean(changes)) > NOISE[0] + NOISE[1] / max(classes.shape)
 
 
-def _strokes(components: Components, contrast: float, shape: tuple[int, ...]) -> Strokes:
+def _strokes(components: Components, contrast: float) -> Strokes:
     chosen = np.flatnonzero(components.areas >= SPECK * components.areas.max())
     boxes = components.boxes[chosen]
-    top, left = boxes[:, :2].min(axis=0).tolist()
-    bottom, right = boxes[:, 2:].max(axis=0).tolist()
-    cut = top == 0 or left == 0 or bottom == shape[0] or right == shape[1]
-    tall = boxes[boxes[:, 2] - boxes[:, 0] >= TALL * (bottom - top)]
-    others = max(0, _groups_side_by_side(tall) - 1)
-    return Strokes((top, left, bottom, right), components.mask(chosen), contrast, others, cut)
+    height = boxes[:, 2].max() - boxes[:, 0].min()
+    tall = boxes[boxes[:, 2] - boxes[:, 0] >= TALL * height]
+    return strokes_of(components, chosen, contrast, max(0, _groups_side_by_side(tall) - 1))
 
 
 def _groups_side_by_side(boxes: NDArray[np.int64]) -> int:

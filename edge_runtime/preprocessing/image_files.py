@@ -217,10 +217,8 @@ def _scans(stream: IO[bytes]) -> int:
     stream.seek(2)
     while found <= MAX_SCANS and (marker := _next_marker(stream)) not in (None, 0xD9):
         found += marker == 0xDA
-        length = stream.read(2)
-        stream.seek(
-            max(0, int.from_bytes(length, "big") - 2), os.SEEK_CUR
-        )  # of a segment; entropy-coded data has no markers but RST
+        length = int.from_bytes(stream.read(2), "big")  # of a segment; the data of a scan after it has no markers but RST
+        stream.seek(max(0, length - 2), os.SEEK_CUR)
     stream.seek(place)
     return found
 

@@ -56,10 +56,15 @@ def find_digit(ink: Floats) -> Strokes | None:
         return None
     components, contrast = found
     chosen = _group(components, _heaviest(components))
-    top, left, bottom, right = _bounding_box(components.boxes[chosen]).tolist()
-    cut = top == 0 or left == 0 or bottom == ink.shape[0] or right == ink.shape[1]
-    others = _count_others(components, chosen, ANOTHER * (bottom - top))
-    return Strokes((top, left, bottom, right), components.mask(chosen), contrast, others, cut)
+    top, _, bottom, _ = _bounding_box(components.boxes[chosen]).tolist()
+    return strokes_of(components, chosen, contrast, _count_others(components, chosen, ANOTHER * (bottom - top)))
+
+
+def strokes_of(components: Components, chosen: NDArray[np.int64], contrast: float, others: int) -> Strokes:
+    """The chosen components as the strokes of one digit."""
+    boxes = components.boxes[chosen]
+    top, left, bottom, right = _bounding_box(boxes).tolist()
+    return Strokes((top, left, bottom, right), components.mask(chosen), contrast, others, bool(components.at_edge[chosen].any()))
 
 
 def find_strokes(ink: Floats) -> tuple[Components, float] | None:

@@ -1,7 +1,7 @@
 """Validated training settings. Needs no Keras, so that invalid values are reported before TensorFlow is loaded."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from edge_runtime.errors import BadArgument
 
@@ -87,6 +87,11 @@ class Augmentation:
         for name, maximum in (("rotation", 180), ("shear", 2), ("zoom", 0.9), ("shift", 14), ("elastic", 14), ("stretch", 0.9)):
             _check(name, getattr(self, name), 0, maximum)
         _check("zoom plus stretch", self.zoom + self.stretch, 0, 0.9)  # 1 leaves no width
+
+    def settings(self) -> dict[str, float]:
+        """The fields by name, without `stretch` where it is off: manifests and caches made before it existed stay valid."""
+        found = asdict(self)
+        return found if self.stretch else {name: value for name, value in found.items() if name != "stretch"}
 
 
 @dataclass(frozen=True)

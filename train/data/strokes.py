@@ -1,7 +1,7 @@
 """Digits drawn from strokes, in forms that MNIST's American writers hardly use: a 1 with a flag, a crossed 7, an open 4, a 9 with a hook.
 
 Each form is a few curves through points of the unit square, drawn with random shape, slant, width and pen, and normalised to MNIST's form.
-Everything follows from numpy's generator with a seed, in float64 and float32 sums of fixed order.
+Everything follows from numpy's generator with a seed, but for the rounding of sums on another processor.
 """
 
 from collections.abc import Callable

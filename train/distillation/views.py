@@ -113,7 +113,7 @@ def _read(path: Path) -> NDArray[np.float16] | None:
 def _cache_key(config: TrainingConfig, data: Dataset) -> str:
     """Hash of what the logits depend on, except the number of views. Change `VIEWS_SEED` whenever views are drawn differently."""
     assert config.distillation is not None
-    augmentation = "" if config.augmentation is None else to_json(config.augmentation).replace(',"stretch":0.0', "")
+    augmentation = "" if config.augmentation is None else to_json(config.augmentation.settings())
     drawn = (f"{config.strokes} drawn",) if config.strokes else ()
     parts = (*config.distillation.teachers, augmentation, data.sha256, *drawn, str(VIEWS_SEED))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

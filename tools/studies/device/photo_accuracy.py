@@ -4,7 +4,6 @@ Each image becomes one photo by the generator of the tests, compressed, and is r
 Debian's handwriting fonts, where they are installed: nobody's writing that anything was trained or tuned on.
 """
 
-import argparse
 import io
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -14,15 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.atomic_files import refuse_to_overwrite, write_file
 from edge_runtime.common.intervals import Accuracy, accuracy_of
-from edge_runtime.common.json_codec import to_json
 from edge_runtime.common.pixels import Batch, Image
 from edge_runtime.common.text_table import text_table
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.preprocessing.image_files import read_picture
 from tests.photos import JPEG_QUALITY, SIZES, Scene, draw_text, invent_scene, jpeg_bytes, photograph
-from tools.release.layout import Layout, run
+from tools.release.layout import run
+from tools.support.split_study import study_split
 from train.data import load_dataset
 
 MODELS = ("nano", "small", "base")
@@ -82,22 +80,7 @@ class PhotoReport:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Photograph, read, report."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.studies.device.photo_accuracy", description="How well are photos of digits read?"
-    )
-    parser.add_argument("--split", choices=("validation", "test"), default="validation", help="test: for the verdict, once")
-    parser.add_argument("--images", type=int, help="so many of the split's images; all if not given")
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--out", type=Path, help="the report; benchmarks/reference/photos.json for the test split")
-    parser.add_argument("--force", action="store_true", help="replace the report if it exists")
-    options = parser.parse_args(arguments)
-    out = options.out or (Layout().results / "photos.json" if options.split == "test" else None)
-    if out:
-        refuse_to_overwrite(out, options.force)
-    report = measure(options.split, options.images, options.processes)
-    if out:
-        write_file(out, to_json(report, indent=1) + "\n", options.force)
-    print(as_text(report))
+    study_split(arguments, "device.photo_accuracy", "How well are photos of digits read?", "photos.json", measure, as_text)
 
 
 def measure(split_name: str, count: int | None, processes: int) -> PhotoReport:

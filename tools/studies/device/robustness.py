@@ -4,26 +4,23 @@ Small pictures are those of `tests/photos.py`, corruptions the fifteen of MNIST-
 them the accuracy of the model on the corrupted images as they are.
 """
 
-import argparse
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.atomic_files import refuse_to_overwrite, write_file
 from edge_runtime.common.intervals import Accuracy, accuracy_of
-from edge_runtime.common.json_codec import to_json
 from edge_runtime.common.pixels import Batch
 from edge_runtime.common.text_table import text_table
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.preprocessing.image_files import Picture, to_picture
 from tests.corruptions import CORRUPTIONS, corrupt
 from tests.photos import CROPS, crop_picture
-from tools.release.layout import Layout, run
+from tools.release.layout import run
+from tools.support.split_study import study_split
 from train.data import Split, load_dataset
 
 MODELS = ("nano", "small", "base")
@@ -44,22 +41,9 @@ class Robustness:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Corrupt, read, report."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.studies.device.robustness", description="How well are small and corrupted pictures read?"
+    study_split(
+        arguments, "device.robustness", "How well are small and corrupted pictures read?", "robustness.json", measure, as_text
     )
-    parser.add_argument("--split", choices=("validation", "test"), default="validation", help="test: for the verdict, once")
-    parser.add_argument("--images", type=int, help="so many of the split's images; all if not given")
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--out", type=Path, help="the report; benchmarks/reference/robustness.json for the test split")
-    parser.add_argument("--force", action="store_true", help="replace the report if it exists")
-    options = parser.parse_args(arguments)
-    out = options.out or (Layout().results / "robustness.json" if options.split == "test" else None)
-    if out:
-        refuse_to_overwrite(out, options.force)
-    report = measure(options.split, options.images, options.processes)
-    if out:
-        write_file(out, to_json(report, indent=1) + "\n", options.force)
-    print(as_text(report))
 
 
 def measure(split_name: str, count: int | None, processes: int) -> Robustness:
