@@ -18,6 +18,8 @@ from typing import Any
 import click
 
 from edge_runtime.cli_options import ModelCommand
+from edge_runtime.common.exceptions import first_cause
+from edge_runtime.common.pip_command import pip_install
 from edge_runtime.errors import DigitsError, MissingPackage
 from edge_runtime.version import __version__
 
@@ -92,17 +94,12 @@ class Commands(click.Group):
             if (error.name or "").partition(".")[0] in ("train", "convert", "edge_runtime", "benchmarks"):
                 raise  # a broken installation, not a missing extra
             extra = COMMANDS[ctx.obj][1]
-            click.echo(f"digits: {ctx.obj} needs {error.name}; install it with: pip install '.[{extra}]'", err=True)
+            click.echo(f"digits: {ctx.obj} needs {error.name}; install it with: {pip_install()} '.[{extra}]'", err=True)
             ctx.exit(MissingPackage.exit_code)
         except ImportError as error:  # an installed package that is broken
             broken = (error.name or "a package").partition(".")[0]
-            click.echo(f"digits: {broken} is installed but cannot be imported ({_first_line(error)}); run digits doctor", err=True)
+            click.echo(f"digits: {broken} is installed but cannot be imported ({first_cause(error)}); run digits doctor", err=True)
             ctx.exit(MissingPackage.exit_code)
-
-
-def _first_line(error: Exception) -> str:
-    """The first line with text of a message: numpy's fills a page."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip(" *!")), type(error).__name__)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -11,6 +11,7 @@ from pathlib import Path
 from edge_runtime.bulk.batches import Chunk, Plan, describe
 from edge_runtime.bulk.results import Table
 from edge_runtime.bulk.worker import ChunkPredictor, Job, PredictionBatch, predict_chunk, versions
+from edge_runtime.common.pip_command import pip_install
 from edge_runtime.distributed.machines import Requirements, WorkersLost
 from edge_runtime.errors import DigitsError, MissingPackage
 
@@ -76,7 +77,7 @@ def run_on_workers(job: Job, plan: Plan, scheduler: str) -> Iterator[PredictedCh
     try:
         from edge_runtime.distributed.cluster import connect, outcomes_in_order, share
     except ModuleNotFoundError as error:
-        raise MissingPackage(f"--scheduler needs {error.name}; install it with: pip install '.[distributed]'") from error
+        raise MissingPackage(f"--scheduler needs {error.name}; install it with: {pip_install()} '.[distributed]'") from error
 
     requirements = Requirements(partial(versions, job.backend), "litert")
     shared = replace(job, folder=Path.cwd(), samples=tuple(plan.samples()), versions=requirements.versions())

@@ -98,7 +98,7 @@ def receipts_command(files: tuple[Path, ...], as_json: bool) -> None:
 def doctor_command(model: Path | None, as_json: bool) -> None:
     """Diagnose this device: what works, what does not, and the command that fixes it.
 
-    numpy, Pillow and each interpreter are run in a child process. The exit code is 1 if there is a problem.
+    numpy, Pillow, each interpreter and what reads cameras are run in a child process. The exit code is 1 if there is a problem.
     """
     from edge_runtime.device.probes import WORKS, probe_all, probe_libraries
     from edge_runtime.device.rules import PROBLEM, diagnose
@@ -122,13 +122,12 @@ def doctor_command(model: Path | None, as_json: bool) -> None:
 
 
 def _minimum_runtime(model: Path | None) -> dict[str, str]:
-    """The oldest runtimes that run a model, from its manifest."""
+    """The oldest runtimes that run a model: from its manifest, or for a plain file from today's table."""
+    from convert.compatibility.operator_support import minimum_runtime
     from edge_runtime.model.model_file import read_model_file  # it needs numpy
 
     file = read_model_file(model)
-    if file.manifest is None:
-        raise InputError(f"{model} is a plain .tflite without a manifest; make the model with digits convert")
-    return file.manifest.minimum_runtime
+    return file.manifest.minimum_runtime if file.manifest else minimum_runtime(file.graph)
 
 
 @click.command("tune", epilog="Example: digits tune --model base")

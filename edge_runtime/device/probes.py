@@ -1,4 +1,4 @@
-"""Import and run numpy, Pillow and each interpreter in a child process, since some crash.
+"""Import and run numpy, Pillow, each interpreter and what reads cameras in a child process, since some crash.
 
 This module imports none of them, so that it can report a missing one.
 """
@@ -11,9 +11,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 from edge_runtime.common.child_process import child_environment, last_line, module_command
+from edge_runtime.common.exceptions import first_cause
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.stderr_filter import memory_file, verbose
 from edge_runtime.errors import DigitsError, MissingPackage
@@ -23,6 +25,9 @@ SECONDS = 60
 WORKS, MISSING, BROKEN, REFUSES, CRASHED, WRONG = "works", "missing", "broken", "refuses", "crashed", "wrong"
 LIBRARIES = {"numpy": "numpy", "Pillow": "PIL"}
 """Packages needed besides an interpreter, each with its module."""
+CAMERA_LIBRARIES = {"picamera2": "picamera2", "opencv-python-headless": "cv2"}
+"""Packages that read cameras, each with its module. None is needed for files."""
+_MODULES = {**LIBRARIES, **CAMERA_LIBRARIES}
 
 
 @frozen_dataclass
@@ -46,7 +51,7 @@ def probe(backend: Backend, model: str | None = None, seconds: float = SECONDS) 
 
 
 def probe_library(package: str, seconds: float = SECONDS) -> Probe:
-    """Run one of `LIBRARIES` in the same way."""
+    """Run one of `LIBRARIES` or `CAMERA_LIBRARIES` in the same way."""
     return _run_child([package], package, package, seconds)
 
 
@@ -56,8 +61,9 @@ def probe_all(model: str | None = None) -> list[Probe]:
 
 
 def probe_libraries() -> list[Probe]:
-    """Run numpy and Pillow."""
-    return [probe_library(package) for package in LIBRARIES]
+    """Run numpy and Pillow, and those of `CAMERA_LIBRARIES` that are installed."""
+    installed = [package for package, module in CAMERA_LIBRARIES.items() if importlib.util.find_spec(module)]
+    return [probe_library(package) for package in (*LIBRARIES, *installed)]
 
 
 def _run_child(arguments: list[str], name: str, package: str, seconds: float) -> Probe:
@@ -102,12 +108,12 @@ def _try_backend(backend: Backend, model: str | None) -> Probe:
 
 
 def _try_library(package: str) -> Probe:
-    if not importlib.util.find_spec(LIBRARIES[package]):
+    if not importlib.util.find_spec(_MODULES[package]):
         return Probe(package, package, "", MISSING, "is not installed")
     try:
         outcome, text = WORKS, _CHECKS[package]()
     except Exception as error:  # a missing system library, a damaged file: nearly anything
-        outcome, text = BROKEN, f"cannot be imported ({_first_cause(error)})"
+        outcome, text = BROKEN, f"cannot be imported ({first_cause(error)})"
     return Probe(package, package, _version(package), outcome, text)
 
 
@@ -129,7 +135,16 @@ def _save_and_open() -> str:
     return "reads PNG and JPEG"
 
 
-_CHECKS: dict[str, Callable[[], str]] = {"numpy": _multiply, "Pillow": _save_and_open}
+def _import(module: str) -> str:
+    importlib.import_module(module)
+    return "can be imported"
+
+
+_CHECKS: dict[str, Callable[[], str]] = {
+    "numpy": _multiply,
+    "Pillow": _save_and_open,
+    **{package: partial(_import, module) for package, module in CAMERA_LIBRARIES.items()},
+}
 
 
 def _version(package: str) -> str:
@@ -137,13 +152,6 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return ""
-
-
-def _first_cause(error: BaseException) -> str:
-    """The first error of a chain, in one line: numpy's message about a missing library fills a page."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__ or error
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _run_golden_images(backend: Backend, model: str | None) -> tuple[str, str]:
@@ -167,7 +175,7 @@ def _main(name: str, model: str | None = None) -> None:
 
     reply = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # discard what the interpreter prints on stdout
-    json.dump(asdict(_try_library(name) if name in LIBRARIES else _try_backend(BACKENDS[name], model)), reply)
+    json.dump(asdict(_try_library(name) if name in _MODULES else _try_backend(BACKENDS[name], model)), reply)
 
 
 if __name__ == "__main__":

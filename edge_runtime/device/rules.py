@@ -4,14 +4,23 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
-from edge_runtime.device.probes import MISSING, REFUSES, WORKS, WRONG, Probe
-from edge_runtime.device.remedies import INSTALL, LITERT, for_interpreter, for_library, for_model, wheels
+from edge_runtime.device.probes import CAMERA_LIBRARIES, MISSING, REFUSES, WORKS, WRONG, Probe
+from edge_runtime.device.remedies import (
+    EXTRAS,
+    for_governor,
+    for_interpreter,
+    for_library,
+    for_model,
+    for_picamera2,
+    older_numpy,
+    wheels,
+)
 from edge_runtime.device.system import System
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
-_PIP = "install it in a venv: python3 -m venv ~/digits && ~/digits/bin/"
 _MIN_MEMORY_KIB = 100 * 1024
 _HOT, _WARM = 80.0, 70.0
+_RIBBON = ("unicam", "rp1-cfe")  # drivers of cameras on a Raspberry Pi's ribbon cable, which OpenCV cannot read
 # Bits of the firmware, https://www.raspberrypi.com/documentation/computers/os.html#get_throttled
 _NOW = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
 
@@ -42,7 +51,7 @@ def diagnose(
         system: the device.
         probes: of all interpreters; empty if numpy does not work, which they all need.
         minimum_runtime: oldest version of each package that runs the model, from its manifest; empty if unknown.
-        libraries: probes of numpy and Pillow.
+        libraries: probes of numpy, Pillow and what reads cameras.
     """
     return [
         _python(system),
@@ -55,7 +64,7 @@ def diagnose(
         *_memory(system),
         *_governor(system),
         *_heat(system),
-        *_camera(system),
+        *_camera(system, libraries),
     ]
 
 
@@ -63,7 +72,7 @@ def _python(system: System) -> Finding:
     text = ".".join(map(str, system.python))
     if system.python < (3, 11):
         return Finding("Python", PROBLEM, f"{text}; 3.11 or newer is needed", "use Raspberry Pi OS Bookworm or newer, or pyenv")
-    return Finding("Python", OK, text + (", in a venv" if system.in_venv else ", not in a venv"))
+    return Finding("Python", OK, text + (f", in {system.venv}" if system.venv else ", not in a venv"))
 
 
 def _platform(system: System) -> Finding:
@@ -89,14 +98,16 @@ def _interpreters(system: System, probes: Sequence[Probe], minimum: Mapping[str,
 def _broken(system: System, probe: Probe, minimum: Mapping[str, str], level: str) -> Finding:
     text = f"{probe.version} {probe.text}".strip() if probe.outcome != WRONG else f"{probe.version}: only {probe.text}"
     if probe.backend == "tflite" and system.python >= (3, 12):
-        return Finding(probe.package, level, f"{text}; it has no wheel for Python 3.12 or newer", LITERT)
+        return Finding(
+            probe.package, level, f"{text}; it has no wheel for Python 3.12 or newer", f"{system.pip_install} {EXTRAS['litert']}"
+        )
     if probe.backend == "tflite" and _major(system.packages.get("numpy", "")) >= 2:
-        return Finding(probe.package, level, f"{text}; it was built for numpy 1", "pip install 'numpy<2'")
+        return Finding(probe.package, level, f"{text}; it was built for numpy 1", older_numpy(system))
     if probe.outcome in (REFUSES, WRONG) and not _suffices(probe, minimum):
         return Finding(probe.package, level, f"{text}; the model needs {_versions(minimum)}", for_model(system, minimum))
     if probe.outcome == WRONG:
         return Finding(probe.package, level, text, "run digits verify --receipt receipt.json, and report an issue with the receipt")
-    return Finding(probe.package, level, text, for_interpreter(system, probe.backend, minimum))
+    return Finding(probe.package, level, text, for_interpreter(system, probe.backend, minimum, probe.text))
 
 
 def _suffices(probe: Probe, minimum: Mapping[str, str]) -> bool:
@@ -113,7 +124,7 @@ def _versions(minimum: Mapping[str, str]) -> str:
 def _none_installed(system: System) -> Finding:
     available = wheels(system)
     if available:
-        return Finding("interpreter", PROBLEM, "none is installed", _PIP + INSTALL[available[0]])
+        return Finding("interpreter", PROBLEM, "none is installed", f"{system.pip_install} {EXTRAS[available[0]]}")
     if "musl" in system.libc:
         return Finding("interpreter", PROBLEM, f"none has a wheel for {system.libc}", "use a system with glibc, such as Debian")
     if system.machine.startswith("armv6"):
@@ -135,7 +146,7 @@ def _numpy(system: System, libraries: Sequence[Probe]) -> Iterator[Finding]:
     if broken:
         yield dataclasses.replace(broken, text=f"{broken.text}; no interpreter runs without it, so none was tried")
     elif "tflite-runtime" in system.packages and _major(version) >= 2:
-        yield Finding("numpy", PROBLEM, f"{version} beside tflite-runtime, which was built for numpy 1", "pip install 'numpy<2'")
+        yield Finding("numpy", PROBLEM, f"{version} beside tflite-runtime, which was built for numpy 1", older_numpy(system))
     else:
         yield Finding("numpy", OK, version or "version unknown")
 
@@ -187,8 +198,7 @@ def _memory(system: System) -> Iterator[Finding]:
 
 def _governor(system: System) -> Iterator[Finding]:
     if system.governor and system.governor != "performance":
-        remedy = "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
-        yield Finding("governor", NOTE, f"{system.governor}: the first images after a pause take longer", remedy)
+        yield Finding("governor", NOTE, f"{system.governor}: the first images after a pause take longer", for_governor())
     elif system.governor:
         yield Finding("governor", OK, system.governor)
 
@@ -211,21 +221,23 @@ def _heat(system: System) -> Iterator[Finding]:
         yield Finding("throttling", OK, "none since boot")
 
 
-def _camera(system: System) -> Iterator[Finding]:
-    if system.debian_picamera2 and not system.picamera2:
-        yield Finding(
-            "camera",
-            PROBLEM,
-            "Debian's picamera2 is installed, but not visible in this venv",
-            "recreate the venv: python3 -m venv --system-site-packages --clear ~/digits",
-        )
-    elif system.picamera2:
-        yield Finding("camera", OK, "picamera2 can be imported")
-    elif system.board.startswith("Raspberry Pi") and system.cameras:
-        yield Finding("camera", NOTE, f"{', '.join(system.cameras)}, without picamera2", "sudo apt install python3-picamera2")
+def _camera(system: System, libraries: Sequence[Probe]) -> Iterator[Finding]:
+    """Never a problem: only `digits classify --camera` needs one."""
+    broken = [found for package in CAMERA_LIBRARIES if (found := _not_working(system, package, libraries))]
+    yield from (Finding("camera", NOTE, f"{found.subject} {found.text}", found.remedy) for found in broken)
+    if broken:
+        return
+    names = ", ".join(f"{device} ({name})" if name else device for device, name in system.cameras.items())
+    if system.picamera2:
+        yield Finding("camera", OK, ", ".join(filter(None, [names, "picamera2 is installed"])))
+    elif system.debian_picamera2:
+        text = "picamera2 is installed, but not visible in this venv; only --camera picamera2 needs it"
+        yield Finding("camera", NOTE, text, for_picamera2(system))
+    elif any(name.startswith(_RIBBON) for name in system.cameras.values()):
+        yield Finding("camera", NOTE, f"{names}, without picamera2", for_picamera2(system))
     elif system.cameras:
-        level, remedy = (OK, "") if system.opencv else (NOTE, "pip install opencv-python-headless")
-        yield Finding("camera", level, ", ".join(system.cameras), remedy)
+        level, remedy = (OK, "") if system.opencv else (NOTE, f"{system.pip_install} opencv-python-headless")
+        yield Finding("camera", level, names, remedy)
 
 
 def _major(version: str) -> int:

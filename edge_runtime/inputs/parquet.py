@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from edge_runtime.common.pip_command import pip_install
 from edge_runtime.common.pixels import SIDE
 from edge_runtime.errors import DataError, ImageError, InputError, MissingPackage
 from edge_runtime.preprocessing.image_files import Picture, array_picture, read_picture
@@ -20,7 +21,7 @@ try:
     import pyarrow
     import pyarrow.parquet
 except ImportError as error:
-    raise MissingPackage(f"Parquet files need pyarrow ({error}); install it with: pip install '.[parquet]'") from error
+    raise MissingPackage(f"Parquet files need pyarrow ({error}); install it with: {pip_install()} '.[parquet]'") from error
 
 _ROWS = 64  # per batch: each may be a photo
 _UNREADABLE = (pyarrow.ArrowException, OSError, ValueError)

@@ -10,10 +10,12 @@ import PIL.Image
 import pytest
 
 from edge_runtime.cli import COMMANDS
+from edge_runtime.common.pip_command import pip_install
 from edge_runtime.explanation import PANEL
 from edge_runtime.preprocessing.image_files import png_bytes
 from edge_runtime.version import __version__
 from tests.commands import digits
+from tests.conftest import ROOT
 from tests.nondigits import invent_scribble
 from tests.photos import invent_scene, jpeg_bytes, photograph
 from train.data import Dataset
@@ -195,7 +197,17 @@ def test_a_missing_extra_is_one_line_with_what_to_install(module: str, words: li
     )
     child = subprocess.run([sys.executable, "-c", hide], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert child.returncode == 1
-    assert child.stderr.splitlines()[-1] == f"digits: {words[0]} needs {module}; install it with: pip install '.[{extra}]'"
+    assert child.stderr.splitlines()[-1] == f"digits: {words[0]} needs {module}; install it with: {pip_install()} '.[{extra}]'"
+
+
+def test_a_broken_package_is_told_by_its_cause(tmp_path: Path) -> None:
+    """The message of numpy about a missing library of the system is a page, which does not begin with it."""
+    (tmp_path / "numpy.py").write_text("try: 1 / 0\nexcept ZeroDivisionError as e: raise ImportError('\\n\\nREAD THIS\\n') from e")
+    command = [sys.executable, "-c", "from edge_runtime.cli import main; main(['verify'])"]
+    child = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": f"{tmp_path}:{ROOT}"})
+    assert child.returncode == 1
+    assert child.stderr.endswith("cannot be imported (division by zero); run digits doctor\n")
+    assert child.stderr.count("\n") == 1
 
 
 @pytest.fixture

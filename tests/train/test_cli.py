@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_runtime.common.pip_command import pip_install
 from edge_runtime.common.pixels import as_text
 from edge_runtime.errors import DigitsError
 from tests.commands import Answer, digits, one_line
@@ -237,7 +238,7 @@ def test_what_is_right_does_load_tensorflow(data_file: Path, tmp_path: Path) -> 
     words = json.dumps([["train", "linear", "--data", str(data_file), "--runs", str(tmp_path)]])
     child = subprocess.run([sys.executable, "-c", _WITHOUT_TENSORFLOW], input=words, capture_output=True, text=True, check=True)
     ((code, _, err, _),) = json.loads(child.stdout)
-    assert (code, err) == (1, "digits: train needs keras; install it with: pip install '.[train]'\n")
+    assert (code, err) == (1, f"digits: train needs keras; install it with: {pip_install()} '.[train]'\n")
 
 
 def test_train_prints_figures_on_stdout_and_progress_on_stderr(linear_run: Run) -> None:

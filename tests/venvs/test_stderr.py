@@ -85,5 +85,5 @@ def test_a_runtime_for_another_python_is_told_by_doctor(tmp_path: Path) -> None:
     done = _digits(place / "python", "doctor", cache=tmp_path)
     assert done.returncode == 1
     assert "it has no wheel for Python 3.12 or newer" in done.stdout
-    assert "-> pip install '.[litert]'" in done.stdout
+    assert "/bin/python -m pip install '.[litert]'" in done.stdout
     assert done.stderr == "digits: 1 problem: tflite-runtime\n"

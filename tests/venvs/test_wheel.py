@@ -121,7 +121,7 @@ def test_a_runtime_built_for_another_numpy_is_told(wheel: Path, tmp_path: Path) 
     seen = _run(place, "doctor")
     assert seen.returncode == 1
     assert "it was built for numpy 1" in seen.stdout
-    assert "-> pip install 'numpy<2'" in seen.stdout
+    assert "/bin/python -m pip install 'numpy<2'" in seen.stdout
 
 
 @pytest.mark.parametrize("recipe", ["fp32", "fp16", "dynamic", "int8", "int16x8"])

@@ -1,5 +1,6 @@
 """`digits doctor`: what it reads, what it concludes, and that a crash of an interpreter is a finding."""
 
+import configparser
 import dataclasses
 import json
 import os
@@ -10,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.common.pip_command import pip_install
 from edge_runtime.device.probes import BROKEN, CRASHED, LIBRARIES, MISSING, REFUSES, WORKS, WRONG, Probe, probe, probe_library
 from edge_runtime.device.remedies import wheels
 from edge_runtime.device.rules import NOTE, OK, PROBLEM, Finding, diagnose
 from edge_runtime.device.system import System, read_system
 from edge_runtime.inference.interpreter import BACKENDS
-from tests.commands import digits, one_line
+from edge_runtime.model.model_file import read_model_file
+from tests.commands import digits
 from tests.conftest import ROOT
 from tools.support.waiting import PATIENCE
 
@@ -28,18 +31,20 @@ PI = System(
     cores=4,
     flags=frozenset({"asimd"}),
     packages={"numpy": "1.24.2", "ai-edge-litert": "2.3.0"},
-    in_venv=True,
+    venv="/home/pi/digits",
+    pip_install="~/digits/bin/python -m pip install",
     board="Raspberry Pi 4 Model B Rev 1.4",
     memory_kib=(4_000_000, 3_000_000),
     governor="performance",
     temperature=45.0,
     throttled=0,
     debian=True,
-    cameras=(),
+    cameras={},
     debian_picamera2=False,
     picamera2=False,
     opencv=False,
 )
+PIP = PI.pip_install + " "
 NEEDS = {"ai-edge-litert": "1.4.0", "tflite-runtime": "2.14.0"}
 
 
@@ -93,7 +98,6 @@ def test_a_good_board_has_no_problem() -> None:
         (GOOD, {"memory_kib": (440_000, 50_000)}, "memory", "49 of 430 MiB", "end other programs"),
         (GOOD, {"temperature": 84.2}, "temperature", "84 degrees", "fan"),
         (GOOD, {"throttled": 0x50005}, "throttling", "now: under-voltage, throttled", "power supply"),
-        (GOOD, {"debian_picamera2": True}, "camera", "not visible in this venv", "--system-site-packages"),
     ],
 )
 def test_a_problem_is_found_with_what_mends_it(
@@ -114,19 +118,19 @@ CONVERT = "where the model is made: digits convert model.keras --runs-on "
 @pytest.mark.parametrize(
     ("probes", "minimum", "facts", "subject", "mend"),
     [
-        (_probes(tflite=(WORKS, "2.14.0", "")), ONLY_LITERT, {}, "model", "pip install 'ai-edge-litert>=2.1.3'"),
+        (_probes(tflite=(WORKS, "2.14.0", "")), ONLY_LITERT, {}, "model", PIP + "'ai-edge-litert>=2.1.3'"),
         (_probes(tflite=(WORKS, "2.14.0", "")), ONLY_LITERT, ARMV7, "model", CONVERT + "armv7"),
         (TFLITE_REFUSES, ONLY_LITERT, ARMV7, "tflite-runtime", CONVERT + "armv7"),
-        (TFLITE_REFUSES, ONLY_LITERT, {}, "tflite-runtime", "pip install 'ai-edge-litert>=2.1.3'"),
-        (_probes(litert=(REFUSES, "1.4.0", "")), ONLY_LITERT, {}, "ai-edge-litert", "pip install 'ai-edge-litert>=2.1.3'"),
+        (TFLITE_REFUSES, ONLY_LITERT, {}, "tflite-runtime", PIP + "'ai-edge-litert>=2.1.3'"),
+        (_probes(litert=(REFUSES, "1.4.0", "")), ONLY_LITERT, {}, "ai-edge-litert", PIP + "'ai-edge-litert>=2.1.3'"),
         (
             _probes(litert=(REFUSES, "1.4.0", "")),
             {**ONLY_LITERT, "tflite-runtime": "2.14.0"},
             {},
             "ai-edge-litert",
-            "pip install 'ai-edge-litert>=2.1.3'",
+            PIP + "'ai-edge-litert>=2.1.3'",
         ),
-        (_probes(litert=(WRONG, "1.4.0", "")), ONLY_LITERT, {}, "ai-edge-litert", "pip install 'ai-edge-litert>=2.1.3'"),
+        (_probes(litert=(WRONG, "1.4.0", "")), ONLY_LITERT, {}, "ai-edge-litert", PIP + "'ai-edge-litert>=2.1.3'"),
         (
             _probes(litert=(REFUSES, "2.3.0", "")),
             {"tflite-runtime": "2.14.0"},
@@ -142,8 +146,8 @@ CONVERT = "where the model is made: digits convert model.keras --runs-on "
             CONVERT + "'ai-edge-litert>=1.4'",
         ),
         # It should run: the interpreter is not whole. The other one is of no use if the model is not for it.
-        (_probes(litert=(REFUSES, "2.3.0", "")), ONLY_LITERT, {}, "ai-edge-litert", "pip install --force-reinstall ai-edge-litert"),
-        (_probes(litert=(REFUSES, "2.3.0", "")), NEEDS, {}, "ai-edge-litert", "pip install '.[tflite]'"),
+        (_probes(litert=(REFUSES, "2.3.0", "")), ONLY_LITERT, {}, "ai-edge-litert", PIP + "--force-reinstall ai-edge-litert"),
+        (_probes(litert=(REFUSES, "2.3.0", "")), NEEDS, {}, "ai-edge-litert", PIP + "'.[tflite]'"),
     ],
 )
 def test_a_model_for_another_runtime_is_a_problem(
@@ -160,6 +164,7 @@ def test_what_a_second_interpreter_refuses_is_a_note() -> None:
     assert _problems(probes, ONLY_LITERT) == []
 
 
+DEBIANS_VENV = "python3 -m venv --system-site-packages /home/pi/digits"
 BLAS = "cannot be imported (libopenblas.so.0: cannot open shared object file)"
 JPEG_2000 = "cannot be imported (libopenjp2.so.7: cannot open shared object file)"
 
@@ -168,13 +173,21 @@ JPEG_2000 = "cannot be imported (libopenjp2.so.7: cannot open shared object file
     ("package", "outcome", "text", "facts", "mend"),
     [
         ("numpy", BROKEN, BLAS, {}, "sudo apt install libopenblas0"),
-        ("numpy", BROKEN, BLAS, {"debian": False}, "pip install --force-reinstall numpy"),
-        ("numpy", CRASHED, "was ended by SIGILL", {}, "pip install --force-reinstall numpy"),
-        ("numpy", BROKEN, "", {"packages": {"tflite-runtime": "2.14.0"}}, "pip install --force-reinstall 'numpy<2'"),
-        ("numpy", MISSING, "", ARMV7, "sudo apt install --reinstall python3-numpy, and make the venv with --system-site-packages"),
+        ("numpy", BROKEN, BLAS, {"debian": False}, PIP + "--force-reinstall numpy"),
+        ("numpy", CRASHED, "was ended by SIGILL", {}, PIP + "--force-reinstall numpy"),
+        ("numpy", BROKEN, "", {"packages": {"tflite-runtime": "2.14.0"}}, PIP + "--force-reinstall 'numpy<2'"),
+        ("numpy", MISSING, "", ARMV7, "sudo apt install --reinstall python3-numpy && " + DEBIANS_VENV),
+        ("numpy", BROKEN, "cannot be imported (libstdc++.so.6: cannot open shared object file)", {}, "sudo apt install libstdc++6"),
+        (
+            "Pillow",
+            BROKEN,
+            "cannot be imported (libjpeg.so.62: cannot open shared object file)",
+            {},
+            "sudo apt install libjpeg62-turbo",
+        ),
         ("Pillow", BROKEN, JPEG_2000, {}, "sudo apt install libopenjp2-7"),
         ("Pillow", BROKEN, JPEG_2000, ARMV7, "sudo apt install libopenjp2-7"),
-        ("Pillow", MISSING, "is not installed", {}, "pip install --force-reinstall Pillow"),
+        ("Pillow", MISSING, "is not installed", {}, PIP + "--force-reinstall Pillow"),
     ],
 )
 def test_a_broken_library_is_a_problem(package: str, outcome: str, text: str, facts: dict[str, object], mend: str) -> None:
@@ -194,8 +207,10 @@ def test_a_broken_library_is_a_problem(package: str, outcome: str, text: str, fa
         ({"governor": "ondemand"}, "governor", "take longer"),
         ({"temperature": 72.0}, "temperature", "72"),
         ({"throttled": 0x40000}, "throttling", "since boot: throttled"),
-        ({"cameras": ("/dev/video0",)}, "camera", "without picamera2"),
-        ({"cameras": ("/dev/video0",), "board": ""}, "camera", "/dev/video0"),
+        ({"cameras": {"/dev/video0": "unicam-image"}}, "camera", "/dev/video0 (unicam-image), without picamera2"),
+        ({"cameras": {"/dev/video0": "USB Camera"}}, "camera", "/dev/video0 (USB Camera)"),
+        ({"cameras": {"/dev/video0": ""}, "board": ""}, "camera", "/dev/video0"),
+        ({"debian_picamera2": True}, "camera", "not visible in this venv"),
     ],
 )
 def test_what_could_be_better_is_a_note(facts: dict[str, object], subject: str, message: str) -> None:
@@ -237,12 +252,12 @@ def test_facts_are_read_from_the_system(tmp_path: Path) -> None:
     found = read_system(tmp_path)
     assert (found.board, found.cpu) == ("Raspberry Pi 5 Model B",) * 2
     assert (found.memory_kib, found.governor, found.temperature) == ((8000, 6000), "ondemand", 51.0)
-    assert (found.throttled, found.cameras, found.debian_picamera2) == (0x50000, ("/dev/video0",), True)
+    assert (found.throttled, found.cameras, found.debian_picamera2) == (0x50000, {"/dev/video0": ""}, True)
     assert "asimddp" in found.flags
     assert found.debian
     nothing = read_system(tmp_path / "nothing")
     assert not nothing.debian
-    assert (nothing.memory_kib, nothing.temperature, nothing.throttled, nothing.cameras) == (None, None, None, ())
+    assert (nothing.memory_kib, nothing.temperature, nothing.throttled, nothing.cameras) == (None, None, None, {})
 
 
 @pytest.mark.parametrize(
@@ -295,7 +310,7 @@ def test_a_library_that_is_broken_is_a_finding(
         answer = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
         assert (answer.returncode, answer.stderr) == (1, "digits: 1 problem: numpy\n")
         assert re.search(rf"problem +numpy .*{re.escape(message)}", answer.stdout)
-        assert re.search(r"-> (sudo apt|pip) install ", answer.stdout)
+        assert re.search(r"-> (sudo apt|.*python -m pip) install ", answer.stdout)
 
 
 def test_libraries_that_work_are_found_to_do_so() -> None:
@@ -317,14 +332,146 @@ def test_the_command_looks_at_this_machine(monkeypatch: pytest.MonkeyPatch) -> N
     assert answer.code == int(any(found["level"] == PROBLEM for found in findings))
     monkeypatch.setattr("edge_runtime.device.probes.probe_all", lambda _: _probes())
     broken = digits("doctor")
-    assert (broken.code, "-> install it in a venv" in broken.out) == (1, True)
+    assert (broken.code, f"-> {pip_install()} '.[" in broken.out) == (1, True)
     assert broken.err == "digits: 1 problem: interpreter\n"
 
 
-def test_a_plain_model_is_exit_4(tmp_path: Path) -> None:
-    """It says nothing that could be held against a runtime."""
-    from edge_runtime.model.model_file import read_model_file
-
+def test_a_plain_model_is_examined(tmp_path: Path) -> None:
+    """It has no golden images; the runtimes that it needs are those of its operators."""
     path = tmp_path / "plain.tflite"
     path.write_bytes(read_model_file(None).flatbuffer)
-    assert "is a plain .tflite without a manifest" in one_line(digits("doctor", "--model", path), 4)
+    answer = digits("doctor", "--model", path)
+    assert "loads plain, a plain .tflite without golden images" in answer.out
+    assert "is a plain .tflite" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("facts", "remedy"),
+    [
+        ({"debian_picamera2": True}, DEBIANS_VENV),
+        ({"debian_picamera2": True, "venv": "/home/pi/my digits"}, "python3 -m venv --system-site-packages '/home/pi/my digits'"),
+        ({"debian_picamera2": True, "packages": {"numpy": "2.3.0"}}, f"{DEBIANS_VENV} && {PIP}'numpy<2'"),
+        ({"debian_picamera2": True, "packages": {"numpy": "2.3.0"}, "python": (3, 13, 5)}, DEBIANS_VENV),
+        ({"cameras": {"/dev/video0": "unicam-image"}}, f"sudo apt install python3-picamera2 && {DEBIANS_VENV}"),
+        ({"cameras": {"/dev/video0": "USB Camera"}}, PIP + "opencv-python-headless"),
+    ],
+)
+def test_a_camera_is_had_without_deleting_the_environment(facts: dict[str, object], remedy: str) -> None:
+    """Raspberry Pi OS has picamera2, which the guide's environment hides: a note, since files are classified without it."""
+    (found,) = [found for found in diagnose(dataclasses.replace(PI, **facts), GOOD, NEEDS) if found.level != OK]
+    assert (found.subject, found.level, found.remedy) == ("camera", NOTE, remedy)
+
+
+def test_an_environment_that_is_made_again_keeps_its_packages(tmp_path: Path) -> None:
+    """What the remedy for picamera2 relies on: only the setting changes."""
+    place = tmp_path / "venv"
+    for options in ([], ["--system-site-packages"]):
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", *options, place], check=True)
+        (place / "kept").touch()
+    assert (place / "kept").exists()
+    assert "include-system-site-packages = true" in (place / "pyvenv.cfg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("package", "text", "facts", "remedy"),
+    [
+        ("picamera2", "numpy.dtype size changed", {"packages": {"numpy": "2.3.0"}}, PIP + "'numpy<2'"),
+        ("picamera2", "No module named 'libcamera'", {}, "sudo apt install --reinstall python3-picamera2"),
+        ("opencv-python-headless", "libGL.so.1: cannot open shared object file", {}, "sudo apt install libgl1"),
+        ("opencv-python-headless", "damaged", ARMV7, PIP + "--force-reinstall opencv-python-headless"),
+    ],
+)
+def test_a_broken_camera_library_is_a_note(package: str, text: str, facts: dict[str, object], remedy: str) -> None:
+    """In place of the claim that it works."""
+    system = dataclasses.replace(PI, **{"picamera2": True, "opencv": True, "cameras": {"/dev/video0": ""}, **facts})
+    (found,) = [
+        found for found in diagnose(system, GOOD, NEEDS, [Probe(package, package, "", BROKEN, text)]) if found.subject == "camera"
+    ]
+    assert (found.level, text in found.text, found.remedy) == (NOTE, True, remedy)
+
+
+def test_an_interpreter_that_lacks_a_library_needs_no_other_interpreter() -> None:
+    """Debian's package of the library is enough."""
+    text = "cannot be imported (libstdc++.so.6: cannot open shared object file: No such file or directory)"
+    (found,) = _problems(_probes(litert=(BROKEN, "2.3.0", text)))
+    assert found.remedy == "sudo apt install libstdc++6"
+
+
+def test_the_governor_outlives_a_reboot() -> None:
+    """The command writes a unit, which sets the governor now and after each start; typed here with a sudo that shows it."""
+    (found,) = [found for found in diagnose(dataclasses.replace(PI, governor="ondemand"), GOOD, NEEDS) if found.level == NOTE]
+    shown = subprocess.run(
+        ["bash", "-c", 'sudo() { if [ "$1" = tee ]; then cat; else echo "# $*"; fi; }; ' + found.remedy],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(shown)
+    assert "echo performance" in unit["Service"]["ExecStart"]
+    assert unit["Service"]["ExecStart"].endswith('cpu*/cpufreq/scaling_governor"')
+    assert unit["Install"]["WantedBy"] == "multi-user.target"
+    assert "systemctl enable --now performance-governor" in shown
+    assert "/etc/systemd/system/performance-governor.service" in found.remedy
+
+
+VIDEO = {  # of a Raspberry Pi 4 with a camera on its ribbon cable, a webcam, and the devices of its codecs
+    "video0": ("unicam-image", "0"),
+    "video1": ("unicam-embedded", "1"),
+    "video2": ("UVC Camera (046d:0825)", "0"),
+    "video3": ("UVC Camera (046d:0825)", "1"),
+    "video10": ("bcm2835-codec-decode", "0"),
+    "video11": ("bcm2835-codec-encode", "0"),
+    "video12": ("bcm2835-codec-isp", "0"),
+    "video13": ("bcm2835-isp-output0", "0"),
+    "video14": ("bcm2835-isp-capture0", "1"),
+    "video18": ("bcm2835-codec-image_fx", "0"),
+    "video19": ("rpivid", "0"),
+    "video20": ("pispbe-input", "0"),
+    "video31": ("bcm2835-codec-encode_image", "0"),
+    "video32": ("rockchip,rk3399-vpu-enc", "0"),
+}
+
+
+def test_codecs_are_no_cameras(tmp_path: Path) -> None:
+    """Nor are a camera's further devices, of metadata, further cameras."""
+    for device, facts in VIDEO.items():
+        for name, content in zip(("name", "index"), facts, strict=True):
+            place = tmp_path / "sys/class/video4linux" / device / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(content + "\n")
+        (tmp_path / "dev").mkdir(exist_ok=True)
+        (tmp_path / "dev" / device).touch()
+    assert read_system(tmp_path).cameras == {"/dev/video0": "unicam-image", "/dev/video2": "UVC Camera (046d:0825)"}
+
+
+def test_throttling_is_read_on_a_raspberry_pi_5(tmp_path: Path) -> None:
+    """Its firmware's device is named after the address of its bus."""
+    place = tmp_path / "sys/devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled"
+    place.parent.mkdir(parents=True)
+    place.write_text("50005\n")
+    assert read_system(tmp_path).throttled == 0x50005
+
+
+def test_musl_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the name of Python's own modules, as on Alpine: `platform.libc_ver` says nothing there before Python 3.14."""
+    monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
+    assert read_system().libc == "unknown"
+    monkeypatch.setattr("sysconfig.get_config_var", {"SOABI": "cpython-311-aarch64-linux-musl"}.get)
+    (found,) = _problems(_probes(), libc=read_system().libc)
+    assert found.text == "none has a wheel for musl"
+
+
+def test_pip_is_that_of_this_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In an environment, and where the system lets pip install; Raspberry Pi OS does not, so an environment is made first."""
+    (tmp_path / "EXTERNALLY-MANAGED").touch()
+    monkeypatch.setattr(sys, "executable", "/home/pi/my digits/bin/python")
+    monkeypatch.setattr(sys, "base_prefix", sys.prefix)
+    ours = "'/home/pi/my digits/bin/python' -m pip install"
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path / "elsewhere"))
+    assert pip_install() == ours
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
+    assert pip_install() == "python3 -m venv ~/digits && ~/digits/bin/pip install"
+    monkeypatch.setattr(sys, "base_prefix", "/usr")
+    assert pip_install() == ours
