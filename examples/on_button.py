@@ -25,14 +25,24 @@ def when_pressed() -> None:
         print(error, file=sys.stderr, flush=True)
 
 
-try:
-    from gpiozero import Button
-except ImportError:
-    for _ in sys.stdin:
-        when_pressed()
-else:
+def make_button() -> object | None:
+    """The button; None where there is no gpiozero, or no pins for it."""
+    try:
+        from gpiozero import BadPinFactory, Button
+    except ImportError:
+        return None
+    try:
+        button = Button(PIN)
+    except BadPinFactory as error:  # a PC, or a Raspberry Pi without a library for its pins, such as lgpio
+        print(f"gpiozero: {error}; press Enter", file=sys.stderr, flush=True)
+        return None
+    button.when_pressed = when_pressed
+    return button
+
+
+if button := make_button():  # it has to be kept: gpiozero lets go of a pin that nobody holds
     from signal import pause
 
-    button = Button(PIN)
-    button.when_pressed = when_pressed
     pause()
+for _ in sys.stdin:
+    when_pressed()

@@ -1,4 +1,4 @@
-"""Classify images as they are added to a folder, and write a .json file beside each. `digits.service` runs it under systemd.
+"""Classify images as they are added to a folder, and write a file beside each: a.png.json. `digits.service` runs it under systemd.
 
 `python examples/service.py /var/lib/digits/in`; SIGTERM ends it after the current image.
 """
@@ -40,7 +40,7 @@ try:
             answer = {"label": prediction.label, "confidence": prediction.confidence, "warnings": prediction.warnings}
         except ImageError as error:
             answer = {"error": str(error)}
-        write_file(path.with_suffix(".json"), json.dumps(answer) + "\n", force=True)
+        write_file(path.with_name(f"{path.name}.json"), json.dumps(answer) + "\n", force=True)
         print(path.name, answer, flush=True)
 except Stopped:
     print("stopped", flush=True)

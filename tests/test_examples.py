@@ -1,5 +1,6 @@
 """The examples run as they stand."""
 
+import configparser
 import csv
 import json
 import re
@@ -150,6 +151,31 @@ def test_a_callback(photos: Path) -> None:
     assert _run("on_button.py", photos / "1.png", text="\n\n").stdout.split() == ["2", "2"]
 
 
+GPIOZERO = """
+class BadPinFactory(Exception): pass
+class Button:
+    def __init__(self, pin):
+        if %r: raise BadPinFactory("Unable to load any default pin factory!")
+        assert pin == 17
+    def __setattr__(self, name, function):
+        import os, signal
+        assert name == "when_pressed"
+        function()
+        os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_button(photos: Path, tmp_path: Path) -> None:
+    """Of gpiozero, here a module of the test's that presses it at once; where it has no pins, the Enter key is the button."""
+    (tmp_path / "gpiozero.py").write_text(GPIOZERO % False)
+    found = _run("on_button.py", photos / "1.png", path=tmp_path)
+    assert (found.stdout, found.returncode) == ("2\n", -signal.SIGTERM), found.stderr
+    (tmp_path / "gpiozero.py").write_text(GPIOZERO % True)
+    found = _run("on_button.py", photos / "1.png", text="\n", path=tmp_path)
+    assert (found.stdout, found.returncode) == ("2\n", 0)
+    assert found.stderr == "gpiozero: Unable to load any default pin factory!; press Enter\n"
+
+
 def test_a_callback_outlives_a_photo_that_is_missing(photos: Path) -> None:
     """A press without the file is a line on stderr, and the next one is answered."""
     photo = photos / "later.png"
@@ -169,7 +195,7 @@ def test_a_callback_outlives_a_photo_that_is_missing(photos: Path) -> None:
 
 
 def test_a_service(photos: Path, tmp_path: Path) -> None:
-    """A picture that comes is answered by a file beside it, a broken one too; SIGTERM ends it with exit 0."""
+    """A picture that comes is answered by a file of its own beside it, a broken one too; SIGTERM ends it with exit 0."""
     inbox = tmp_path / "in"
     inbox.mkdir()
     child = subprocess.Popen(
@@ -180,19 +206,28 @@ def test_a_service(photos: Path, tmp_path: Path) -> None:
     for name in ("0.png", "9.png"):
         shutil.copy(photos / name, inbox / name)
     lines = [child.stdout.readline(), child.stdout.readline()]
+    shutil.copy(photos / "1.png", inbox / "0.jpg")
+    assert child.stdout.readline().startswith("0.jpg ")
     child.send_signal(signal.SIGTERM)
     rest, _ = child.communicate(timeout=PATIENCE)
     assert [line.split()[0] for line in lines] == ["0.png", "9.png"]
-    assert json.loads((inbox / "0.json").read_text())["label"] == "7"
-    assert "is not a" in json.loads((inbox / "9.json").read_text())["error"]
+    assert json.loads((inbox / "0.png.json").read_text())["label"] == "7"
+    assert json.loads((inbox / "0.jpg.json").read_text())["label"] == "2"
+    assert "is not a" in json.loads((inbox / "9.png.json").read_text())["error"]
     assert (child.returncode, rest) == (0, "stopped\n")
 
 
 def test_the_unit_file_starts_the_service() -> None:
-    """Systemd reads it without a complaint where it is installed; its command names the example."""
+    """Systemd reads it without a complaint where it is installed; its command names the example, and others can add pictures."""
     text = (EXAMPLES / "digits.service").read_text()
     assert "ExecStart=/opt/digits/bin/python /opt/digits/service.py /var/lib/digits/in" in text
     assert "MemoryMax=512M" in text  # tests/edge_runtime/preprocessing/test_image_fuzzing.py holds pictures to less
+    unit = configparser.ConfigParser(interpolation=None, strict=False)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(text)
+    service = unit["Service"]
+    assert ("DynamicUser" in service, service["User"]) == (False, "digits")  # its folder would be under a folder of root's
+    assert (service["StateDirectory"], service["StateDirectoryMode"]) == ("digits digits/in", "0775")  # the group may add pictures
     if analyze := shutil.which("systemd-analyze"):
         found = subprocess.run([analyze, "verify", str(EXAMPLES / "digits.service")], capture_output=True, text=True)
         complaints = [line for line in found.stderr.splitlines() if "digits.service" in line and "not executable" not in line]

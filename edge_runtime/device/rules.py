@@ -72,7 +72,7 @@ def _python(system: System) -> Finding:
     text = ".".join(map(str, system.python))
     if system.python < (3, 11):
         return Finding("Python", PROBLEM, f"{text}; 3.11 or newer is needed", "use Raspberry Pi OS Bookworm or newer, or pyenv")
-    return Finding("Python", OK, text + (f", in {system.venv}" if system.venv else ", not in a venv"))
+    return Finding("Python", OK, text + (", in a venv" if system.venv else ", not in a venv"))
 
 
 def _platform(system: System) -> Finding:
