@@ -84,6 +84,8 @@ def classify_command(
     A digit before a camera is printed once most of the last frames agree on it. --watch and --camera run until Ctrl-C.
     """
     _check_options(inputs, watch, camera, out, scheduler, explain, [as_json, as_csv])
+    if require_digit and camera is not None:
+        raise BadArgument("--require-digit cannot be combined with --camera, which reports digits alone")
     if out is not None:
         _write_table(inputs, out, force, scheduler, _job(model, backend, threads or (1 if scheduler else None)), require_digit)
         return

@@ -2,71 +2,134 @@
 
 import importlib
 import importlib.util
+import threading
+import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.common.exceptions import first_cause
+from edge_runtime.common.pip_command import pip_install
 from edge_runtime.errors import ImageError, MissingPackage
 
 PICAMERA = "picamera2"
 Frame = NDArray[np.uint8]
 """uint8 [height, width]: grey."""
 _NO_DIGIT = ("blank", "unlike any digit")  # prefixes of the warnings of a frame without a digit
-_MAX_FAILURES = 30  # consecutive frames that a camera may fail to deliver
+_GRACE_SECONDS, _RETRY_SECONDS = 5, 0.1  # a camera may fail to deliver frames for so long, and is asked again so often
 
 
 def frames(source: str) -> Iterator[Frame]:
-    """Yield grey frames, uint8 [height, width], until a video ends or a camera fails.
+    """Yield grey frames, uint8 [height, width], until a video ends. Of a camera or a stream, each is the newest one: others are dropped.
 
     Args:
         source: a camera's number, a URL or a video file, read by OpenCV; "picamera2" for a Raspberry Pi's camera.
 
     Raises:
-        MissingPackage: OpenCV or picamera2 is not installed; the message gives the command that installs it.
-        ImageError: the source cannot be opened.
+        MissingPackage: OpenCV or picamera2 is not installed, or does not work; the message says how to install it.
+        ImageError: the source cannot be opened, or a camera or a stream gave no frame for five seconds.
     """
     return _picamera_frames() if source == PICAMERA else _opencv_frames(source)
 
 
 def _opencv_frames(source: str) -> Iterator[Frame]:
-    cv2 = _module("cv2", "pip install opencv-python-headless")
+    cv2 = _module("cv2", f"{pip_install()} opencv-python-headless")
     camera = cv2.VideoCapture(int(source) if source.isdecimal() else source)
+    if not camera.isOpened():
+        camera.release()
+        raise ImageError(f"{source}: no camera, stream or video that OpenCV can open")
+    # A stream has no number of frames; a video file behind a URL has one.
+    live = source.isdecimal() or ("://" in source and camera.get(cv2.CAP_PROP_FRAME_COUNT) <= 0)
+    with closing(_newest_frames(camera) if live else _all_frames(camera)) as found:
+        for frame in found:
+            yield np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) if frame.ndim == 3 else frame, np.uint8)
+    if live:
+        raise ImageError(f"{source}: gave no frame for {_GRACE_SECONDS} s; check the camera or the stream, and start again")
+
+
+def _all_frames(camera: Any) -> Generator[Any]:
+    """Yield each frame of a video, and release it."""
     try:
-        if not camera.isOpened():
-            raise ImageError(f"{source}: no camera, stream or video that OpenCV can open")
-        failures = 0
-        while failures < (_MAX_FAILURES if source.isdecimal() else 1):
-            success, frame = camera.read()
-            failures = 0 if success else failures + 1
-            if success:
-                yield np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) if frame.ndim == 3 else frame, np.uint8)
+        while (found := camera.read())[0]:
+            yield found[1]
     finally:
         camera.release()
+
+
+def _newest_frames(camera: Any) -> Generator[Any]:
+    """Yield the newest frame of a camera until it has failed for some time, and release it.
+
+    A thread reads all frames: drivers and networks queue some, so whoever reads only as fast as it classifies sees the past.
+    """
+    newest, ended = None, False
+    changed = threading.Condition()
+
+    def read() -> None:
+        nonlocal newest, ended
+        try:
+            since = time.monotonic()
+            while not ended and time.monotonic() - since < _GRACE_SECONDS:
+                success, frame = camera.read()
+                if not success:
+                    time.sleep(_RETRY_SECONDS)
+                    continue
+                since = time.monotonic()
+                with changed:
+                    newest = frame
+                    changed.notify()
+        finally:
+            camera.release()
+            with changed:
+                ended = True
+                changed.notify()
+
+    def ready() -> bool:
+        return ended or newest is not None
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    try:
+        while True:
+            with changed:
+                changed.wait_for(ready)
+                frame, newest = newest, None
+            if frame is None:
+                return
+            yield frame
+    finally:
+        ended = True
+        thread.join(_GRACE_SECONDS)  # a lost stream may block OpenCV for longer
 
 
 def _picamera_frames() -> Iterator[Frame]:
     module = _module(
         PICAMERA, "sudo apt install python3-picamera2, and make the venv with --system-site-packages (see digits doctor)"
     )
-    camera = module.Picamera2()
     size = (640, 480)
-    camera.configure(camera.create_preview_configuration(main={"size": size, "format": "YUV420"}))
-    camera.start()
-    try:
+    with ExitStack() as stack:
+        try:
+            camera = module.Picamera2()
+            stack.callback(camera.close)  # it stops the camera too
+            camera.configure(camera.create_preview_configuration(main={"size": size, "format": "YUV420"}))
+            camera.start()
+        except (IndexError, RuntimeError) as error:  # no camera; another program has it
+            raise ImageError(f"{PICAMERA}: no camera that can be opened ({error}); see rpicam-hello --list-cameras") from error
         while True:
             yield np.asarray(camera.capture_array("main")[: size[1], : size[0]], np.uint8)  # the Y of YUV comes first
-    finally:
-        camera.stop()
 
 
 def _module(name: str, install: str) -> Any:
     if importlib.util.find_spec(name) is None:
         raise MissingPackage(f"{name} is not installed; {install}")
-    return importlib.import_module(name)
+    try:
+        return importlib.import_module(name)
+    except Exception as error:  # a missing library of the system is an ImportError, one built for another numpy a ValueError
+        raise MissingPackage(f"{name} is installed but cannot be imported ({first_cause(error)}); run digits doctor") from error
 
 
 def shows_digit(warnings: Iterable[str]) -> bool:
