@@ -66,14 +66,22 @@ class Plan:
 
     def chunks(self) -> Iterator[Chunk]:
         """Its chunks, in order. Standard input can be read only once."""
-        return chain.from_iterable(map(_cut, self.parts))
+        files: list[Iterable[Item | Path]] = []
+        for part in self.parts:
+            if isinstance(part, ImageSet):
+                yield from _file_chunks(files)
+                yield from _row_chunks(part)
+                files = []
+            else:
+                files.append(part)
+        yield from _file_chunks(files)
 
     def samples(self) -> list[Path]:
-        """One existing file of each part: a machine that shares the folders finds all of them."""
+        """One existing file of each folder that was named: a machine that shares the folders finds all of them."""
         found = [
             part.path if isinstance(part, ImageSet) else next(iter(part)) for part in self.parts if not isinstance(part, Iterator)
         ]
-        return [path for path in found if path.exists()]
+        return list({path.parent: path for path in found if path.exists()}.values())
 
 
 def make_plan(inputs: Iterable[str], stdin: BinaryIO) -> Plan:
@@ -91,8 +99,11 @@ def make_plan(inputs: Iterable[str], stdin: BinaryIO) -> Plan:
     return Plan(tuple(iter([part]) if isinstance(part, Item) else part for part in found))
 
 
-def _cut(part: Names | ImageSet | Iterator[Item | Path]) -> Iterator[Chunk]:
-    if isinstance(part, ImageSet):
-        return (RowChunk(part, start, min(start + ROWS, part.count)) for start in range(0, part.count, ROWS))
-    entries = iter(part)
+def _file_chunks(parts: Iterable[Iterable[Item | Path]]) -> Iterator[Chunk]:
+    """Cut consecutive inputs together: a shell expands a pattern to an input for each file."""
+    entries = chain.from_iterable(parts)
     return (FileChunk(group) for group in iter(lambda: tuple(islice(entries, FILES)), ()))
+
+
+def _row_chunks(images: ImageSet) -> Iterator[Chunk]:
+    return (RowChunk(images, start, min(start + ROWS, images.count)) for start in range(0, images.count, ROWS))
