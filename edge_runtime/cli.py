@@ -20,6 +20,7 @@ import click
 from edge_runtime.cli_options import ModelCommand
 from edge_runtime.common.exceptions import first_cause
 from edge_runtime.common.pip_command import pip_install
+from edge_runtime.common.stderr_filter import own_stderr
 from edge_runtime.errors import DigitsError, MissingPackage
 from edge_runtime.version import __version__
 
@@ -141,6 +142,7 @@ def start() -> None:
     A short command spends its time on imports. Rarer garbage collection, and no teardown of the interpreter at exit (mypy does the same),
     save a tenth of that.
     """
+    own_stderr()
     gc.set_threshold(_GC_THRESHOLD)
     status = 1
 

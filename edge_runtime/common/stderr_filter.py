@@ -20,11 +20,18 @@ _LOG_LINE = re.compile(
 )
 _MODULES = r"(ai_edge_litert|tflite_runtime|tensorflow\.lite\.python)\.interpreter"
 _lock = threading.RLock()
+_ours = False
 
 
 def verbose() -> bool:
     """Whether log messages are shown."""
     return os.environ.get("EDGE_DIGITS_VERBOSE") == "1"
+
+
+def own_stderr() -> None:
+    """State that this process is a command of this project, so that everything on stderr is the project's."""
+    global _ours  # noqa: PLW0603  # stderr is the process's
+    _ours = True
 
 
 def ignore_warnings() -> None:
@@ -37,10 +44,14 @@ def ignore_warnings() -> None:
 def filter_stderr(*, everything: bool = False) -> Iterator[None]:
     """Filter stderr while the block runs.
 
-    The file descriptor is redirected, since C++ code prints. All other lines, of other threads too, are passed on when the block ends;
-    Python's report of a crash goes to the real stderr at once. With `everything`, nothing is passed on.
+    The file descriptor is redirected, since C++ code prints. All other lines are passed on when the block ends; Python's report of a crash
+    goes to the real stderr at once. With `everything`, nothing is passed on.
+
+    Another program's stderr is left alone where something could be lost: if other threads run, whose lines may look like log messages, or
+    if it has enabled faulthandler, whose report would go to the redirected descriptor.
     """
-    if verbose() or not _is_open(2):
+    shared = not _ours and not everything and (threading.active_count() > 1 or _has_enabled_faulthandler())
+    if verbose() or shared or not _is_open(2):
         yield
         return
     with _lock:
@@ -93,11 +104,11 @@ def _pass_on(captured: BinaryIO) -> None:
 
 @contextlib.contextmanager
 def _crash_reports_to(stderr: int) -> Iterator[None]:
-    """Have faulthandler report a crash there, unless the program has enabled it for another file than stderr."""
-    wanted = "faulthandler" in sys._xoptions or sys.flags.dev_mode or bool(os.environ.get("PYTHONFAULTHANDLER"))
-    if faulthandler.is_enabled() and not wanted:
+    """Have faulthandler report a crash there, unless the program has enabled it, for a file that cannot be asked for."""
+    if _has_enabled_faulthandler():
         yield
         return
+    wanted = faulthandler.is_enabled()
     faulthandler.enable(stderr)
     try:
         yield
@@ -106,3 +117,9 @@ def _crash_reports_to(stderr: int) -> Iterator[None]:
             faulthandler.enable(2)
         else:
             faulthandler.disable()
+
+
+def _has_enabled_faulthandler() -> bool:
+    """Whether the program did, not an option of Python, which is for stderr."""
+    by_option = "faulthandler" in sys._xoptions or sys.flags.dev_mode or bool(os.environ.get("PYTHONFAULTHANDLER"))
+    return faulthandler.is_enabled() and not by_option

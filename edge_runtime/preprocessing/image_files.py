@@ -5,7 +5,6 @@ import io
 import os
 import re
 import stat
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import field
@@ -19,6 +18,7 @@ from PIL import UnidentifiedImageError
 
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.pixels import SIDE, Image
+from edge_runtime.common.warning_filter import ignore_pillow_warnings
 from edge_runtime.errors import ImageError
 from edge_runtime.preprocessing.grayscale import LONGEST, MAX_PIXELS, apply_orientation, check_pixels, strips_of, to_grayscale
 from edge_runtime.preprocessing.warnings import FAINT, active_warnings
@@ -253,8 +253,7 @@ def _check_regular_file(path: Path | str) -> None:
 def _image_errors(path: Path | str, most_pixels: int) -> Iterator[None]:
     """Turn Pillow's errors into `ImageError`."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of damaged and large files, which are errors here, or harmless
+        with ignore_pillow_warnings():  # of damaged and large files, which are errors here, or harmless
             yield
     except ImageError:
         raise

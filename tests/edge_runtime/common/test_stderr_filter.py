@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -81,6 +82,31 @@ def test_a_crash_is_reported(signal: str, name: str, options: tuple[str, ...]) -
     code, message = _stderr(f"import signal\nwith filter_stderr():\n    os.kill(os.getpid(), signal.{signal})", *options)
     assert code < 0
     assert f"Fatal Python error: {name}" in message
+
+
+WITH_A_THREAD = """
+stop = threading.Event()
+thread = threading.Thread(target=stop.wait)
+thread.start()
+with filter_stderr():
+    os.write(2, b"INFO: of the thread, or not\\n")
+stop.set()
+"""
+
+
+def test_lines_of_another_program_s_threads_are_not_lost() -> None:
+    """They may look like log messages, so nothing is filtered while threads run; a command of ours has no such lines."""
+    assert _stderr(WITH_A_THREAD) == (0, "INFO: of the thread, or not\n")
+    ours = "from edge_runtime.common.stderr_filter import own_stderr; own_stderr()"
+    assert _stderr(ours + WITH_A_THREAD) == (0, "")
+
+
+def test_a_crash_is_reported_where_the_program_wanted_it(tmp_path: Path) -> None:
+    """On stderr, or in a file."""
+    crash = "import faulthandler, signal; faulthandler.enable({})\nwith filter_stderr(): os.kill(os.getpid(), signal.SIGSEGV)"
+    assert "Fatal Python error: Segmentation fault" in _stderr(crash.format(""))[1]
+    assert _stderr(crash.format(f"open({str(tmp_path / 'log')!r}, 'w')"))[1] == ""
+    assert "Fatal Python error: Segmentation fault" in (tmp_path / "log").read_text()
 
 
 def test_crashes_afterwards_are_reported_as_before() -> None:
