@@ -18,8 +18,7 @@ from typing import Any
 import click
 
 from edge_runtime.cli_options import ModelCommand
-from edge_runtime.common.exceptions import first_cause
-from edge_runtime.common.pip_command import pip_install
+from edge_runtime.common.packages import first_cause, pip_install
 from edge_runtime.common.stderr_filter import own_stderr
 from edge_runtime.errors import DigitsError, MissingPackage
 from edge_runtime.version import __version__

@@ -11,7 +11,7 @@ from pathlib import Path
 from edge_runtime.bulk.batches import Chunk, Plan, describe
 from edge_runtime.bulk.results import Table
 from edge_runtime.bulk.worker import ChunkPredictor, Job, PredictionBatch, predict_chunk, versions
-from edge_runtime.common.pip_command import pip_install
+from edge_runtime.common.packages import pip_install
 from edge_runtime.distributed.machines import Requirements, WorkersLost
 from edge_runtime.errors import DigitsError, MissingPackage
 

@@ -1,4 +1,4 @@
-"""Keep the log messages of TFLite and TensorFlow off stderr; everything else is passed on.
+"""Keep the log messages of TFLite and TensorFlow, and Pillow's warnings, off stderr; everything else is passed on.
 
 They log created delegates ("INFO: Created TensorFlow Lite XNNPACK delegate for CPU."), missing GPUs, and the deprecation of tf.lite. With
 EDGE_DIGITS_VERBOSE=1 (`digits -v`) nothing is filtered, in child processes neither.
@@ -12,15 +12,16 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 # TFLite's logger, absl's two forms, and the second line of one of TensorFlow's messages. Fatal messages (F) are kept.
 _LOG_LINE = re.compile(
     rb"(INFO|WARNING|ERROR): |[IWE]\d{4} \d\d:\d\d|\d{4}-\d\d-\d\d [\d:.]+: [IWE] |To enable the following instructions: "
 )
 _MODULES = r"(ai_edge_litert|tflite_runtime|tensorflow\.lite\.python)\.interpreter"
-_lock = threading.RLock()
+_lock, _warnings_lock = threading.RLock(), threading.Lock()
 _ours = False
+_blocks, _filter = 0, cast(Any, None)  # of `ignore_pillow_warnings`
 
 
 def verbose() -> bool:
@@ -38,6 +39,29 @@ def ignore_warnings() -> None:
     """Ignore the Python warnings of the interpreters from now on (of debugging switches, and of tf.lite's deprecation)."""
     if not verbose():
         warnings.filterwarnings("ignore", category=UserWarning, module=_MODULES)
+
+
+@contextlib.contextmanager
+def ignore_pillow_warnings() -> Iterator[None]:
+    """Ignore the warnings of Pillow's modules while the block runs, on any number of threads.
+
+    The first of several blocks adds a filter, the last removes it. Of blocks of `warnings.catch_warnings` that overlap, the later one
+    would restore the filter of the earlier one, and everything would be ignored from then on.
+    """
+    global _blocks, _filter  # noqa: PLW0603  # so are the filters of `warnings`
+    with _warnings_lock:
+        _blocks += 1
+        if _blocks == 1:
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            _filter = warnings.filters[0]
+    try:
+        yield
+    finally:
+        with _warnings_lock:
+            _blocks -= 1
+            if not _blocks:
+                with contextlib.suppress(ValueError):  # the program has reset the filters
+                    warnings.filters.remove(_filter)  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager

@@ -15,8 +15,8 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 from edge_runtime.common.child_process import child_environment, last_line, module_command
-from edge_runtime.common.exceptions import first_cause
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
+from edge_runtime.common.packages import first_cause
 from edge_runtime.common.stderr_filter import memory_file, verbose
 from edge_runtime.errors import DigitsError, MissingPackage
 from edge_runtime.inference.interpreter import BACKENDS, Backend

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
-from edge_runtime.common.pip_command import pip_install
+from edge_runtime.common.packages import pip_install
 
 PACKAGES = ("numpy", "Pillow", "click", "ai-edge-litert", "tflite-runtime", "tensorflow", "opencv-python", "opencv-python-headless")
 # Names of video devices that encode, decode or scale: words in those of the Raspberry Pi's drivers, and of other boards'.

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.exceptions import first_cause
-from edge_runtime.common.pip_command import pip_install
+from edge_runtime.common.packages import first_cause, pip_install
 from edge_runtime.errors import ImageError, MissingPackage
 
 PICAMERA = "picamera2"

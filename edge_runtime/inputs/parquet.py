@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from edge_runtime.common.pip_command import pip_install
+from edge_runtime.common.packages import pip_install
 from edge_runtime.common.pixels import SIDE
 from edge_runtime.errors import DataError, ImageError, InputError, MissingPackage
 from edge_runtime.preprocessing.image_files import Picture, array_picture, read_picture

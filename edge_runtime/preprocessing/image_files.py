@@ -18,7 +18,7 @@ from PIL import UnidentifiedImageError
 
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.pixels import SIDE, Image
-from edge_runtime.common.warning_filter import ignore_pillow_warnings
+from edge_runtime.common.stderr_filter import ignore_pillow_warnings
 from edge_runtime.errors import ImageError
 from edge_runtime.preprocessing.grayscale import LONGEST, MAX_PIXELS, apply_orientation, check_pixels, strips_of, to_grayscale
 from edge_runtime.preprocessing.warnings import FAINT, active_warnings

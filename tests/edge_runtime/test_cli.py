@@ -10,7 +10,7 @@ import PIL.Image
 import pytest
 
 from edge_runtime.cli import COMMANDS
-from edge_runtime.common.pip_command import pip_install
+from edge_runtime.common.packages import pip_install
 from edge_runtime.explanation import PANEL
 from edge_runtime.preprocessing.image_files import png_bytes
 from edge_runtime.version import __version__

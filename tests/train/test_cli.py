@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime.common.pip_command import pip_install
+from edge_runtime.common.packages import pip_install
 from edge_runtime.common.pixels import as_text
 from edge_runtime.errors import DigitsError
 from tests.commands import Answer, digits, one_line

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.common.pip_command import pip_install
+from edge_runtime.common.packages import pip_install
 from edge_runtime.device.probes import BROKEN, CRASHED, LIBRARIES, MISSING, REFUSES, WORKS, WRONG, Probe, probe, probe_library
 from edge_runtime.device.remedies import wheels
 from edge_runtime.device.rules import NOTE, OK, PROBLEM, Finding, diagnose
