@@ -1,6 +1,7 @@
 """Run a module of this project in a child process, and quote its stderr."""
 
 import os
+import site
 import sys
 from pathlib import Path
 from typing import BinaryIO
@@ -20,13 +21,17 @@ def module_command(module: str, *arguments: str) -> list[str]:
 
 
 def child_environment(*, verbose: bool = False) -> dict[str, str]:
-    """This process's environment, with the project's packages on PYTHONPATH.
+    """This process's environment, in which a child finds the project's packages.
+
+    They are put on PYTHONPATH unless they are installed: site-packages would come before the standard library, and a module there of the
+    same name, such as an old backport, would replace the library's.
 
     With `verbose` the child filters nothing from its stderr, so that messages before a crash are not lost to the parent that reads it.
     """
     project = str(Path(__file__).parents[2])
-    path = os.pathsep.join([project, *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**os.environ, "PYTHONPATH": path, **({"EDGE_DIGITS_VERBOSE": "1"} if verbose else {})}
+    installed = project in (*site.getsitepackages(), site.getusersitepackages())
+    path = os.pathsep.join([*([] if installed else [project]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, **({"PYTHONPATH": path} if path else {}), **({"EDGE_DIGITS_VERBOSE": "1"} if verbose else {})}
 
 
 def last_line(stderr: BinaryIO) -> str:
