@@ -12,7 +12,7 @@ from edge_runtime.errors import ImageError, InputError
 from edge_runtime.inputs.image_sets import ImageSet, find_image_set, is_image_set
 from edge_runtime.preprocessing.image_files import SUFFIXES, Picture, image_names, read_picture
 
-_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*")
+_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*", b"%PDF-")  # a PDF begins with lines of text
 _LONGEST_LINE = 65_536
 _MOST_BYTES = 256 * 2**20  # of an image on standard input: 64 million pixels of four bytes
 _TOO_LONG = f"standard input: has more than {_MOST_BYTES:,} bytes, too many for an image"
@@ -130,7 +130,7 @@ def read_stdin(stdin: BinaryIO) -> Iterator[Item | Path]:
         name = os.fsdecode(line).strip("\r\n")
         if len(line) == _LONGEST_LINE or any(letter < " " and letter != "\t" for letter in name):
             yield Item("-", ImageError("standard input is neither an image nor a path per line"))
-            if not paths:  # what follows is no text either
+            if not paths or b"\0" in line:  # what follows is no text either
                 return
             while len(line) == _LONGEST_LINE and not line.endswith(b"\n"):  # skip the rest of a line that is too long for a path
                 line = stdin.readline(_LONGEST_LINE)

@@ -103,12 +103,13 @@ def to_picture(pixels: NDArray[Any]) -> Picture:
     """Prepare upright pixels, such as a camera's frame, for a model, as `read_picture` does.
 
     Args:
-        pixels: [H, W] or [H, W, channels], as `to_grayscale` takes them.
+        pixels: [H, W] or [H, W, channels], as `to_grayscale` takes them; floats from 0 to 1 too.
 
     Raises:
         ImageError: it is no such array.
     """
     check_pixels(pixels)
+    pixels = _of_255(pixels)
     if pixels.shape[:2] != (SIDE, SIDE):
         found = _readings(pixels)
         return dataclasses.replace(found[0], alternatives=found[1:])
@@ -129,6 +130,15 @@ def to_picture(pixels: NDArray[Any]) -> Picture:
     noise = all(other.blank for other in others)
     texts = others[0].warnings if noise else active_warnings(conditions)
     return Picture(image, texts, blank=noise, inverted=light, prior=OUT_OF_PLACE, alternatives=others)
+
+
+def _of_255(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Pixels whose white is 255, if they are floats: those of other libraries are from 0 to 1, which would be nearly black."""
+    if pixels.dtype.kind != "f" or pixels.max() > 1:
+        return pixels
+    if pixels.min() < 0:
+        raise ImageError(f"expected floats from 0 to 255 or from 0 to 1, got {pixels.min():g} to {pixels.max():g}")
+    return pixels * pixels.dtype.type(255)
 
 
 def _readings(pixels: NDArray[Any]) -> tuple[Picture, ...]:
@@ -206,6 +216,8 @@ def read_pixels(
             raise ImageError(f"{path}: decoding {opened.width}x{opened.height} pixels takes too much memory; save the image as PNG")
         if opened.info.get("progressive") and opened.fp and _scans(opened.fp) > MAX_SCANS:
             raise ImageError(f"{path}: has more than {MAX_SCANS} scans; save the image again")
+        if opened.mode == "F":  # it states no white and no black
+            raise ImageError(f"{path}: has floating-point pixels; save the image with 8 or 16 bits")
         size = max(opened.size)
         pixels = apply_orientation(_reduced(opened, longest), _orientation(opened))
         return pixels, size / max(pixels.shape[:2])
@@ -307,8 +319,6 @@ def _plain(image: PIL.Image.Image, full: int) -> PIL.Image.Image:
     """Convert to mode L, RGB or RGBA, or to floats from 0 to 255. `full`: the value of white in integer modes."""
     if image.mode.startswith("I"):  # 16 or 32 bits a pixel, of which `full` is white
         return PIL.Image.fromarray((np.asarray(image).clip(0, full) * (255 / full)).astype(np.float32))
-    if image.mode == "F":
-        raise ImageError("has floating-point pixels; save the image with 8 or 16 bits")
     if "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
         return image.convert("RGBA")
     if image.mode == "L":

@@ -108,6 +108,8 @@ def test_binary_input_is_one_line() -> None:
     assert names == [os.fsdecode(b"gr\xfcn.png"), "missing.png"]
     names = [item.source for item in read_items(expand(["-"], io.BytesIO(b"a.png\nb\x1b[0m.png\nc.png\n")))]
     assert names == ["a.png", "-", "c.png"]  # one odd line among paths costs itself alone
+    for begin, most in ((b"%PDF-1.4\n%\xe2\xe3\n1 0 obj\n", 1), (b"P6\n28 28\n255\n", 4), (b"\0\0\0\x18ftypheic", 1)):
+        assert len(list(read_items(expand(["-"], io.BytesIO(begin + noise))))) == most
 
 
 def test_a_pattern_of_no_images_says_so(tmp_path: Path) -> None:

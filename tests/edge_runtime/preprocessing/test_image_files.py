@@ -183,8 +183,19 @@ def test_what_is_no_picture_is_an_error(content: bytes, cause: str, tmp_path: Pa
 
 def test_real_numbers_are_refused(tmp_path: Path) -> None:
     """A TIFF file of floats has no white and no black."""
-    with pytest.raises(ImageError, match="floating-point pixels"):
+    with pytest.raises(ImageError, match=r"x\.tif: has floating-point pixels"):
         read_picture(_save(tmp_path / "x.tif", LARGE.astype(np.float32)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_floats_from_0_to_1_are_read_as_those_from_0_to_255(dtype: type) -> None:
+    """As matplotlib and Keras have pictures; those from -1 to 1 are refused."""
+    for pixels in (LARGE, SEVEN):
+        expected, found = (to_picture(pixels.astype(dtype) / scale) for scale in (1, 255))
+        np.testing.assert_array_equal(found.image, expected.image)
+        assert found.warnings == expected.warnings
+    with pytest.raises(ImageError, match="expected floats from 0 to 255 or from 0 to 1, got -1 to 1"):
+        to_picture(np.array([[-1, 1]], dtype))
 
 
 def test_a_missing_picture_and_a_huge_one_are_errors(tmp_path: Path) -> None:
