@@ -151,7 +151,8 @@ def start() -> None:
             sys.stderr.flush()
             os._exit(status)
 
-    atexit.register(leave)  # registered first, so called last: threads have ended by then
+    if not atexit._ncallbacks():  # else whoever started Python, such as coverage, has something to do at its end
+        atexit.register(leave)  # registered first, so called last: threads have ended by then
     try:
         main(prog_name="digits")
     except SystemExit as end:

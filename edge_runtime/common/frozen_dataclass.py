@@ -15,8 +15,8 @@ T = TypeVar("T")
 def frozen_dataclass(kind: type[T]) -> type[T]:
     """Make a class a frozen dataclass, as `dataclass(frozen=True)` does.
 
-    Its fields, in order, are the arguments of the class. Instances are equal if they have one class and equal fields, are hashable if all
-    fields are, and cannot be changed.
+    Its fields, in order, are the arguments of the class. Instances are equal if they have one class and equal fields (of arrays: equal
+    shapes and values), are hashable if all fields are, and cannot be changed.
     """
     dataclasses.dataclass(init=False, repr=False, eq=False)(kind)
     for name in ("__init__", "__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__"):
@@ -49,7 +49,7 @@ class _Record:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return _values(self) == _values(other)
+        return all(map(_are_equal, _values(self), _values(other)))
 
     def __hash__(self) -> int:
         return hash(_values(self))
@@ -72,3 +72,12 @@ def _default(instance: _Record, name: str) -> Any:
 
 def _values(instance: Any) -> tuple[Any, ...]:
     return tuple(getattr(instance, name) for name in instance.__match_args__)
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    if getattr(one, "shape", ()) != getattr(other, "shape", ()):
+        return False
+    found = one == other
+    return bool(found.all() if hasattr(found, "all") else found)

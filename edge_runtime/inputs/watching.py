@@ -46,7 +46,7 @@ def _states(folder: Path) -> dict[Path, _State]:
             if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
                 try:
                     status = path.stat()
-                except FileNotFoundError:  # removed since it was listed
+                except OSError:  # removed since it was listed, or a link to nothing or itself; it may come back
                     continue
                 found[path] = (status.st_size, status.st_mtime_ns)
     except OSError as error:

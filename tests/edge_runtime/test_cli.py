@@ -210,6 +210,15 @@ def test_a_broken_package_is_told_by_its_cause(tmp_path: Path) -> None:
     assert child.stderr.count("\n") == 1
 
 
+def test_what_the_program_wanted_to_do_at_its_end_is_done() -> None:
+    """Though a command skips the rest of Python's own clearing up."""
+    code = (
+        "import atexit, sys; atexit.register(print, 'done'); sys.argv = ['digits', '--version']; from edge_runtime.cli import start"
+    )
+    child = subprocess.run([sys.executable, "-c", f"{code}; start()"], capture_output=True, text=True, cwd=ROOT)
+    assert (child.returncode, child.stdout.splitlines()[-1]) == (0, "done")
+
+
 @pytest.fixture
 def photos(tmp_path: Path, mnist: Dataset) -> Path:
     """A folder with a photo of a digit, a blank sheet, and a drawing of none."""

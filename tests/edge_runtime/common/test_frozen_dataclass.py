@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,3 +115,13 @@ def test_a_record_goes_through_pickle_copies_and_replacement() -> None:
     assert Child(1) != Parent(1)
     with pytest.raises(ValueError, match="no such point"):
         dataclasses.replace(OURS(1, 2), x=-1)
+
+
+def test_fields_that_are_arrays_are_compared() -> None:
+    """By shape and values; the standard library's raise ValueError."""
+    one, same, other, shorter = (OURS(1, "", np.array(values)) for values in ([1, 2], [1, 2], [1, 3], [1]))
+    assert one == same
+    assert one != other
+    assert one != shorter
+    assert one != OURS(1, "", (1, 2))
+    assert OURS(1, "", np.float64(7)) == OURS(1, "", 7.0)

@@ -230,6 +230,14 @@ def test_a_watched_folder_gives_files_once_they_are_whole(folder: Path, mnist: D
         next(found)
 
 
+def test_a_link_that_leads_nowhere_does_not_end_watching(tmp_path: Path) -> None:
+    """The other files are given."""
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    new = iter([tmp_path / "new.png"])
+    found = watch(tmp_path, lambda _: [path.write_bytes(b"content") for path in new])
+    assert next(found) == tmp_path / "new.png"
+
+
 def test_a_folder_that_cannot_be_watched_is_an_error(tmp_path: Path) -> None:
     """By its name."""
     assert "none: cannot be read" in one_line(digits("classify", "--watch", tmp_path / "none"), 4)
