@@ -138,7 +138,7 @@ def _of_255(pixels: NDArray[Any]) -> NDArray[Any]:
         return pixels
     if pixels.min() < 0:
         raise ImageError(f"expected floats from 0 to 255 or from 0 to 1, got {pixels.min():g} to {pixels.max():g}")
-    return pixels * pixels.dtype.type(255)
+    return np.asarray(pixels * pixels.dtype.type(255))
 
 
 def _readings(pixels: NDArray[Any]) -> tuple[Picture, ...]:
