@@ -75,8 +75,8 @@ def classify_command(
 
     Photos, scans and screenshots are read from PNG, JPEG, BMP, GIF, WebP and TIFF files; the digit is found and normalised to MNIST's form.
     Images of 28x28 pixels with the digit where MNIST has it are used unchanged, or inverted if their border is light. Warnings follow in
-    brackets: blank, faint, small, several digits, touches the edge, inverted, unlike any digit. A picture without a digit gets "-". A file
-    that cannot be read is reported on stderr, the others are classified, and the exit code is 4.
+    brackets: blank, faint, small, several digits, touches the edge, inverted, unsure, unlike any digit. A picture without a digit gets
+    "-". A file that cannot be read is reported on stderr, the others are classified, and the exit code is 4.
 
     Files with many images: a .npy file or an array of an .npz file (FILE:ARRAY), uint8 [N, 28, 28], 0 = background; a column of a .parquet
     file (FILE:COLUMN) with encoded images or 784 pixels a row.

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 DIGITS = tuple("0123456789")
 """Labels of models for which a picture is read in several ways: MNIST's form is that of digits."""
+UNSURE = 0.7
+"""Least probability of a label without a warning. Chosen on validation images and real pictures."""
 SHARPNESS = 0.4
 """How much a unit of the out-of-distribution score weighs, as a logarithm. Chosen on validation images and real pictures."""
 
@@ -37,7 +39,8 @@ def decide_all(
     """Answer for pictures from the results for all their readings, one after the other.
 
     The scores of a picture are the mean over its readings, weighted by exp(prior + 0.4 out-of-distribution score): the posterior
-    probability of each class if one of the readings is right. Without a detector the priors alone weigh.
+    probability of each class if one of the readings is right. They are then calibrated, so that the largest is the probability that the
+    label is right. Without a detector the priors alone weigh, and nothing is calibrated.
 
     Args:
         sources: path or name of each picture.
@@ -80,10 +83,21 @@ def _decide(
         mixed = weights @ scores[found]
         agrees = scores[found].argmax(axis=1) == mixed.argmax()
         chosen = int(np.where(agrees, weights, -1).argmax())
-    picture = readings[found[chosen]]
-    unlike = detector.warnings(picture.image, float(alike[found[chosen]])) if detector else ()
+    picture, warnings = readings[found[chosen]], readings[found[chosen]].warnings
+    if detector:
+        score = float(alike[found[chosen]])
+        mixed = detector.calibrated(mixed, score)
+        warnings += detector.warnings(picture.image, score) or _doubts(mixed, labels)
     names = tuple((readings[position].reading, float(weight)) for position, weight in zip(found, weights, strict=True))
-    return Prediction(source, picture, names, mixed, labels, picture.warnings + unlike)
+    return Prediction(source, picture, names, mixed, labels, warnings)
+
+
+def _doubts(scores: NDArray[np.float64], labels: tuple[str, ...]) -> tuple[str, ...]:
+    """A warning if the label is probably right, but not by far."""
+    second, first = np.argsort(scores)[-2:]
+    if scores[first] >= UNSURE:
+        return ()
+    return (f"unsure: may be {labels[second]} ({scores[second]:.0%})",)
 
 
 def _normalized(logarithms: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,10 +1,10 @@
-"""Detect images that are unlike MNIST's digits, for which a model's label is meaningless.
+"""Detect images that are unlike MNIST's digits, for which a model's label is meaningless, and the probability that a label is right.
 
 The score is the sum of two terms, each divided by its standard deviation over validation images: the negative free energy of the logits
 (W. Liu et al., "Energy-based out-of-distribution detection", NeurIPS 2020), and the error of reconstructing the image from principal
 components of the predicted class, negated (S. Wold, "Pattern recognition by means of disjoint principal components models", Pattern
 Recognition 8 (1976)). The components serve all models; deviations and threshold exist for the shipped models alone.
-`python -m tools.studies.device.out_of_distribution` computes them.
+`python -m tools.studies.device.out_of_distribution` computes them, and `tools.studies.device.confidence` the weights of the confidence.
 """
 
 from dataclasses import field
@@ -24,6 +24,8 @@ COMPONENTS = MODELS / "out_of_distribution.npy"
 STEP = 256
 """Components are stored as int8, in steps of 1/256."""
 _HALF = SIDE // 2
+TINY = 1e-12
+"""Least score and least rest of scores that is divided by."""
 
 
 @frozen_dataclass
@@ -32,6 +34,8 @@ class Calibration:
 
     sha256: hash of its FlatBuffer. energy, reconstruction: standard deviations of the two terms of the score. threshold: an image with a
     lower score is unlike any digit. false_alarms: percent of validation images below it. photo_alarms: percent of photos of them below it.
+    confidence: weights of the margin and of the score, and a constant, in the logit of the probability that a picture's label is right.
+    confidence_error: expected calibration error of that probability on photos, in percent.
     """
 
     sha256: str
@@ -40,6 +44,8 @@ class Calibration:
     threshold: float
     false_alarms: float
     photo_alarms: float
+    confidence: tuple[float, float, float]
+    confidence_error: float
 
 
 @frozen_dataclass
@@ -80,6 +86,26 @@ class OutOfDistribution:
         """
         errors = reconstruction_errors(images, self.components, indices)
         return energies(logits) / self.calibration.energy - errors / self.calibration.reconstruction
+
+    def calibrated(self, scores: NDArray[np.float64], score: float) -> NDArray[np.float64]:
+        """Replace the largest of a picture's scores by the probability that its label is right; the others share the rest.
+
+        The probability is a logistic function of the margin, the logarithm of the largest over the second score, and of the
+        out-of-distribution score, fitted on pictures of validation images (J. Platt, "Probabilistic outputs for support vector machines",
+        1999). The order of the scores stays: a label keeps at least the score of the second one.
+
+        Args:
+            scores: float64 [classes], which sum to 1.
+            score: of the image, by `scores`.
+        """
+        second, first = np.sort(scores)[-2:]
+        by_margin, by_score, constant = self.calibration.confidence
+        logit = by_margin * np.log(first / max(second, TINY)) + by_score * score + constant
+        share = second / max(1 - first, TINY)  # of the second in the rest
+        right = max(1 / (1 + np.exp(-logit)), (1 + 1e-9) * share / (1 + share))  # above the second, if only just
+        found = scores * ((1 - right) / max(1 - first, TINY))
+        found[scores.argmax()] = right
+        return np.asarray(found / found.sum())
 
     def warnings(self, image: Image, score: float) -> tuple[str, ...]:
         """A warning if an image with this score is unlike any digit."""

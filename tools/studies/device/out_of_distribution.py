@@ -1,7 +1,8 @@
 """Computes what edge_runtime/inference/out_of_distribution.py judges by, and how often it is right.
 
-Principal components are of training images, spreads and thresholds of validation images, and what it tells apart of pictures invented here
-that are no digits: by the fonts and seeds of `DEVELOPMENT` the score was chosen, those of `HELD_APART` are in the record.
+Run `tools.studies.device.confidence` after it. Principal components are of training images, spreads and thresholds of validation images,
+and what it tells apart of pictures invented here that are no digits: by the fonts and seeds of `DEVELOPMENT` the score was chosen, those
+of `HELD_APART` are in the record.
 """
 
 import argparse
@@ -141,7 +142,16 @@ def calibrate(
 
     alarms = below(digits), below(_parts(classifier.classify_batch(photos), photos))
     detection_rates = {kind: below(_parts(classifier.classify_batch(images), images)) for kind, images in others.items()}
-    return Calibration(classifier.model.sha256, float(spreads[0]), float(spreads[1]), threshold, *alarms), detection_rates
+    calibration = Calibration(
+        classifier.model.sha256,
+        float(spreads[0]),
+        float(spreads[1]),
+        threshold,
+        *alarms,
+        confidence=(1.0, 0.0, 0.0),
+        confidence_error=0.0,
+    )
+    return calibration, detection_rates
 
 
 def _parts(answers: Classifications, images: Batch) -> NDArray[np.float64]:
