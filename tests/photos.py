@@ -7,7 +7,7 @@ accuracy can be told apart by paper, ink and size. The same seed gives the same 
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import PIL.Image
@@ -188,6 +188,20 @@ def write_line(digits: Sequence[NDArray[np.uint8]], seed: int, gap: tuple[float,
         np.maximum(part, large, out=part)
         right = left + wide
     return _crop(row)
+
+
+APART, TOUCHING, OVERLAPPING = (0.1, 0.5), (-0.12, 0.1), (-0.2, -0.05)
+"""Gaps between digits of a line, in shares of their height."""
+
+
+def photograph_line(images: NDArray[np.uint8], seed: int, gap: tuple[float, float] = APART) -> tuple[list[int], bytes]:
+    """A photo of a line of three to eight of these digits, uint8 [N, 28, 28], slanted by up to 8 degrees: their numbers, and the JPEG."""
+    dice = np.random.default_rng(seed)
+    chosen = dice.integers(0, len(images), int(dice.integers(3, 9))).tolist()
+    scene = invent_scene(seed)
+    size = float(dice.uniform(0.5, 0.9)) * scene.width / scene.height
+    scene = replace(scene, size=size, angle=float(dice.uniform(-8, 8)))
+    return chosen, jpeg_bytes(photograph(write_line([images[number] for number in chosen], seed, gap), scene))
 
 
 def draw_text(text: str, font: str, size: int = 200) -> NDArray[np.uint8]:

@@ -12,6 +12,9 @@ import click
 from edge_runtime.cli_options import ModelCommand, interpreter_options, model_option
 from edge_runtime.errors import BadArgument, DigitsError, InputError, VerificationFailed
 
+LINES = "lines"
+"""The name of the line model."""
+
 
 @click.command("verify", cls=ModelCommand, epilog="Example: digits verify cnn-int8.tflite --receipt receipt.json")
 @click.argument("model", type=click.Path(path_type=Path), required=False)
@@ -37,7 +40,8 @@ def verify_command(
 ) -> None:
     """Run a model's golden images on this device, and compare the outputs with those recorded when the model was made.
 
-    MODEL is a file, or a shipped model: nano, small, base (int8), base-fp32. Default: small.
+    MODEL is a file, or a shipped model: nano, small, base (int8), base-fp32; or lines, the model that digits read reads whole lines with.
+    Default: small.
 
     The exit code is 1 if a label differs, or an output by more than the manifest's tolerance. digits receipts compares receipts of several
     boards.
@@ -51,6 +55,11 @@ def verify_command(
 
     if all_images != (data is not None):
         raise BadArgument("--all-images and --data need each other; give both, such as --all-images --data mnist.npz")
+    if model == Path(LINES) and not model.is_file():
+        if receipt or all_images:
+            raise BadArgument("the line model has no receipts; leave out --receipt and --all-images")
+        _verify_lines(as_json, threads, backend)
+        return
     if receipt:
         refuse_to_overwrite(receipt, force)
     classifier = Classifier.load(model, threads, backend)
@@ -63,6 +72,22 @@ def verify_command(
     click.echo(to_json(found) if as_json else verdict(found))
     if not found.passed:
         raise VerificationFailed(found.summary)
+
+
+def _verify_lines(as_json: bool, threads: int, backend: str | None) -> None:
+    """Read the golden lines with the line model, and compare the outputs with the recorded ones."""
+    from edge_runtime.inference.interpreter import backend_version, find_backend
+    from edge_runtime.reading.line_model import LineModel
+    from edge_runtime.reading.line_record import equal_lines, read_golden, read_record
+
+    golden, record = read_golden(), read_record()
+    equal, count = equal_lines(LineModel.load(backend=backend, threads=threads), golden), len(golden.images)
+    used = find_backend(backend)
+    facts = {"model": LINES, "sha256": record.sha256, "runtime": f"{used.package} {backend_version(used)}"}
+    summary = f"{LINES}: {equal} of {count} golden lines are read as recorded, by {facts['runtime']}"
+    click.echo(json.dumps({**facts, "lines": count, "equal": equal, "passed": equal == count}) if as_json else summary)
+    if equal < count:
+        raise VerificationFailed(summary)
 
 
 @click.command("receipts", epilog="Example: digits receipts pi4.json pi2.json laptop.json")

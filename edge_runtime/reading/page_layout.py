@@ -29,6 +29,8 @@ MAX_HEIGHT = 1.5
 """Maximum height of a digit that is joined from two marks, in typical heights."""
 BESIDE = 0.4
 """Minimum vertical overlap of neighbours in a line, as a fraction of the smaller height."""
+FRAGMENT = 3
+"""Minimum number of marks of a line that is none of the fragments of another."""
 MAX_GAP = 4.0
 """Maximum gap between neighbours in a line, in heights."""
 
@@ -123,8 +125,33 @@ def group_lines(marks: list[Mark]) -> list[list[Mark]]:
             while line[-1] in after:
                 line.append(after[line[-1]])
             lines.append([order[mark] for mark in line])
+    lines = _with_fragments(lines)
     step = float(np.median([mark.height for mark in marks])) / 2 if marks else 1.0
     return sorted(lines, key=lambda line: (round(_top_at_left(line) / step), line[0].box[1]))
+
+
+def _with_fragments(lines: list[list[Mark]]) -> list[list[Mark]]:
+    """Join to long lines the short ones that lie within them: where digits overlap, a mark may follow none or be followed by none."""
+    by_length = sorted(lines, key=len, reverse=True)
+    boxes = [_boxes(line) for line in by_length]
+    joined: set[int] = set()
+    for number, line in enumerate(by_length):
+        if len(line) < FRAGMENT or number in joined:
+            continue
+        own = boxes[number]
+        middles = (own[:, 0] + own[:, 2]) / 2, (own[:, 1] + own[:, 3]) / 2
+        slope, start = np.polyfit(middles[1], middles[0], 1) if np.ptp(middles[1]) else (0.0, middles[0].mean())
+        reach = float(np.median(own[:, 2] - own[:, 0])) / 2
+        for other in range(number + 1, len(by_length)):
+            if other in joined or len(by_length[other]) >= FRAGMENT:
+                continue
+            inside = (boxes[other][:, 1] < own[:, 3].max()) & (boxes[other][:, 3] > own[:, 1].min())
+            level = start + slope * (boxes[other][:, 1] + boxes[other][:, 3]) / 2
+            if (inside & (np.abs((boxes[other][:, 0] + boxes[other][:, 2]) / 2 - level) < reach)).all():
+                line.extend(by_length[other])
+                joined.add(other)
+        line.sort(key=lambda mark: mark.box[1])
+    return [line for number, line in enumerate(by_length) if number not in joined]
 
 
 def _marks_of(components: Components) -> list[Mark]:

@@ -17,7 +17,15 @@ TABLES: dict[str, tuple[Callable[[Layout], str], ...]] = {
     "docs/results/training.md": (training.ablation, training.choices, training.quick, training.commands),
     "docs/results/conversion.md": (conversion.int8, conversion.int4, conversion.budgets, conversion.folding),
     "docs/results/runtimes.md": (runtimes.operators,),
-    "docs/results/photos.md": (photos.accuracy, photos.crops, photos.corruptions, photos.out_of_distribution),
+    "docs/results/photos.md": (
+        photos.accuracy,
+        photos.crops,
+        photos.corruptions,
+        photos.lines,
+        photos.line_model,
+        photos.out_of_distribution,
+        photos.confidence,
+    ),
     "docs/results/serving.md": (serving.speed, serving.soak),
     "docs/results/speed.md": (speed.promises, speed.large_photos),
     "docs/results/benchmarks.md": (

@@ -11,9 +11,11 @@ from edge_runtime.common.json_codec import read_json
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.out_of_distribution import read_calibrations
 from edge_runtime.preprocessing.image_files import read_picture
+from edge_runtime.reading.line_record import read_record
 from tests.photos import invent_scene, jpeg_bytes, photograph
 from tools.release.layout import Layout
 from tools.studies.device.photo_accuracy import PhotoReport
+from tools.studies.device.reading import ReadingReport
 from tools.studies.device.robustness import MODELS, Robustness, mean_percent
 from train.data import load_dataset
 
@@ -61,6 +63,33 @@ def out_of_distribution(_layout: Layout) -> str:
         for name, of in found.models.items()
     ]
     return as_markdown(("model", "validation images", "photos of them", *kinds), rows)
+
+
+def confidence(_layout: Layout) -> str:
+    """How well the confidence of pictures is calibrated, by model."""
+    rows = [(name, f"{of.confidence_error:.2f} %") for name, of in read_calibrations().models.items()]
+    return as_markdown(("model", "expected calibration error on photos"), rows)
+
+
+def lines(layout: Layout) -> str:
+    """Lines of digits on photos, by the gaps between digits."""
+    report = read_json(ReadingReport, layout.results / "reading.json")
+    rows = [
+        (kind, *(f"{100 * value / of.lines:.1f} %" for value in (of.right, of.warned, of.silent)))
+        for kind, of in report.kinds.items()
+    ]
+    head = f"photos of {report.lines:,} lines of {report.split} digits"
+    return as_markdown((head, "wholly right", "right, with a warning", "wrong, without a warning"), rows)
+
+
+def line_model(_layout: Layout) -> str:
+    """The line model's file and the float network, on invented lines."""
+    record = read_record()
+    rows = [
+        (f"{found.candidate.total:,} lines of {found.split} digits", accuracy_text(found.reference), accuracy_text(found.candidate))
+        for found in (record.validation, record.test)
+    ]
+    return as_markdown(("wholly right", "float network", f"int8, {record.bytes:,} bytes"), rows)
 
 
 def accuracy_part(report: PhotoReport) -> str:

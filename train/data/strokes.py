@@ -48,7 +48,7 @@ def draw_digit(label: int, dice: Dice) -> NDArray[np.uint8]:
     half = dice.uniform(*PEN) * BOX / 20 / 2
     scale = (BOX - 2 * half) / max(high - low)
     placed = [(stroke - (low + high) / 2) * scale + (GRID - 1) / 2 for stroke in strokes]
-    return centre(fit(_inked(placed, half)))
+    return centre(fit(ink_of(placed, half)))
 
 
 def _distorted(strokes: list[Points], dice: Dice) -> list[Points]:
@@ -66,12 +66,12 @@ def _distorted(strokes: list[Points], dice: Dice) -> list[Points]:
     return found
 
 
-def _inked(strokes: list[Points], half: float) -> NDArray[np.float32]:
-    """The ink of strokes of that half width, float32 [GRID, GRID], 0 to 1, with soft edges."""
-    down, across = np.mgrid[:GRID, :GRID].astype(np.float32)
-    ink = np.zeros((GRID, GRID), np.float32)
+def ink_of(strokes: list[Points], half: float, shape: tuple[int, int] = (GRID, GRID)) -> NDArray[np.float32]:
+    """The ink of strokes through points (x, y) in pixels, of that half width: float32 `shape`, 0 to 1, with soft edges."""
+    down, across = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    ink = np.zeros(shape, np.float32)
     for stroke in strokes:
-        nearest = np.full((GRID, GRID), np.inf, np.float32)
+        nearest = np.full(shape, np.inf, np.float32)
         for start, end in pairwise(stroke):
             dx, dy = end - start
             x, y = across - np.float32(start[0]), down - np.float32(start[1])

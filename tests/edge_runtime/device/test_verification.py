@@ -16,6 +16,8 @@ from edge_runtime.inference.classifier import BATCH, Classifications, Classifier
 from edge_runtime.inference.runner import Runner
 from edge_runtime.model.archive import pack, unpack
 from edge_runtime.model.model_file import DEFAULT_MODEL, parse_model_file
+from edge_runtime.reading import line_record
+from tests.commands import digits, one_line
 
 DATA = DEFAULT_MODEL.read_bytes()
 OFFSET, ENTRIES = unpack(DATA)
@@ -140,3 +142,15 @@ def test_a_plain_tflite_has_nothing_to_verify(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["verify", str(path)])
     assert result.exit_code == 4
     assert "digits convert" in result.stderr
+
+
+def test_the_line_model_is_verified_by_its_golden_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As text and as JSON; exit code 1 if a line is read otherwise; it has no receipts."""
+    assert digits("verify", "lines").out.startswith("lines: 4 of 4 golden lines are read as recorded, by ")
+    found = json.loads(digits("verify", "lines", "--json").out)
+    assert (found["model"], found["lines"], found["equal"], found["passed"]) == ("lines", 4, 4, True)
+    assert "no receipts" in one_line(digits("verify", "lines", "--receipt", "receipt.json"), 2)
+    monkeypatch.setattr(line_record, "TOLERANCE", -1)
+    failed = digits("verify", "lines")
+    assert (failed.code, failed.err.startswith("digits: ")) == (1, True)
+    assert "0 of 4" in failed.err

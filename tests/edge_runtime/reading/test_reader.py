@@ -14,26 +14,21 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from edge_runtime import Classifier
+from edge_runtime.model.model_file import read_model_file
 from edge_runtime.preprocessing.image_files import read_pixels
 from edge_runtime.reading import Digit, Reader, Reading
 from tests.commands import digits, one_line
-from tests.photos import invent_scene, jpeg_bytes, photograph, write_line
+from tests.photos import APART, OVERLAPPING, TOUCHING, photograph_line
 from train.data import Dataset, Split
+from train.lines.training import held_out_lines
 
 READER = Reader(Classifier.load())
-APART, TOUCHING, OVERLAPPING = (0.1, 0.5), (-0.12, 0.1), (-0.2, -0.05)
-"""Gaps between digits, in shares of their height."""
 
 
 def _photo(split: Split, seed: int, gap: tuple[float, float]) -> tuple[str, bytes]:
-    """What is written on the photo of a line of three to eight digits, and the photo."""
-    dice = np.random.default_rng(seed)
-    chosen = dice.integers(0, len(split.labels), int(dice.integers(3, 9)))
-    scene = invent_scene(seed)
-    size = float(dice.uniform(0.5, 0.9)) * scene.width / scene.height
-    scene = replace(scene, size=size, angle=float(dice.uniform(-8, 8)))
-    content = jpeg_bytes(photograph(write_line([split.images[index] for index in chosen], seed, gap), scene))
-    return "".join(str(label) for label in split.labels[chosen]), content
+    """What is written on the photo of a line, and the photo."""
+    numbers, content = photograph_line(split.images, seed, gap)
+    return "".join(str(label) for label in split.labels[numbers]), content
 
 
 def _read(content: bytes) -> Reading:
@@ -77,12 +72,55 @@ def test_very_many_lines_of_digits_are_read(mnist: Dataset) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("gap", "right"), [(TOUCHING, 0.8), (OVERLAPPING, 0.4)])
+@pytest.mark.parametrize(("gap", "right"), [(TOUCHING, 0.8), (OVERLAPPING, 0.75)])
 def test_touching_digits_are_parted_or_told(gap: tuple[float, float], right: float, mnist: Dataset) -> None:
-    """Where most digits touch, 80 % of the lines are wholly right, where most overlap, 40 %; at most 3 % are wrong without a warning."""
+    """Where most digits touch, 80 % of the lines are wholly right, where most overlap, 75 %; at most 5 % are wrong without a warning."""
     found = _lines(mnist.validation, range(30_000, 30_200), gap)
     assert found.right >= right * found.count
     assert found.silent <= 0.03 * found.count
+
+
+def test_lines_that_fill_a_picture_are_read_by_the_line_model(mnist: Dataset) -> None:
+    """As amounts are cut from cheques: 30 to 80 pixels high, on security patterns, with marks that are no digits: 70 % are wholly right."""
+    lines = held_out_lines(mnist.validation, 60)
+    dice, right = np.random.default_rng(0), 0
+    for image, text in zip(lines.images, lines.texts, strict=True):
+        width = int(image.any(axis=0).nonzero()[0][-1]) + 1
+        height = int(dice.integers(30, 81))
+        grey = (230 - 0.7 * image[:, :width]).astype(np.uint8)
+        size = (max(round(1.3 * height), round(width * height / image.shape[0])), height)
+        picture = np.asarray(PIL.Image.fromarray(grey).resize(size, PIL.Image.Resampling.BILINEAR))
+        reading = READER.read(255 - picture if dice.random() < 0.3 else picture)
+        right += reading.text.replace(" ", "") == text
+        for digit in reading.digits:
+            left, top, right_side, bottom = digit.box
+            assert 0 <= left < right_side <= size[0]
+            assert 0 <= top < bottom <= size[1]
+    assert right >= 0.7 * len(lines.texts)
+
+
+def test_noise_is_no_line() -> None:
+    """In pictures of a line's form, and in ones that are too small for a digit."""
+    dice = np.random.default_rng(1)
+    pictures = [*dice.integers(0, 256, (5, 60, 200)), dice.integers(0, 256, (3, 9))]
+    for picture in pictures:
+        assert READER.read(picture.astype(np.uint8)).text == ""
+
+
+def test_two_lines_of_a_small_picture_are_two(mnist: Dataset) -> None:
+    """Though it is as small as a picture that one line fills."""
+    page = _drawn(mnist, (0, 100, 100), (1, 100, 190), (2, 100, 280), (3, 220, 100), (4, 220, 190), (5, 220, 280))[80:330, 80:400]
+    small = np.asarray(PIL.Image.fromarray(page).resize((192, 150), PIL.Image.Resampling.BOX))
+    labels = [str(label) for label in mnist.validation.labels[:6]]
+    assert READER.read(small).text.split() == ["".join(labels[:3]), "".join(labels[3:])]
+
+
+def test_a_model_of_other_labels_reads_without_the_line_model(cnn_files: dict[str, Path]) -> None:
+    """It knows digits alone."""
+    model = read_model_file(cnn_files["int8"])
+    letters = replace(model, labels=tuple("ABCDEFGHIJ"))
+    assert Reader(Classifier(letters))._line_model is None
+    assert Reader(Classifier(model))._line_model is not None
 
 
 def _drawn(mnist: Dataset, *places: tuple[int, int, int]) -> np.ndarray:
