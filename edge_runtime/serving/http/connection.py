@@ -1,9 +1,10 @@
 """A client's connection: deadlines, and responses in one write. The only module of this package that imports h11."""
 
 import asyncio
+import ipaddress
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import h11
 from uvicorn.protocols.http.flow_control import CLOSE_HEADER
@@ -20,13 +21,18 @@ _LAST_STAND_IN = h11.Response(status_code=304, headers=[CLOSE_HEADER])
 
 
 class BufferedTransport(asyncio.Transport):
-    """A transport that collects the writes of one event loop iteration: a response's head and body go out in one system call."""
+    """A transport that collects the writes of one event loop iteration: a response's head and body go out in one system call.
+
+    Attributes:
+        lingering: whether the last response is sent, and the client may still be sending.
+    """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self._transport = transport
         self._loop = loop
         self._parts: list[bytes] = []
+        self.lingering = False
         self.is_closing = transport.is_closing  # type: ignore[method-assign]
         self.resume_reading = transport.resume_reading  # type: ignore[method-assign]
 
@@ -41,6 +47,16 @@ class BufferedTransport(asyncio.Transport):
         """Send buffered bytes, then close."""
         self.flush()
         self._transport.close()
+
+    def linger(self) -> None:
+        """Send buffered bytes and the end of the stream, and let the client close.
+
+        Closing while a client sends would reset the connection, and the response could be lost (RFC 9112, 9.6).
+        """
+        self.flush()
+        self.lingering = True
+        if self._transport.can_write_eof():  # not over TLS
+            self._transport.write_eof()
 
     def abort(self) -> None:
         """Discard buffered bytes and close."""
@@ -104,7 +120,8 @@ class ResponseCycle:
         del cycle.send  # a reference cycle, which would wait for the garbage collector
         if cycle.conn.our_state is h11.MUST_CLOSE or not cycle.keep_alive:
             cycle.conn.send(h11.ConnectionClosed())
-            cycle.transport.close()
+            assert isinstance(cycle.transport, BufferedTransport)
+            cycle.transport.linger() if cycle.more_body else cycle.transport.close()
         cycle.on_response()
 
 
@@ -119,39 +136,72 @@ def _head_of(status: int, headers: Sequence[tuple[bytes, bytes]]) -> tuple[bytes
 
 
 class Connection(H11Protocol):
-    """uvicorn's connection, with deadlines that uvicorn lacks: for headers, and for clients that do not read their response.
+    """uvicorn's connection, with what uvicorn lacks: a bounded number, deadlines for headers and for clients that do not read.
 
     Attributes:
         limits: the deadlines, and the number of connections.
         on_cut: called with the reason when a connection is closed outside of any request.
+        address: the client's, as `counted_address`; empty on a Unix socket.
+        idle_since: time of the event loop at the last response, or at the connection's start.
     """
 
     limits = Limits()
     on_cut: Callable[[str], None] = staticmethod(lambda _: None)
     transport: BufferedTransport
+    address = ""
+    idle_since = 0.0
     _owed_since: float | None = None
     _blocked_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Accept a connection, unless there are too many."""
+        """Accept a connection, and make room for it if there are too many."""
         super().connection_made(transport)
         self.transport = BufferedTransport(transport, self.loop)
-        self._owed_since = self.loop.time()
-        if len(self.connections) > self.limits.connections:
-            self.on_cut("connections")
-            self._close_with(ServiceUnavailable(f"{self.limits.connections} connections are open already; try again later"))
+        self.address = counted_address(self.client[0]) if self.client else ""
+        self._owed_since = self.idle_since = self.loop.time()
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Close the connection that is idle for longest if there are too many, or too many of this address; if none is idle, this one."""
+        every = cast("set[Connection]", self.connections)
+        crowd = [other for other in every if self.address and other.address == self.address]
+        most = self.limits.connections_per_address
+        if len(crowd) <= most:
+            crowd, most = list(every), self.limits.connections
+        if len(crowd) <= most:
+            return
+        self.on_cut("connections")
+        idle = [other for other in crowd if other is not self and not other._answering]
+        if idle:
+            min(idle, key=lambda other: other.idle_since).drop()
+        else:
+            self._close_with(ServiceUnavailable(f"{most} connections are open already; try again later"))
+
+    def drop(self) -> None:
+        """Close at once, without a response."""
+        self.connections.discard(self)
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes, and update the deadline."""
-        if not self.transport.is_closing():
+        if not self.transport.lingering and not self.transport.is_closing():
             super().data_received(data)
             self._update_owed(self.loop.time())
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        self.idle_since = self.loop.time()
+        super().on_response_complete()
 
     def _update_owed(self, now: float) -> None:
         """Start or stop the clock for data that the client owes: the rest of a header, or of a body that was answered unread."""
         if self._answering:
             self._owed_since = None
-        elif self.conn.their_state is h11.SEND_BODY or (self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]):
+        elif (
+            self.transport.lingering
+            or self.conn.their_state is h11.SEND_BODY
+            or (self.conn.their_state is h11.IDLE and self.conn.trailing_data[0])
+        ):
             self._owed_since = now if self._owed_since is None else self._owed_since
         elif self.cycle is not None:  # before its first request, a connection is timed from its start
             self._owed_since = None
@@ -185,7 +235,9 @@ class Connection(H11Protocol):
         owed_for = now - (now if self._owed_since is None else self._owed_since)
         if owed_for > self.limits.header_seconds and not self.transport.is_closing():
             self.on_cut("slow")
-            if self.conn.our_state is h11.IDLE:
+            if (
+                self.conn.our_state is h11.IDLE and self.conn.trailing_data[0]
+            ):  # who asked nothing, as a browser in advance, gets nothing
                 self._close_with(RequestTimeout(f"no complete request within {self.limits.header_seconds:g} s"))
             self.transport.close()
 
@@ -209,3 +261,11 @@ class Connection(H11Protocol):
     @property
     def _answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
+
+
+def counted_address(text: str) -> str:
+    """What connections are counted by: an IPv4 address, or the 64 bits of IPv6 within which a host may choose its addresses."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
+        return address.packed[:8].hex()
+    return str(getattr(address, "ipv4_mapped", None) or address)

@@ -42,16 +42,17 @@ class ClientDisconnected(RequestError):
 
 
 class Unauthorized(RequestError):
-    """The bearer token is missing or wrong."""
+    """The bearer token is missing or wrong. Strangers keep no connection."""
 
     status = 401
-    headers = (("WWW-Authenticate", 'Bearer realm="digits"'),)
+    headers = (("WWW-Authenticate", 'Bearer realm="digits"'), ("Connection", "close"))
 
 
 class Forbidden(RequestError):
     """The Host header names another host."""
 
     status = 403
+    headers = (("Connection", "close"),)
 
 
 class NotFound(RequestError):

@@ -17,7 +17,8 @@ class Limits:
         images: images in one request.
         requests: requests answered at the same time; more get 503.
         held: size of the bodies of all unanswered requests together; beyond it, requests get 503.
-        connections: open connections; more get 503 and are closed.
+        connections: open connections; one more closes the one that is idle for longest, or gets 503 if all are busy.
+        connections_per_address: the same for those of one client address.
         header_seconds: from the connection, or the first byte, to the end of the header.
         body_seconds: from the header to the end of the body.
         write_seconds: until a client that does not read its response is cut off.
@@ -32,6 +33,7 @@ class Limits:
     requests: int = 32
     held: int = 64 * 2**20
     connections: int = 256
+    connections_per_address: int = 64
     header_seconds: float = 5.0
     body_seconds: float = 10.0
     write_seconds: float = 10.0

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.commands import digits, one_line
-from tests.edge_runtime.serving.conftest import ask
-from tools.studies.serving.load import Running, served
+from tests.edge_runtime.serving.conftest import ask, connected, received
+from tools.studies.serving.load import Running, http_request, served
 
 TOKEN = "0123456789abcdef-token"
 INFER = "/v2/models/small/infer"
@@ -38,6 +38,17 @@ def test_without_the_token_nothing_is_answered(value: str | None, closed: Runnin
         assert answer.status == 401
         assert answer.headers["www-authenticate"].startswith("Bearer")
         assert TOKEN not in answer.error
+
+
+def test_a_stranger_keeps_no_connection(closed: Running) -> None:
+    """After 401 the connection is closed, but not before a body that is still being sent could cost the client its answer."""
+    for body in (b"", bytes(4_000_000)):
+        with connected(closed) as connection:
+            connection.sendall(http_request("POST", "/classify", body))
+            answer = received(connection)
+        assert answer.startswith(b"HTTP/1.1 401 ")
+        assert b"connection: close" in answer
+        assert answer.endswith(b"}")
 
 
 def test_with_the_token_all_is(closed: Running) -> None:

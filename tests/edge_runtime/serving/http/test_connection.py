@@ -1,13 +1,19 @@
 """Responses on the wire: head, body, and the state of the connection afterwards."""
 
 import contextlib
+import importlib.metadata
 import json
 import socket
+import tomllib
 from http import HTTPStatus
 
 import h11
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
+from edge_runtime.serving.http.connection import counted_address
+from tests.conftest import ROOT
 from tests.edge_runtime.serving.conftest import connected, received
 from tools.studies.serving.load import Running
 
@@ -105,3 +111,19 @@ def test_errors_outside_of_a_request_are_json_too(server: Running) -> None:
     names = dict(response.headers)
     assert (response.status_code, names[b"connection"], names[b"content-type"]) == (400, b"close", b"application/json")
     assert list(json.loads(body)) == ["error"]
+
+
+def test_connections_are_counted_by_what_one_client_has() -> None:
+    """An IPv4 address, also as IPv6 has it; of IPv6 the 64 bits of the network, in which a client chooses its address."""
+    assert counted_address("192.0.2.7") == counted_address("::ffff:192.0.2.7") == "192.0.2.7"
+    assert counted_address("2001:db8::1") == counted_address("2001:db8::ffff:2") != counted_address("2001:db8:0:1::1")
+    assert counted_address("fe80::1%eth0") == counted_address("fe80::2")
+
+
+def test_uvicorn_is_bounded_to_the_version_whose_parts_are_used() -> None:
+    """The connection replaces parts of uvicorn that are not its interface."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (uvicorn,) = (Requirement(text) for text in extras["serve"] if text.startswith("uvicorn"))
+    major, minor = Version(importlib.metadata.version("uvicorn")).release[:2]
+    assert uvicorn.specifier.contains(f"{major}.{minor}.99")
+    assert not uvicorn.specifier.contains(f"{major}.{minor + 1}.0")

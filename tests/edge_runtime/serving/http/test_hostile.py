@@ -94,13 +94,18 @@ def _dripping(connection: socket.socket, drop: bytes) -> bytes:
 
 
 def test_slow_headers_are_cut_off(strict: Running, seven: np.ndarray) -> None:
-    """Single bytes do not extend the deadline of the header: 408, also without any byte."""
-    with connected(strict) as connection, connected(strict) as silent:
+    """Single bytes do not extend the deadline of the header: 408."""
+    with connected(strict) as connection:
         connection.sendall(b"GET /v2 HTTP/1.1\r\nHost: localhost\r\n")
         answer = _dripping(connection, b"X")
         assert not answer or answer.startswith(b"HTTP/1.1 408 ")  # the last drop, unread, may have cost the answer
-        assert received(silent).startswith(b"HTTP/1.1 408 ")
     assert label_of(strict, seven) == "7"
+
+
+def test_a_connection_made_in_advance_gets_no_answer_to_nothing(strict: Running) -> None:
+    """A browser's connection without a byte is closed: a 408 could be taken for the answer to its first request."""
+    with connected(strict) as silent:
+        assert received(silent) == b""
 
 
 def test_slow_headers_after_a_good_request_are_cut_off(strict: Running) -> None:
@@ -129,7 +134,7 @@ def test_a_body_that_comes_after_its_answer_starts_no_clock(strict: Running) -> 
         connection.sendall(b"12345")
         for _ in range(2):  # whoever begins no sooner than now is cut off meanwhile
             with connected(strict) as silent:
-                assert received(silent).startswith(b"HTTP/1.1 408 ")
+                assert received(silent) == b""
         connection.sendall(http_request("GET", "/v2"))
         assert received(connection, 1).startswith(b"HTTP/1.1 200 ")
 
@@ -306,15 +311,62 @@ def test_all_bodies_together_are_bounded(narrow: Running, seven: np.ndarray) -> 
     assert label_of(narrow, seven) == "7"
 
 
-def test_more_connections_than_places_get_503(narrow: Running, seven: np.ndarray) -> None:
-    """The thirteenth connection gets 503 and is closed; the others are not affected."""
-    held = [connected(narrow) for _ in range(12)]
-    with connected(narrow) as late:
-        assert received(late).startswith(b"HTTP/1.1 503 ")
-    for connection in held:
-        connection.sendall(http_request("GET", "/v2"))
-        assert received(connection, 1).startswith(b"HTTP/1.1 200 ")
-        connection.close()
+@contextlib.contextmanager
+def _held(server: Running, count: int) -> Iterator[list[socket.socket]]:
+    """So many connections, until the end of the block."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(connected(server)) for _ in range(count)]
+
+
+def _is_answered(connection: socket.socket) -> bool:
+    connection.sendall(http_request("GET", "/v2"))
+    return received(connection, 1).startswith(b"HTTP/1.1 200 ")
+
+
+def test_idle_connections_keep_nobody_out(narrow: Running, seven: np.ndarray) -> None:
+    """With all places taken by connections that ask nothing, the one that is idle for longest makes room; the others stay."""
+    with _held(narrow, 12) as held:
+        assert all(map(_is_answered, held))  # the first has been idle for longest since its answer
+        assert ask(narrow, "GET", "/v2/health/live").status == 200
+        assert received(held[0]) == b""
+        assert all(map(_is_answered, held[1:]))
+    assert label_of(narrow, seven) == "7"
+
+
+def test_half_open_connections_keep_nobody_out(narrow: Running, seven: np.ndarray) -> None:
+    """Connections that never send a byte, or the end of their header, make room too."""
+    with _held(narrow, 40) as held:
+        for connection in held[::2]:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.sendall(b"GET /v2 HTTP/1.1\r\nHost: local")
+        assert label_of(narrow, seven) == "7"
+
+
+def test_connections_of_one_address_make_room_for_each_other(hold: Path, seven: np.ndarray) -> None:
+    """An address with more connections than it may have loses its own, not another's."""
+    with _limited(hold, connections_per_address=3) as server:
+        with socket.create_connection((server.host, server.port), PATIENCE, ("127.0.0.2", 0)) as other:
+            assert _is_answered(other)
+            with _held(server, 9) as held:
+                assert [received(connection) for connection in held[:6]] == [b""] * 6
+                assert _is_answered(other)
+        assert label_of(server, seven) == "7"
+
+
+def test_busy_connections_make_no_room(narrow: Running, seven: np.ndarray) -> None:
+    """With a request under way on each connection, the next one gets 503 and is closed."""
+    body, length = binary_body(seven[np.newaxis])
+    whole = http_request("POST", INFER, body, Inference_Header_Content_Length=length, Expect="100-continue")
+    with _held(narrow, 12) as held:
+        for connection in held:
+            connection.sendall(whole[: -len(body)])
+            assert received(connection, 1).startswith(b"HTTP/1.1 100 ")
+        with connected(narrow) as late:
+            assert received(late).startswith(b"HTTP/1.1 503 ")
+        for connection in held:
+            connection.sendall(body)
+            assert received(connection, 1).startswith(b"HTTP/1.1 200 ")
+            connection.close()
     until(lambda: _has_place(narrow))
     assert label_of(narrow, seven) == "7"
 
