@@ -76,7 +76,8 @@ def _serve_at(listener: socket.socket, settings: Settings, report: Callable[[str
     metrics.watch(models, workers, admission)
     classify = ClassifyRoutes(models, workers, limits)
     openapi = OpenApi(limits.images, with_token=settings.token is not None)
-    routes = make_app(V2(models, limits.images), TFServing(models, limits.images), classify, Page(), openapi, metrics)
+    v2, tf_serving = V2(models, workers, limits.images), TFServing(models, workers, limits.images)
+    routes = make_app(v2, tf_serving, classify, Page(), openapi, metrics)
     bound = listener.getsockname()[0]
     access = Access(settings.token, allowed_hosts(settings, bound))
     guard = Guard(routes, limits, access, admission, log, metrics.answered)

@@ -20,6 +20,7 @@ from edge_runtime.model.model_file import ModelFile
 
 T = TypeVar("T")
 INLINE_NS = 1_000_000
+_LONG_BODY = 2**15  # of JSON: some milliseconds of a Raspberry Pi
 _TRIALS = 100
 _MAX_SLOW = 2  # slow trials of 100 that make the 99th percentile slow
 
@@ -38,6 +39,12 @@ class WorkerThreads:
             return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
         finally:
             self.pending -= 1
+
+    async def parse(self, function: Callable[..., T], body: bytes, *arguments: object) -> T:
+        """Call a function with a body: on one of the threads if the body is long, else here, where it takes less than a change of threads."""
+        if len(body) > _LONG_BODY:
+            return await self.run(function, body, *arguments)
+        return function(body, *arguments)
 
     def close(self) -> None:
         """End the threads after their current calls."""

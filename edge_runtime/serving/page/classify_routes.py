@@ -6,6 +6,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.common.pixels import Image
 from edge_runtime.errors import DigitsError
 from edge_runtime.inference.decision import decide_all, readings_of
 from edge_runtime.serving.http.json_body import parse_object
@@ -37,9 +38,9 @@ class ClassifyRoutes:
     async def draw(self, request: Request) -> Response:
         """POST /draw?model=NAME: {"strokes": [[[x, y], ...], ...]}, x to the right and y down, 0 to 1 across the pad."""
         served = self._models.get(request.query)
-        strokes = parse_strokes(parse_object(await request.body()).get("strokes"))
+        body = await request.body()
         start = time.perf_counter_ns()
-        image = await self._workers.run(draw, strokes)
+        image = await self._workers.run(_drawing, body)
         return await self._respond(served, "drawing", drawn(image), start, drawing=True)
 
     def close(self) -> None:
@@ -66,6 +67,11 @@ class ClassifyRoutes:
                 "nanoseconds": {"prepare": prepared_at - start, "model": nanoseconds},
             }
         )
+
+
+def _drawing(body: bytes) -> Image:
+    """The image, uint8 [28, 28], of a request to /draw."""
+    return draw(parse_strokes(parse_object(body).get("strokes")))
 
 
 def _step(name: str, pixels: NDArray[np.uint8]) -> dict[str, object]:

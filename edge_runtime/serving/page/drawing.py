@@ -5,6 +5,7 @@ Cortes, Burges: the data set's page). Strokes are scaled and shifted before they
 the size of the drawing.
 """
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ def parse_strokes(value: Any) -> list[Stroke]:
         RequestError: it is not such an array, is empty or too long, or a point is more than the pad's size outside of it.
     """
     strokes = expect(list, value, "'strokes'")
+    if len(strokes) > _MAX_SEGMENTS:
+        raise _too_many(len(strokes), "strokes")
     if sum(len(expect(list, stroke, "a stroke")) for stroke in strokes) > _MAX_POINTS:
         raise RequestError(f"a drawing has at most {_MAX_POINTS:,} points")
     if not strokes or not all(strokes):
@@ -57,9 +60,10 @@ def draw(strokes: list[Stroke]) -> Image:
 
 
 def _points(stroke: list[Any]) -> Stroke:
-    if any(type(point) is not list or len(point) != 2 or {*map(type, point)} - {int, float} for point in stroke):
+    numbers = list(itertools.chain.from_iterable(point for point in stroke if type(point) is list and len(point) == 2))
+    if len(numbers) != 2 * len(stroke) or {*map(type, numbers)} - {int, float}:
         raise RequestError("a point is [x, y], two numbers")
-    points = np.array([[float(max(-9, min(9, number))) for number in point] for point in stroke])
+    points = np.array([float(max(-9, min(9, number))) for number in numbers]).reshape(-1, 2)
     if not (np.abs(points - 0.5) <= 1.5).all():
         raise RequestError("a point is outside the pad, whose coordinates go from 0 to 1")
     return points
@@ -75,18 +79,23 @@ def _scale_to_box(strokes: list[Stroke]) -> list[Stroke]:
 
 def _thin(stroke: Stroke) -> Stroke:
     """Drop points closer than a step to the previous one; the last point is kept."""
-    kept = [stroke[0]]
-    for point in stroke[1:]:
-        if np.abs(point - kept[-1]).max() >= _STEP:
-            kept.append(point)
-    return np.array([*kept, stroke[-1]])
+    (x, y), kept = stroke[0].tolist(), [0]
+    for index, (right, down) in enumerate(stroke.tolist()):
+        if abs(right - x) >= _STEP or abs(down - y) >= _STEP:
+            x, y = right, down
+            kept.append(index)
+    return stroke[[*kept, len(stroke) - 1]]
 
 
 def _segments(strokes: list[Stroke]) -> tuple[Stroke, Stroke]:
     starts = np.concatenate([stroke[:-1] for stroke in strokes])
     if len(starts) > _MAX_SEGMENTS:
-        raise RequestError(f"the drawing has {len(starts):,} line segments, more than {_MAX_SEGMENTS:,}; draw a single digit")
+        raise _too_many(len(starts), "line segments")
     return starts, np.concatenate([stroke[1:] for stroke in strokes])
+
+
+def _too_many(count: int, what: str) -> RequestError:
+    return RequestError(f"the drawing has {count:,} {what}, more than {_MAX_SEGMENTS:,}; draw a single digit")
 
 
 def _ink(starts: Stroke, ends: Stroke) -> NDArray[np.float64]:

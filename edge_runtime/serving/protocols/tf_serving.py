@@ -13,6 +13,7 @@ from edge_runtime.inference.classifier import Classifications
 from edge_runtime.serving.http.errors import NotFound, RequestError
 from edge_runtime.serving.http.json_body import expect, parse_object, pixels_of
 from edge_runtime.serving.http.messages import Request, Response, as_json
+from edge_runtime.serving.models.pool import WorkerThreads
 from edge_runtime.serving.models.repository import NOT_REPRODUCED, ModelRepository, ServedModel
 
 SIGNATURE, INPUT, OUTPUT = "serving_default", "pixels", "scores"
@@ -21,8 +22,9 @@ SIGNATURE, INPUT, OUTPUT = "serving_default", "pixels", "scores"
 class TFServing:
     """The routes under /v1/models."""
 
-    def __init__(self, models: ModelRepository, max_images: int) -> None:
+    def __init__(self, models: ModelRepository, workers: WorkerThreads, max_images: int) -> None:
         self._models = models
+        self._workers = workers
         self._max_images = max_images
 
     async def status(self, request: Request) -> Response:
@@ -50,7 +52,7 @@ class TFServing:
     async def predict(self, request: Request) -> Response:
         """POST /v1/models/NAME:predict: probabilities of images."""
         served = self._get(request)
-        images, by_row = parse_predict(await request.body(), self._max_images)
+        images, by_row = await self._workers.parse(parse_predict, await request.body(), self._max_images)
         found, _ = await served.classify(images)
         return as_json(format_predict(found, by_row))
 

@@ -11,6 +11,7 @@ from edge_runtime.model.recipe_names import short_recipe
 from edge_runtime.serving.http.errors import ModelControlDisabled, ServiceUnavailable
 from edge_runtime.serving.http.json_body import parse_object
 from edge_runtime.serving.http.messages import Request, Response, as_json
+from edge_runtime.serving.models.pool import WorkerThreads
 from edge_runtime.serving.models.repository import NOT_REPRODUCED, ModelRepository, ServedModel
 from edge_runtime.serving.protocols.tensors import INPUT, OUTPUTS, format_infer, parse_infer
 from edge_runtime.version import __version__
@@ -23,15 +24,17 @@ EXTENSIONS = ("binary_tensor_data", "classification", "model_repository")
 class V2:
     """The routes under /v2."""
 
-    def __init__(self, models: ModelRepository, max_images: int) -> None:
+    def __init__(self, models: ModelRepository, workers: WorkerThreads, max_images: int) -> None:
         self._models = models
+        self._workers = workers
         self._max_images = max_images
 
     async def infer(self, request: Request) -> Response:
         """POST /v2/models/NAME/infer."""
         served = self._models.get(request.parameters)
         body = await request.body()
-        parsed = parse_infer(body, request.headers.get(_HEADER_LENGTH), served.name, self._max_images)
+        length = request.headers.get(_HEADER_LENGTH)
+        parsed = await self._workers.parse(parse_infer, body, length, served.name, self._max_images)
         found, _ = await served.classify(parsed.images)
         answer, json_length = format_infer(parsed, served.name, found)
         if json_length is None:

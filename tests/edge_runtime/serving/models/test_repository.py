@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -189,6 +190,18 @@ def test_quick_requests_are_answered_inline_and_slow_ones_on_threads(mnist: Data
     assert inline.labels == expected.labels[:100]
     assert asyncio.run(at_once()) == [expected.labels] * 6
     assert workers.pending == 0
+    workers.close()
+
+
+def test_a_long_body_is_parsed_on_a_thread() -> None:
+    """A megabyte of JSON holds up no other request; a short body is parsed at once."""
+    workers = WorkerThreads(1)
+
+    def where(body: bytes, *words: object) -> tuple[bool, tuple[object, ...]]:
+        return threading.current_thread() is threading.main_thread(), words
+
+    assert asyncio.run(workers.parse(where, b"{}", 1, 2)) == (True, (1, 2))
+    assert asyncio.run(workers.parse(where, bytes(2**20), 1, 2)) == (False, (1, 2))
     workers.close()
 
 

@@ -1,17 +1,27 @@
 """The routes /classify and /draw: their predictions equal those of `digits classify --json`."""
 
+import asyncio
 import base64
 import io
 import json
+import threading
 
 import numpy as np
 import PIL.Image
 import pytest
 
 from edge_runtime.preprocessing.image_files import png_bytes, read_picture
+from edge_runtime.serving.http.limits import Limits
+from edge_runtime.serving.http.log import JsonLog
+from edge_runtime.serving.http.messages import Request
+from edge_runtime.serving.models.pool import WorkerThreads
+from edge_runtime.serving.models.repository import ModelRepository
+from edge_runtime.serving.page import classify_routes
+from edge_runtime.serving.page.classify_routes import ClassifyRoutes
 from tests.commands import digits
 from tests.conftest import draw_digit
 from tests.edge_runtime.serving.conftest import SEVEN_STROKES, ask
+from tests.edge_runtime.serving.model_files import NANO
 from tools.studies.serving.load import Running
 
 
@@ -117,3 +127,30 @@ def test_an_unknown_model_is_404(path: str, server: Running) -> None:
     answer = ask(server, "POST", path, {"strokes": SEVEN_STROKES})
     assert answer.status == 404
     assert "the models are small, nano" in answer.error
+
+
+def test_a_drawing_is_parsed_and_drawn_on_a_worker_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of points hold up no other request."""
+    threads = set()
+
+    def noted(function):
+        def run(*words):
+            threads.add(threading.current_thread())
+            return function(*words)
+
+        return run
+
+    for name in ("parse_object", "parse_strokes", "draw"):
+        monkeypatch.setattr(classify_routes, name, noted(getattr(classify_routes, name)))
+    workers = WorkerThreads(1)
+    routes = ClassifyRoutes(ModelRepository({"nano": NANO}, workers, JsonLog(io.StringIO())), workers, Limits())
+
+    async def body() -> bytes:
+        return json.dumps({"strokes": SEVEN_STROKES}).encode()
+
+    response = asyncio.run(routes.draw(Request({}, {}, {}, body, None)))  # type: ignore[arg-type]
+    routes.close()
+    workers.close()
+    assert json.loads(response.body)["label"] == "7"
+    assert threads
+    assert threading.current_thread() not in threads

@@ -115,6 +115,7 @@ def test_a_dot_stays_a_dot() -> None:
         ([[[0.5, float("nan")]]], "outside"),
         ([[[0.5, -(10**400)]]], "outside"),
         ([[[0.5, 0.5]] * 20_001], "at most 20,000 points"),
+        ([[None]] * 2_001, "2,001 strokes, more than 2,000"),  # before any point is looked at
         ([[[0, 0], [1, 1], [0, 1], [1, 0]] * 600], "more than 2,000; draw a single digit"),
     ],
 )
