@@ -25,7 +25,7 @@ class Exchange:
     __slots__ = (
         "_admission",
         "_admitted",
-        "_body_seconds",
+        "_limits",
         "_max_bytes",
         "_receive",
         "_send",
@@ -48,7 +48,7 @@ class Exchange:
         self._admitted = False
         self._receive, self._send, self._admission = receive, send, admission
         self._max_bytes = limits.photo if self.path == _PHOTO_PATH else limits.body
-        self._body_seconds = limits.body_seconds
+        self._limits = limits
         admission.in_flight += 1
 
     def check_framing(self) -> None:
@@ -77,17 +77,18 @@ class Exchange:
         """The next part of the body.
 
         Raises:
-            RequestTimeout: it did not arrive in time.
+            RequestTimeout: the body comes too slowly.
             ContentTooLarge: the body is larger than the route takes.
             ServiceUnavailable: too many requests, or too many bytes of bodies.
         """
         message = await self._receive()
-        # An idle connection passes on an empty part once a second, so that this is checked: a timer a request would cost more.
-        if message.get("more_body") and time.perf_counter() - self.started > self._body_seconds:
-            raise RequestTimeout(f"the body did not arrive within {self._body_seconds:g} s")
         count = len(message.get("body", b""))
         self.bytes_in += count
         self._admission.add_bytes(count)
+        # An idle connection passes on an empty part once a second, so that this is checked: a timer a request would cost more.
+        allowed = self._limits.body_seconds + self.bytes_in / self._limits.body_rate
+        if message.get("more_body") and time.perf_counter() - self.started > allowed:
+            raise RequestTimeout(f"{self.bytes_in:,} bytes of the body arrived within {allowed:.3g} s; send it faster")
         if self.bytes_in > self._max_bytes:
             raise ContentTooLarge(f"the body has more than {self._max_bytes:,} bytes")
         if not self._admitted and not message.get("more_body"):

@@ -20,7 +20,8 @@ class Limits:
         connections: open connections; one more closes the one that is idle for longest, or gets 503 if all are busy.
         connections_per_address: the same for those of one client address.
         header_seconds: from the connection, or the first byte, to the end of the header.
-        body_seconds: from the header to the end of the body.
+        body_seconds: from the header to the end of the body, beside the time that its bytes take at `body_rate`.
+        body_rate: bytes a second; a body that comes more slowly gets 408.
         write_seconds: until a client that does not read its response is cut off.
         idle_seconds: between two requests of a connection.
         stop_seconds: for unanswered requests when the server stops.
@@ -36,6 +37,7 @@ class Limits:
     connections_per_address: int = 64
     header_seconds: float = 5.0
     body_seconds: float = 10.0
+    body_rate: float = 32 * 2**10
     write_seconds: float = 10.0
     idle_seconds: float = 60.0
     stop_seconds: float = 20.0

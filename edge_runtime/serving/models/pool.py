@@ -41,7 +41,7 @@ class WorkerThreads:
             self.pending -= 1
 
     async def parse(self, function: Callable[..., T], body: bytes, *arguments: object) -> T:
-        """Call a function with a body: on one of the threads if the body is long, else here, where it takes less than a change of threads."""
+        """Call a function with a body, on one of the threads if the body is long."""
         if len(body) > _LONG_BODY:
             return await self.run(function, body, *arguments)
         return function(body, *arguments)
