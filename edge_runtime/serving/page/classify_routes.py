@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from edge_runtime.common.pixels import Image
 from edge_runtime.errors import DigitsError
 from edge_runtime.inference.decision import decide_all, readings_of
+from edge_runtime.serving.http.errors import RequestError
 from edge_runtime.serving.http.json_body import parse_object
 from edge_runtime.serving.http.limits import Limits
 from edge_runtime.serving.http.messages import Request, Response, as_json
@@ -28,26 +29,28 @@ class ClassifyRoutes:
         self._limits = limits
 
     async def classify(self, request: Request) -> Response:
-        """POST /classify?model=NAME: an image file, as the body or as the one file of a form."""
-        served = self._models.get(request.query)
+        """POST /classify?model=NAME: an image file, as the body or as the one file of a form. With steps=1 the answer has pictures."""
+        served, with_steps = self._models.get(request.query), _wants_steps(request)
         upload = await request.upload()
         start = time.perf_counter_ns()
         picture = await self._photos.run(prepare, upload.content, self._limits.pixels)
-        return await self._respond(served, upload.name, picture, start)
+        return await self._respond(served, upload.name, picture, start, with_steps=with_steps)
 
     async def draw(self, request: Request) -> Response:
         """POST /draw?model=NAME: {"strokes": [[[x, y], ...], ...]}, x to the right and y down, 0 to 1 across the pad."""
-        served = self._models.get(request.query)
+        served, with_steps = self._models.get(request.query), _wants_steps(request)
         body = await request.body()
         start = time.perf_counter_ns()
         image = await self._workers.run(_drawing, body)
-        return await self._respond(served, "drawing", drawn(image), start, drawing=True)
+        return await self._respond(served, "drawing", drawn(image), start, with_steps=with_steps, drawing=True)
 
     def close(self) -> None:
         """End the thread for photos."""
         self._photos.close()
 
-    async def _respond(self, served: ServedModel, source: str, picture: Picture, start: int, *, drawing: bool = False) -> Response:
+    async def _respond(
+        self, served: ServedModel, source: str, picture: Picture, start: int, *, with_steps: bool, drawing: bool = False
+    ) -> Response:
         prepared_at = time.perf_counter_ns()
         detector = None if drawing else served.out_of_distribution  # an unfinished drawing is always unlike a digit
         readings = readings_of(picture, served.model.labels, detector)
@@ -55,18 +58,26 @@ class ClassifyRoutes:
         if not np.isfinite(results.confidences).all():
             raise DigitsError(f"model '{served.name}' returned scores that are not finite; verify it with: digits verify")
         (prediction,) = decide_all([source], [readings], results, detector)
-        steps = () if drawing else await self._photos.run(steps_of, prediction.picture)
-        return as_json(
-            {
-                **prediction.fields(),
-                "model": served.name,
-                "sha256": served.manifest.flatbuffer.sha256,
-                "labels": served.model.labels,
-                "image": _base64(prediction.picture.image),
-                "steps": [_step(name, pixels) for name, pixels in steps],
-                "nanoseconds": {"prepare": prepared_at - start, "model": nanoseconds},
-            }
-        )
+        answer = {
+            **prediction.fields(),
+            "model": served.name,
+            "sha256": served.manifest.flatbuffer.sha256,
+            "labels": served.model.labels,
+            "nanoseconds": {"prepare": prepared_at - start, "model": nanoseconds},
+        }
+        if with_steps:
+            steps = () if drawing else await self._photos.run(steps_of, prediction.picture)
+            answer["image"] = _base64(prediction.picture.image)
+            answer["steps"] = [_step(name, pixels) for name, pixels in steps]
+        return as_json(answer)
+
+
+def _wants_steps(request: Request) -> bool:
+    """Whether the answer shall have the model's input and the steps to it: up to a hundred times as many bytes as the rest."""
+    value = request.query.get("steps", "0")
+    if value not in ("0", "1"):
+        raise RequestError(f"steps is {value[:20]!r}, expected 0 or 1")
+    return value == "1"
 
 
 def _drawing(body: bytes) -> Image:

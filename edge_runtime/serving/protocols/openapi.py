@@ -116,6 +116,12 @@ def _tensorflow() -> Schema:
 
 def _plain() -> Schema:
     which = {"name": "model", "in": "query", "description": "Name of the model; the first one if not given.", "schema": _TEXT}
+    steps = {
+        "name": "steps",
+        "in": "query",
+        "description": "1: with the model's input and the steps to it.",
+        "schema": {"enum": ["0", "1"]},
+    }
     file = {"type": "string", "format": "binary"}
     uploads: Mapping[str, Schema] = {
         **dict.fromkeys(_IMAGE_TYPES, file),
@@ -131,7 +137,7 @@ def _plain() -> Schema:
                 "Classify an image file.",
                 _reference("Classified"),
                 body=uploads,
-                parameters=[which],
+                parameters=[which, steps],
                 statuses=(400, 404, 408, 413, 415, 503),
             )
         },
@@ -140,7 +146,7 @@ def _plain() -> Schema:
                 "Classify a drawing.",
                 _reference("Classified"),
                 body={JSON: strokes},
-                parameters=[which],
+                parameters=[which, steps],
                 statuses=(400, 404, 408, 413, 415, 503),
             )
         },
@@ -224,7 +230,18 @@ def _schemas(max_images: int) -> Schema:
         "PredictAnswer": {"type": "object", "additionalProperties": _list(_list(number)), "minProperties": 1, "maxProperties": 1},
         "Classified": {
             "type": "object",
-            "required": ["source", "label", "index", "confidence", "scores", "warnings", "model", "sha256", "image", "nanoseconds"],
+            "required": [
+                "source",
+                "label",
+                "index",
+                "confidence",
+                "scores",
+                "warnings",
+                "model",
+                "sha256",
+                "labels",
+                "nanoseconds",
+            ],
             "properties": {
                 "source": _TEXT,
                 "label": {"type": ["string", "null"], "description": "null, as the next three, if the picture shows no digit"},
@@ -235,7 +252,8 @@ def _schemas(max_images: int) -> Schema:
                 "model": _TEXT,
                 "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
                 "labels": _list(_TEXT),
-                "image": _TEXT,
+                "image": {**_TEXT, "description": "with steps=1: the 28x28 pixels that the model saw, base64"},
+                "steps": {**_list({"type": "object"}), "description": "with steps=1: pictures of the preparation"},
                 "nanoseconds": _object(prepare={"type": "integer"}, model={"type": "integer"}),
             },
         },

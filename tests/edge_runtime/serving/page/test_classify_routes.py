@@ -52,9 +52,12 @@ def test_a_file_gets_the_answer_of_the_command(server: Running, seven: np.ndarra
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])
-def test_the_answer_shows_what_the_model_saw(kind: str, server: Running) -> None:
-    """The response has the 28x28 pixels, the steps of the preparation, and the times of preparation and inference."""
-    answer = ask(server, "POST", "/classify?model=nano", _photo(kind)).json
+def test_the_answer_shows_what_the_model_saw_if_asked(kind: str, server: Running) -> None:
+    """With steps=1 it has the 28x28 pixels and the steps of the preparation, else a thousand bytes without them."""
+    answer = ask(server, "POST", "/classify?model=nano&steps=1", _photo(kind)).json
+    short = ask(server, "POST", "/classify?model=nano", _photo(kind))
+    assert answer.keys() - short.json.keys() == {"image", "steps"}
+    assert len(short.body) < 1_000
     image = np.frombuffer(base64.b64decode(answer["image"]), np.uint8).reshape(28, 28)
     assert np.array_equal(image, read_picture("x", io.BytesIO(_photo(kind))).image)
     last = answer["steps"][-1]
@@ -119,6 +122,20 @@ def test_a_drawing_is_answered(server: Running) -> None:
         answer = ask(server, "POST", f"/draw?model={model}", {"strokes": SEVEN_STROKES}).json
         assert (answer["label"], answer["model"], answer["source"]) == ("7", model, "drawing")
     assert ask(server, "POST", "/draw", {"strokes": SEVEN_STROKES}).json["model"] == "small"
+
+
+@pytest.mark.parametrize("path", ["/draw?steps=1", "/draw?steps=0", "/draw"])
+def test_a_drawings_picture_comes_if_asked(path: str, server: Running) -> None:
+    """As for photos; a drawing has no steps."""
+    answer = ask(server, "POST", path, {"strokes": SEVEN_STROKES}).json
+    assert answer.get("steps") == ([] if path.endswith("=1") else None)
+    assert len(base64.b64decode(answer.get("image", ""))) == (784 if path.endswith("=1") else 0)
+
+
+def test_steps_are_asked_for_by_one(server: Running) -> None:
+    """Another value is told."""
+    answer = ask(server, "POST", "/classify?steps=yes", _photo())
+    assert (answer.status, answer.error) == (400, "steps is 'yes', expected 0 or 1")
 
 
 @pytest.mark.parametrize("path", ["/draw?model=large", "/classify?model=../nano", "/draw?model=%00"])
