@@ -99,8 +99,6 @@ class Routes:
     def _search(self, scope: Message) -> tuple[Route | None, dict[str, str], list[Route]]:
         """The route of a request and its path parameters; or those routes that have its path but another method."""
         others = []
-        if scope["path"].startswith("http://"):  # a proxy's form of a request, which a server has to take (RFC 9112, 3.2.2)
-            scope["path"] = "/" + scope["path"].removeprefix("http://").partition("/")[2]
         for route in self.routes:
             match, found = route.matches(scope)
             if match is Match.FULL:

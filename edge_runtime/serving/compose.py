@@ -11,7 +11,7 @@ from pathlib import Path
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.errors import BadArgument
 from edge_runtime.serving.app import make_app, with_cors
-from edge_runtime.serving.http.access import LOOPBACK_HOSTS, Access
+from edge_runtime.serving.http.access import Access
 from edge_runtime.serving.http.admission import AdmissionControl
 from edge_runtime.serving.http.guard import Guard
 from edge_runtime.serving.http.limits import Limits
@@ -79,7 +79,7 @@ def _serve_at(listener: socket.socket, settings: Settings, report: Callable[[str
     v2, tf_serving = V2(models, workers, limits.images), TFServing(models, workers, limits.images)
     routes = make_app(v2, tf_serving, classify, Page(), openapi, metrics)
     bound = listener.getsockname()[0]
-    access = Access(settings.token, allowed_hosts(settings, bound))
+    access = Access(settings.token, allowed_hosts(settings))
     guard = Guard(routes, limits, access, admission, log, metrics.answered)
     app = with_cors(guard, settings.cors_origins) if settings.cors_origins else guard
     every = ((settings.reload_seconds, models.refresh), (settings.check_seconds, models.check))
@@ -115,8 +115,8 @@ def is_loopback(host: str) -> bool:
     return ipaddress.ip_address(host.partition("%")[0]).is_loopback
 
 
-def allowed_hosts(settings: Settings, bound: str) -> frozenset[str] | None:
-    """Names that the Host header may have: those of loopback and the given ones; None (any) on a network address without given ones."""
-    if not is_loopback(bound) and not settings.allowed_hosts:
-        return None
-    return LOOPBACK_HOSTS | {name.lower() for name in settings.allowed_hosts} | {settings.host.lower()}
+def allowed_hosts(settings: Settings) -> frozenset[str]:
+    """Names that the Host header may have, beside addresses: localhost, this machine's own, and the given ones."""
+    own = socket.gethostname().lower()
+    short = own.partition(".")[0]
+    return frozenset(("localhost", own, short, f"{short}.local", settings.host.lower(), *map(str.lower, settings.allowed_hosts)))

@@ -4,7 +4,7 @@ from edge_runtime.serving.http.access import PROBES
 from edge_runtime.serving.http.errors import ServiceUnavailable
 from edge_runtime.serving.http.limits import Limits
 
-_ALWAYS_ADMITTED = (b"/metrics", *PROBES)
+_ALWAYS_ADMITTED = ("/metrics", *PROBES)
 
 
 class AdmissionControl:
@@ -24,7 +24,7 @@ class AdmissionControl:
         self._admitted = 0
         self._body_bytes = 0
 
-    def admit(self, path: bytes) -> bool:
+    def admit(self, path: str) -> bool:
         """Admit a request; return whether it counts against the limit (probes and metrics do not).
 
         Raises:

@@ -7,7 +7,7 @@ from edge_runtime.serving.http.errors import AmbiguousLength, ContentTooLarge, R
 from edge_runtime.serving.http.limits import Limits
 from edge_runtime.serving.http.messages import Message, Receive, Send
 
-_PHOTO_PATH = b"/classify"
+_PHOTO_PATH = "/classify"
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -40,7 +40,7 @@ class Exchange:
 
     def __init__(self, scope: Message, receive: Receive, send: Send, limits: Limits, admission: AdmissionControl) -> None:
         self.scope = scope
-        self.path: bytes = scope["raw_path"]
+        self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.started = time.perf_counter()
         self.status = 0

@@ -11,6 +11,7 @@ from edge_runtime.serving.http.exchange import Exchange
 from edge_runtime.serving.http.limits import Limits
 from edge_runtime.serving.http.log import JsonLog
 from edge_runtime.serving.http.messages import Message, Receive, Send, send_response
+from edge_runtime.serving.http.target import to_origin_form
 
 ROUTE = "digits.route"
 """Key of the scope under which the router leaves the route's pattern, for log and metrics."""
@@ -49,6 +50,7 @@ class Guard:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer a request."""
+        to_origin_form(scope)
         exchange = Exchange(scope, receive, send, self._limits, self._admission)
         try:
             self._check(exchange)
@@ -64,7 +66,10 @@ class Guard:
     def _check(self, exchange: Exchange) -> None:
         exchange.check_framing()
         # h11 bounds a header that comes in parts; one that comes in one piece is as long as a read may be.
-        if len(exchange.path) + sum(len(name) + len(value) for name, value in exchange.scope["headers"]) > HEADER_BYTES:
+        if (
+            len(exchange.scope["raw_path"]) + sum(len(name) + len(value) for name, value in exchange.scope["headers"])
+            > HEADER_BYTES
+        ):
             raise HeaderFieldsTooLarge(f"the header has more than {HEADER_BYTES:,} bytes")
         self._access.check(exchange.path, exchange.headers)
         if exchange.headers.get(b"content-encoding", b"identity").lower() != b"identity":
@@ -90,7 +95,7 @@ class Guard:
             self._log.request(
                 client=client[0] if client else "",
                 method=exchange.scope["method"][:16],
-                path=exchange.path[:200].decode("ascii", "replace"),
+                path=exchange.scope["raw_path"][:200].decode("ascii", "replace"),
                 status=exchange.status,
                 seconds=seconds,
                 bytes_in=exchange.bytes_in,

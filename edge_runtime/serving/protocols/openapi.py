@@ -171,7 +171,7 @@ def _schemas(max_images: int) -> Schema:
                 "maxItems": 3,
             },
             "data": pixels,
-            "parameters": {"type": "object", "properties": {"binary_data_size": {"type": "integer", "minimum": 0}}},
+            "parameters": {"type": ["object", "null"], "properties": {"binary_data_size": {"type": "integer", "minimum": 0}}},
         },
     }
     wanted = {
@@ -180,7 +180,7 @@ def _schemas(max_images: int) -> Schema:
         "properties": {
             "name": {"enum": ["scores", "label", "logits"]},
             "parameters": {
-                "type": "object",
+                "type": ["object", "null"],
                 "properties": {"classification": {"type": "integer", "minimum": 0}, "binary_data": {"type": "boolean"}},
             },
         },
@@ -197,7 +197,7 @@ def _schemas(max_images: int) -> Schema:
                 "id": _TEXT,
                 "inputs": {"type": "array", "items": tensor, "minItems": 1, "maxItems": 1},
                 "outputs": _list(wanted),
-                "parameters": {"type": "object", "properties": {"binary_data_output": {"type": "boolean"}}},
+                "parameters": {"type": ["object", "null"], "properties": {"binary_data_output": {"type": "boolean"}}},
             },
         },
         "InferAnswer": {

@@ -194,7 +194,7 @@ def _checked_shape(tensor: dict[str, Any], model: str, max_images: int) -> tuple
 
 
 def _numbers(tensor: dict[str, Any]) -> list[Any] | None:
-    parameters = expect(dict, tensor.get("parameters", {}), "'parameters'")
+    parameters = _parameters(tensor)
     if "shared_memory_region" in parameters:
         raise RequestError("shared memory is not supported; send the tensor's data in the request")
     if "binary_data_size" in parameters:
@@ -204,8 +204,14 @@ def _numbers(tensor: dict[str, Any]) -> list[Any] | None:
     return expect(list, tensor.get("data"), "'data'")
 
 
+def _parameters(part: dict[str, Any]) -> dict[str, Any]:
+    """The optional parameters of a request, input or output; clients that know none send null."""
+    found = part.get("parameters")
+    return {} if found is None else expect(dict, found, "'parameters'")
+
+
 def _binary_size(tensor: dict[str, Any], shape: tuple[int, int, int]) -> int:
-    size = tensor.get("parameters", {}).get("binary_data_size", 0)
+    size = _parameters(tensor).get("binary_data_size", 0)
     if type(size) is not int or size not in (0, math.prod(shape)):
         raise RequestError(f"'binary_data_size' is {_short(size)}, but the shape needs {math.prod(shape)}")
     return size
@@ -220,7 +226,7 @@ def _pixels(header: InferHeader, binary: bytes) -> Batch:
 
 
 def _requested_outputs(request: dict[str, Any], model: str) -> tuple[RequestedOutput, ...]:
-    parameters = expect(dict, request.get("parameters", {}), "'parameters'")
+    parameters = _parameters(request)
     binary = expect(bool, parameters.get("binary_data_output", False), "'binary_data_output'")
     if not request.get("outputs"):
         return _all_outputs(binary)
@@ -234,7 +240,7 @@ def _parse_output(output: Any, binary: bool, model: str) -> RequestedOutput:
     name = expect(dict, output, "an output").get("name")
     if type(name) is not str or name not in OUTPUTS:
         raise RequestError(f"unexpected inference output {_short(name)} for model '{model}'; it has {', '.join(OUTPUTS)}")
-    parameters = expect(dict, output.get("parameters", {}), "'parameters'")
+    parameters = _parameters(output)
     if "shared_memory_region" in parameters:
         raise RequestError("shared memory is not supported; outputs come in the response")
     classes = expect(int, parameters.get("classification", 0), "'classification'")

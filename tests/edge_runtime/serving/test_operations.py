@@ -210,9 +210,9 @@ def test_failures_are_logged_with_their_traceback_and_told_without(monkeypatch: 
         async def send(message: dict[str, object]) -> None:
             sent.append(message)
 
-        scope = {"method": "GET", "path": "/x", "raw_path": b"/x", "headers": [], "query_string": b""}
+        scope = {"method": "GET", "path": "/x", "raw_path": b"/x", "headers": [(b"host", b"localhost")], "query_string": b""}
         limits, log = Limits(), JsonLog(stream, requests=False)
-        guard = Guard(Broken(), limits, Access(hosts=None), AdmissionControl(limits), log, lambda *_: None)
+        guard = Guard(Broken(), limits, Access(), AdmissionControl(limits), log, lambda *_: None)
         await guard(scope, None, send)  # type: ignore[arg-type]
         return sent
 

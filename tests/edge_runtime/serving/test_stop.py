@@ -148,11 +148,16 @@ def test_a_model_that_does_other_than_it_states_is_not_served(tmp_path: Path) ->
     assert "golden outputs are not reproduced" in one_line(digits("serve", path, "--port", 0), 1)
 
 
-def test_an_open_address_without_a_token_is_told() -> None:
-    """A warning before the address."""
+def test_an_open_address_has_addresses_and_its_own_names_only() -> None:
+    """Another site's name is refused there too (DNS rebinding); IP addresses, the machine's names and localhost are not."""
     with served("nano", "--host", "0.0.0.0") as server:
-        assert server.host == "0.0.0.0"
-        assert ask(Running(server.process, "127.0.0.1", server.port), "GET", "/v2", Host="anything.example").status == 200
+        here, own = Running(server.process, "127.0.0.1", server.port), socket.gethostname()
+        for host in ("192.168.7.7:80", "[fe80::1]", own, f"{own.partition('.')[0]}.local:8000", "localhost.", "LOCALHOST"):
+            assert ask(here, "GET", "/v2", Host=host).status == 200, host
+        for host in ("anything.example", "192.168.7.7.example", "[::1]example", "1234", f"{own}.example", "user@localhost"):
+            answer = ask(here, "GET", "/v2", Host=host)
+            assert answer.status == 403, host
+            assert "--allow-host" in answer.error
 
 
 def test_names() -> None:
@@ -169,19 +174,15 @@ def test_names() -> None:
 
 
 def test_addresses() -> None:
-    """Loopback of both families; allowed Host headers there, and any on a network address."""
+    """Loopback of both families; allowed names: localhost, the machine's, the bound and the given ones."""
     assert [is_loopback(host) for host in ("127.0.0.1", "127.1.2.3", "::1", "0.0.0.0", "::", "192.168.1.2")] == [True] * 3 + [
         False
     ] * 3
     assert (address(("::1", 80)), address(("127.0.0.1", 8000))) == ("http://[::1]:80/", "http://127.0.0.1:8000/")
-    assert allowed_hosts(Settings({}, "0.0.0.0", 0, 1), "0.0.0.0") is None
-    assert allowed_hosts(Settings({}, "127.1", 0, 1, allowed_hosts=("Pi.local",)), "127.0.0.1") == {
-        "127.0.0.1",
-        "localhost",
-        "::1",
-        "pi.local",
-        "127.1",
-    }
+    own = socket.gethostname().lower()
+    names = {"localhost", own, own.partition(".")[0], own.partition(".")[0] + ".local"}
+    assert allowed_hosts(Settings({}, "0.0.0.0", 0, 1)) == {*names, "0.0.0.0"}
+    assert allowed_hosts(Settings({}, "127.1", 0, 1, allowed_hosts=("Pi.lan",))) == {*names, "127.1", "pi.lan"}
 
 
 def test_limits_are_positive() -> None:

@@ -163,11 +163,38 @@ def test_a_length_and_chunks_are_not_both_believed(server: Running) -> None:
     assert b"connection: close" in answer.lower()
 
 
-def test_a_whole_address_in_the_request_line_is_its_path(server: Running) -> None:
-    """The absolute form of proxies (RFC 9112, 3.2.2)."""
-    answer = _send(server, b"GET http://localhost/v2 HTTP/1.1\r\nHost: localhost\r\n\r\n", answers=1)
+@pytest.mark.parametrize(
+    "target", [b"http://localhost/v2", b"HTTP://LOCALHOST:80/v2?x=1", b"https://127.0.0.1/v2", b"http://[::1]:1/%762"]
+)
+def test_a_whole_address_in_the_request_line_is_its_path_and_host(target: bytes, server: Running) -> None:
+    """The absolute form of proxies: its host counts, and a Host header beside it does not (RFC 9112, 3.2.2)."""
+    answer = _send(server, b"GET " + target + b" HTTP/1.1\r\nHost: evil.example\r\n\r\n", answers=1)
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b'"edge-digits"' in answer
+
+
+@pytest.mark.parametrize(
+    "target", [b"http://evil.example/v2", b"http://localhost@evil.example/v2", b"http:///v2", b"HTTPS://evil.example"]
+)
+def test_another_host_in_the_request_line_is_refused(target: bytes, server: Running) -> None:
+    """A good Host header beside it does not help."""
+    assert _send(server, b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\n\r\n").startswith(b"HTTP/1.1 403 ")
+
+
+def test_an_address_without_a_path_is_the_page(server: Running) -> None:
+    """As RFC 9112 has it for absolute targets."""
+    answer = _send(server, b"GET http://localhost?model=small HTTP/1.1\r\nHost: localhost\r\n\r\n", answers=1)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"text/html" in answer
+
+
+@pytest.mark.parametrize("target", ["/%63lassify", "http://localhost/classify", "/classif%79?model=nano"])
+def test_a_path_has_its_limits_however_it_is_spelled(target: str, server: Running) -> None:
+    """A photo of more than 1 MiB is taken at /classify, and at every other spelling of it."""
+    noise = np.random.RandomState(0).randint(0, 256, (1100, 1100)).astype(np.uint8)
+    content = png_bytes(noise)
+    assert len(content) > 2**20
+    assert _send(server, http_request("POST", target, content), answers=1).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_body_that_does_not_arrive_is_408(strict: Running, seven: np.ndarray) -> None:

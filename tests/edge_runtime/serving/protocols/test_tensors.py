@@ -49,6 +49,14 @@ def test_whole_numbers_may_be_written_with_a_point() -> None:
     assert np.array_equal(request.images, ONE)
 
 
+def test_null_parameters_are_none() -> None:
+    """Of the request, an input and an output, as clients send what they do not use."""
+    wanted = [{"name": "label", "parameters": None}]
+    request = parse_infer(_json_body(_tensor(ONE, parameters=None), parameters=None, outputs=wanted), None, "small", 8)
+    assert request == InferRequest(request.images, None, (RequestedOutput("label"),))
+    assert np.array_equal(request.images, ONE)
+
+
 @pytest.mark.parametrize(
     ("changes", "cause"),
     [
