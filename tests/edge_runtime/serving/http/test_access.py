@@ -1,6 +1,8 @@
 """Access: tokens, hosts, origins, the page's content policy, and paths outside of the routes."""
 
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.commands import digits, one_line
+from tests.conftest import ROOT
 from tests.edge_runtime.serving.conftest import ask, connected, received
 from tools.studies.serving.load import Running, http_request, served
 
@@ -165,3 +168,23 @@ def test_a_path_that_was_asked_before_is_answered_as_the_first_time(server: Runn
     for number in range(300):
         assert ask(server, "GET", f"/v2/models/none-{number}").status == 404
     assert [(ask(server, *path).status, ask(server, *path).body) for path in paths] == first
+
+
+def test_the_documented_commands_show_the_token_to_nobody(tmp_path: Path) -> None:
+    """Files of the token are never readable for others, and no command has the token among its arguments."""
+    text = (ROOT / "docs" / "serving.md").read_text()
+    lines = [line.strip() for line in text.splitlines() if line.startswith("    ") and "openssl rand" in line]
+    assert len(lines) == 2
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name, script in (("openssl", "stat -L -c %a /proc/self/fd/1"), ("sudo", '"$@"')):  # the token is its file's mode when written
+        (tools / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tools / name).chmod(0o755)
+    for line in lines:
+        path = f"{tools}:{os.environ['PATH']}"
+        command = line.replace("/etc/digits", str(tmp_path / "etc"))
+        subprocess.run(["sh", "-c", f"umask 022; {command}"], cwd=tmp_path, env={"PATH": path}, check=True)
+    assert (tmp_path / "token").read_text() == (tmp_path / "etc" / "token").read_text() == "600\n"
+    assert (tmp_path / "header").read_text() == "Authorization: Bearer 600\n"
+    assert (tmp_path / "header").stat().st_mode & 0o777 == 0o600
+    assert not re.search(r"curl[^\n]*Bearer", text)

@@ -369,15 +369,20 @@ def test_without_the_server_the_page_says_so_and_keeps_the_drawing(page: Page) -
     assert [message for message in page.errors() if "ERR_INTERNET_DISCONNECTED" not in message] == []
 
 
-def test_a_token_is_asked_for(driver: webdriver.Chrome) -> None:
-    """The page loads without the token, asks for it, and then works."""
-    with served("small", environment={"DIGITS_TOKEN": "sesame-sesame-sesame"}) as server:
+@pytest.mark.parametrize("token", ["sesame-sesame-sesame", 'a%^{}|[]"<>\\`~&#?20%41'])
+def test_a_token_is_asked_for(token: str, driver: webdriver.Chrome) -> None:
+    """The page loads without the token, asks for it in a field that password managers fill, and then works, whatever characters it has."""
+    with served("small", environment={"DIGITS_TOKEN": token}) as server:
         driver.get(f"{server.url}/")
         form = driver.find_element(By.ID, "token-form")
         WebDriverWait(driver, PATIENCE).until(lambda _: form.is_displayed())
-        driver.find_element(By.ID, "token").send_keys("sesame-sesame-sesame", Keys.ENTER)
+        field = driver.find_element(By.ID, "token")
+        assert field == driver.switch_to.active_element
+        assert field.get_attribute("autocomplete") == "current-password"
+        field.send_keys(token, Keys.ENTER)
         WebDriverWait(driver, PATIENCE).until(lambda _: "bytes" in driver.find_element(By.ID, "facts").text)
         assert not form.is_displayed()
+        assert driver.find_element(By.ID, "pad") == driver.switch_to.active_element
         page = Page(driver, server)
         page.draw(SEVEN)
         page.wait_for_digit("7")
