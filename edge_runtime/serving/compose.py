@@ -86,6 +86,8 @@ def _serve_at(listener: socket.socket, settings: Settings, report: Callable[[str
     tasks = [Task(seconds, work) for seconds, work in every if seconds]
     if not is_loopback(bound) and settings.token is None:
         report(f"warning: {settings.host} is open to everybody on the network; require a token with --token-file")
+    for name, reason in models.refusals().items():
+        report(f"warning: model '{name}' is not available until its file changes: {reason}")
     names = ", ".join(served.name for served in models)
     try:
         run(

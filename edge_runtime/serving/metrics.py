@@ -118,12 +118,15 @@ def _state(models: ModelRepository, workers: WorkerThreads, admission: Admission
     yield GaugeMetricFamily("digits_worker_queue", "Calls that wait for a worker thread or run on one.", value=workers.pending)
     yield GaugeMetricFamily("digits_ready", "1 if the server is ready for requests.", value=float(models.ready))
     info = GaugeMetricFamily("digits_model_info", "Model files being served; always 1.", labels=("model", "sha256", "recipe"))
-    healthy = GaugeMetricFamily("digits_model_healthy", "1 if the model reproduced its golden outputs.", labels=("model",))
+    healthy = GaugeMetricFamily(
+        "digits_model_healthy", "1 if the model is loaded and reproduced its golden outputs.", labels=("model",)
+    )
     loaded = GaugeMetricFamily("digits_model_loaded_timestamp_seconds", "When the file was loaded.", labels=("model",))
     for served in models:
         info.add_metric((served.name, served.manifest.flatbuffer.sha256, served.manifest.recipe), 1)
-        healthy.add_metric((served.name,), float(served.healthy))
         loaded.add_metric((served.name,), served.loaded_at)
+    for name, reason in models.states().items():
+        healthy.add_metric((name,), float(not reason))
     reloads = CounterMetricFamily(
         "digits_model_reloads", "Changed model files that were loaded or refused.", labels=("model", "result")
     )

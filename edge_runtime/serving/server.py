@@ -73,7 +73,7 @@ class Server(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 assert isinstance(connection, Connection)
                 connection.check_deadlines(now)
-            if self._models.ready:
+            if self._models.alive:
                 sd_notify("WATCHDOG=1")
         return await super().on_tick(counter)
 

@@ -12,6 +12,7 @@
     ├── UnsupportedMediaType   415
     ├── HeaderFieldsTooLarge   431
     ├── ServiceUnavailable     503
+    ├── ModelUnavailable       503
     └── ModelControlDisabled   503
 
 `http.guard` catches whatever a request raises, `http.connection` what happens before a request is complete; nothing else writes errors.
@@ -101,6 +102,12 @@ class ServiceUnavailable(RequestError):
 
     status = 503
     headers = (("Retry-After", "1"),)
+
+
+class ModelUnavailable(RequestError):
+    """A model's file could not be loaded, or its last check failed; a second later it will be the same."""
+
+    status = 503
 
 
 class ModelControlDisabled(RequestError):

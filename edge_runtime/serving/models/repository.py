@@ -12,13 +12,13 @@ import numpy as np
 
 from edge_runtime.common.pixels import Batch
 from edge_runtime.device.verification import verify
-from edge_runtime.errors import DigitsError, ModelFileError, VerificationFailed
+from edge_runtime.errors import BadArgument, DigitsError, MissingPackage, ModelFileError, VerificationFailed
 from edge_runtime.inference.classifier import Classifications, Classifier
 from edge_runtime.inference.interpreter import one_line
 from edge_runtime.inference.out_of_distribution import OutOfDistribution
 from edge_runtime.model.manifest import Manifest
 from edge_runtime.model.model_file import Golden, ModelFile, find_model, read_model_file
-from edge_runtime.serving.http.errors import NotFound, ServiceUnavailable
+from edge_runtime.serving.http.errors import ModelUnavailable, NotFound
 from edge_runtime.serving.http.log import JsonLog
 from edge_runtime.serving.models.pool import InterpreterPool, WorkerThreads
 
@@ -26,6 +26,8 @@ Signature = tuple[int, int, int]
 """A file's modification time in nanoseconds, size and inode."""
 
 NOT_REPRODUCED = "its golden outputs are not reproduced"
+NOT_LOADED = "its file could not be loaded; see the server's log"
+_REFUSALS = (DigitsError, RuntimeError, ValueError, MemoryError)
 
 
 @dataclass
@@ -61,10 +63,10 @@ class ServedModel:
         """Classify uint8 [N, 28, 28]; also return the nanoseconds of the inference.
 
         Raises:
-            ServiceUnavailable: the model failed its last check.
+            ModelUnavailable: the model failed its last check.
         """
         if not self.healthy:
-            raise ServiceUnavailable(f"model '{self.name}' is not ready: {NOT_REPRODUCED}")
+            raise ModelUnavailable(f"model '{self.name}' is not ready: {NOT_REPRODUCED}")
         found, nanoseconds = await self.pool.classify(images)
         self.observe(nanoseconds / 1e9)
         return found, nanoseconds
@@ -79,8 +81,16 @@ class ServedModel:
         return self.healthy
 
 
+@dataclass(frozen=True)
+class _Refusal:
+    """Why a file was not loaded, and its signature, so that it is tried again once it changes."""
+
+    signature: Signature | None
+    reason: str
+
+
 class ModelRepository:
-    """All models by name, the default one first.
+    """All models by name, the default one first. One whose file could not be loaded at the start is listed and unavailable.
 
     Attributes:
         reloads: counts of changed files that were "loaded" or "refused", by model and result.
@@ -96,7 +106,7 @@ class ModelRepository:
         backend: str | None = None,
         observer: Callable[[str], Callable[[float], None]] = lambda _: lambda _: None,
     ) -> None:
-        """Load and verify all models.
+        """Load and verify all models. Those that fail are unavailable until their files change, as long as one can be served.
 
         Args:
             paths: model files or names of shipped models, by the name to serve them under.
@@ -107,57 +117,88 @@ class ModelRepository:
             observer: returns, for a model's name, a function to call with the seconds of each inference.
 
         Raises:
-            ModelFileError: a file is damaged, or has no archive to verify it by.
-            VerificationFailed: a model does not reproduce its golden outputs on this machine.
+            ModelFileError, VerificationFailed: no model can be served; of the first one.
+            BadArgument, MissingPackage: there is no such interpreter.
         """
         self._workers = workers
         self._log = log
         self._threads = threads
         self._backend = backend
         self._observer = observer
-        self._refused: dict[str, Signature | None] = {}
+        self._refused: dict[str, _Refusal] = {}
         self.reloads: Counter[tuple[str, str]] = Counter()
         self.stopping = False
         self._refreshing = asyncio.Lock()
-        self._by_name = {name: self._load_verified(name, find_model(path)) for name, path in paths.items()}
+        self._paths = {name: find_model(path) for name, path in paths.items()}
+        self._by_name = self._load_all()
 
     def __iter__(self) -> Iterator[ServedModel]:
-        return iter(self._by_name.values())
+        """The models that are loaded."""
+        return (served for served in self._by_name.values() if served)
+
+    def states(self) -> dict[str, str]:
+        """Of all models, why they are unavailable; empty if they are not."""
+        return {
+            name: NOT_LOADED if served is None else "" if served.healthy else NOT_REPRODUCED
+            for name, served in self._by_name.items()
+        }
+
+    def refusals(self) -> dict[str, str]:
+        """Of the models that could not be loaded, why, for whoever runs the server."""
+        return {name: self._refused[name].reason for name, served in self._by_name.items() if served is None}
 
     @property
     def default(self) -> ServedModel:
         """The model for requests that name none."""
-        return next(iter(self))
+        return self.get({})
 
     @property
     def ready(self) -> bool:
-        """Whether all models passed their last check and the server is not stopping."""
-        return not self.stopping and all(served.healthy for served in self)
+        """Whether all models are loaded and passed their last check, and the server is not stopping."""
+        return not self.stopping and not any(self.states().values())
 
-    def get(self, parameters: Mapping[str, str]) -> ServedModel:
-        """The model that path or query parameters name: `model`, and `version`, which is always 1.
+    @property
+    def alive(self) -> bool:
+        """Whether a model passed its last check: a restart would take it away from its clients."""
+        return not self.stopping and any(served.healthy for served in self)
+
+    def name_of(self, parameters: Mapping[str, str]) -> str:
+        """The model that path or query parameters name: `model`, and `version`, which is always 1. Without a name, the first.
 
         Raises:
             NotFound: there is no such model or version.
         """
-        name = parameters.get("model")
-        if not name:
-            return self.default
+        name = parameters.get("model") or next(iter(self._by_name))
         if name not in self._by_name:
             raise NotFound(f"Request for unknown model: '{name[:64]}' is not found; the models are {', '.join(self._by_name)}")
         if parameters.get("version", "1") != "1":
             raise NotFound(
                 f"Request for unknown model: '{name}' version {parameters['version'][:20]} is not found; the only version is 1"
             )
-        return self._by_name[name]
+        return name
+
+    def get(self, parameters: Mapping[str, str]) -> ServedModel:
+        """The model that parameters name, as for `name_of`.
+
+        Raises:
+            NotFound: there is no such model or version.
+            ModelUnavailable: its file could not be loaded.
+        """
+        name = self.name_of(parameters)
+        served = self._by_name[name]
+        if served is None:
+            raise ModelUnavailable(f"model '{name}' is not available: {NOT_LOADED}")
+        return served
 
     async def refresh(self) -> None:
         """Reload models whose files have changed. A file that fails verification is refused, and the old model stays."""
         async with self._refreshing:
-            for served in list(self):
-                signature = await self._workers.run(_signature_of, served.path)
-                if signature not in (served.signature, self._refused.get(served.name, served.signature)):
-                    await self._replace(served, signature)
+            for name, path in self._paths.items():
+                served, refused = self._by_name[name], self._refused.get(name)
+                signature = await self._workers.run(_signature_of, path)
+                seen = {found.signature for found in (served, refused) if found}
+                if signature not in seen:
+                    await self._replace(name, signature)
 
     async def check(self) -> None:
         """Check all models, and log changes of `healthy`."""
@@ -166,16 +207,34 @@ class ModelRepository:
             if await served.check() != before:
                 self._log.event("health", model=served.name, healthy=served.healthy)
 
-    async def _replace(self, served: ServedModel, signature: Signature | None) -> None:
+    def _load_all(self) -> dict[str, ServedModel | None]:
+        """All models by name; None for one that is refused."""
+        found: dict[str, ServedModel | None] = {}
+        errors: list[Exception] = []
+        for name, path in self._paths.items():
+            signature = _signature_of(path)
+            try:
+                found[name] = self._load_verified(name, path)
+            except (BadArgument, MissingPackage):  # of no model: of all
+                raise
+            except _REFUSALS as error:
+                found[name] = None
+                errors.append(error)
+                self._refused[name] = _Refusal(signature, one_line(error))
+        if errors and len(errors) == len(found):
+            raise errors[0]
+        return found
+
+    async def _replace(self, name: str, signature: Signature | None) -> None:
         try:
-            fresh = await self._workers.run(self._load_verified, served.name, served.path)
-        except (DigitsError, RuntimeError, ValueError, MemoryError) as error:
-            self._refused[served.name] = signature
-            self._record_reload(served.name, "refused", reason=one_line(error))
+            fresh = await self._workers.run(self._load_verified, name, self._paths[name])
+        except _REFUSALS as error:
+            self._refused[name] = _Refusal(signature, one_line(error))
+            self._record_reload(name, "refused", reason=one_line(error))
         else:
-            self._by_name[served.name] = fresh
-            self._refused.pop(served.name, None)
-            self._record_reload(served.name, "loaded", sha256=fresh.manifest.flatbuffer.sha256)
+            self._by_name[name] = fresh
+            self._refused.pop(name, None)
+            self._record_reload(name, "loaded", sha256=fresh.manifest.flatbuffer.sha256)
 
     def _load_verified(self, name: str, path: Path) -> ServedModel:
         signature = _signature_of(path)

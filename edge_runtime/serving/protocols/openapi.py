@@ -98,7 +98,7 @@ def _tensorflow() -> Schema:
         statuses=(400, 404, 408, 413, 415, 503),
     )
     status = _object(
-        version=_TEXT, state={"enum": ["AVAILABLE", "UNLOADING"]}, status=_object(error_code=_TEXT, error_message=_TEXT)
+        version=_TEXT, state={"enum": ["AVAILABLE", "UNLOADING", "END"]}, status=_object(error_code=_TEXT, error_message=_TEXT)
     )
     return {
         **_versioned(

@@ -14,7 +14,7 @@ from edge_runtime.serving.http.errors import NotFound, RequestError
 from edge_runtime.serving.http.json_body import expect, parse_object, pixels_of
 from edge_runtime.serving.http.messages import Request, Response, as_json
 from edge_runtime.serving.models.pool import WorkerThreads
-from edge_runtime.serving.models.repository import NOT_REPRODUCED, ModelRepository, ServedModel
+from edge_runtime.serving.models.repository import NOT_LOADED, ModelRepository, ServedModel
 
 SIGNATURE, INPUT, OUTPUT = "serving_default", "pixels", "scores"
 
@@ -29,9 +29,10 @@ class TFServing:
 
     async def status(self, request: Request) -> Response:
         """GET /v1/models/NAME: the served version and its state."""
+        reason = self._models.states()[self._name(request)]
         state, status = "AVAILABLE", {"error_code": "OK", "error_message": ""}
-        if not self._get(request).healthy:
-            state, status = "UNLOADING", {"error_code": "UNAVAILABLE", "error_message": NOT_REPRODUCED}
+        if reason:
+            state, status = "END" if reason == NOT_LOADED else "UNLOADING", {"error_code": "UNAVAILABLE", "error_message": reason}
         return as_json({"model_version_status": [{"version": "1", "state": state, "status": status}]})
 
     async def metadata(self, request: Request) -> Response:
@@ -57,9 +58,13 @@ class TFServing:
         return as_json(format_predict(found, by_row))
 
     def _get(self, request: Request) -> ServedModel:
-        """The model of a path; an unknown one raises TensorFlow Serving's message."""
+        self._name(request)
+        return self._models.get(request.parameters)
+
+    def _name(self, request: Request) -> str:
+        """The model that a path names; an unknown one raises TensorFlow Serving's message."""
         try:
-            return self._models.get(request.parameters)
+            return self._models.name_of(request.parameters)
         except NotFound as error:
             version = request.parameters.get("version", "")[:20]
             wanted = (

@@ -8,11 +8,11 @@ import dataclasses
 
 from edge_runtime.common.pixels import SIDE
 from edge_runtime.model.recipe_names import short_recipe
-from edge_runtime.serving.http.errors import ModelControlDisabled, ServiceUnavailable
+from edge_runtime.serving.http.errors import ModelControlDisabled, ModelUnavailable, ServiceUnavailable
 from edge_runtime.serving.http.json_body import parse_object
 from edge_runtime.serving.http.messages import Request, Response, as_json
 from edge_runtime.serving.models.pool import WorkerThreads
-from edge_runtime.serving.models.repository import NOT_REPRODUCED, ModelRepository, ServedModel
+from edge_runtime.serving.models.repository import ModelRepository, ServedModel
 from edge_runtime.serving.protocols.tensors import INPUT, OUTPUTS, format_infer, parse_infer
 from edge_runtime.version import __version__
 
@@ -50,13 +50,14 @@ class V2:
         return as_json({"live": True})
 
     async def ready(self, request: Request) -> Response:
-        """GET /v2/health/ready: all models passed their last check, and the server is not stopping."""
+        """GET /v2/health/ready: all models are loaded and passed their last check, and the server is not stopping."""
         return as_json({"ready": self._models.ready}, 200 if self._models.ready else ServiceUnavailable.status)
 
     async def model_ready(self, request: Request) -> Response:
         """GET /v2/models/NAME/ready: the model passed its last check."""
-        served = self._models.get(request.parameters)
-        return as_json({"name": served.name, "ready": served.healthy}, 200 if served.healthy else ServiceUnavailable.status)
+        name = self._models.name_of(request.parameters)
+        ready = not self._models.states()[name]
+        return as_json({"name": name, "ready": ready}, 200 if ready else ModelUnavailable.status)
 
     async def model(self, request: Request) -> Response:
         """GET /v2/models/NAME: the tensors, and a summary of the manifest in `parameters`."""
@@ -81,16 +82,16 @@ class V2:
         """POST /v2/repository/index: all models; with {"ready": true} only those that are ready."""
         body = await request.body()
         only_ready = parse_object(body).get("ready") is True if body else False
-        return as_json([_index_entry(served) for served in self._models if served.healthy or not only_ready])
+        states = self._models.states().items()
+        return as_json([_index_entry(name, reason) for name, reason in states if not (reason and only_ready)])
 
     async def load(self, request: Request) -> Response:
         """POST /v2/repository/models/NAME/load or unload: refused, as by Triton in polling mode."""
         raise ModelControlDisabled("models cannot be loaded or unloaded by request; changed model files are reloaded automatically")
 
 
-def _index_entry(served: ServedModel) -> dict[str, str]:
-    state, reason = ("READY", "") if served.healthy else ("UNAVAILABLE", NOT_REPRODUCED)
-    return {"name": served.name, "version": "1", "state": state, "reason": reason}
+def _index_entry(name: str, reason: str) -> dict[str, str]:
+    return {"name": name, "version": "1", "state": "UNAVAILABLE" if reason else "READY", "reason": reason}
 
 
 def _manifest_summary(served: ServedModel) -> dict[str, object]:

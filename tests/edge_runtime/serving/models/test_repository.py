@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.errors import ModelFileError, VerificationFailed
+from edge_runtime.errors import BadArgument, ModelFileError, VerificationFailed
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.model.model_file import read_model_file
-from edge_runtime.serving.http.errors import NotFound, ServiceUnavailable
+from edge_runtime.serving.http.errors import ModelUnavailable, NotFound
 from edge_runtime.serving.http.log import JsonLog
 from edge_runtime.serving.models.pool import INLINE_NS, InterpreterPool, WorkerThreads, time_one
 from edge_runtime.serving.models.repository import ModelRepository
@@ -103,6 +103,53 @@ def test_at_the_start_a_model_must_be_proven(path: Path) -> None:
         _models(path)
 
 
+def test_one_bad_file_stops_no_other_model(path: Path) -> None:
+    """It is listed and unavailable, the others are served; once its file is sound it is loaded."""
+    log = io.StringIO()
+    path.write_bytes(with_wrong_golden())
+    missing = path.with_name("missing.tflite")
+    models = ModelRepository({"bad": path, "good": NANO, "none": missing}, WorkerThreads(1), JsonLog(log))
+    assert [served.name for served in models] == ["good"]
+    assert {name for name, reason in models.states().items() if reason} == models.refusals().keys() == {"bad", "none"}
+    assert "golden outputs are not reproduced" in models.refusals()["bad"]
+    assert (models.ready, models.alive) == (False, True)
+    for name in ("bad", "none", ""):  # the first is the default, and no other one answers in its place
+        with pytest.raises(ModelUnavailable, match="is not available"):
+            models.get({"model": name})
+    asyncio.run(models.refresh())
+    assert _events(log) == []
+    replace(path, SMALL.read_bytes())
+    replace(missing, NANO.read_bytes())
+    asyncio.run(models.refresh())
+    assert [served.name for served in models] == ["bad", "good", "none"]
+    assert (models.ready, models.refusals()) == (True, {})
+
+
+def test_a_refused_reload_is_no_outage_at_the_next_start(path: Path) -> None:
+    """A file that a running server refuses stops no other model of the next one."""
+    models = ModelRepository({"mine": path, "nano": NANO}, WorkerThreads(1), JsonLog(io.StringIO()))
+    replace(path, with_wrong_golden())
+    asyncio.run(models.refresh())
+    assert models.ready
+    models = ModelRepository({"mine": path, "nano": NANO}, WorkerThreads(1), JsonLog(io.StringIO()))
+    assert models.get({"model": "nano"}).healthy
+
+
+def test_the_watchdog_is_fed_while_a_model_is_healthy(path: Path) -> None:
+    """A restart would take sound models away for the sake of one; it is for when none is left."""
+    models = ModelRepository({"mine": path, "nano": NANO}, WorkerThreads(1), JsonLog(io.StringIO()))
+    models.get({"model": "mine"}).healthy = False
+    assert (models.ready, models.alive) == (False, True)
+    models.get({"model": "nano"}).healthy = False
+    assert (models.ready, models.alive) == (False, False)
+
+
+def test_without_an_interpreter_nothing_is_served(path: Path) -> None:
+    """What is wrong for all models is no model's fault."""
+    with pytest.raises(BadArgument, match="known are"):
+        ModelRepository({"mine": path, "nano": NANO}, WorkerThreads(1), JsonLog(io.StringIO()), backend="onnx")
+
+
 def test_a_model_that_does_other_than_it_did_is_unhealthy(path: Path) -> None:
     """The model and the server are not ready, and it answers with 503, until a check passes again."""
     log = io.StringIO()
@@ -111,7 +158,7 @@ def test_a_model_that_does_other_than_it_did_is_unhealthy(path: Path) -> None:
     models.default.golden = type(sound)(sound.images, sound.labels, sound.float_logits, np.roll(sound.outputs, 1, axis=1))
     asyncio.run(models.check())
     assert (models.default.healthy, models.ready) == (False, False)
-    with pytest.raises(ServiceUnavailable, match="not ready"):
+    with pytest.raises(ModelUnavailable, match="not ready"):
         asyncio.run(models.default.classify(sound.images))
     models.default.golden = sound
     asyncio.run(models.check())

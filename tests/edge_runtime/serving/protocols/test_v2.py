@@ -1,6 +1,7 @@
 """The Open Inference Protocol through tritonclient, including errors."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from edge_runtime.inference.classifier import Classifier
 from edge_runtime.model.model_file import read_model_file
 from edge_runtime.version import __version__
 from tests.edge_runtime.serving.conftest import ask
-from tools.studies.serving.load import Running
+from tests.edge_runtime.serving.model_files import with_wrong_golden
+from tools.studies.serving.load import Running, served
 from train.data import Dataset
 
 
@@ -139,3 +141,23 @@ def test_compressed_bodies_are_refused(client: triton.InferenceServerClient) -> 
     """A few bytes could decompress to gigabytes."""
     with pytest.raises(InferenceServerException, match="compressed"):
         client.infer("small", [_input(BLANK)], request_compression_algorithm="gzip")
+
+
+def test_a_model_that_cannot_be_served_is_told_by_all_protocols(tmp_path: Path) -> None:
+    """503 without its path, and without a time to try again; the others answer."""
+    path = tmp_path / "secret" / "bad.tflite"
+    path.parent.mkdir()
+    path.write_bytes(with_wrong_golden())
+    with served("nano", path, "--no-access-log") as server:
+        index = ask(server, "POST", "/v2/repository/index").json
+        assert [(entry["name"], entry["state"]) for entry in index] == [("nano", "READY"), ("bad", "UNAVAILABLE")]
+        assert ask(server, "POST", "/v2/repository/index", {"ready": True}).json == index[:1]
+        assert ask(server, "GET", "/v2/models/nano/ready").status == 200
+        assert ask(server, "GET", "/v2/models/bad/ready").json == {"name": "bad", "ready": False}
+        assert ask(server, "GET", "/v2/health/ready").status == 503
+        (state,) = ask(server, "GET", "/v1/models/bad").json["model_version_status"]
+        assert (state["state"], state["status"]["error_code"]) == ("END", "UNAVAILABLE")
+        for method, where in (("GET", "/v2/models/bad"), ("POST", "/v1/models/bad:predict"), ("POST", "/classify?model=bad")):
+            answer = ask(server, method, where, b"{}")
+            assert (answer.status, "retry-after" in answer.headers, "secret" in answer.error) == (503, False, False)
+        assert b'digits_model_healthy{model="bad"} 0.0' in ask(server, "GET", "/metrics").body
