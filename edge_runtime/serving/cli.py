@@ -1,7 +1,6 @@
 """The command `digits serve`."""
 
 import os
-import signal
 from pathlib import Path
 
 import click
@@ -14,10 +13,15 @@ DEFAULT_MODELS = ("small", "nano", "base")
 
 @click.command("serve", cls=ModelCommand, epilog="Example: digits serve small runs/cnn/cnn-int8.tflite --port 8000")
 @click.argument("models", nargs=-1, metavar="[[NAME=]MODEL]...")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all interfaces.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address or name to listen on; 0.0.0.0 for all interfaces.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen on; 0 for any free one."
 )
+@click.option(
+    "--uds", type=click.Path(path_type=Path), metavar="PATH", help="Listen on a Unix socket instead, for a proxy on this machine."
+)
+@click.option("--cert", type=click.Path(path_type=Path), help="Serve over TLS (https) with this certificate chain, PEM.")
+@click.option("--key", type=click.Path(path_type=Path), help="Its private key, PEM. Default: in the file of --cert.")
 @click.option("--token-file", type=click.Path(path_type=Path), help="Require the bearer token in this file; or set DIGITS_TOKEN.")
 @click.option("--allow-host", multiple=True, metavar="NAME", help="Also accept this name in the Host header; repeatable.")
 @click.option(
@@ -66,6 +70,9 @@ def serve_command(
     models: tuple[str, ...],
     host: str,
     port: int,
+    uds: Path | None,
+    cert: Path | None,
+    key: Path | None,
     token_file: Path | None,
     allow_host: tuple[str, ...],
     cors_origin: tuple[str, ...],
@@ -80,12 +87,14 @@ def serve_command(
     """Serve a web page to draw digits on, and HTTP inference (KServe V2, TensorFlow Serving, or image files at /classify).
 
     A MODEL is a file or a shipped model: small, nano, base (int8), base-fp32. It is served under its own name or under NAME. The
-    first one answers requests that name none. Default: small, nano and base. SIGHUP reloads changed files, SIGTERM stops.
+    first one answers requests that name none. Default: small, nano and base. SIGHUP reloads changed files, SIGTERM stops, and so does
+    closing its terminal.
     """
     from edge_runtime.serving.compose import Settings, serve
     from edge_runtime.serving.http.limits import Limits
 
     given = {name.removeprefix("max_"): value for name, value in limits.items() if value is not None}
+    _check_uds(uds)
     settings = Settings(
         models=name_models(models or DEFAULT_MODELS),
         host=host,
@@ -99,11 +108,18 @@ def serve_command(
         check_seconds=check_seconds,
         threads=threads,
         backend=backend,
+        uds=uds,
+        cert=cert,
+        key=key,
         limits=Limits(**given),
     )
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the server handles it, it would end the process
     serve(settings, lambda line: click.echo(f"digits: {line}", err=True))
+
+
+def _check_uds(uds: Path | None) -> None:
+    given = click.get_current_context().get_parameter_source
+    if uds and not {given("host"), given("port")} <= {click.core.ParameterSource.DEFAULT}:
+        raise BadArgument("--uds listens on a path only; leave out --host and --port")
 
 
 def name_models(words: tuple[str, ...]) -> dict[str, Path]:
@@ -117,8 +133,9 @@ def name_models(words: tuple[str, ...]) -> dict[str, Path]:
     named: dict[str, Path] = {}
     for word in words:
         before, equals, after = word.partition("=")
-        path = Path(after if equals else word)
-        name = check_name(before if equals else path.name.removesuffix(".tflite"))
+        with_name = equals and "/" not in before  # a name has no slash, and the folder of a learning rate an equals sign
+        path = Path(after if with_name else word)
+        name = check_name(before if with_name else path.name.removesuffix(".tflite"))
         if name in named:
             raise BadArgument(f"two models are named {name!r}; give one another name, such as {name}-2={path}")
         named[name] = path

@@ -1,10 +1,13 @@
 """Put the server together from its parts."""
 
-import ipaddress
 import math
 import re
+import signal
 import socket
+import ssl
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import field
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from edge_runtime.serving.http.access import Access
 from edge_runtime.serving.http.admission import AdmissionControl
 from edge_runtime.serving.http.guard import Guard
 from edge_runtime.serving.http.limits import Limits
-from edge_runtime.serving.http.listener import listen
+from edge_runtime.serving.http.listener import address_of, is_local, listen, listen_at_path
 from edge_runtime.serving.http.log import JsonLog
 from edge_runtime.serving.metrics import Metrics
 from edge_runtime.serving.models.pool import WorkerThreads
@@ -26,6 +29,8 @@ from edge_runtime.serving.protocols.openapi import OpenApi
 from edge_runtime.serving.protocols.tf_serving import TFServing
 from edge_runtime.serving.protocols.v2 import V2
 from edge_runtime.serving.server import Task, run
+from edge_runtime.serving.terminal import Terminal
+from edge_runtime.serving.tls import tls_context
 
 _ORIGIN = re.compile(r"https?://[\w.-]+(:\d+)?|\*")
 
@@ -46,6 +51,9 @@ class Settings:
     check_seconds: float = 60.0
     threads: int = 1
     backend: str | None = None
+    uds: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -58,18 +66,35 @@ class Settings:
 
 
 def serve(settings: Settings, report: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM or SIGINT, or until the terminal is closed.
 
     Raises:
-        ModelFileError, VerificationFailed: a model cannot be served.
+        ModelFileError, VerificationFailed: no model can be served.
         MissingPackage: no interpreter is installed.
+        BadArgument: certificate or key cannot be used.
         DigitsError: the server cannot listen on the address.
     """
-    with listen(settings.host, settings.port) as listener:
-        _serve_at(listener, settings, report)
+    terminal = Terminal()
+    signal.signal(signal.SIGHUP, lambda *_: sys.exit() if terminal.is_gone() else None)  # until the server handles it
+    tls = tls_context(settings.cert, settings.key)
+    with ExitStack() as opened:
+        if settings.uds:
+            listeners = [listen_at_path(settings.uds)]
+            opened.callback(settings.uds.unlink, missing_ok=True)
+        else:
+            listeners = listen(settings.host, settings.port)
+        for listener in listeners:
+            opened.enter_context(listener)
+        _serve_at(listeners, tls, terminal, settings, report)
 
 
-def _serve_at(listener: socket.socket, settings: Settings, report: Callable[[str], None]) -> None:
+def _serve_at(
+    listeners: list[socket.socket],
+    tls: ssl.SSLContext | None,
+    terminal: Terminal,
+    settings: Settings,
+    report: Callable[[str], None],
+) -> None:
     log, metrics, workers = JsonLog(requests=settings.access_log), Metrics(), WorkerThreads(settings.workers)
     models = ModelRepository(settings.models, workers, log, settings.threads, settings.backend, metrics.observer)
     limits, admission = settings.limits, AdmissionControl(settings.limits)
@@ -78,43 +103,34 @@ def _serve_at(listener: socket.socket, settings: Settings, report: Callable[[str
     openapi = OpenApi(limits.images, with_token=settings.token is not None)
     v2, tf_serving = V2(models, workers, limits.images), TFServing(models, workers, limits.images)
     routes = make_app(v2, tf_serving, classify, Page(), openapi, metrics)
-    bound = listener.getsockname()[0]
     access = Access(settings.token, allowed_hosts(settings))
     guard = Guard(routes, limits, access, admission, log, metrics.answered)
     app = with_cors(guard, settings.cors_origins) if settings.cors_origins else guard
     every = ((settings.reload_seconds, models.refresh), (settings.check_seconds, models.check))
     tasks = [Task(seconds, work) for seconds, work in every if seconds]
-    if not is_loopback(bound) and settings.token is None:
+    if settings.token is None and not all(map(is_local, listeners)):
         report(f"warning: {settings.host} is open to everybody on the network; require a token with --token-file")
     for name, reason in models.refusals().items():
         report(f"warning: model '{name}' is not available until its file changes: {reason}")
     names = ", ".join(served.name for served in models)
+    where = " and ".join(address_of(listener, "https" if tls else "http") for listener in listeners)
     try:
         run(
             app,
-            listener,
+            listeners,
+            tls,
+            terminal,
             admission,
             models,
             limits,
             log,
             tasks,
-            lambda: report(f"serving {names} at {address(listener.getsockname())}"),
+            lambda: report(f"serving {names} at {where}"),
             metrics.cut,
         )
     finally:
         classify.close()
         workers.close()
-
-
-def address(name: tuple[str, int]) -> str:
-    """The URL of a socket's address."""
-    host, port = name[:2]
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine only."""
-    return ipaddress.ip_address(host.partition("%")[0]).is_loopback
 
 
 def allowed_hosts(settings: Settings) -> frozenset[str]:

@@ -5,8 +5,9 @@ import gc
 import logging
 import signal
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
@@ -20,6 +21,7 @@ from edge_runtime.serving.http.log import JsonLog, UvicornLogHandler
 from edge_runtime.serving.http.messages import App
 from edge_runtime.serving.models.repository import ModelRepository
 from edge_runtime.serving.systemd import sd_notify
+from edge_runtime.serving.terminal import Terminal
 
 _BACKLOG = 128
 # Python's defaults. `digits` raises them for short commands; here a late, long collection would delay a request.
@@ -35,11 +37,15 @@ class Server(uvicorn.Server):
         config: uvicorn.Config,
         admission: AdmissionControl,
         models: ModelRepository,
+        limits: Limits,
         log: JsonLog,
         tasks: list["Task"],
+        terminal: Terminal,
         on_ready: Callable[[], None],
     ) -> None:
         super().__init__(config)
+        self._limits = limits
+        self._terminal = terminal
         self._admission = admission
         self._models = models
         self._log = log
@@ -49,18 +55,28 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT stop the server, which then exits with 0; SIGHUP reloads changed model files."""
+        """SIGTERM, SIGINT and the end of its terminal stop the server, which then exits with 0; SIGHUP else reloads changed model files."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.handle_exit, number, None)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._start(self._logged(self._models.refresh)))
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         yield
+
+    def _hang_up(self) -> None:
+        if self._terminal.is_gone():
+            self.handle_exit(signal.SIGHUP, None)
+        else:
+            self._start(self._logged(self._models.refresh))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and start the background tasks."""
         gc.freeze()  # imported objects stay for good, so collections during requests need not visit them
         gc.set_threshold(*_GC_THRESHOLDS)
-        await super().startup(sockets)
+        await super().startup([])  # uvicorn would wait a minute for a TLS handshake
+        for listener in sockets or ():
+            self.servers.append(
+                await asyncio.get_running_loop().create_server(self._new_connection, sock=listener, **self._options())
+            )
         for task in self._background:
             self._start(self._repeat(task))
         sd_notify("READY=1")
@@ -90,8 +106,7 @@ class Server(uvicorn.Server):
             server.close()
         self._models.stopping = self._admission.draining = True
         self._log.event("stopping", connections=len(self.server_state.connections) + len(accepted))
-        for connection in accepted:
-            await loop.connect_accepted_socket(self._new_connection, connection)
+        await asyncio.gather(*[self._take(connection) for connection in accepted])
         deadline = loop.time() + _LAST_REQUESTS_SECONDS
         while self.server_state.connections and loop.time() < deadline and not self.force_exit:
             await asyncio.sleep(0.02)
@@ -99,6 +114,13 @@ class Server(uvicorn.Server):
         for task in self._running:
             task.cancel()
         self._log.event("stopped", requests=self.server_state.total_requests)
+
+    def _options(self) -> dict[str, Any]:
+        return {"ssl": self.config.ssl, "ssl_handshake_timeout": self._limits.header_seconds} if self.config.ssl else {}
+
+    async def _take(self, connection: socket.socket) -> None:
+        with suppress(OSError):  # no TLS handshake
+            await asyncio.get_running_loop().connect_accepted_socket(self._new_connection, connection, **self._options())
 
     def _new_connection(self) -> Connection:
         kind: Any = self.config.http_protocol_class
@@ -132,7 +154,9 @@ class Task:
 
 def run(
     app: App,
-    listener: socket.socket,
+    listeners: list[socket.socket],
+    tls: ssl.SSLContext | None,
+    terminal: Terminal,
     admission: AdmissionControl,
     models: ModelRepository,
     limits: Limits,
@@ -141,7 +165,7 @@ def run(
     on_ready: Callable[[], None],
     on_cut: Callable[[str], None],
 ) -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT, or until the terminal is closed."""
     logger = logging.getLogger("uvicorn.error")
     logger.handlers, logger.propagate = [UvicornLogHandler(log)], False
     config = uvicorn.Config(
@@ -159,5 +183,6 @@ def run(
         timeout_keep_alive=int(limits.idle_seconds),
         timeout_graceful_shutdown=int(limits.stop_seconds),
         h11_max_incomplete_event_size=HEADER_BYTES,
+        ssl_context_factory=(lambda *_: tls) if tls else None,
     )
-    Server(config, admission, models, log, tasks, on_ready).run([listener])
+    Server(config, admission, models, limits, log, tasks, terminal, on_ready).run(listeners)

@@ -1,8 +1,12 @@
 """Start and stop: messages, exit codes, and no accepted request is lost."""
 
+import contextlib
 import http.client
+import os
+import pty
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -10,11 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.errors import BadArgument
+from edge_runtime.errors import BadArgument, DigitsError
 from edge_runtime.serving.cli import name_models
-from edge_runtime.serving.compose import Settings, address, allowed_hosts, is_loopback
+from edge_runtime.serving.compose import Settings, allowed_hosts
+from edge_runtime.serving.http import listener as listening
 from edge_runtime.serving.http.limits import Limits
+from edge_runtime.serving.http.listener import address_of, is_local, listen, listen_at_path
 from tests.commands import digits, one_line
+from tests.conftest import ROOT
 from tests.edge_runtime.serving.conftest import ask, binary_body, connected, received
 from tests.edge_runtime.serving.model_files import with_wrong_golden
 from tools.studies.serving.load import Running, http_request, served, started
@@ -28,6 +35,14 @@ from edge_runtime.cli import main
 from edge_runtime.serving import server
 server._LAST_REQUESTS_SECONDS = {PATIENCE}
 sys.argv = ["digits", "serve", "small", "--port", "0", "--no-access-log"]
+main()
+"""
+# `digits serve` whose standard input is its controlling terminal.
+AT_TERMINAL = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY)
+from edge_runtime.cli import main
+sys.argv = ["digits", "serve", "nano", "--port", "0", "--no-access-log"]
 main()
 """
 
@@ -169,20 +184,113 @@ def test_names() -> None:
         "best": "runs/x.tflite",
         "other": "base",
     }
+    folders = name_models(("runs/lr=0.01/cnn.tflite", "best=runs/lr=0.1/cnn.tflite", "./x=y/nano.tflite"))
+    assert {name: str(path) for name, path in folders.items()} == {
+        "cnn": "runs/lr=0.01/cnn.tflite",
+        "best": "runs/lr=0.1/cnn.tflite",
+        "nano": "x=y/nano.tflite",
+    }
     with pytest.raises(BadArgument, match="two models are named 'x'"):
         name_models(("a/x.tflite", "b/x.tflite"))
 
 
-def test_addresses() -> None:
-    """Loopback of both families; allowed names: localhost, the machine's, the bound and the given ones."""
-    assert [is_loopback(host) for host in ("127.0.0.1", "127.1.2.3", "::1", "0.0.0.0", "::", "192.168.1.2")] == [True] * 3 + [
-        False
-    ] * 3
-    assert (address(("::1", 80)), address(("127.0.0.1", 8000))) == ("http://[::1]:80/", "http://127.0.0.1:8000/")
+def test_allowed_names() -> None:
+    """Allowed names: localhost, the machine's, the bound and the given ones."""
     own = socket.gethostname().lower()
     names = {"localhost", own, own.partition(".")[0], own.partition(".")[0] + ".local"}
     assert allowed_hosts(Settings({}, "0.0.0.0", 0, 1)) == {*names, "0.0.0.0"}
     assert allowed_hosts(Settings({}, "127.1", 0, 1, allowed_hosts=("Pi.lan",))) == {*names, "127.1", "pi.lan"}
+
+
+def _fakes(*addresses: str) -> list[tuple[object, ...]]:
+    """What getaddrinfo returns for a name with these addresses."""
+    families = {address: socket.AF_INET6 if ":" in address else socket.AF_INET for address in addresses}
+    return [
+        (family, socket.SOCK_STREAM, 6, "", (address, 0, 0, 0) if ":" in address else (address, 0))
+        for address, family in families.items()
+    ]
+
+
+def test_all_addresses_of_a_name_are_listened_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At one port; an address that the machine does not have is left out."""
+    found = _fakes("127.0.0.1", "192.0.2.1", "127.0.0.3")
+    monkeypatch.setattr(listening.socket, "getaddrinfo", lambda *_, **__: found)
+    with contextlib.ExitStack() as stack:
+        listeners = [stack.enter_context(listener) for listener in listen("pi.lan", 0)]
+        names = [listener.getsockname() for listener in listeners]
+        assert [host for host, _ in names] == ["127.0.0.1", "127.0.0.3"]
+        assert len({port for _, port in names}) == 1
+        for listener in listeners:
+            listener.listen()
+        with pytest.raises(DigitsError, match="choose another address"):
+            listen("pi.lan", names[0][1])
+    monkeypatch.setattr(listening.socket, "getaddrinfo", lambda *_, **__: _fakes("192.0.2.1"))
+    with pytest.raises(DigitsError, match=r"192\.0\.2\.1:0: cannot listen"):
+        listen("192.0.2.1", 0)
+
+
+def test_a_printed_address_can_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a listener on all interfaces that of the network, or loopback without one."""
+    for host, own, said in (
+        ("127.0.0.1", None, "127.0.0.1"),
+        ("0.0.0.0", "192.168.7.7", "192.168.7.7"),
+        ("0.0.0.0", None, "127.0.0.1"),
+    ):
+        monkeypatch.setattr(listening, "_own_address", lambda own=own: own)
+        with contextlib.closing(listen(host, 0)[0]) as listener:
+            assert address_of(listener) == f"http://{said}:{listener.getsockname()[1]}/"
+            assert is_local(listener) == (host == "127.0.0.1")
+            assert address_of(listener, "https").startswith("https://")
+
+
+def test_a_server_on_all_interfaces_says_an_address_that_answers() -> None:
+    """The last word of its line, as a browser takes it."""
+    with served("nano", "--host", "0.0.0.0") as server:
+        assert server.host != "0.0.0.0"
+        assert ask(server, "GET", "/v2").status == 200
+
+
+def test_a_unix_socket_is_listened_at(tmp_path: Path) -> None:
+    """Any local user may connect; a socket left behind is replaced, a listener or another file is not; it is gone afterwards."""
+    path = tmp_path / "digits.sock"
+    listen_at_path(path).close()
+    command = [sys.executable, "-m", "edge_runtime.cli", "serve", "nano", "--uds", str(path), "--no-access-log"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT) as server:
+        assert server.stderr
+        assert server.stderr.readline() == f"digits: serving nano at unix:{path}\n"
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(PATIENCE)
+            client.connect(str(path))
+            client.sendall(http_request("GET", "/v2"))
+            assert received(client, 1).startswith(b"HTTP/1.1 200 ")
+        with pytest.raises(DigitsError, match="--uds"):
+            listen_at_path(path)
+        server.terminate()
+        assert server.wait(PATIENCE) == 0
+    assert not path.exists()
+    path.write_text("other")
+    with pytest.raises(DigitsError, match="Address already in use"):
+        listen_at_path(path)
+    assert "leave out --host and --port" in one_line(digits("serve", "nano", "--uds", path, "--port", 1), 2)
+
+
+def test_the_end_of_its_terminal_stops_it() -> None:
+    """As closing the window does; SIGHUP alone reloads."""
+    terminal, side = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", AT_TERMINAL], stdin=side, stdout=side, stderr=side, start_new_session=True
+    ) as process:
+        os.close(side)
+        with os.fdopen(terminal, "rb", buffering=0) as screen:
+            printed = b""
+            while b"serving nano at " not in printed:
+                printed += screen.read(1024)
+            port = int(printed.decode().split()[-1].rstrip("/").rpartition(":")[2])
+            process.send_signal(signal.SIGHUP)
+            with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+                client.sendall(http_request("GET", "/v2"))
+                assert received(client, 1).startswith(b"HTTP/1.1 200 ")
+        assert process.wait(PATIENCE) == 0
 
 
 def test_limits_are_positive() -> None:
