@@ -18,13 +18,10 @@ from edge_runtime.errors import BadArgument, InputError, ModelFileError
 if TYPE_CHECKING:
     from edge_runtime.bulk.run_batches import Counts
     from edge_runtime.bulk.worker import Job
-    from edge_runtime.device.tuning import Tuning
     from edge_runtime.explanation import Page
     from edge_runtime.inference.classifier import Classifier
-    from edge_runtime.inference.interpreter import Backend
     from edge_runtime.inference.results import Prediction
     from edge_runtime.inputs.files import Item
-    from edge_runtime.model.model_file import ModelFile
 
 
 @click.command("classify", epilog="Example: digits classify seven.jpg scans/ --explain how.png")
@@ -146,12 +143,13 @@ def _printer(as_json: bool, as_csv: bool, page: "Page | None") -> "Callable[[Pre
 
 def _load_classifier(model: Path | None, backend: str | None, threads: int | None) -> "tuple[Classifier, int]":
     """The classifier, and the number of threads that read files."""
+    from edge_runtime.device.tuning_folder import saved_tuning
     from edge_runtime.inference.classifier import BATCH, Classifier
     from edge_runtime.inference.interpreter import find_backend
     from edge_runtime.model.model_file import read_model_file
 
     file = read_model_file(model)
-    tuned = _tuned(file, find_backend(backend)) if threads is None else None
+    tuned = saved_tuning(file, find_backend(backend)) if threads is None else None
     try:
         classifier = Classifier(file, threads or (tuned.threads if tuned else 1), backend, batch=tuned.batch if tuned else BATCH)
     except ModelFileError as error:
@@ -159,24 +157,15 @@ def _load_classifier(model: Path | None, backend: str | None, threads: int | Non
     return classifier, threads or (tuned.batch_threads if tuned else 1)
 
 
-def _tuned(model: "ModelFile", backend: "Backend") -> "Tuning | None":
-    from edge_runtime.device.tuning_folder import tuning_folder
-
-    if not tuning_folder().is_dir():
-        return None
-    from edge_runtime.device.tuning import load_tuning
-
-    return load_tuning(model, backend)
-
-
 def _job(model: Path | None, backend: str | None, threads: int | None) -> "Job":
     from edge_runtime.bulk.worker import Job
+    from edge_runtime.device.tuning_folder import saved_tuning
     from edge_runtime.inference.classifier import BATCH
     from edge_runtime.inference.interpreter import find_backend
     from edge_runtime.model.model_file import read_model_file
 
     file, found = read_model_file(model), find_backend(backend)
-    tuned = _tuned(file, found)
+    tuned = saved_tuning(file, found)
     threads = threads or (tuned.batch_threads if tuned else 1)
     return Job(file, file.sha256, found.name, threads, tuned.batch if tuned else BATCH)
 

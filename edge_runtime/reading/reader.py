@@ -108,10 +108,14 @@ class Reading:
         of_digits = (f"{d.label} at {d.box[0]}, {d.box[1]}: {text}" for d in self.digits for text in d.warnings)
         return (*self.warnings, *of_digits)
 
-    def as_json(self, source: str) -> str:
-        """One line with one JSON object: source, text, digits with label, confidence and box (x, y, width, height), and warnings."""
+    def fields(self, source: str) -> dict[str, object]:
+        """For JSON: source, text, digits with label, confidence and box (x, y, width, height), and warnings."""
         digits = [{"label": d.label, "confidence": d.confidence, "box": _with_size(d.box)} for d in self.digits]
-        return json.dumps({"source": source, "text": self.text, "digits": digits, "warnings": self.all_warnings})
+        return {"source": source, "text": self.text, "digits": digits, "warnings": self.all_warnings}
+
+    def as_json(self, source: str) -> str:
+        """One line with one JSON object: that of `fields`."""
+        return json.dumps(self.fields(source))
 
     def explain(self, source: str) -> NDArray[np.uint8]:
         """The row of an explanation page, uint8 [H, W, 3]: the picture with a box around each digit, and the text."""

@@ -33,9 +33,7 @@ DEFAULT_MODELS = ("small", "nano", "base")
 @click.option(
     "--threads",
     type=click.IntRange(1, 64),
-    default=1,
-    show_default=True,
-    help="Threads of each interpreter.",
+    help="Threads of each interpreter. Default: what digits tune found for the model here, else 1.",
 )
 @click.option(
     "--workers",
@@ -80,7 +78,7 @@ def serve_command(
     access_log: bool,
     reload_seconds: float,
     check_seconds: float,
-    threads: int,
+    threads: int | None,
     backend: str | None,
     **limits: int | None,
 ) -> None:

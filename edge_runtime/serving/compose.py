@@ -49,7 +49,7 @@ class Settings:
     access_log: bool = True
     reload_seconds: float = 2.0
     check_seconds: float = 60.0
-    threads: int = 1
+    threads: int | None = None
     backend: str | None = None
     uds: Path | None = None
     cert: Path | None = None

@@ -7,7 +7,7 @@ from edge_runtime.serving.http.errors import AmbiguousLength, ContentTooLarge, R
 from edge_runtime.serving.http.limits import Limits
 from edge_runtime.serving.http.messages import Message, Receive, Send
 
-_PHOTO_PATH = "/classify"
+_PHOTO_PATHS = ("/classify", "/read")
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -47,7 +47,7 @@ class Exchange:
         self.bytes_in = self.bytes_out = 0
         self._admitted = False
         self._receive, self._send, self._admission = receive, send, admission
-        self._max_bytes = limits.photo if self.path == _PHOTO_PATH else limits.body
+        self._max_bytes = limits.photo if self.path in _PHOTO_PATHS else limits.body
         self._limits = limits
         admission.in_flight += 1
 

@@ -11,8 +11,8 @@ class Limits:
     """Limits; sizes in bytes, times in seconds.
 
     Attributes:
-        body: size of a request's body, except at /classify.
-        photo: size of a request's body at /classify.
+        body: size of a request's body, except at /classify and /read.
+        photo: size of a request's body at /classify or /read.
         pixels: width times height of a photo.
         images: images in one request.
         requests: requests answered at the same time; more get 503.

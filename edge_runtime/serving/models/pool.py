@@ -106,13 +106,17 @@ class InterpreterPool:
         return found
 
     def _on_thread(self, images: Batch) -> tuple[Classifications, int]:
+        return self.with_interpreter(lambda classifier: _timed(classifier, images))
+
+    def with_interpreter(self, function: Callable[[Classifier], T]) -> T:
+        """Call a function, on any thread but the event loop's, with an interpreter that no other thread uses meanwhile."""
         # Both ends of a deque are thread-safe; there are never more classifiers than threads.
         try:
             classifier = self._idle.pop()
         except IndexError:
             classifier = self._load(self.model)
         try:
-            return _timed(classifier, images)
+            return function(classifier)
         finally:
             self._idle.append(classifier)
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime.common.pixels import Batch
+from edge_runtime.device.tuning_folder import saved_tuning
 from edge_runtime.device.verification import verify
 from edge_runtime.errors import BadArgument, DigitsError, MissingPackage, ModelFileError, VerificationFailed
-from edge_runtime.inference.classifier import Classifications, Classifier
-from edge_runtime.inference.interpreter import one_line
+from edge_runtime.inference.classifier import BATCH, Classifications, Classifier
+from edge_runtime.inference.interpreter import find_backend, one_line
 from edge_runtime.inference.out_of_distribution import OutOfDistribution
 from edge_runtime.model.manifest import Manifest
 from edge_runtime.model.model_file import Golden, ModelFile, find_model, read_model_file
@@ -65,11 +66,19 @@ class ServedModel:
         Raises:
             ModelUnavailable: the model failed its last check.
         """
-        if not self.healthy:
-            raise ModelUnavailable(f"model '{self.name}' is not ready: {NOT_REPRODUCED}")
+        self.require_health()
         found, nanoseconds = await self.pool.classify(images)
         self.observe(nanoseconds / 1e9)
         return found, nanoseconds
+
+    def require_health(self) -> None:
+        """Check the result of the last check.
+
+        Raises:
+            ModelUnavailable: the model failed it.
+        """
+        if not self.healthy:
+            raise ModelUnavailable(f"model '{self.name}' is not ready: {NOT_REPRODUCED}")
 
     async def check(self) -> bool:
         """Classify the golden images with each interpreter, and set `healthy`."""
@@ -102,7 +111,7 @@ class ModelRepository:
         paths: Mapping[str, Path],
         workers: WorkerThreads,
         log: JsonLog,
-        threads: int = 1,
+        threads: int | None = None,
         backend: str | None = None,
         observer: Callable[[str], Callable[[float], None]] = lambda _: lambda _: None,
     ) -> None:
@@ -112,7 +121,7 @@ class ModelRepository:
             paths: model files or names of shipped models, by the name to serve them under.
             workers: threads for long work.
             log: for reloads and health.
-            threads: threads of each interpreter.
+            threads: threads of each interpreter; None for those that `digits tune` found for a model here, else 1.
             backend: as for `Classifier.load`.
             observer: returns, for a model's name, a function to call with the seconds of each inference.
 
@@ -242,7 +251,13 @@ class ModelRepository:
         if signature is None:
             raise ModelFileError(f"{path}: the file has been removed")
         golden = model.golden()
-        first = self._classifier(model)
+        tuned = saved_tuning(model, find_backend(self._backend))
+        single, many, batch = (tuned.threads, tuned.batch_threads, tuned.batch) if tuned else (1, 1, BATCH)
+
+        def load(model: ModelFile, threads: int = self._threads or many) -> Classifier:
+            return Classifier(model, threads, self._backend, batch=batch)
+
+        first = load(model, self._threads or single)
         receipt = verify(first)
         if not receipt.passed:
             difference = "by NaN" if receipt.largest_difference is None else f"by up to {receipt.largest_difference:g}"
@@ -250,12 +265,7 @@ class ModelRepository:
                 f"{path}: not served, since its golden outputs are not reproduced on {receipt.runtime}: "
                 f"{receipt.labels_equal} of {receipt.images} labels equal, outputs differ {difference} {receipt.tolerance.unit}"
             )
-        return ServedModel(
-            name, path, signature, InterpreterPool(first, self._workers, self._classifier), golden, self._observer(name)
-        )
-
-    def _classifier(self, model: ModelFile) -> Classifier:
-        return Classifier(model, self._threads, self._backend)
+        return ServedModel(name, path, signature, InterpreterPool(first, self._workers, load), golden, self._observer(name))
 
     def _record_reload(self, name: str, result: str, **fields: str) -> None:
         self.reloads[name, result] += 1

@@ -1,4 +1,4 @@
-"""The web page, and the routes /classify for image files and /draw for strokes.
+"""The web page, and the routes /classify and /read for image files and /draw for strokes.
 
 In: Image files and strokes.
 Out: Predictions as JSON.

@@ -1,4 +1,4 @@
-"""The routes /classify and /draw: an image file or strokes in, the object of `digits classify --json` and more out."""
+"""The routes /classify, /draw and /read: an image file or strokes in, and out what `digits classify` or `digits read` prints as JSON."""
 
 import base64
 import time
@@ -16,11 +16,11 @@ from edge_runtime.serving.http.messages import Request, Response, as_json
 from edge_runtime.serving.models.pool import WorkerThreads
 from edge_runtime.serving.models.repository import ModelRepository, ServedModel
 from edge_runtime.serving.page.drawing import draw, parse_strokes
-from edge_runtime.serving.page.photo import Picture, drawn, prepare, steps_of
+from edge_runtime.serving.page.photo import Picture, Reading, drawn, prepare, read_page, steps_of
 
 
 class ClassifyRoutes:
-    """The routes /classify and /draw. Photos are decoded one at a time, since each may need some hundred megabytes."""
+    """The routes /classify, /draw and /read. Photos are decoded one at a time, since each may need some hundred megabytes."""
 
     def __init__(self, models: ModelRepository, workers: WorkerThreads, limits: Limits) -> None:
         self._models = models
@@ -43,6 +43,16 @@ class ClassifyRoutes:
         start = time.perf_counter_ns()
         image = await self._workers.run(_drawing, body)
         return await self._respond(served, "drawing", drawn(image), start, with_steps=with_steps, drawing=True)
+
+    async def read(self, request: Request) -> Response:
+        """POST /read?model=NAME: all digits of an image file, as the body or as the one file of a form."""
+        served = self._models.get(request.query)
+        served.require_health()
+        upload = await request.upload()
+        reading: Reading = await self._photos.run(
+            served.pool.with_interpreter, lambda classifier: read_page(upload.content, classifier, self._limits.pixels)
+        )
+        return as_json({**reading.fields(upload.name), "model": served.name, "sha256": served.manifest.flatbuffer.sha256})
 
     def close(self) -> None:
         """End the thread for photos."""

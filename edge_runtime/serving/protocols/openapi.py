@@ -70,6 +70,9 @@ def _kserve() -> Schema:
             "get",
             _probe("The model passed its last check.", _object(name=_TEXT, ready={"type": "boolean"}), 404),
         ),
+        **_versioned(model, "/config", "get", _operation("A model's configuration.", _reference("Configuration"), statuses=(404,))),
+        **_versioned(model, "/stats", "get", _operation("Counts and times.", _reference("Statistics"), statuses=(404,))),
+        "/v2/models/stats": {"get": _operation("Counts and times of all models.", _reference("Statistics"))},
         **_versioned(model, "/infer", "post", infer),
         "/v2/repository/index": {
             "post": _operation(
@@ -141,6 +144,15 @@ def _plain() -> Schema:
                 statuses=(400, 404, 408, 413, 415, 503),
             )
         },
+        "/read": {
+            "post": _operation(
+                "Read all digits of an image file, line by line.",
+                _reference("Read"),
+                body=uploads,
+                parameters=[which],
+                statuses=(400, 404, 408, 413, 415, 503),
+            )
+        },
         "/draw": {
             "post": _operation(
                 "Classify a drawing.",
@@ -190,6 +202,10 @@ def _schemas(max_images: int) -> Schema:
     return {
         "Error": _object(error=_TEXT),
         "Model": {"type": "object", "required": ["name", "versions", "platform", "inputs", "outputs"]},
+        "Configuration": {"type": "object", "required": ["name", "platform", "max_batch_size", "input", "output"]},
+        "Statistics": _object(
+            model_stats=_list({"type": "object", "required": ["name", "version", "inference_count", "inference_stats"]})
+        ),
         "InferRequest": {
             "type": "object",
             "required": ["inputs"],
@@ -228,6 +244,14 @@ def _schemas(max_images: int) -> Schema:
             "oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
         },
         "PredictAnswer": {"type": "object", "additionalProperties": _list(_list(number)), "minProperties": 1, "maxProperties": 1},
+        "Read": _object(
+            source=_TEXT,
+            text=_TEXT,
+            digits=_list(_object(label=_TEXT, confidence=number, box={**_list({"type": "number"}), "minItems": 4, "maxItems": 4})),
+            warnings=_list(_TEXT),
+            model=_TEXT,
+            sha256={"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        ),
         "Classified": {
             "type": "object",
             "required": [

@@ -1,10 +1,12 @@
 """The Open Inference Protocol (KServe V2) over REST, with Triton's repository index.
 
-Sources: the protocol's REST specification, and the "Model Repository" extension of Triton's documentation. Clients such as
-`tritonclient.http` work unchanged.
+Sources: the protocol's REST specification, and the extensions "Model Repository", "Model Configuration" and "Statistics" of Triton's
+documentation. Clients such as `tritonclient.http` and perf_analyzer work unchanged.
 """
 
 import dataclasses
+import time
+from collections import defaultdict
 
 from edge_runtime.common.pixels import SIDE
 from edge_runtime.model.recipe_names import short_recipe
@@ -13,12 +15,14 @@ from edge_runtime.serving.http.json_body import parse_object
 from edge_runtime.serving.http.messages import Request, Response, as_json
 from edge_runtime.serving.models.pool import WorkerThreads
 from edge_runtime.serving.models.repository import ModelRepository, ServedModel
+from edge_runtime.serving.protocols.statistics import Statistics
 from edge_runtime.serving.protocols.tensors import INPUT, OUTPUTS, format_infer, parse_infer
 from edge_runtime.version import __version__
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 _HEADER_LENGTH = HEADER_LENGTH.lower().encode()
-EXTENSIONS = ("binary_tensor_data", "classification", "model_repository")
+PLATFORM = "tensorflow_tflite"
+EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics")
 
 
 class V2:
@@ -28,15 +32,27 @@ class V2:
         self._models = models
         self._workers = workers
         self._max_images = max_images
+        self._statistics: defaultdict[str, Statistics] = defaultdict(Statistics)
 
     async def infer(self, request: Request) -> Response:
         """POST /v2/models/NAME/infer."""
         served = self._models.get(request.parameters)
         body = await request.body()
-        length = request.headers.get(_HEADER_LENGTH)
-        parsed = await self._workers.parse(parse_infer, body, length, served.name, self._max_images)
-        found, _ = await served.classify(parsed.images)
+        begin = time.perf_counter_ns()
+        try:
+            return await self._infer(served, body, request.headers.get(_HEADER_LENGTH), begin)
+        except Exception:
+            self._statistics[served.name].failed(time.perf_counter_ns() - begin)
+            raise
+
+    async def _infer(self, served: ServedModel, body: bytes, header_length: bytes | None, begin: int) -> Response:
+        parsed = await self._workers.parse(parse_infer, body, header_length, served.name, self._max_images)
+        parsed_at = time.perf_counter_ns()
+        found, inference = await served.classify(parsed.images)
+        classified_at = time.perf_counter_ns()
         answer, json_length = format_infer(parsed, served.name, found)
+        times = parsed_at - begin, classified_at - parsed_at, inference, time.perf_counter_ns() - classified_at
+        self._statistics[served.name].succeeded(len(parsed.images), *times)
         if json_length is None:
             return Response(answer)
         return Response(answer, media_type="application/octet-stream", headers=((HEADER_LENGTH, str(json_length)),))
@@ -71,12 +87,38 @@ class V2:
             {
                 "name": served.name,
                 "versions": ["1"],
-                "platform": "tensorflow_tflite",
+                "platform": PLATFORM,
                 "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, SIDE, SIDE]}],
                 "outputs": outputs,
                 "parameters": _manifest_summary(served),
             }
         )
+
+    async def config(self, request: Request) -> Response:
+        """GET /v2/models/NAME/config: the tensors as Triton's model configuration, whose dimensions are those of one image."""
+        served = self._models.get(request.parameters)
+        outputs = [
+            {"name": name, "data_type": "TYPE_STRING", "dims": [1], "reshape": {"shape": []}}
+            if datatype == "BYTES"
+            else {"name": name, "data_type": f"TYPE_{datatype}", "dims": [len(served.model.labels)]}
+            for name, (datatype, _) in OUTPUTS.items()
+        ]
+        return as_json(
+            {
+                "name": served.name,
+                "platform": PLATFORM,
+                "backend": "",
+                "version_policy": {"latest": {"num_versions": 1}},
+                "max_batch_size": self._max_images,
+                "input": [{"name": INPUT, "data_type": "TYPE_UINT8", "dims": [SIDE, SIDE]}],
+                "output": outputs,
+            }
+        )
+
+    async def statistics(self, request: Request) -> Response:
+        """GET /v2/models/NAME/stats: counts and times of infer requests; of all models at /v2/models/stats."""
+        names = [self._models.name_of(request.parameters)] if request.parameters else list(self._models.states())
+        return as_json({"model_stats": [self._statistics[name].as_json(name) for name in names]})
 
     async def index(self, request: Request) -> Response:
         """POST /v2/repository/index: all models; with {"ready": true} only those that are ready."""

@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_runtime.device.tuning import Tuning, device, save_tuning
 from edge_runtime.errors import BadArgument, ModelFileError, VerificationFailed
-from edge_runtime.inference.classifier import Classifier
+from edge_runtime.inference.classifier import BATCH, Classifier
+from edge_runtime.inference.interpreter import backend_version, find_backend
 from edge_runtime.model.model_file import read_model_file
 from edge_runtime.serving.http.errors import ModelUnavailable, NotFound
 from edge_runtime.serving.http.log import JsonLog
@@ -101,6 +103,23 @@ def test_at_the_start_a_model_must_be_proven(path: Path) -> None:
     path.write_bytes(read_model_file(SMALL).flatbuffer)
     with pytest.raises(ModelFileError, match="without golden images"):
         _models(path)
+
+
+def test_what_tune_remembered_is_used(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads for one image and for many, and the batch; --threads takes precedence, and other models have the defaults."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    model, backend = read_model_file(path), find_backend()
+    runtime = f"{backend.package} {backend_version(backend)}"
+    save_tuning(Tuning(1, model.sha256, runtime, device(), threads=2, batch_threads=3, batch=7, timings=()))
+
+    def used(**options: int) -> list[tuple[int, int]]:
+        models = ModelRepository({"mine": path, "nano": NANO}, WorkerThreads(1), JsonLog(io.StringIO()), **options)
+        pools = [served.pool for served in models]
+        classifiers = [classifier for pool in pools for classifier in (pool._first, pool._load(pool.model))]
+        return [(classifier.threads, classifier.batch) for classifier in classifiers]
+
+    assert used() == [(2, 7), (3, 7), (1, BATCH), (1, BATCH)]
+    assert used(threads=4) == [(4, 7), (4, 7), (4, BATCH), (4, BATCH)]
 
 
 def test_one_bad_file_stops_no_other_model(path: Path) -> None:

@@ -303,11 +303,92 @@ def test_a_photo_can_be_chosen(page: Page, tmp_path: Path) -> None:
     page.wait_for_digit("7")
     path.with_suffix(".bmp").write_bytes(b"no picture")
     page.by_id("file").send_keys(str(path.with_suffix(".bmp")))
-    page.wait(lambda: "is not a PNG, JPEG, BMP, GIF, WebP or TIFF image" in page.text("trouble"))
+    page.wait(lambda: "is not a PNG, JPEG, BMP, GIF, WebP or TIFF image" in page.text("refused"))
+    assert page.text("refused").startswith("seven.bmp: ")
+    box, board = page.by_id("refused").rect, page.by_id("pad").rect  # told where it was dropped
+    assert board["y"] < box["y"] < board["y"] + board["height"]
+    assert page.text("digit") == "–"
     assert [message for message in page.errors() if "400" not in message] == []  # Chromium notes each 4xx
     page.draw(SEVEN)
     page.wait_for_digit("7")
-    page.wait(lambda: page.text("trouble") == "")
+    assert page.text("refused") == ""
+
+
+def _line(*labels: int) -> bytes:
+    page = np.full((300, 100 + 200 * len(labels)), 255, np.uint8)
+    for number, label in enumerate(labels):
+        page[80:220, 60 + 200 * number : 200 + 200 * number] -= np.kron(draw_digit(label), np.ones((5, 5), np.uint8))
+    return png_bytes(page)
+
+
+def test_several_digits_are_told_beside_the_answer_and_read(page: Page) -> None:
+    """All of them, by the button beside the answer; the next photo of one digit has none."""
+    page.give(_line(3, 1, 4))
+    page.wait(page.by_id("several").is_displayed)
+    page.by_id("read").click()
+    page.wait(lambda: page.text("reading") == "314")
+    assert page.by_id("reading") == page.driver.switch_to.active_element
+    assert not page.by_id("several").is_displayed()
+    page.give(_photo(), "drop", "image/jpeg")
+    page.wait_for_digit("7")
+    assert not page.by_id("several").is_displayed()
+    assert not page.by_id("reading").is_displayed()
+
+
+def test_a_large_photo_is_reduced_before_it_is_sent(page: Page) -> None:
+    """24 million pixels, more than the server takes; what it reports of the picture is the same."""
+    picture = PIL.Image.new("L", (6000, 4000), 255)
+    picture.paste(PIL.Image.fromarray(255 - np.kron(draw_digit(7), np.ones((60, 60), np.uint8))), (2000, 1000))
+    stream = io.BytesIO()
+    picture.save(stream, "JPEG")
+    page.give(stream.getvalue(), "drop", "image/jpeg")
+    page.wait_for_digit("7")
+    sent = page.driver.execute_async_script("const done = arguments[0]; photo.blob.then((blob) => done([blob.size, blob.type]))")
+    assert sent[0] < len(stream.getvalue())
+    assert sent[1] == "image/jpeg"
+
+
+def test_a_button_that_is_disabled_leaves_the_focus_to_the_pad(page: Page) -> None:
+    """Else a keyboard would begin again at the top of the page."""
+    page.draw(ONE)
+    page.wait_for_digit("1")
+    page.by_id("undo").send_keys(" ")
+    page.wait_for_digit("–")
+    assert page.by_id("pad") == page.driver.switch_to.active_element
+
+
+def test_bars_and_strokes_are_seen_in_forced_colours(page: Page) -> None:
+    """As Windows' contrast themes have them: the browser takes backgrounds away, of which bars consist."""
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "forced-colors", "value": "active"}]})
+    try:
+        page.draw(SEVEN)
+        page.wait_for_digit("7")
+        colours = page.driver.execute_script(
+            "const of = (name) => getComputedStyle(document.querySelector(name)).backgroundColor;"
+            "return [of('.track'), of('tr.best .fill'), of('tr:not(.best) .fill')]"
+        )
+        assert len(set(colours)) == 3
+        page.shot("forced-colours")
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_long_words_make_no_phone_scroll_sideways(page: Page) -> None:
+    """Names of files and models, refusals, and a long line that was read."""
+    driver = page.driver
+    driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    )
+    try:
+        page.give(_line(3, 1, 4), name="x" * 200 + ".png")
+        page.wait(page.by_id("several").is_displayed)
+        driver.execute_script("""
+for (const id of ["reading", "refused", "trouble", "facts", "sure"]) [$(id).textContent, $(id).hidden] = ["9".repeat(200), false];
+$("model").options[0].text = "x".repeat(200);
+""")
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= 390
+    finally:
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_the_camera_takes_a_photo(page: Page) -> None:

@@ -138,7 +138,24 @@ def test_steps_are_asked_for_by_one(server: Running) -> None:
     assert (answer.status, answer.error) == (400, "steps is 'yes', expected 0 or 1")
 
 
-@pytest.mark.parametrize("path", ["/draw?model=large", "/classify?model=../nano", "/draw?model=%00"])
+def test_a_page_is_read_as_by_the_command(server: Running, tmp_path) -> None:
+    """The object of `digits read --json`, and the model; a picture without a digit has an empty text."""
+    page = np.full((300, 700), 255, np.uint8)
+    for number, digit in enumerate((3, 1, 4)):
+        page[80:220, 60 + 200 * number : 200 + 200 * number] -= np.kron(draw_digit(digit), np.ones((5, 5), np.uint8))
+    for content in (png_bytes(page), png_bytes(np.full((90, 90), 200, np.uint8))):
+        path = tmp_path / "page.png"
+        path.write_bytes(content)
+        printed = json.loads(digits("read", path, "--json", "--model", "nano").out)
+        body, kind = _form(content, str(path))
+        answer = ask(server, "POST", "/read?model=nano", body, Content_Type=kind).json
+        assert (answer.pop("model"), len(answer.pop("sha256"))) == ("nano", 64)
+        assert answer == printed
+    assert ask(server, "POST", "/read", png_bytes(page)).json["text"] == "314"
+    assert ask(server, "POST", "/read", b"none").status == 400
+
+
+@pytest.mark.parametrize("path", ["/draw?model=large", "/classify?model=../nano", "/draw?model=%00", "/read?model=large"])
 def test_an_unknown_model_is_404(path: str, server: Running) -> None:
     """The error lists the served models."""
     answer = ask(server, "POST", path, {"strokes": SEVEN_STROKES})

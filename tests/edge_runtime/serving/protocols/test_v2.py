@@ -49,7 +49,13 @@ def test_health_and_metadata(client: triton.InferenceServerClient) -> None:
     assert not client.is_model_ready("large")
     server = client.get_server_metadata()
     assert (server["name"], server["version"]) == ("edge-digits", __version__)
-    assert server["extensions"] == ["binary_tensor_data", "classification", "model_repository"]
+    assert server["extensions"] == [
+        "binary_tensor_data",
+        "classification",
+        "model_configuration",
+        "model_repository",
+        "statistics",
+    ]
     model = client.get_model_metadata("nano")
     assert (model["name"], model["versions"], model["platform"]) == ("nano", ["1"], "tensorflow_tflite")
     assert model["inputs"] == [{"name": "pixels", "datatype": "UINT8", "shape": [-1, 28, 28]}]
@@ -161,3 +167,44 @@ def test_a_model_that_cannot_be_served_is_told_by_all_protocols(tmp_path: Path) 
             answer = ask(server, method, where, b"{}")
             assert (answer.status, "retry-after" in answer.headers, "secret" in answer.error) == (503, False, False)
         assert b'digits_model_healthy{model="bad"} 0.0' in ask(server, "GET", "/metrics").body
+
+
+def test_the_configuration_is_that_of_the_tensors(client: triton.InferenceServerClient, server: Running) -> None:
+    """What perf_analyzer makes its requests from: shapes without the batch, which it puts before them."""
+    config = client.get_model_config("nano", "1")
+    metadata = client.get_model_metadata("nano")
+    assert (config["name"], config["platform"], config["max_batch_size"]) == ("nano", metadata["platform"], 1024)
+    for side in ("input", "output"):
+        for told, known in zip(config[side], metadata[f"{side}s"], strict=True):
+            kind = {"BYTES": "STRING"}.get(known["datatype"], known["datatype"])
+            shape = told.get("reshape", {"shape": told["dims"]})["shape"]
+            assert (told["name"], told["data_type"], [-1, *shape]) == (known["name"], f"TYPE_{kind}", known["shape"])
+    assert ask(server, "GET", "/v2/models/none/config").status == 404
+
+
+def test_statistics_count_requests_and_images() -> None:
+    """Of one model or all, by Triton's names; what fails is apart."""
+    with (
+        served("nano", "small", "--no-access-log") as server,
+        triton.InferenceServerClient(f"{server.host}:{server.port}") as client,
+    ):
+        for count in (1, 300):
+            client.infer("nano", [_input(np.repeat(BLANK, count, axis=0))])
+        with pytest.raises(InferenceServerException):
+            client.infer("nano", [_input(BLANK[:, 1:])])
+        (found,) = client.get_inference_statistics("nano", "1")["model_stats"]
+        assert (found["name"], found["version"], found["inference_count"], found["execution_count"]) == ("nano", "1", 301, 2)
+        assert found["last_inference"] > 0
+        times = found["inference_stats"]
+        assert {key: value["count"] for key, value in times.items()} == {
+            "success": 2,
+            "fail": 1,
+            "queue": 2,
+            "compute_input": 2,
+            "compute_infer": 2,
+            "compute_output": 2,
+        }
+        parts = sum(times[key]["ns"] for key in ("queue", "compute_input", "compute_infer", "compute_output"))
+        assert times["success"]["ns"] == parts
+        assert [model["name"] for model in client.get_inference_statistics()["model_stats"]] == ["nano", "small"]
+        assert ask(server, "GET", "/v2/models/none/stats").status == 404
