@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
@@ -209,7 +209,7 @@ def read_pixels(
     """
     if stream is None:
         _check_regular_file(path)
-    with _image_errors(path, most_pixels), PIL.Image.open(path if stream is None else stream, formats=_FORMATS) as opened:
+    with _image_errors(path, most_pixels, stream), PIL.Image.open(path if stream is None else stream, formats=_FORMATS) as opened:
         if opened.width * opened.height > most_pixels:
             raise ImageError(f"{path}: {opened.width}x{opened.height} is more than {most_pixels:,} pixels; reduce the image")
         if opened.width * opened.height * _bytes_a_pixel(opened) > MAX_BYTES:
@@ -262,7 +262,7 @@ def _check_regular_file(path: Path | str) -> None:
 
 
 @contextmanager
-def _image_errors(path: Path | str, most_pixels: int) -> Iterator[None]:
+def _image_errors(path: Path | str, most_pixels: int, stream: BinaryIO | None = None) -> Iterator[None]:
     """Turn Pillow's errors into `ImageError`."""
     try:
         with ignore_pillow_warnings():  # of damaged and large files, which are errors here, or harmless
@@ -270,7 +270,7 @@ def _image_errors(path: Path | str, most_pixels: int) -> Iterator[None]:
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path}: is not a {_KINDS} image{_hint(path)}") from error
+        raise ImageError(f"{path}: is not a {_KINDS} image{_hint(path, stream)}") from error
     except PIL.Image.DecompressionBombError as error:
         raise ImageError(f"{path}: has far more than {most_pixels:,} pixels; reduce the image") from error
     except OSError as error:
@@ -279,11 +279,12 @@ def _image_errors(path: Path | str, most_pixels: int) -> Iterator[None]:
         raise ImageError(f"{path}: is damaged ({error or type(error).__name__})") from error
 
 
-def _hint(path: Path | str) -> str:
+def _hint(path: Path | str, stream: BinaryIO | None) -> str:
     """Advice for HEIC, a format of phones that Pillow does not read."""
     try:
-        with Path(path).open("rb") as stream:
-            start = stream.read(12)
+        with nullcontext(stream) if stream else Path(path).open("rb") as file:
+            file.seek(0)
+            start = file.read(12)
     except (OSError, ValueError):
         return ""
     return "; it is HEIC, save it as JPEG" if start[4:8] == b"ftyp" and start[8:] in _HEIC else ""

@@ -66,6 +66,8 @@ class InterpreterPool:
         self._load = load
         self._idle: deque[Classifier] = deque()
         self.each_ns = time_one(first)
+        if not self.is_inline(1):  # then the event loop never uses it
+            self._idle.append(first)
 
     def is_inline(self, count: int) -> bool:
         """Whether so many images are classified on the event loop itself."""

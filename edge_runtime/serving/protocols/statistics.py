@@ -28,6 +28,7 @@ class Statistics:
         success, fail: whole requests, from the end of the body.
         queue: waiting for a thread.
         compute_input, compute_infer, compute_output: parsing, inference, formatting.
+        cache_hit, cache_miss: always zero, for there is no cache; perf_analyzer does not do without them.
     """
 
     inferences: int = 0
@@ -39,6 +40,8 @@ class Statistics:
     compute_input: Duration = field(default_factory=Duration)
     compute_infer: Duration = field(default_factory=Duration)
     compute_output: Duration = field(default_factory=Duration)
+    cache_hit: Duration = field(default_factory=Duration)
+    cache_miss: Duration = field(default_factory=Duration)
 
     def succeeded(self, images: int, parsing: int, classifying: int, inference: int, formatting: int) -> None:
         """Count an answered request: its images, and nanoseconds; `classifying` contains `inference`, and the wait for a thread."""
@@ -58,14 +61,13 @@ class Statistics:
 
     def as_json(self, name: str) -> dict[str, object]:
         """The object of a model in the extension's response."""
-        durations = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output")
         return {
             "name": name,
             "version": "1",
             "last_inference": self.last_ms,
             "inference_count": self.inferences,
             "execution_count": self.executions,
-            "inference_stats": {key: vars(getattr(self, key)) for key in durations},
+            "inference_stats": {key: vars(value) for key, value in vars(self).items() if isinstance(value, Duration)},
             "batch_stats": [],
         }
 

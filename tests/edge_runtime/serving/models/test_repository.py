@@ -20,6 +20,7 @@ from edge_runtime.inference.interpreter import backend_version, find_backend
 from edge_runtime.model.model_file import read_model_file
 from edge_runtime.serving.http.errors import ModelUnavailable, NotFound
 from edge_runtime.serving.http.log import JsonLog
+from edge_runtime.serving.models import pool as pool_module
 from edge_runtime.serving.models.pool import INLINE_NS, InterpreterPool, WorkerThreads, time_one
 from edge_runtime.serving.models.repository import ModelRepository
 from tests.edge_runtime.serving.conftest import ask, label_of
@@ -256,6 +257,17 @@ def test_quick_requests_are_answered_inline_and_slow_ones_on_threads(mnist: Data
     assert inline.labels == expected.labels[:100]
     assert asyncio.run(at_once()) == [expected.labels] * 6
     assert workers.pending == 0
+    workers.close()
+
+
+def test_the_first_interpreter_of_a_slow_model_works_on_the_threads(monkeypatch: pytest.MonkeyPatch, mnist: Dataset) -> None:
+    """It does not lie idle while a thread loads another one."""
+    monkeypatch.setattr(pool_module, "time_one", lambda _: INLINE_NS)
+    workers, loaded = WorkerThreads(1), []
+    pool = InterpreterPool(Classifier.load(), workers, lambda model: loaded.append(model) or Classifier(model))
+    found, _ = asyncio.run(pool.classify(mnist.x_test[:1]))
+    assert found.labels == ["7"]
+    assert loaded == []
     workers.close()
 
 

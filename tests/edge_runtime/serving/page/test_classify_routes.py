@@ -98,6 +98,7 @@ def test_forms_without_one_file_are_refused(server: Running) -> None:
         (b"GIF88a" + bytes(50), "not a PNG, JPEG, BMP, GIF, WebP or TIFF"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a PNG"),
         (_photo()[:200], "damaged|cannot be read"),
+        (b"\0\0\0\x18ftypheic" + bytes(50), "it is HEIC, save it as JPEG"),
     ],
 )
 def test_what_is_no_image_is_refused(content: bytes, cause: str, server: Running) -> None:

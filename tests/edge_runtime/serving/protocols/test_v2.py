@@ -203,6 +203,8 @@ def test_statistics_count_requests_and_images() -> None:
             "compute_input": 2,
             "compute_infer": 2,
             "compute_output": 2,
+            "cache_hit": 0,
+            "cache_miss": 0,
         }
         parts = sum(times[key]["ns"] for key in ("queue", "compute_input", "compute_infer", "compute_output"))
         assert times["success"]["ns"] == parts
