@@ -1,6 +1,5 @@
 """Choosing a model: the models within the limits, the Pareto front, the pick and the runner-up."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,22 +7,31 @@ from shlex import quote
 
 from benchmarks.comparison.comparable import Named
 from benchmarks.results.results import ModelResult, find_models
-from benchmarks.stats.intervals import median_ns
+from benchmarks.stats.intervals import median_interval, median_ns
 from benchmarks.stats.pareto import pareto_front
+from edge_runtime.common.intervals import Accuracy
 from edge_runtime.errors import InputError
 from edge_runtime.model.model_file import MODELS, read_model_file
 from edge_runtime.model.recipe_names import SHORT_NAMES
 
+Interval = tuple[float, float]
+
 
 @dataclass(frozen=True)
 class Option:
-    """A model on a board. latency_us: median of one image. percent: test accuracy. bytes: of the file."""
+    """A model on a board.
+
+    latency_us: median of one image. percent: test accuracy. bytes: of the file. latency_interval, percent_interval: at 95 %, of this value
+    alone where none is known.
+    """
 
     board: str
     model: ModelResult
     latency_us: float
     percent: float
     bytes: int
+    latency_interval: Interval
+    percent_interval: Interval
 
     @property
     def label(self) -> str:
@@ -61,7 +69,8 @@ class Choice:
     """The options, and which of them are chosen.
 
     front: the Pareto front of all options, the fastest first. excluded: the options that each limit excludes. pick, runner_up: None if
-    there is none. unjudged: labels of our models without an accuracy, which are no options.
+    there is none. equal: the options within the limits whose accuracy is within the interval of the best one; the pick comes first.
+    unjudged: labels of our models without an accuracy, which are no options.
     """
 
     board: str
@@ -70,6 +79,7 @@ class Choice:
     excluded: dict[str, tuple[Option, ...]]
     pick: Option | None
     runner_up: Option | None
+    equal: tuple[Option, ...] = ()
     unjudged: tuple[str, ...] = ()
 
 
@@ -89,7 +99,9 @@ def of_board(results: Sequence[Named], board: str | None = None) -> list[Named]:
 
 
 def choose(results: Sequence[Named], limits: Limits, board: str | None = None) -> Choice:
-    """Pick the most accurate model within the limits; of equally accurate ones the fastest, then the smallest.
+    """Pick a model within the limits: of the most accurate ones the fastest, and of the fastest ones the smallest.
+
+    Values within the 95 % interval of the best one are equal to it: an image more of ten thousand says nothing.
 
     Raises:
         InputError: no board or several, no model with an accuracy, or a model in two files.
@@ -98,16 +110,32 @@ def choose(results: Sequence[Named], limits: Limits, board: str | None = None) -
     chosen = results[0].result.machine.board
     options = _options(results)
     excluded = {name: tuple(option for option in options if not test(option)) for name, test in limits.tests().items()}
-    left = sorted(
-        (option for option in options if not any(option in found for found in excluded.values())),
-        key=lambda option: (-option.percent, option.latency_us, option.bytes),
-    )
+    left = [option for option in options if not any(option in found for found in excluded.values())]
     front = sorted(
         (options[number] for number in pareto_front([option.costs for option in options])), key=lambda option: option.latency_us
     )
     unjudged = [model.label for named in results for model in find_models(named.result) if model.accuracy is None]
-    pick, runner_up = [*left, None, None][:2]
-    return Choice(chosen, tuple(options), tuple(front), excluded, pick, runner_up, tuple(unjudged))
+    pick = _best(left)
+    runner_up = _best([option for option in left if option is not pick])
+    equal = sorted(_most_accurate(left), key=lambda option: (option is not pick, option.latency_us))
+    return Choice(chosen, tuple(options), tuple(front), excluded, pick, runner_up, tuple(equal), tuple(unjudged))
+
+
+def _best(options: Sequence[Option]) -> Option | None:
+    fastest = _fastest(_most_accurate(options))
+    return min(fastest, key=lambda option: (option.bytes, option.latency_us, -option.percent), default=None)
+
+
+def _most_accurate(options: Sequence[Option]) -> list[Option]:
+    """The options whose accuracy is within the interval of the best one."""
+    best = max(options, key=lambda option: option.percent, default=None)
+    return [option for option in options if best and option.percent >= best.percent_interval[0]]
+
+
+def _fastest(options: Sequence[Option]) -> list[Option]:
+    """The options whose latency is within the interval of the lowest one."""
+    best = min(options, key=lambda option: option.latency_us, default=None)
+    return [option for option in options if best and option.latency_us <= max(best.latency_us, best.latency_interval[1])]
 
 
 def _options(results: Sequence[Named]) -> list[Option]:
@@ -119,8 +147,7 @@ def _options(results: Sequence[Named]) -> list[Option]:
                 continue
             if model.key in found:
                 raise InputError(f"{model.label} is in two of the files; give the one that counts")
-            latency_us = median_ns(model.median_turns) / 1_000
-            found[model.key] = Option(board, model, latency_us, model.accuracy.percent, model.file_bytes)
+            found[model.key] = _option(board, model, model.accuracy)
     if not found:
         raise InputError(
             f"the results of {results[0].result.machine.board} have no model with an accuracy; run digits bench without --no-accuracy"
@@ -128,38 +155,25 @@ def _options(results: Sequence[Named]) -> list[Option]:
     return list(found.values())
 
 
-@dataclass(frozen=True)
-class Commands:
-    """Commands that make a model, and commands that check it."""
-
-    make: tuple[str, ...]
-    check: tuple[str, ...]
+def _option(board: str, model: ModelResult, accuracy: Accuracy) -> Option:
+    latency_us = median_ns(model.median_turns) / 1_000
+    low, high = median_interval(model.median_turns) or (1_000 * latency_us,) * 2
+    return Option(board, model, latency_us, accuracy.percent, model.file_bytes, (low / 1_000, high / 1_000), accuracy.interval)
 
 
-def commands(option: Option) -> Commands:
-    """The commands that make and check a model. Shipped models are recognised by content, not by name."""
-    model, short = option.model, SHORT_NAMES.get(option.model.recipe)
+def is_shipped(option: Option) -> bool:
+    """Whether its FlatBuffer is that of a shipped model, whatever it is called."""
+    return _shipped(option.model) is not None
+
+
+def next_command(option: Option) -> str:
+    """The command that checks a model: its golden images, or what is known of a file without a manifest."""
+    model = option.model
     if shipped := _shipped(model):
-        path, name = shipped
-        convert = f"digits convert runs/{name}-seed0/model.keras --recipe {short} --name {name}{_folding(path)}"
-        return Commands((f"digits train --release {name} --seed 0", convert), (f"digits verify {path.stem}",))
-    if short is None:  # not made by digits convert, so it has no golden images
-        return Commands((), (f"digits inspect {quote(model.file)}",))
-    make = (f"digits convert {quote(model.name)}.keras --recipe {short} --name {quote(model.name)} --out .",)
-    return Commands(make, (f"digits verify {quote(f'{model.name}-{short}.tflite')}",))
+        return f"digits verify {shipped.stem}"
+    return f"digits {'verify' if model.recipe in SHORT_NAMES else 'inspect'} {quote(model.file)}"
 
 
-def _folding(path: Path) -> str:
-    """The --fold-columns option that a shipped file was made with, if any."""
-    manifest = read_model_file(path).manifest
-    found = re.search(r" --fold-columns \d", manifest.origin.command if manifest else "")
-    return found.group() if found else ""
-
-
-def _shipped(model: ModelResult) -> tuple[Path, str] | None:
-    """The shipped file with the same FlatBuffer, and the name of its model."""
-    for path in sorted(MODELS.glob("*.tflite")):
-        found = read_model_file(path)
-        if found.sha256 == model.sha256:
-            return path, found.name
-    return None
+def _shipped(model: ModelResult) -> Path | None:
+    """The shipped file with the same FlatBuffer."""
+    return next((path for path in sorted(MODELS.glob("*.tflite")) if read_model_file(path).sha256 == model.sha256), None)

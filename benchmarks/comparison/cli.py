@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.comparison.choose import Choice, Limits, Option, choose, commands, of_board
+from benchmarks.comparison.choose import Choice, Limits, Option, choose, is_shipped, next_command, of_board
 from benchmarks.comparison.comparable import check_comparable, read_all
 from edge_runtime.common.atomic_files import refuse_to_overwrite, write_file
 from edge_runtime.errors import BadArgument, LimitsNotMet, RegressionFound
@@ -94,10 +94,10 @@ def _diff(paths: Sequence[Path]) -> None:
 def choose_command(
     results: Sequence[Path], max_latency_us: float | None, min_accuracy: float | None, max_bytes: int | None, board: str | None
 ) -> None:
-    """Choose a model from results of digits bench: the most accurate one within the limits.
+    """Choose a model from results of digits bench: of the most accurate ones within the limits the fastest, then the smallest.
 
-    Prints all models with the Pareto front marked, what each limit excluded, the pick, the runner-up, and commands that make and check the
-    pick. Exits 3 if no model is within the limits.
+    Accuracies within the 95 % interval of the best one are equal to it, and so are latencies. Prints all models with the Pareto front
+    marked, what each limit excluded, the pick, and the runner-up. Exits 3 if no model is within the limits.
     """
     from benchmarks.reporting.tables import terminal_table
     from benchmarks.reporting.warnings import summary
@@ -121,11 +121,9 @@ def choose_command(
     click.echo(f"pick: {found.pick.label}: {_figures(found.pick)}; {_reason(found)}")
     if found.runner_up:
         click.echo(f"runner-up: {found.runner_up.label}: {_figures(found.runner_up)}; {_trade(found.pick, found.runner_up)}")
-    advice = commands(found.pick)
-    for command in advice.make:
-        click.echo(f"make it: {command}")
-    for command in advice.check:
-        click.echo(f"check it: {command}")
+    if found.pick.model.made_by and not is_shipped(found.pick):
+        click.echo(f"made by: {found.pick.model.made_by}")
+    click.echo(f"next:    {next_command(found.pick)}")
 
 
 def _sorted(found: Choice) -> list[Option]:
@@ -155,14 +153,24 @@ def _figures(option: Option) -> str:
 
 def _reason(found: Choice) -> str:
     left = len(found.options) - len({option.label for options in found.excluded.values() for option in options})
-    return f"the most accurate of the {left} within the limits" if left > 1 else "the only one within the limits"
+    if left == 1:
+        return "the only one within the limits"
+    best = max(found.equal, key=lambda option: option.percent)
+    if len(found.equal) == 1:
+        return f"the most accurate of the {left} within the limits"
+    low, high = best.percent_interval
+    return (
+        f"the best of {len(found.equal)} whose accuracies are equal: within {low:.2f} to {high:.2f} %, the 95 % interval of {best.label}; "
+        "of them the fastest, then the smallest"
+    )
 
 
 def _trade(pick: Option, other: Option) -> str:
     """The runner-up in comparison to the pick."""
-    low, high = pick.model.accuracy.interval if pick.model.accuracy else (0.0, 0.0)
+    points = pick.percent - other.percent
+    low, high = pick.percent_interval
     within = ", which is within the pick's 95 % interval" if low <= other.percent <= high else ""
     return (
-        f"{pick.percent - other.percent:.2f} points less accurate{within}, {other.latency_us / pick.latency_us:.2f} times the latency, "
-        f"{other.bytes / pick.bytes:.2f} times the bytes"
+        f"{abs(points):.2f} points {'less' if points >= 0 else 'more'} accurate{within}, "
+        f"{other.latency_us / pick.latency_us:.2f} times the latency, {other.bytes / pick.bytes:.2f} times the bytes"
     )

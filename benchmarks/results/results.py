@@ -31,7 +31,7 @@ class ModelResult:
     way: how an image becomes an answer; `OURS` is our classifier. runtime: package and release that compute. recipe: its long name. sha256:
     of the FlatBuffer. installed: bytes of the packages that the way needs, by name. turns: with one image a call and the run's threads.
     sweeps: with other batch sizes and threads. accuracy: None without labels. multiply_adds: of one image; None if not counted. sustained:
-    windows of sustained load. layers: the first operators alone, one more each time.
+    windows of sustained load. layers: the first operators alone, one more each time. made_by: the command that the manifest records, if any.
     """
 
     way: str
@@ -52,6 +52,7 @@ class ModelResult:
     multiply_adds: int | None = None
     sustained: tuple[Window, ...] = ()
     layers: tuple[Prefix, ...] = ()
+    made_by: str = ""
 
     def __post_init__(self) -> None:
         in_range(file_bytes=self.file_bytes, payload_bytes=self.payload_bytes, scale_bytes=self.scale_bytes)

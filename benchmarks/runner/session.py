@@ -185,4 +185,5 @@ def _model_result(
         multiply_adds=sum(step.multiply_adds for step in read_steps(model.flatbuffer)),
         sustained=tuple(optional.sustained.get(case, ())),
         layers=layers,
+        made_by=model.manifest.origin.command if model.manifest else "",
     )

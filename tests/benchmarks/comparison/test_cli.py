@@ -153,32 +153,19 @@ def test_a_diff_takes_two_files(words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "pick", "runner_up", "commands"),
+    ("limits", "pick", "runner_up", "command"),
     [
         (
             ("--max-latency-us", 25, "--min-accuracy", 99, "--max-bytes", 65_536),
             "pick: small int8: 99.62 % accuracy, ",
-            "runner-up: nano fp32: 99.43 % accuracy, ",
-            [
-                "train --release small --seed 0",
-                "convert runs/small-seed0/model.keras --recipe int8 --name small",
-                "verify small-int8",
-            ],
+            "runner-up: nano int8: 99.42 % accuracy, ",
+            "verify small-int8",
         ),
-        (
-            ("--max-latency-us", 25, "--max-bytes", 30_000),
-            "pick: nano int8: 99.42 % accuracy, ",
-            "",
-            [
-                "train --release nano --seed 0",
-                "convert runs/nano-seed0/model.keras --recipe int8 --name nano --fold-columns 2",
-                "verify nano-int8",
-            ],
-        ),
+        (("--max-latency-us", 25, "--max-bytes", 30_000), "pick: nano int8: 99.42 % accuracy, ", "", "verify nano-int8"),
     ],
 )
-def test_choosing_says_why(limits: tuple[object, ...], pick: str, runner_up: str, commands: list[str]) -> None:
-    """All models, what each limit excludes, the pick, what comes next, and how that very file is made and checked."""
+def test_choosing_says_why(limits: tuple[object, ...], pick: str, runner_up: str, command: str) -> None:
+    """All models, what each limit excludes, the pick, what comes next, and how it is checked; a shipped file need not be made."""
     answer = digits("choose", REFERENCE / "models-x86_64-zen5.json", *limits)
     lines = answer.out.splitlines()
     assert answer.code == 0
@@ -186,9 +173,17 @@ def test_choosing_says_why(limits: tuple[object, ...], pick: str, runner_up: str
     assert any(re.fullmatch(r"at most 25 us: excludes \d of 10 \(base .*\)", line) for line in lines)
     assert any(line.startswith(pick) for line in lines)
     assert [line.startswith(runner_up) for line in lines if line.startswith("runner-up")] == ([True] if runner_up else [])
-    assert lines[-3:] == [
-        f"{what}: digits {command}" for what, command in zip(("make it", "make it", "check it"), commands, strict=True)
-    ]
+    assert lines[-1] == f"next:    digits {command}"
+    assert "make it" not in answer.out
+
+
+def test_choosing_names_the_command_that_made_the_pick(tmp_path: Path) -> None:
+    """As the manifest records it; results that do not know it have no such line."""
+    command = "digits convert model.keras --recipe int8 --max-drop 0.5 --fold-columns 2"
+    for made_by, lines in ((command, [f"made by: {command}"]), ("", [])):
+        model = many_processes([1_000_000, 1_000_001], made_by=made_by)
+        out = digits("choose", _write(tmp_path / "one.json", bench_result(model))).out
+        assert [line for line in out.splitlines() if line.startswith("made by")] == lines
 
 
 def test_choosing_states_warnings(tmp_path: Path) -> None:
