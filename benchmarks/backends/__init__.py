@@ -3,7 +3,8 @@
 In: A model file and options.
 Out: a `LoadedModel`, which classifies an image or a batch.
 
-Each module has `DISTRIBUTIONS`, the packages that it needs (options["package"] replaces them); `prepare(options)`, which imports them, so
+Each module has `DISTRIBUTIONS`, the packages that it needs (besides options["package"]), and may have `FOLDERS`, folders of packages that
+are not installed as such; `prepare(options)`, which imports them, so
 that imports can be timed separately; and `load(model, threads, options)`, which returns a `LoadedModel`. Workers import these modules, some
 in environments without our packages: all but `ours` may use the standard library, numpy and the package that they run.
 """

@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.backends import LoadedModel
 
-DISTRIBUTIONS = ("ai-edge-litert", "tflite-runtime")
+DISTRIBUTIONS = ()  # but options["package"]
 
 
 def prepare(options: dict[str, Any]) -> None:

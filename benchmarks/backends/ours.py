@@ -4,11 +4,14 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+import edge_runtime
 from benchmarks.backends import LoadedModel
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.interpreter import find_backend
 
-DISTRIBUTIONS = ("ai-edge-litert",)
+# Our own package is counted by its folder, which is the same installed or in a checkout.
+DISTRIBUTIONS = ("numpy", "click", "pillow")
+FOLDERS = {"edge-digits": str(Path(edge_runtime.__file__).parent)}
 
 
 def prepare(options: dict[str, Any]) -> None:

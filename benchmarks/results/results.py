@@ -31,7 +31,8 @@ class ModelResult:
     way: how an image becomes an answer; `OURS` is our classifier. runtime: package and release that compute. recipe: its long name. sha256:
     of the FlatBuffer. installed: bytes of the packages that the way needs, by name. turns: with one image a call and the run's threads.
     sweeps: with other batch sizes and threads. accuracy: None without labels. multiply_adds: of one image; None if not counted. sustained:
-    windows of sustained load. layers: the first operators alone, one more each time. made_by: the command that the manifest records, if any.
+    windows of sustained load. layers: the first operators alone, one more each time. made_by: the command that the manifest records; "" if
+    unknown.
     """
 
     way: str

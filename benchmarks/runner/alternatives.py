@@ -42,7 +42,7 @@ class Alternative:
 
 
 # The same backend as ai-edge-litert's, in a package of its own.
-_TF_LITE = {"module": "tensorflow.lite.python.interpreter", "package": "tensorflow"}
+_TF_LITE = {"module": "tensorflow.lite.python.interpreter"}
 ALTERNATIVES = {
     "interpreter": Alternative(
         "ai-edge-litert Interpreter", "interpreter", "ai-edge-litert", "ai-edge-litert", {"module": "ai_edge_litert.interpreter"}
@@ -164,7 +164,11 @@ def _of_models(
     accepted = [(path, model) for path, model in models if not alternative.floats or model.input.dtype == "float32"]
     for path, model in accepted[:1] if alternative.needs == "keras" else accepted:
         try:
-            options = {**alternative.options, **_NEEDS[alternative.needs](model, keras, images, folder)}
+            options = {
+                "package": alternative.package,
+                **alternative.options,
+                **_NEEDS[alternative.needs](model, keras, images, folder),
+            }
         except InputError as error:
             absent.append(f"{alternative.way}: {path.name}: {error}")
             continue

@@ -1,5 +1,6 @@
 """A benchmark run: models on this board, interleaved over several processes, to a `BenchResult` (docs/benchmarking.md has the reasons)."""
 
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +13,7 @@ from benchmarks.runner.cases import REFERENCE_MODEL, Case, our_cases
 from benchmarks.runner.config import Settings
 from benchmarks.runner.operators import measure_layers
 from benchmarks.runner.optional_measurements import OptionalMeasurements
-from benchmarks.runner.scheduler import CaseTimes, Scheduler, Step, count_rounds
+from benchmarks.runner.scheduler import CaseTimes, Scheduler, Step, count_rounds, turn_order
 from benchmarks.scenarios.loadgen import LoadGenScenario, installed_release, missing
 from benchmarks.scenarios.startup import Started, cold_start
 from benchmarks.scenarios.sustained import window_seconds
@@ -67,7 +68,7 @@ def run(
     _check_cases(paths, cases, data)
     machine = this_machine(settings.board, backend)
     before, watch = look(_LOOK_S, "before"), Watch()
-    colds, failed = _all_cold_starts(cases, settings.pinned, step)
+    colds, failed = _all_cold_starts(cases, settings, step)
     during_cold_starts = watch.condition("cold starts")
     split = data.test if data else None
     images = split.images[:_LATENCY_IMAGES] if split else _noise()
@@ -123,25 +124,23 @@ def _noise() -> NDArray[np.uint8]:
     return np.random.RandomState(0).randint(0, 256, (_LATENCY_IMAGES, 28, 28)).astype(np.uint8)
 
 
-def _all_cold_starts(cases: Sequence[Case], pinned: Sequence[int], step: Step) -> tuple[dict[Case, list[Started]], list[str]]:
-    """The cold starts of each case that starts, and a line for each case of another package that does not."""
-    colds, failed = {}, []
-    for case in cases:
-        try:
-            colds[case] = _cold_starts(case, pinned, step)
-        except DigitsError as error:
-            if case.way == OURS:
-                raise
-            failed.append(f"{case.way}: {error}")
-    return colds, failed
+def _all_cold_starts(cases: Sequence[Case], settings: Settings, step: Step) -> tuple[dict[Case, list[Started]], list[str]]:
+    """The cold starts of each case that starts, and a line for each case of another package that does not.
 
-
-def _cold_starts(case: Case, pinned: Sequence[int], step: Step) -> list[Started]:
-    found = []
-    for _ in range(_COLD_STARTS):
-        found.append(cold_start(case.environment, case.spec, pinned))
+    They take turns as calls do: a slow spell of the machine hits all cases alike.
+    """
+    colds: dict[Case, list[Started]] = {case: [] for case in cases}
+    failed: dict[Case, str] = {}
+    for _, case in turn_order(cases, _COLD_STARTS, random.Random(settings.seed)):
+        if case not in failed:
+            try:
+                colds[case].append(cold_start(case.environment, case.spec, settings.pinned))
+            except DigitsError as error:
+                if case.way == OURS:
+                    raise
+                failed[case] = f"{case.way}: {error}"
         step("cold start")
-    return found
+    return {case: found for case, found in colds.items() if case not in failed}, list(failed.values())
 
 
 def _operators(

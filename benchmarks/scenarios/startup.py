@@ -33,12 +33,15 @@ def cold_start(environment: Environment, spec: BackendSpec, pinned: Sequence[int
         DigitsError: the process failed, or took longer than five minutes.
     """
     name = Path(spec.model).name  # without the folder: errors are kept in results
-    words = (spec.module, spec.model, str(spec.threads), json.dumps(dict(spec.options)), str(time.perf_counter_ns()))
-    command = environment.command("benchmarks.worker.startup_probe", *words)
     try:
         with pinned_to(pinned):
             child = subprocess.run(
-                command, capture_output=True, text=True, env=environment.variables(spec.threads), check=False, timeout=_TIMEOUT_S
+                [environment.python, "-P", "-c", _code(spec)],
+                capture_output=True,
+                text=True,
+                env=environment.variables(spec.threads),
+                check=False,
+                timeout=_TIMEOUT_S,
             )
     except OSError as error:
         raise DigitsError(f"{environment.name}: {error}") from error
@@ -52,3 +55,12 @@ def cold_start(environment: Environment, spec: BackendSpec, pinned: Sequence[int
     except (IndexError, ValueError):
         raise DigitsError(f"{name}: the cold start printed no measurements") from None
     return found
+
+
+def _code(spec: BackendSpec) -> str:
+    """What the new process runs. Arguments are literals in it, so that nothing has to be imported there to read them."""
+    arguments = (spec.module, spec.model, spec.threads, dict(spec.options), time.perf_counter_ns())
+    literals = ", ".join(map(repr, arguments))
+    return (
+        f"import time\nbegun = time.perf_counter_ns()\nfrom benchmarks.worker.startup_probe import main\nmain({literals}, begun)\n"
+    )

@@ -1,6 +1,7 @@
 """A benchmark run as a library call: settings, progress, the machine, and what does not fit together."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,17 @@ from hypothesis import strategies as st
 
 from benchmarks.reporting.tables import HEADER, rows
 from benchmarks.reporting.warnings import warnings
-from benchmarks.results.results import BenchResult
+from benchmarks.results.results import BenchResult, ColdStart
 from benchmarks.runner import session
-from benchmarks.runner.cases import REFERENCE_MODEL, REFERENCE_SHA256
+from benchmarks.runner.cases import REFERENCE_MODEL, REFERENCE_SHA256, our_cases
 from benchmarks.runner.config import Settings
 from benchmarks.runner.session import run, total_steps
+from benchmarks.scenarios.startup import Started
 from benchmarks.stats.intervals import median_interval, median_ns
 from benchmarks.system import info
 from benchmarks.system.info import default_board_name, this_machine
-from edge_runtime.errors import BadArgument, InputError, ModelFileError
+from benchmarks.worker.protocol import BackendSpec
+from edge_runtime.errors import BadArgument, DigitsError, InputError, ModelFileError
 from edge_runtime.inference.interpreter import BACKENDS, backend_version
 from edge_runtime.model.model_file import MODELS, read_model_file
 from tests.benchmarks.planting import NS, planting
@@ -57,6 +60,28 @@ def test_processes_share_the_samples_evenly(samples: int, starts: int) -> None:
     assert sum(shares) == samples
     assert len(shares) == min(samples, starts)
     assert max(shares) - min(shares) <= 1
+
+
+def test_cold_starts_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every round starts each model once, in an order that changes; a case of another package that fails starts no more."""
+    cold, seen = Started(ColdStart(1, 1, 1, 1, None, None), {}), []
+
+    def start(environment: object, spec: BackendSpec, pinned: object) -> Started:
+        seen.append(Path(spec.model).stem)
+        if "base" in spec.model:
+            raise DigitsError("it died")
+        return cold
+
+    monkeypatch.setattr(session, "cold_start", start)
+    models = [MODELS / f"{name}-int8.tflite" for name in ("nano", "small", "base")]
+    *ours, other = our_cases(models, BACKENDS["litert"], 1)
+    other, steps = replace(other, way="theirs"), []
+    colds, failed = session._all_cold_starts([*ours, other], Settings("board"), steps.append)
+    assert (colds, failed) == ({case: [cold] * 5 for case in ours}, ["theirs: it died"])
+    assert (len(steps), seen.count("base-int8")) == (15, 1)
+    rest = [name for name in seen if name != "base-int8"]
+    rounds = [tuple(rest[start : start + 2]) for start in range(0, 10, 2)]
+    assert {*rounds} == {("nano-int8", "small-int8"), ("small-int8", "nano-int8")}
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Cold starts in a process of their own, split into their parts."""
 
 import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from benchmarks.worker.client import OURS
 from benchmarks.worker.protocol import BackendSpec
 from edge_runtime.errors import DigitsError
 from edge_runtime.inference.interpreter import BACKENDS
+from tests.conftest import ROOT
 
 
 def test_a_cold_start_has_its_parts_and_its_memory(
@@ -20,7 +22,7 @@ def test_a_cold_start_has_its_parts_and_its_memory(
     """Whichever folder one is in, whatever is on the path; memory is that of a process with an interpreter in it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
-    found = cold_start(OURS, our_backend(cnn_files["int8"], 2, {"backend": "litert"}))
+    found = cold_start(OURS, our_backend(cnn_files["int8"], 2, {"backend": "litert", "package": "ai-edge-litert"}))
     cold = found.cold
     assert min(cold.process_ns, cold.imports_ns, cold.load_ns, cold.first_ns) > 0
     assert cold.total_ns == cold.process_ns + cold.imports_ns + cold.load_ns + cold.first_ns
@@ -29,6 +31,32 @@ def test_a_cold_start_has_its_parts_and_its_memory(
     assert 5_000_000 < cold.steady_bytes <= cold.peak_bytes < 500_000_000
     assert {"ai-edge-litert", "numpy"} <= found.installed.keys()
     assert min(found.installed.values()) > 1_000
+
+
+def test_nothing_of_the_harness_is_charged_to_a_cold_start(tmp_path: Path) -> None:
+    """A backend finds no more modules loaded than Python starts with, and this package's; options keep their types."""
+    options = {"seen": str(tmp_path / "seen"), "on": True, "several": [1, "two"], "text": 'it\'s "quoted"\n'}
+    (tmp_path / "seeing.py").write_text(
+        "import sys\nfound = set(sys.modules)\n"
+        "from benchmarks.backends import LoadedModel\nDISTRIBUTIONS = ()\n"
+        f"def prepare(options): assert options == {options!r}; open(options['seen'], 'w').write(' '.join(found))\n"
+        "def load(model, threads, options): return LoadedModel(len, len)\n"
+    )
+    environment = replace(OURS, path=os.pathsep.join([OURS.path, str(tmp_path)]))
+    bare = [environment.python, "-P", "-c", "import sys; print(*sys.modules)"]
+    started_with = subprocess.run(bare, capture_output=True, text=True, check=True, env=environment.variables()).stdout.split()
+    cold_start(environment, BackendSpec("seeing", "", 1, options))
+    found = set((tmp_path / "seen").read_text().split()) - {*started_with}
+    assert found == {"seeing", "benchmarks", "benchmarks.worker", "benchmarks.worker.startup_probe"}
+
+
+def test_what_is_installed_for_our_classifier_is_all_that_it_needs(cnn_files: dict[str, Path]) -> None:
+    """Its interpreter, numpy, click and Pillow by their distributions, and our own package by its folder."""
+    installed = cold_start(OURS, our_backend(cnn_files["int8"], 1, {"backend": "litert", "package": "ai-edge-litert"})).installed
+    assert {"edge-digits", "ai-edge-litert", "numpy", "click", "pillow"} <= installed.keys()
+    own = [path for path in (ROOT / "edge_runtime").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert installed["edge-digits"] == sum(path.stat().st_size for path in own)
+    assert "tensorflow" not in installed
 
 
 @pytest.mark.slow
