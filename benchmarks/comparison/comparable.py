@@ -11,7 +11,7 @@ from edge_runtime.errors import InputError
 
 @dataclass(frozen=True)
 class Named:
-    """Results and the name of their file."""
+    """Results, and the name of their file, with folders where two files have the same name."""
 
     name: str
     result: BenchResult
@@ -25,11 +25,21 @@ def read_all(paths: Sequence[Path]) -> list[Named]:
     """
     if repeated := {path for path in paths if paths.count(path) > 1}:
         raise InputError(f"{min(repeated)}: given twice")
-    found = [Named(path.stem, read_results(path)) for path in paths]
+    found = [Named(name, read_results(path)) for name, path in zip(_names(paths), paths, strict=True)]
     for (path, one), (other_path, other) in combinations(zip(paths, found, strict=True), 2):
         if _samples(one.result) == _samples(other.result):
             raise InputError(f"{path} and {other_path} are the same run; give results of different runs")
     return found
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """The end of each path that no other one has, without the suffix of the file."""
+    parts = [path.resolve().with_suffix("").parts for path in paths]
+    for count in range(1, max(map(len, parts))):
+        names = ["/".join(part[-count:]) for part in parts]
+        if len({*names}) == len(names):
+            return names
+    return [str(path) for path in paths]
 
 
 def _samples(result: BenchResult) -> list[tuple[Turn, ...]]:
@@ -65,17 +75,33 @@ def check_comparable(results: Sequence[Named], *, one_machine: bool = False) -> 
 
 
 def _check_machine(board: Sequence[Named], *, one_machine: bool) -> list[str]:
-    """Check that results are of one machine; older results without instruction sets leave that open, which is returned as text."""
+    """Check that results are of one machine; what older results do not say is returned as text."""
     problem = "machines differ" if one_machine else "two machines have the same name"
-    for other in board[1:]:
-        _same(board[0], other, problem, _hardware)
-    known = [named for named in board if named.result.machine.simd]
-    for other in known[1:]:
-        _same(known[0], other, problem, lambda result: (*_hardware(result), *result.machine.simd))
-    unknown = [named.name for named in board if not named.result.machine.simd]
-    if len(board) == 1 or not unknown:
-        return []
-    return [f"instruction sets of the processor: unknown in {', '.join(unknown)}, so it may be another machine"]
+    processors: list[tuple[list[Named], Callable[[BenchResult], object]]] = [
+        ([named for named in board if _has_processor(named)], _hardware),
+        (list(board), _architecture),
+        ([named for named in board if named.result.machine.simd], lambda result: (*_architecture(result), *result.machine.simd)),
+    ]
+    for known, value in processors:
+        for other in known[1:]:
+            _same(known[0], other, problem, value)
+    return [
+        f"{what}: unknown in {', '.join(found.name for found in unknown)}, so it may be another machine"
+        for what, unknown in (
+            ("processor", [found for found in board if not _has_processor(found)]),
+            ("instruction sets of the processor", [found for found in board if not found.result.machine.simd]),
+        )
+        if unknown and len(board) > 1
+    ]
+
+
+def _has_processor(named: Named) -> bool:
+    """Older results of ARM boards but Raspberry Pis have the architecture as the processor."""
+    return named.result.machine.cpu != named.result.machine.architecture
+
+
+def _architecture(result: BenchResult) -> tuple[str, ...]:
+    return result.machine.architecture, f"{result.machine.cores} cores"
 
 
 def _hardware(result: BenchResult) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ def sections(results: Sequence[Named], differences: Sequence[str]) -> list[Secti
             "Differences",
             paragraphs=(
                 "Each model's median over that of the first model of its run, within each process. "
-                "An interval that contains 1 shows no difference.",
+                "Where the interval contains 1, the run does not tell which of the two is faster.",
             ),
             tables=(
                 Table(("results", "model", "over", "ratio", "95 % interval"), [row for named in results for row in _ratios(named)]),

@@ -30,6 +30,7 @@ class Alternative:
 
     way: its name in results. module: of benchmarks.backends. package: that it needs. install: arguments of pip install. options: of the
     backend. needs: what it runs instead of the .tflite: "network", "keras" or nothing. floats: whether it runs float32 models only.
+    threads_of_process: as in `Case`.
     """
 
     way: str
@@ -39,6 +40,7 @@ class Alternative:
     options: Mapping[str, Any] = field(default_factory=dict)
     needs: str = ""
     floats: bool = False
+    threads_of_process: bool = False
 
 
 # The same backend as ai-edge-litert's, in a package of its own.
@@ -56,8 +58,12 @@ ALTERNATIVES = {
         {"module": "tflite_runtime.interpreter"},
     ),
     "tf-lite": Alternative("tf.lite", "interpreter", "tensorflow", "tensorflow", _TF_LITE),
-    "keras-call": Alternative("Keras call", "keras_model", "keras", "tensorflow", {"call": True}, "keras", floats=True),
-    "keras-predict": Alternative("Keras predict", "keras_model", "keras", "tensorflow", {"call": False}, "keras", floats=True),
+    "keras-call": Alternative(
+        "Keras call", "keras_model", "keras", "tensorflow", {"call": True}, "keras", floats=True, threads_of_process=True
+    ),
+    "keras-predict": Alternative(
+        "Keras predict", "keras_model", "keras", "tensorflow", {"call": False}, "keras", floats=True, threads_of_process=True
+    ),
     "onnxruntime": Alternative(
         "ONNX Runtime", "onnx_runtime", "onnxruntime", "onnx onnxruntime", {"int8": False}, "network", floats=True
     ),
@@ -65,7 +71,7 @@ ALTERNATIVES = {
         "ONNX Runtime's own int8", "onnx_runtime", "onnxruntime", "onnx onnxruntime", {"int8": True}, "network", floats=True
     ),
     "openvino": Alternative("OpenVINO", "open_vino", "openvino", "openvino", floats=True),
-    "numpy": Alternative("plain numpy", "plain_numpy", "numpy", "numpy", {}, "network", floats=True),
+    "numpy": Alternative("plain numpy", "plain_numpy", "numpy", "numpy", {}, "network", floats=True, threads_of_process=True),
 }
 
 
@@ -173,7 +179,7 @@ def _of_models(
             absent.append(f"{alternative.way}: {path.name}: {error}")
             continue
         spec = BackendSpec(f"benchmarks.backends.{alternative.module}", str(path.absolute()), threads, options)
-        yield Case(alternative.way, runtime, model, path.name, environment, spec)
+        yield Case(alternative.way, runtime, model, path.name, environment, spec, alternative.threads_of_process)
 
 
 def _network(model: ModelFile, keras: Path | None, images: Path, folder: Path) -> dict[str, str]:

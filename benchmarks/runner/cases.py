@@ -21,7 +21,8 @@ class Case:
     """A model file and a way to run it. A case equals itself alone, so that it can be the key of its results.
 
     way: how an image becomes an answer, as results name it. runtime: package and release that compute. model, file: the model and the name
-    of its file. environment, spec: where and how a worker loads it.
+    of its file. environment, spec: where and how a worker loads it. threads_of_process: whether its package has one number of threads in a
+    process, so that each number needs a worker of its own.
     """
 
     way: str
@@ -30,6 +31,7 @@ class Case:
     file: str
     environment: Environment
     spec: BackendSpec
+    threads_of_process: bool = False
 
     @property
     def recipe(self) -> str:

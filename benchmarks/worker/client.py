@@ -114,11 +114,11 @@ class Worker:
         """The process id."""
         return self._process.pid
 
-    def send(self, request: protocol.Load | protocol.Request, reply: type[Reply]) -> Reply:
-        """Send a request and wait for its reply.
+    def send(self, request: protocol.Load | protocol.Request, reply: type[Reply], seconds: float = 0) -> Reply:
+        """Send a request that takes about so many seconds, and wait for its reply.
 
         Raises:
-            DigitsError: the process ended, or did not reply within five minutes.
+            DigitsError: the process ended, or did not reply within five minutes more.
         """
         assert self._process.stdin
         assert self._process.stdout
@@ -127,8 +127,9 @@ class Worker:
             self._process.stdin.flush()
         except BrokenPipeError:
             raise self._failure("ended") from None
-        if not select.select([self._process.stdout], [], [], _REPLY_TIMEOUT_S)[0]:
-            raise self._failure(f"did not reply within {_REPLY_TIMEOUT_S} s")
+        limit = seconds + _REPLY_TIMEOUT_S
+        if not select.select([self._process.stdout], [], [], limit)[0]:
+            raise self._failure(f"did not reply within {limit:g} s")
         line = self._process.stdout.readline()
         if not line.endswith(b"\n"):
             raise self._failure("ended")
@@ -193,7 +194,7 @@ class RunningBackend:
 
     def sustain(self, seconds: float) -> protocol.Samples:
         """Classify single images without a pause for `seconds`, timed in groups of calls."""
-        return self.worker.send(protocol.Sustain(self.index, seconds), protocol.Samples)
+        return self.worker.send(protocol.Sustain(self.index, seconds), protocol.Samples, seconds)
 
     def loadgen(self, scenario: str, queries: int, images: Path | None = None) -> protocol.LoadGenOutput:
         """Run an MLPerf LoadGen scenario; with `images`, an .npy file, in its accuracy mode."""

@@ -91,9 +91,15 @@ def board_name(root: Path = Path("/")) -> str:
 
 
 def processor_name(root: Path = Path("/")) -> str:
-    """The processor's name, or its architecture if it has none."""
+    """What tells this processor from others.
+
+    The board's name where there is one: Linux names no ARM processor, or all of one architecture alike. Else the model name, or the maker's
+    and the processor's number, or the architecture.
+    """
     processor = _fields(root / "proc/cpuinfo")
-    return processor.get("model name") or processor.get("Model") or platform.machine()
+    numbers = [processor.get(name) for name in ("CPU implementer", "CPU part")]
+    numbered = f"{platform.machine()} processor {numbers[0]} {numbers[1]}" if all(numbers) else ""
+    return board_name(root) or processor.get("model name") or processor.get("Model") or numbered or platform.machine()
 
 
 def _version(package: str) -> str:

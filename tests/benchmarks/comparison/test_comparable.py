@@ -64,6 +64,18 @@ def test_unknown_instruction_sets_are_a_note(one_machine: bool) -> None:
     assert check_comparable([silent]) == []
 
 
+@pytest.mark.parametrize("one_machine", [False, True])
+def test_an_unknown_processor_is_a_note(one_machine: bool) -> None:
+    """Older results of a Rock 5 and of an Orange Pi both say aarch64: they may be of two machines, or of one."""
+    rock, orange = (Named(name, bench_result(machine=replace(MACHINE, cpu="aarch64"))) for name in ("rock", "orange"))
+    assert check_comparable([rock, orange], one_machine=one_machine) == [
+        "processor: unknown in rock, orange, so it may be another machine"
+    ]
+    assert check_comparable([FIRST, rock], one_machine=one_machine) == ["processor: unknown in rock, so it may be another machine"]
+    with pytest.raises(InputError, match="machine"):
+        check_comparable([rock, _second(machine=replace(MACHINE, cores=8))], one_machine=one_machine)
+
+
 def test_committed_results_of_one_machine_are_compared() -> None:
     """The older of them has no instruction sets."""
     data = Path(__file__).with_name("data")
@@ -109,6 +121,16 @@ def test_the_same_file_twice_is_refused(tmp_path: Path) -> None:
     assert [named.name for named in read_all([path])] == ["a"]
     with pytest.raises(InputError, match="given twice"):
         read_all([path, path])
+
+
+def test_files_of_one_name_go_by_their_folders(tmp_path: Path) -> None:
+    """As much of the path as tells them apart, for all alike."""
+    paths = [tmp_path / name for name in ("a/results.json", "b/results.json", "b/c.json")]
+    for number, path in enumerate(paths):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(to_json(bench_result(model_result([1_000 + number] * 50))))
+    assert [named.name for named in read_all(paths)] == ["a/results", "b/results", "b/c"]
+    assert [named.name for named in read_all(paths[1:])] == ["results", "c"]
 
 
 def test_a_copy_is_no_second_run(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Other runtimes: the same network gives the same answers, and missing packages are reported."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -12,8 +13,12 @@ from benchmarks.backends.network import write_network
 from benchmarks.results.results import OTHER_FILES
 from benchmarks.runner import session
 from benchmarks.runner.alternatives import ALTERNATIVES, find_cases, parse_against, parse_environments
+from benchmarks.runner.cases import Case
 from benchmarks.runner.config import Settings
 from benchmarks.runner.session import run
+from benchmarks.runner.worker_pool import WorkerPool
+from benchmarks.worker.client import OURS, Environment
+from benchmarks.worker.protocol import BackendSpec
 from edge_runtime.errors import BadArgument, InputError
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.model.model_file import MODELS, read_model_file
@@ -30,6 +35,28 @@ def test_plain_numpy_computes_what_the_interpreter_does(name: str, tmp_path: Pat
     expected = Classifier.load(path).classify_batch(images).indices
     assert np.array_equal(backend.many(images), expected)
     assert [backend.one(image) for image in images[:5]] == expected[:5].tolist()
+
+
+def test_each_number_of_numpys_threads_has_a_process_of_its_own(tmp_path: Path) -> None:
+    """Numpy's BLAS reads its number of threads when it is loaded. A restart keeps that."""
+    (tmp_path / "telling.py").write_text(
+        "import os\nfrom benchmarks.backends import LoadedModel\nDISTRIBUTIONS = ()\n"
+        "def prepare(options): pass\n"
+        "def load(model, threads, options):\n"
+        "    return LoadedModel(len, lambda images: [int(os.environ['OPENBLAS_NUM_THREADS'])] * len(images))\n"
+    )
+    images = tmp_path / "images.npy"
+    np.save(images, np.zeros((2, 28, 28), np.uint8))
+    environment = Environment("theirs", sys.executable, os.pathsep.join([OURS.path, str(tmp_path)]))
+    model = read_model_file(MODELS / "nano-int8.tflite")
+    case = Case("theirs", "1", model, "nano", environment, BackendSpec("telling", "", 1), threads_of_process=True)
+    with WorkerPool({case: (1, 4)}, Settings("board"), images, 0) as pool:
+        assert pool.start() == {}
+        assert [pool.backend(case, threads).classify(images) for threads in (1, 4)] == [[1, 1], [4, 4]]
+        assert pool.restart(case, without=False) == {}
+        assert pool.backend(case, 4).classify(images) == [4, 4]
+    assert ALTERNATIVES["numpy"].threads_of_process
+    assert not ALTERNATIVES["interpreter"].threads_of_process
 
 
 def test_ways_that_load_another_file_are_known_by_name() -> None:

@@ -1,6 +1,7 @@
 """Worker processes: real ones, and ones that fail."""
 
 import os
+import select
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from benchmarks.worker.client import OURS, Environment, Worker
 from benchmarks.worker.protocol import BackendSpec
 from edge_runtime.errors import DigitsError
 from edge_runtime.inference.classifier import Classifier
+from edge_runtime.model.model_file import MODELS
 from tests.benchmarks.planting import COST, planted, planted_spec
 from train.data import Dataset
 
@@ -46,6 +48,18 @@ def test_a_worker_that_cannot_load_reports_why(images: Path, tmp_path: Path) -> 
     """With the last line of its errors."""
     with pytest.raises(DigitsError, match=r"edge-digits: the worker process ended .*gone.*cannot be read"):
         Worker(OURS, [our_backend(tmp_path / "gone.tflite", 1, LITERT)], images)
+
+
+def test_sustained_load_may_take_longer_than_a_reply(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A twelfth of two hours is ten minutes; the limit of a reply comes on top of what was asked for."""
+    spec = planted_spec(our_backend(MODELS / "nano-int8.tflite", 1, LITERT), {"nano-int8.tflite": 1_000_000})
+    with Worker(planted(OURS, f"invented=1,{COST}"), [spec], images) as worker:
+        waited: list[float] = []
+        wait = select.select
+        monkeypatch.setattr(client.select, "select", lambda *found: (waited.append(found[3]), wait(*found))[1])
+        worker.backends[0].sustain(20)
+        worker.backends[0].time_calls(0, 5)
+        assert waited == [320, 300]
 
 
 BACKEND = """

@@ -15,7 +15,7 @@ from edge_runtime.common.packages import pip_install
 from edge_runtime.device.probes import BROKEN, CRASHED, LIBRARIES, MISSING, REFUSES, WORKS, WRONG, Probe, probe, probe_library
 from edge_runtime.device.remedies import wheels
 from edge_runtime.device.rules import NOTE, OK, PROBLEM, Finding, diagnose
-from edge_runtime.device.system import System, read_system
+from edge_runtime.device.system import System, processor_name, read_system
 from edge_runtime.inference.interpreter import BACKENDS
 from edge_runtime.model.model_file import read_model_file
 from tests.commands import digits
@@ -258,6 +258,28 @@ def test_facts_are_read_from_the_system(tmp_path: Path) -> None:
     nothing = read_system(tmp_path / "nothing")
     assert not nothing.debian
     assert (nothing.memory_kib, nothing.temperature, nothing.throttled, nothing.cameras) == (None, None, None, {})
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "board", "name"),
+    [
+        ("processor : 0\nmodel name\t: Intel(R) Xeon(R) CPU\nflags : x\n", "", "Intel(R) Xeon(R) CPU"),
+        ("processor : 0\nModel\t\t: Raspberry Pi 4 Model B Rev 1.4\n", "", "Raspberry Pi 4 Model B Rev 1.4"),
+        ("model name : ARMv7 Processor rev 3 (v7l)\n", "Orange Pi PC\0", "Orange Pi PC"),
+        ("CPU implementer : 0x41\nCPU part : 0xd0b\n", "Radxa ROCK 5B\0", "Radxa ROCK 5B"),
+        ("CPU implementer : 0x41\nCPU part : 0xd0c\n", "", "aarch64 processor 0x41 0xd0c"),
+        ("processor : 0\n", "", "aarch64"),
+    ],
+)
+def test_a_processor_goes_by_what_tells_it_from_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cpuinfo: str, board: str, name: str
+) -> None:
+    """Two boards with the same kernel and architecture are two machines."""
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    for file, text in (("cpuinfo", cpuinfo), ("device-tree/model", board)):
+        (tmp_path / "proc" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "proc" / file).write_text(text)
+    assert processor_name(tmp_path) == name
 
 
 @pytest.mark.parametrize(
