@@ -31,7 +31,7 @@ DISTRIBUTIONS = ()
 loaded = []
 def prepare(options): pass
 def load(model, threads, options):
-    in_turns = sys.modules["__main__"].__spec__.name == "benchmarks.worker.main"
+    in_turns = sys.modules["__main__"].__spec__ is not None  # a cold start is no module
     if in_turns and options["dies"] == "loading": os.abort()
     if in_turns and options["dies"] == "together" and loaded: os.abort()
     if in_turns and options["dies"] == "once" and not os.path.exists(options["mark"]):
