@@ -1,12 +1,13 @@
 """Commands about results files: `digits report` and `digits choose`."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from benchmarks.comparison.choose import Choice, Limits, Option, choose, is_shipped, next_command, of_board
-from benchmarks.comparison.comparable import check_comparable, read_all
+from benchmarks.comparison.comparable import Named, check_comparable, read_all
 from edge_runtime.common.atomic_files import refuse_to_overwrite, write_file
 from edge_runtime.errors import BadArgument, LimitsNotMet, RegressionFound
 
@@ -48,6 +49,15 @@ def report_command(results: Sequence[Path], out: Path, markdown: bool, is_diff: 
     title = "Benchmarks: " + ", ".join(found.name for found in named)
     write_file(out, render(title, page.sections(named, differences), sortable=True), force)
     click.echo(f"written: {out}")
+    click.echo(f"next:    {shlex.join(_next_command(named, results))}")
+
+
+def _next_command(named: Sequence[Named], paths: Sequence[Path]) -> list[str]:
+    """Choose a model, on the first of several boards; without accuracies there is nothing to choose by, but a later run to compare."""
+    if not any(model.accuracy for found in named for model in found.result.models):
+        return ["digits", "report", "--diff", str(paths[0]), "NEW.json"]
+    boards = list(dict.fromkeys(found.result.machine.board for found in named))
+    return ["digits", "choose", *map(str, paths), *(["--board", boards[0]] if len(boards) > 1 else [])]
 
 
 def _refuse_inputs(out: Path, results: Sequence[Path]) -> None:
@@ -61,7 +71,7 @@ def _diff(paths: Sequence[Path]) -> None:
     old, new = read_all(paths)
     differences = check_comparable([old, new], one_machine=True)
 
-    from benchmarks.comparison.page import DIFF_HEADER, diff_rows, diff_rule
+    from benchmarks.comparison.page import DIFF_HEADER, diff_rows, diff_rule, diff_verdict
     from benchmarks.comparison.regressions import diff
     from benchmarks.reporting.tables import terminal_table
     from benchmarks.reporting.warnings import summary
@@ -77,6 +87,8 @@ def _diff(paths: Sequence[Path]) -> None:
     for named in (old, new):
         for text in summary(named.result):
             click.echo(f"note: {named.name}: {text}")
+    click.echo(f"verdict: {diff_verdict(found)}")
+    click.echo(f"next:    {shlex.join(['digits', 'report', *map(str, paths)])}")
     if found.slower:
         raise RegressionFound("; ".join(f"{one.label} takes {100 * (one.ratio - 1):.1f} % longer" for one in found.slower))
 

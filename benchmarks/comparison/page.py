@@ -71,7 +71,10 @@ def sections(results: Sequence[Named], differences: Sequence[str]) -> list[Secti
         ),
         Section(
             "Tails",
-            pictures=[Picture(plots.tails(named.result), f"{named.name}: p50, p90 and p99 of one image") for named in results],
+            pictures=[
+                Picture(plots.tails(named.result), f"{named.name}: p50, p90 and p99 of one image, with the 95 % interval of p99")
+                for named in results
+            ],
         ),
         *_conditions(results),
         *_extra_tables(results),
@@ -210,6 +213,18 @@ def diff_rows(found: Diff) -> list[Row]:
 
 def _times_cells(times: Times) -> Row:
     return microseconds(int(times.old)), microseconds(int(times.new)), f"{times.ratio:.3f}"
+
+
+def diff_verdict(found: Diff) -> str:
+    """What a comparison of two runs shows, in one sentence."""
+    if not found.differences:
+        return "nothing was compared: the runs have no model in common but the reference model"
+    count = len(found.differences)
+    models = f"{count} model{'s' * (count > 1)}"
+    faster = [f"{one.label} ({100 * (1 - one.ratio):.1f} % less time)" for one in found.differences if one.faster]
+    slower = [f"{one.label} ({100 * (one.ratio - 1):.1f} % more time)" for one in found.slower]
+    parts = [f"{len(slower)} of {models} became slower: {', '.join(slower)}" if slower else f"none of {models} became slower"]
+    return "; ".join([*parts, *([f"{len(faster)} became faster: {', '.join(faster)}"] if faster else [])])
 
 
 def diff_rule() -> str:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from benchmarks.reporting.plots import accuracy_against_latency, accuracy_against_size, png
 from benchmarks.reporting.warnings import disturbed_processes
 from benchmarks.results.results import BenchResult, ColdStart
-from benchmarks.stats.intervals import median_ns, process_medians, tail_ns
+from benchmarks.stats.intervals import median_ns, process_medians, tail_interval, tail_ns
 
 __all__ = ["accuracy_against_latency", "accuracy_against_size", "cold_starts", "processes", "tails"]
 
@@ -17,7 +17,7 @@ _PARTS = {"process": "process_ns", "imports": "imports_ns", "load": "load_ns", "
 
 
 def tails(result: BenchResult) -> bytes:
-    """Median, p90 and p99 of each model on a line; percentiles of too few samples are left out."""
+    """Median, p90 and p99 of each model on a line, with the interval of p99; percentiles of too few samples are left out."""
     figure, axes = _rows([model.label for model in result.models])
     named: set[str] = set()
     for number, model in enumerate(result.models):
@@ -28,6 +28,8 @@ def tails(result: BenchResult) -> bytes:
             if time is not None:
                 axes.plot(time / 1_000, number, marker, color="C0", markersize=7, label=None if name in named else name)
                 named.add(name)
+        if interval := tail_interval(model, 99):
+            axes.plot([end / 1_000 for end in interval], [number] * 2, color="C0", alpha=0.3, linewidth=5, solid_capstyle="butt")
     axes.set_xscale("log")
     axes.set_xlabel("latency of one image in us (logarithmic)")
     if named:

@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.results.results import OURS, BenchResult, ModelResult
 from benchmarks.stats.intervals import log_ratios, per_call
+from benchmarks.stats.student import welch
 from edge_runtime.errors import InputError
 
 FALSE_ALARMS = 0.05  # maximum chance that any model of an unchanged run is called slower
@@ -149,11 +150,9 @@ def _test(old: ModelResult, old_reference: ModelResult, new: ModelResult, new_re
     if not any(_spread(logs) for logs in (before, after)):  # times without variation need no test
         certain = math.exp(change)
         return _Test(certain, (certain, certain), float(change <= 0), float(change >= 0))
-    from scipy.stats import ttest_ind
-
-    found = ttest_ind(after, before, equal_var=False, alternative="greater")
-    both = ttest_ind(after, before, equal_var=False).confidence_interval(0.95)
-    return _Test(math.exp(change), (math.exp(both.low), math.exp(both.high)), float(found.pvalue), 1 - float(found.pvalue))
+    found = welch(after, before)
+    low, high = found.interval
+    return _Test(math.exp(change), (math.exp(low), math.exp(high)), found.greater, found.less)
 
 
 def _spread(values: Sequence[float]) -> float:

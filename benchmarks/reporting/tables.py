@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from benchmarks.results.results import OURS, BenchResult, ModelResult, Turn
-from benchmarks.stats.intervals import median_interval, median_ns, tail_ns
+from benchmarks.stats.intervals import median_interval, median_ns, tail_interval, tail_ns
 from edge_runtime.common.intervals import Accuracy
 from edge_runtime.common.text_table import text_table
 from edge_runtime.model.recipe_names import short_recipe
@@ -17,7 +17,7 @@ HEADER = (
     "p50",
     "95 % interval",
     "p90",
-    "p99",
+    "p99 (95 % interval)",
     "cold start",
     "memory",
 )
@@ -80,6 +80,13 @@ def accuracy_text(accuracy: Accuracy | None) -> str:
     return f"{accuracy.percent:.2f} % ({low:.2f} to {high:.2f})"
 
 
+def tail_text(model: ModelResult, percent: int) -> str:
+    """A high percentile, such as `28.4 us (25.1 to 33.0)`; a dash for too few calls."""
+    interval = tail_interval(model, percent)
+    ends = f" ({interval[0] / 1_000:,.1f} to {interval[1] / 1_000:,.1f})" if interval else ""
+    return microseconds(tail_ns(model, percent)) + ends
+
+
 def interval_text(turns: Sequence[Turn]) -> str:
     """The interval of the median, such as `12.1 to 12.4 us`; a dash if there is none."""
     interval = median_interval(turns)
@@ -107,7 +114,8 @@ def _row(model: ModelResult) -> Row:
         accuracy_text(model.accuracy),
         microseconds(median_ns(model.median_turns)),
         interval_text(model.median_turns),
-        *(microseconds(tail_ns(model, percent)) for percent in (90, 99)),
+        microseconds(tail_ns(model, 90)),
+        tail_text(model, 99),
         milliseconds(middle([start.total_ns for start in model.cold])),
         memory_text(model),
     )

@@ -188,7 +188,7 @@ class Prefix:
 
 @dataclass(frozen=True)
 class Peaks:
-    """Peak speeds of the machine in each process: float32 multiply-adds and copied bytes per second (benchmarks.worker.peaks)."""
+    """The speed of numpy in each of our processes: float32 multiply-adds and copied bytes per second (benchmarks.worker.peaks)."""
 
     multiply_adds: tuple[float, ...]
     bytes: tuple[float, ...]

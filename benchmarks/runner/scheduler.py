@@ -68,7 +68,7 @@ class Scheduler:
         reference: the case that every run times, and that is not swept.
         remaining: the cases that have not failed, the reference first.
         conditions: the state of the machine during each process.
-        ready: what each worker reported when it was ready.
+        ready: what each worker reported when it was ready; own_ready: those of our own environment alone.
         absent: which case failed, and why.
     """
 
@@ -83,6 +83,7 @@ class Scheduler:
         self._turns: dict[tuple[Case, int, int], list[Turn]] = {}
         self.conditions: list[Condition] = []
         self.ready: list[Ready] = []
+        self.own_ready: list[Ready] = []
         self.absent: list[str] = []
 
     def run(self, step: Step) -> dict[Case, CaseTimes]:
@@ -115,6 +116,7 @@ class Scheduler:
         for case, start in pool.starts().items():
             self._starts[case].append(start)
         self.ready += pool.ready
+        self.own_ready += pool.own_ready
 
     def _jobs(self, pool: WorkerPool, samples: int, *, sweeping: bool) -> list[Job]:
         """The turns of a round: one per case, a second in groups of calls where one call is too short, and the sweeps."""

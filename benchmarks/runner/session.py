@@ -103,7 +103,9 @@ def run(
         reference=reference_result,
         models=tuple(models),
         absent=all_absent,
-        limits=Peaks(tuple(ready.multiply_adds for ready in scheduler.ready), tuple(ready.bytes for ready in scheduler.ready)),
+        limits=Peaks(
+            tuple(ready.multiply_adds for ready in scheduler.own_ready), tuple(ready.bytes for ready in scheduler.own_ready)
+        ),
         loadgen=loadgen.result() if loadgen else None,
         clock_cost_ns=tuple(ready.clock_cost_ns for ready in scheduler.ready),
     )

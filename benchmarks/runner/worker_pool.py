@@ -7,6 +7,7 @@ from types import TracebackType
 from benchmarks.results.results import OURS, Start
 from benchmarks.runner.cases import Case
 from benchmarks.runner.config import Settings
+from benchmarks.worker.client import OURS as OUR_ENVIRONMENT
 from benchmarks.worker.client import Environment, RunningBackend, Worker
 from benchmarks.worker.protocol import BackendSpec, Ready
 from edge_runtime.errors import DigitsError
@@ -23,7 +24,7 @@ class WorkerPool:
 
     Attributes:
         process_ids: of all workers, restarted ones too.
-        ready: what each worker, restarted ones too, reported when it was ready.
+        ready: what each worker, restarted ones too, reported when it was ready; own_ready: those of our own environment alone.
     """
 
     def __init__(self, cases: Mapping[Case, Sequence[int]], settings: Settings, images: Path, process: int) -> None:
@@ -33,6 +34,7 @@ class WorkerPool:
         self._backends: dict[Key, RunningBackend] = {}
         self.process_ids: list[int] = []
         self.ready: list[Ready] = []
+        self.own_ready: list[Ready] = []
 
     def start(self) -> dict[Case, DigitsError]:
         """Start a worker for each place.
@@ -140,6 +142,8 @@ class WorkerPool:
         worker = self._workers[place] = self._worker(place, keys)
         self.process_ids.append(worker.process_id)
         self.ready.append(worker.ready)
+        if place[0] == OUR_ENVIRONMENT:
+            self.own_ready.append(worker.ready)
         self._backends |= dict(zip(keys, worker.backends, strict=True))
 
     def __enter__(self) -> "WorkerPool":

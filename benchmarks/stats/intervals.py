@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks.results.results import BenchResult, ModelResult, Peaks, Turn
 from benchmarks.stats.percentiles import percentile, supports
+from benchmarks.stats.student import t_quantile
 
 
 @dataclass(frozen=True)
@@ -38,21 +39,42 @@ def tail_ns(model: ModelResult, percent: int) -> int | None:
     return percentile(model.steady_ns, percent)
 
 
+def tail_interval(model: ModelResult, percent: int) -> tuple[int, int] | None:
+    """95 % interval of a high percentile in nanoseconds; None from a single process or of too few calls.
+
+    Woodruff's interval: Student's t over the processes' shares of calls that took longer than the percentile, and the percentiles at the
+    ends of that. Calls of one process are not independent, so processes are the unit, as for the median.
+    Source: R. S. Woodruff, "Confidence intervals for medians and other position measures", JASA 47 (1952).
+    """
+    point = tail_ns(model, percent)
+    calls: dict[int, list[int]] = {}
+    for turn in model.turns:
+        if turn.group == 1:
+            calls.setdefault(turn.process, []).extend(turn.samples_ns)
+    interval = (
+        _interval([sum(sample > point for sample in samples) / len(samples) for samples in calls.values()]) if point else None
+    )
+    if point is None or interval is None:
+        return None
+    half = 100 * (interval[1] - interval[0]) / 2
+    ends = (max(0.0, percent - half), min(100.0, percent + half))
+    low, high = (int(end) for end in np.percentile(model.steady_ns, ends, method="higher"))
+    return low, high
+
+
 def per_call(turns: Sequence[Turn]) -> NDArray[np.float64]:
     """Nanoseconds of a call in each sample: float64 [N]."""
     return np.concatenate([np.asarray(turn.samples_ns, np.float64) / turn.group for turn in turns])
 
 
-def lower_bound_ns(model: ModelResult, limits: Peaks | None) -> float | None:
-    """Nanoseconds by the roofline model: all multiply-adds at peak speed, or all weights at copying speed, whichever takes longer.
+def at_numpys_speed_ns(model: ModelResult, peaks: Peaks | None) -> float | None:
+    """Nanoseconds of a model at numpy's speed: its multiply-adds in a matrix product, or its weights copied, whichever takes longer.
 
-    None if one of them is unknown. The peak is that of float32: 8-bit multiplications may be faster.
-
-    Source: S. Williams, A. Waterman and D. Patterson, "Roofline: an insightful visual performance model", CACM 52(4), 2009.
+    A yardstick, no bound: an interpreter's kernels can be faster than numpy's BLAS, and 8-bit ones faster than float32. None if unknown.
     """
-    if limits is None or not model.multiply_adds:
+    if peaks is None or not model.multiply_adds:
         return None
-    return 1e9 * max(model.multiply_adds / max(limits.multiply_adds), model.payload_bytes / max(limits.bytes))
+    return 1e9 * max(model.multiply_adds / max(peaks.multiply_adds), model.payload_bytes / max(peaks.bytes))
 
 
 def added_ns(fewer: Sequence[Turn], more: Sequence[Turn]) -> tuple[float, tuple[float, float]]:
@@ -137,9 +159,7 @@ def ratio(model: ModelResult, reference: ModelResult) -> Ratio:
 def _interval(values: Sequence[float]) -> tuple[float, float] | None:
     if len(values) < 2:
         return None
-    from scipy.stats import t  # takes a second, which --help should not
-
-    half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
+    half = t_quantile(0.975, len(values) - 1) * stdev(values) / len(values) ** 0.5
     return mean(values) - half, mean(values) + half
 
 

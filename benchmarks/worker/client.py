@@ -89,7 +89,7 @@ class Worker:
         """
         self._name = environment.name
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process ends
-        variables = environment.variables(min((spec.threads for spec in specs), default=1))
+        variables = environment.variables(specs[0].threads if specs else 1)
         try:
             with pinned_to(pinned):
                 self._process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Peak speeds of this machine, for the roofline bound: float32 multiply-adds and copied bytes per second. numpy alone."""
+"""The speed of numpy on this machine, as a yardstick: float32 multiply-adds and copied bytes per second. numpy alone."""
 
 import time
 from collections.abc import Callable

@@ -86,7 +86,7 @@ class Ready:
     """The reply to `Load`: the clock, the machine, and a warm-up for each backend.
 
     clock_step_ns: resolution of the clock. clock_cost_ns: duration of a reading. empty_ns: samples of a call that does nothing.
-    multiply_adds, bytes: peak float32 multiply-adds and copied bytes per second.
+    multiply_adds, bytes: numpy's float32 multiply-adds and copied bytes per second.
     """
 
     clock_step_ns: int

@@ -82,7 +82,7 @@ def test_bench_prints_no_percentile_that_30_samples_cannot_support(bench: Bench)
     result = read_results(bench.out / "Pi-4-B.json")
     assert lines[0] == machine_line(result)
     cells = [[cell for cell in re.split("  +", line) if cell] for line in lines[1:4]]
-    assert cells[0] == [name for name in HEADER if name not in ("p90", "p99")]
+    assert cells[0] == [name for name in HEADER if not name.startswith(("p90", "p99"))]
     p50 = HEADER.index("p50")
     for row, model in zip(cells[1:], result.models, strict=True):
         times = sorted(per_call(model.median_turns))

@@ -24,7 +24,7 @@ from tools.studies.benchmarks.prove_benchmark import Proof, findings
 
 SHORT = {recipe.name: recipe.short for recipe in RECIPES.values()}
 PROVEN, BOARD = "x86_64-avx512", "x86_64-zen5"  # the proof takes half an hour, so it is not of every machine
-DEMO = ("model", "recipe", "file", "payload", "test accuracy (95 % interval)", "p50", "p99")
+DEMO = ("model", "recipe", "file", "payload", "test accuracy (95 % interval)", "p50", "p99 (95 % interval)")
 AGAINST = (
     "model",
     "runs by",

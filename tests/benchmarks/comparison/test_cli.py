@@ -36,7 +36,8 @@ def test_a_report_is_one_page_that_points_nowhere(tmp_path: Path) -> None:
     """Tables that sort, pictures inside, the warnings of both files."""
     out = tmp_path / "page.html"
     answer = digits("report", AVX512, DATA / "models-x86_64.json", "--out", out)
-    assert (answer.code, answer.out) == (0, f"written: {out}\n")
+    following = f"digits choose {AVX512} {DATA / 'models-x86_64.json'} --board x86_64-avx512"
+    assert (answer.code, answer.out) == (0, f"written: {out}\nnext:    {following}\n")
     page = out.read_text()
     assert not re.search(r"(?:src|href)=\"(?!data:)", page)
     assert "http" not in re.sub(r"data:image/png;base64,[\w+/=]+", "", page)
@@ -131,9 +132,24 @@ def test_a_regression_exits_3(tmp_path: Path) -> None:
     assert "SLOWER" in answer.out
     assert answer.err == "digits: m int8 takes 8.0 % longer\n"
     assert "1,000.0 us  1,080.0 us  1.080" in answer.out
-    assert digits("report", "--diff", new, old).code == 0  # faster
+    assert answer.out.splitlines()[-2:] == [
+        "verdict: 1 of 1 model became slower: m int8 (8.0 % more time)",
+        f"next:    digits report {old} {new}",
+    ]
+    faster = digits("report", "--diff", new, old)
+    assert faster.code == 0
+    assert "verdict: none of 1 model became slower; 1 became faster: m int8 (7.4 % less time)\n" in faster.out
     again = digits("report", "--diff", old, _run(tmp_path, "same", 1_000_500, 1_001_000, 999_500))
     assert (again.code, again.err) == (0, "")
+    assert "verdict: none of 1 model became slower\n" in again.out
+
+
+def test_a_report_without_accuracies_has_a_next_command_too(tmp_path: Path) -> None:
+    """There is nothing to choose by, but a later run can be compared with it."""
+    model = many_processes([1_000_000, 1_000_001], accuracy=None)
+    results = _write(tmp_path / "timed.json", bench_result(model, split="", data_sha256=""))
+    lines = digits("report", results, "--out", tmp_path / "page.html").out.splitlines()
+    assert lines[-1] == f"next:    digits report --diff {results} NEW.json"
 
 
 def test_another_machine_is_no_regression(tmp_path: Path) -> None:

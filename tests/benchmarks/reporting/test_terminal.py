@@ -20,7 +20,7 @@ def test_a_kind_of_warning_is_one_line_with_a_count() -> None:
 
 
 def test_a_result_is_one_table_and_its_warnings() -> None:
-    """Without columns that are empty; the roofline bound is in the report alone. What could not be measured follows."""
+    """Without columns that are empty; times at numpy's speed are in the report alone. What could not be measured follows."""
     result = bench_result(
         *(many_processes([100_000] * 9, name=name, accuracy=None, cold=()) for name in "ab"),
         limits=Peaks((5e10,), (1e12,)),

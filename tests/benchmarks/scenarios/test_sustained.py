@@ -1,4 +1,4 @@
-"""Sustained load, energy, and the roofline bound."""
+"""Sustained load, energy, and times at numpy's speed."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from benchmarks.results.results import Peaks, Turn, Window
 from benchmarks.runner.config import Settings
 from benchmarks.runner.session import run
 from benchmarks.scenarios.sustained import window_seconds
-from benchmarks.stats.intervals import lower_bound_ns, median_ns
+from benchmarks.stats.intervals import at_numpys_speed_ns, median_ns
 from benchmarks.system.energy import joule_meter
 from benchmarks.worker import peaks
 from benchmarks.worker.peaks import measure_peaks
@@ -75,13 +75,13 @@ def test_energy_is_read_of_all_packages(tmp_path: Path) -> None:
     assert joule_meter(tmp_path / "gone")() is None
 
 
-def test_the_bound_is_the_longer_of_two() -> None:
+def test_the_time_at_numpys_speed_is_the_longer_of_two() -> None:
     """Multiply-adds at the peak, or weights at the speed of copying."""
     model = model_result(multiply_adds=1_000_000)  # with 36,104 bytes of weights
-    assert lower_bound_ns(model, Peaks((5e10, 1e11), (1e12, 1e12))) == pytest.approx(10_000)
-    assert lower_bound_ns(model, Peaks((1e15,), (36_104e3,))) == pytest.approx(1e6)
-    assert lower_bound_ns(model, None) is None
-    assert lower_bound_ns(replace(model, multiply_adds=None), Peaks((1.0,), (1.0,))) is None
+    assert at_numpys_speed_ns(model, Peaks((5e10, 1e11), (1e12, 1e12))) == pytest.approx(10_000)
+    assert at_numpys_speed_ns(model, Peaks((1e15,), (36_104e3,))) == pytest.approx(1e6)
+    assert at_numpys_speed_ns(model, None) is None
+    assert at_numpys_speed_ns(replace(model, multiply_adds=None), Peaks((1.0,), (1.0,))) is None
 
 
 def test_peaks_are_of_the_fastest_try(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +96,7 @@ def test_peaks_are_of_the_fastest_try(monkeypatch: pytest.MonkeyPatch) -> None:
     assert next(readings, None) is None
 
 
-def test_a_run_states_the_bound() -> None:
+def test_a_run_states_the_time_at_numpys_speed() -> None:
     """With the multiply-adds of its model."""
     with planting(NS):
         result = run([MODELS / "small-int8.tflite"], Settings("board", samples=3, starts=2), None)
@@ -104,13 +104,13 @@ def test_a_run_states_the_bound() -> None:
     assert len(result.limits.multiply_adds) == 2
     assert result.models[0].multiply_adds == 524_560  # 46,080 of them in the first convolution, two groups of four columns at once
     table = extra_tables(result)[0]
-    assert table.name == "Roofline bound"
-    bound = lower_bound_ns(result.models[0], result.limits)
+    assert table.name == "Beside numpy's speed"
+    bound = at_numpys_speed_ns(result.models[0], result.limits)
     assert bound
     assert table.rows[0][-1] == f"{median_ns(result.models[0].median_turns) / bound:.1f}"
 
 
-def test_a_model_without_a_bound_keeps_its_row() -> None:
+def test_a_model_without_that_time_keeps_its_row() -> None:
     """With dashes: its multiply-adds are unknown."""
     known, unknown = model_result(multiply_adds=1_000_000), model_result(name="unknown")
     table = extra_tables(bench_result(known, unknown, limits=Peaks((5e10,), (1e12,))))[0]

@@ -6,24 +6,29 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from benchmarks.reporting.extra_tables import extra_tables
 from benchmarks.results.loadgen import LoadGen, LoadGenRun
-from benchmarks.results.results import Peaks, Sweep
+from benchmarks.results.results import Peaks, Sweep, read_results
 from benchmarks.stats.intervals import (
     LoadGenComparison,
     added_ns,
+    at_numpys_speed_ns,
     compare_with_loadgen,
     log_ratios,
-    lower_bound_ns,
     median_interval,
     median_ns,
     process_medians,
     ratio,
     spread,
+    tail_interval,
     tail_ns,
 )
 from tests.benchmarks.samples import bench_result, many_processes, model_result, turns
+from tests.conftest import ROOT
+
+LIMITS = ROOT / "benchmarks" / "reference" / "limits-x86_64-zen5.json"
 
 
 def test_models_that_slow_down_together_keep_their_ratio() -> None:
@@ -49,6 +54,39 @@ def test_the_interval_of_a_median_is_students_over_processes() -> None:
     assert median_interval(many_processes([900, 1_000, 1_100, 1_050]).turns) == pytest.approx(expected)
 
 
+def test_the_interval_of_a_p99_is_woodruffs_over_processes() -> None:
+    """Two processes with 5 and 15 of 500 calls above it: 12.706 standard errors of that share to either side, and what lies there."""
+    quick, slow = [1_000] * 495 + [9_000] * 5, [1_000] * 485 + [8_000] * 15
+    model = model_result(turns=(*turns(quick), *turns(slow, 1)))
+    assert tail_ns(model, 99) == 8_000  # above it: 5 calls of the first process, none of the second
+    half = 12.7062 * 100 * np.std([0.01, 0.0], ddof=1) / 2**0.5
+    expected = np.percentile([*quick, *slow], [99 - half, 100], method="higher")
+    assert tail_interval(model, 99) == tuple(expected)
+    assert tail_interval(model_result(), 99) is None  # of one process
+    assert tail_interval(many_processes([1_000] * 9), 99) is None  # of 900 calls
+    assert tail_interval(many_processes([1_000] * 10), 99) == (1_000, 1_000)
+
+
+def test_the_interval_of_a_p99_contains_it() -> None:
+    """In at least nine of ten runs of eight processes that differ in their speed and in how often they are disturbed."""
+    generator = np.random.default_rng(0)
+
+    def run(processes: int, calls: int) -> NDArray[np.int64]:
+        speeds, disturbed = generator.normal(0, 0.02, (processes, 1)), generator.gamma(4, 0.0025, (processes, 1))
+        calm = 100_000 * np.exp(speeds + np.abs(generator.normal(0, 0.05, (processes, calls))))
+        long = np.where(generator.random(calm.shape) < disturbed, generator.uniform(1.5, 3, calm.shape), 1)
+        return (calm * long).astype(np.int64)
+
+    truth = np.percentile(run(2_000, 500), 99)
+    hits = 0
+    for _ in range(60):
+        found = [turn for process, samples in enumerate(run(8, 500).tolist()) for turn in turns(samples, process)]
+        interval = tail_interval(model_result(turns=tuple(found)), 99)
+        assert interval is not None
+        hits += interval[0] <= truth <= interval[1]
+    assert hits >= 54
+
+
 def test_what_calls_take_longer_has_students_interval_too() -> None:
     """Of three processes: 4.303 standard errors of the differences. One process is too few, different processes are refused."""
     added, interval = added_ns(many_processes([1_000, 5_000, 9_000]).turns, many_processes([1_100, 5_130, 9_100]).turns)
@@ -61,18 +99,25 @@ def test_what_calls_take_longer_has_students_interval_too() -> None:
         added_ns(many_processes([10]).turns, many_processes([20]).turns)
 
 
+def test_numpys_speed_is_called_no_limit() -> None:
+    """On the reference machine an interpreter is faster than numpy."""
+    (table,) = (table for table in extra_tables(read_results(LIMITS)) if table.name == "Beside numpy's speed")
+    assert min(float(row[-1]) for row in table.rows) < 1
+    assert not any(word in f"{table.name} {table.caption} {table.header}" for word in ("limit", "roofline", "peak"))
+
+
 def test_logarithms_are_of_processes_that_timed_both() -> None:
     """A process that timed only one of them is left out."""
     model, reference = many_processes([2_000, 4_000, 6_000]), many_processes([1_000, 1_000])
     assert log_ratios(model, reference) == pytest.approx(np.log([2, 4]))
 
 
-def test_the_bound_is_the_slower_of_computing_and_copying() -> None:
+def test_the_time_at_numpys_speed_is_the_slower_of_computing_and_copying() -> None:
     """1e6 multiply-adds at 1e11 per second are 10 us; so are 36,104 bytes at 3.6104e9 per second; half the speed takes 20 us."""
     model = model_result(multiply_adds=1_000_000, payload_bytes=36_104)
-    assert lower_bound_ns(model, Peaks((1e11, 5e10), (1e12, 1e9))) == pytest.approx(10_000)
-    assert lower_bound_ns(model, Peaks((1e11, 1e11), (1.8052e9, 1e9))) == pytest.approx(20_000)
-    assert lower_bound_ns(model, None) is lower_bound_ns(replace(model, multiply_adds=None), Peaks((1.0,), (1.0,))) is None
+    assert at_numpys_speed_ns(model, Peaks((1e11, 5e10), (1e12, 1e9))) == pytest.approx(10_000)
+    assert at_numpys_speed_ns(model, Peaks((1e11, 1e11), (1.8052e9, 1e9))) == pytest.approx(20_000)
+    assert at_numpys_speed_ns(model, None) is at_numpys_speed_ns(replace(model, multiply_adds=None), Peaks((1.0,), (1.0,))) is None
 
 
 def _beside(percent: int, theirs: int, empty: tuple[float, ...] = (900.0, 100.0, 700.0)) -> LoadGenComparison | None:

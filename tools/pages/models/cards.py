@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from statistics import mean
 from typing import Any
 
-from benchmarks.reporting.tables import Row, as_markdown, microseconds
+from benchmarks.reporting.tables import Row, as_markdown, microseconds, tail_text
 from benchmarks.results.results import BenchResult, ModelResult
 from benchmarks.stats.intervals import Ratio, median_ns, tail_ns
 from benchmarks.stats.intervals import ratio as ratio_of
@@ -197,7 +197,13 @@ def _sizes(release: Released) -> str:
 
 
 def _latency(release: Released, result: BenchResult) -> str:
-    header = (f"on {result.machine.board}", "p50", "p90", "p99", "p50 over the tutorial network's (95 % interval)")
+    header = (
+        f"on {result.machine.board}",
+        "p50",
+        "p90 (95 % interval)",
+        "p99 (95 % interval)",
+        "p50 over the tutorial network's (95 % interval)",
+    )
     body, verdicts = [], []
     for recipe in (FLOAT, INT8):
         found, reference = (find_result(result, name, recipe) for name in (release.name, TUTORIAL))
@@ -209,7 +215,7 @@ def _latency(release: Released, result: BenchResult) -> str:
 
 
 def _latency_row(model: ModelResult, ratio: str) -> Row:
-    times = [microseconds(found) for found in (median_ns(model.median_turns), tail_ns(model, 90), tail_ns(model, 99))]
+    times = microseconds(median_ns(model.median_turns)), microseconds(tail_ns(model, 90)), tail_text(model, 99)
     return (f"{model.name} {SHORT[model.recipe]}", *times, ratio)
 
 
