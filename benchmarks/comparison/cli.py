@@ -47,7 +47,7 @@ def report_command(results: Sequence[Path], out: Path, markdown: bool, is_diff: 
         click.echo(page.markdown(named), nl=False)
         return
     title = "Benchmarks: " + ", ".join(found.name for found in named)
-    write_file(out, render(title, page.sections(named, differences), sortable=True), force)
+    write_file(out, render(title, page.sections(named, differences), page.verdict(named), sortable=True), force)
     click.echo(f"written: {out}")
     click.echo(f"next:    {shlex.join(_next_command(named, results))}")
 

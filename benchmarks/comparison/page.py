@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from benchmarks.comparison import plots
+from benchmarks.comparison.choose import Limits, choose
 from benchmarks.comparison.comparable import Named
 from benchmarks.comparison.regressions import FALSE_ALARMS, MIN_SLOWDOWN, Diff, Times
 from benchmarks.reporting.extra_tables import extra_tables
-from benchmarks.reporting.html import Picture, Section, Table
+from benchmarks.reporting.html import Notes, Picture, Section, Table
 from benchmarks.reporting.tables import (
     HEADER,
     Row,
@@ -18,9 +19,10 @@ from benchmarks.reporting.tables import (
     milliseconds,
     rows,
 )
-from benchmarks.reporting.warnings import is_disturbed, notes, warnings
+from benchmarks.reporting.warnings import by_kind, is_disturbed, notes
 from benchmarks.results.results import BenchResult, ModelResult
-from benchmarks.stats.intervals import Ratio, ratio
+from benchmarks.stats.intervals import Ratio, median_ns, ratio
+from edge_runtime.errors import InputError
 
 DISTURBED = "disturbed"
 _COLD_HEADER = (
@@ -39,42 +41,21 @@ DIFF_HEADER = ("model", "p50 old", "p50 new", "new / old", "relative to the refe
 
 
 def sections(results: Sequence[Named], differences: Sequence[str]) -> list[Section]:
-    """The whole page. `differences`: those that `check_comparable` returned."""
-    cautions = [f"{named.name}: {text}" for named in results for text in warnings(named.result)]
-    absent = [f"{named.name}: not measured: {text}" for named in results for text in named.result.absent]
+    """The whole page: plots, then tables, then notes by kind. `differences`: those that `check_comparable` returned."""
     return [
         Section(
-            "Machines",
-            paragraphs=[f"{named.name}: {machine_line(named.result)}. Command: {named.result.command}." for named in results],
-            warnings=[*differences, *cautions, *absent],
-        ),
-        Section(
             "Models",
-            paragraphs=(
-                "Medians and tails of one image; click on a heading to sort. docs/benchmarking.md explains the measurement.",
+            paragraphs=[f"{named.name}: {machine_line(named.result)}. Command: {named.result.command}." for named in results],
+            warnings=differences,
+            pictures=_model_plots(results),
+            tables=(
+                Table(
+                    ("results", *HEADER),
+                    [(named.name, *row) for named in results for row in rows(named.result)],
+                    "Medians and tails of one image; click on a heading to sort. docs/benchmarking.md explains the measurement.",
+                ),
             ),
-            tables=(Table(("results", *HEADER), [(named.name, *row) for named in results for row in rows(named.result)]),),
-            pictures=[
-                picture
-                for named in results
-                if any(model.accuracy for model in named.result.models)
-                for picture in (
-                    Picture(
-                        plots.accuracy_against_latency(named.result),
-                        f"{named.name}: accuracy against latency, with the Pareto front",
-                    ),
-                    Picture(
-                        plots.accuracy_against_size(named.result), f"{named.name}: accuracy against size, with the Pareto front"
-                    ),
-                )
-            ],
-        ),
-        Section(
-            "Tails",
-            pictures=[
-                Picture(plots.tails(named.result), f"{named.name}: p50, p90 and p99 of one image, with the 95 % interval of p99")
-                for named in results
-            ],
+            notes=_notes(results),
         ),
         *_conditions(results),
         *_extra_tables(results),
@@ -90,6 +71,58 @@ def sections(results: Sequence[Named], differences: Sequence[str]) -> list[Secti
             ),
         ),
     ]
+
+
+def verdict(results: Sequence[Named]) -> str:
+    """The page in one sentence: which model to take on each board, or the fastest one where accuracies do not decide."""
+    boards: dict[str, list[Named]] = {}
+    for named in results:
+        boards.setdefault(named.result.machine.board, []).append(named)
+    return "; ".join(f"{board}: {_verdict(found)}" for board, found in boards.items()) + "."
+
+
+def _verdict(board: Sequence[Named]) -> str:
+    try:
+        found = choose(board, Limits())
+    except InputError:  # without accuracies, or with a model in two files
+        model = min((model for named in board for model in named.result.models), key=lambda model: median_ns(model.median_turns))
+        return f"{model.label} is the fastest, {microseconds(median_ns(model.median_turns))} an image"
+    assert found.pick
+    figures = f"{found.pick.percent:.2f} % right, {found.pick.latency_us:,.1f} us an image, {found.pick.bytes:,} bytes"
+    equal = f"the fastest of {len(found.equal)} that are equally accurate" if len(found.equal) > 1 else "the most accurate"
+    return f"take {found.pick.label}, {equal}: {figures}"
+
+
+def _model_plots(results: Sequence[Named]) -> list[Picture]:
+    """Plots of each results file; those of several have the same axes."""
+    judged = [named.result for named in results if any(model.accuracy for model in named.result.models)]
+    pictures = []
+    for named in results:
+        if named.result in judged:
+            pictures += [
+                Picture(
+                    plots.accuracy_against_latency(named.result, judged),
+                    f"{named.name}: accuracy against latency, with the Pareto front",
+                ),
+                Picture(
+                    plots.accuracy_against_size(named.result, judged), f"{named.name}: accuracy against size, with the Pareto front"
+                ),
+            ]
+    every = [named.result for named in results]
+    text = "p50, p90 and p99 of one image, with the 95 % interval of p99"
+    return [*pictures, *(Picture(plots.tails(named.result, every), f"{named.name}: {text}") for named in results)]
+
+
+def _notes(results: Sequence[Named]) -> list[Notes]:
+    """Warnings of all results by kind, and what could not be measured."""
+    found: dict[str, list[str]] = {}
+    for named in results:
+        for kind, texts in (
+            *by_kind(named.result).items(),
+            ("not measured", [f"not measured: {text}" for text in named.result.absent]),
+        ):
+            found.setdefault(kind, []).extend(f"{named.name}: {text}" for text in texts)
+    return [Notes(kind, texts) for kind, texts in found.items() if texts]
 
 
 def _ratios(named: Named) -> list[Row]:

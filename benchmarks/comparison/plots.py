@@ -6,9 +6,9 @@ from statistics import median
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.reporting.plots import accuracy_against_latency, accuracy_against_size, png
+from benchmarks.reporting.plots import accuracy_against_latency, accuracy_against_size, hold_all, png
 from benchmarks.reporting.warnings import disturbed_processes
-from benchmarks.results.results import BenchResult, ColdStart
+from benchmarks.results.results import BenchResult, ColdStart, ModelResult
 from benchmarks.stats.intervals import median_ns, process_medians, tail_interval, tail_ns
 
 __all__ = ["accuracy_against_latency", "accuracy_against_size", "cold_starts", "processes", "tails"]
@@ -16,8 +16,11 @@ __all__ = ["accuracy_against_latency", "accuracy_against_size", "cold_starts", "
 _PARTS = {"process": "process_ns", "imports": "imports_ns", "load": "load_ns", "first answer": "first_ns"}
 
 
-def tails(result: BenchResult) -> bytes:
-    """Median, p90 and p99 of each model on a line, with the interval of p99; percentiles of too few samples are left out."""
+def tails(result: BenchResult, among: Sequence[BenchResult] = ()) -> bytes:
+    """Median, p90 and p99 of each model on a line, with the interval of p99; percentiles of too few samples are left out.
+
+    The axis holds all results of `among` too.
+    """
     figure, axes = _rows([model.label for model in result.models])
     named: set[str] = set()
     for number, model in enumerate(result.models):
@@ -31,10 +34,17 @@ def tails(result: BenchResult) -> bytes:
         if interval := tail_interval(model, 99):
             axes.plot([end / 1_000 for end in interval], [number] * 2, color="C0", alpha=0.3, linewidth=5, solid_capstyle="butt")
     axes.set_xscale("log")
+    hold_all(axes, [(time / 1_000, 0) for other in among for model in other.models for time in _times(model)])
     axes.set_xlabel("latency of one image in us (logarithmic)")
     if named:
         axes.legend(fontsize=8)
     return png(figure)
+
+
+def _times(model: ModelResult) -> list[int]:
+    """What `tails` draws of a model."""
+    times = [median_ns(model.median_turns), tail_ns(model, 90), tail_ns(model, 99), *(tail_interval(model, 99) or ())]
+    return [time for time in times if time is not None]
 
 
 def processes(result: BenchResult) -> bytes:

@@ -48,7 +48,7 @@ def data_section(source: str, counts: Mapping[str, Sequence[int]], samples: Path
             f"{source}: grey images of 28x28 pixels. Choices are made on validation images, the gate decides on test images.",
         ),
         tables=(Table(("split", "images", *(str(label) for label in range(classes))), body),),
-        pictures=(Picture(samples.read_bytes(), "The first training images of each class"),),
+        pictures=(Picture(samples.read_bytes(), "The first training images of each class", plot=False),),
     )
 
 

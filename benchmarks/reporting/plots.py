@@ -20,18 +20,18 @@ from edge_runtime.model.recipe_names import short_recipe
 _MARKERS = "osD^vPX*<>"
 
 
-def accuracy_against_latency(result: BenchResult) -> bytes:
-    """Test accuracy against the median batch-1 latency."""
+def accuracy_against_latency(result: BenchResult, among: Sequence[BenchResult] = ()) -> bytes:
+    """Test accuracy against the median batch-1 latency, on axes that hold all results of `among` too."""
 
     def latency(model: ModelResult) -> float:
         return float(np.median(per_call(model.median_turns))) / 1_000
 
-    return _scatter(result, latency, f"median latency of one image in us, {result.machine.board}")
+    return _scatter(result, among, latency, f"median latency of one image in us, {result.machine.board}")
 
 
-def accuracy_against_size(result: BenchResult) -> bytes:
-    """Test accuracy against the size of the .tflite file; without ways that run another file."""
-    return _scatter(result, lambda model: model.file_bytes / 1_000 if model.loads_file else None, "file size in KB")
+def accuracy_against_size(result: BenchResult, among: Sequence[BenchResult] = ()) -> bytes:
+    """Test accuracy against the size of the .tflite file, on axes as above; without ways that run another file."""
+    return _scatter(result, among, lambda model: model.file_bytes / 1_000 if model.loads_file else None, "file size in KB")
 
 
 def write_plots(result: BenchResult, latency: Path, size: Path, force: bool) -> list[Path]:
@@ -45,7 +45,9 @@ def write_plots(result: BenchResult, latency: Path, size: Path, force: bool) -> 
     return [latency, size]
 
 
-def _scatter(result: BenchResult, position: Callable[[ModelResult], float | None], name: str) -> bytes:
+def _scatter(
+    result: BenchResult, among: Sequence[BenchResult], position: Callable[[ModelResult], float | None], name: str
+) -> bytes:
     """A point with a 95 % interval for each model. Colour: its name, or its way if there are several. Marker: the rest.
 
     The dotted line is the Pareto front of our classifier's models.
@@ -75,6 +77,7 @@ def _scatter(result: BenchResult, position: Callable[[ModelResult], float | None
     for number, text in enumerate(markers):
         axes.plot([], [], color="gray", linestyle="none", marker=_MARKERS[number % len(_MARKERS)], label=text)
     axes.set_xscale("log")
+    hold_all(axes, [end for other in among for model in other.models for end in _corners(model, position)])
     places = [place for _, place, *_ in points]
     wide = max(places) > 1_000 * min(places) if places else False  # more tick labels would overlap
     axes.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
@@ -89,6 +92,19 @@ def _scatter(result: BenchResult, position: Callable[[ModelResult], float | None
         axes.legend(fontsize=8)
     _draw_front(axes, [(place, percent) for model, place, percent, _ in points if percent is not None and model.way == OURS])
     return png(figure)
+
+
+def hold_all(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
+    """Extend the limits of the axes to points that are not drawn, so that plots of several results can be compared by eye."""
+    if points:
+        axes.plot(*zip(*points, strict=True), linestyle="none", marker="none")
+
+
+def _corners(model: ModelResult, position: Callable[[ModelResult], float | None]) -> list[tuple[float, float]]:
+    place = position(model)
+    if place is None or model.accuracy is None:
+        return []
+    return [(place, percent) for percent in model.accuracy.interval]
 
 
 def _point(model: ModelResult, place: float) -> tuple[float, float | None, list[list[float]]]:

@@ -57,6 +57,14 @@ def warnings(result: BenchResult) -> list[str]:
     return [found.text for found in find_warnings(result)]
 
 
+def by_kind(result: BenchResult) -> dict[str, list[str]]:
+    """The text of all warnings, by their kind."""
+    found: dict[str, list[str]] = {}
+    for warning in find_warnings(result):
+        found.setdefault(warning.kind, []).append(warning.text)
+    return found
+
+
 def summary(result: BenchResult) -> list[str]:
     """One line for each kind of warning: its text if there is one of the kind, else how many models it is about."""
     kinds: dict[str, list[ResultWarning]] = {}

@@ -8,7 +8,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
-from benchmarks.reporting.html import Section, Table, render
+from benchmarks.reporting.html import Notes, Section, Table, render
 
 pytestmark = pytest.mark.browser
 
@@ -53,3 +53,23 @@ def test_a_click_on_a_heading_sorts(driver: webdriver.Chrome, column: str, up: s
         (marked,) = driver.find_elements(By.CSS_SELECTOR, "th[aria-sort]")
         assert (marked.text, marked.get_attribute("aria-sort")) == (column, order)
     assert not driver.get_log("browser")
+
+
+WIDE = Table(("model", "sha256", *map(str, range(12))), [("m", 64 * "a", *("1,234.5 us (1,200.0 to 1,300.0)",) * 12)] * 2)
+
+
+def test_nothing_scrolls_sideways_on_a_phone(driver: webdriver.Chrome, tmp_path: Path) -> None:
+    """Neither the page nor anything in it, at 390 pixels, with a wide table, a hash and a long command."""
+    path = tmp_path / "phone.html"
+    path.write_text(
+        render("t" * 90, [Section("s", [64 * "b"], tables=[WIDE], notes=[Notes("k", ["c" * 99] * 2)])], "v.", sortable=True)
+    )
+    driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    )
+    driver.get(path.as_uri())
+    found = driver.execute_script(
+        "return [...document.querySelectorAll('*')].filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth)"
+        ".filter(e => getComputedStyle(e).overflowX !== 'visible' || e === document.documentElement).map(e => e.tagName + e.scrollWidth)"
+    )
+    assert found == []

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import jinja2
 import pytest
 
-from benchmarks.reporting.html import Picture, Section, Table, render
+from benchmarks.reporting.html import Notes, Picture, Section, Table, render
 from tests.benchmarks.samples import little_png
 
 EVIL = "<script>alert('1')</script> & \"quoted\""
@@ -55,6 +55,35 @@ def test_the_page_holds_every_part_in_its_order() -> None:
     assert text[-len(shown) :] == shown
     counts = {name: page.tags[name] for name in ("h1", "section", "table", "tr", "th", "td", "img", "caption")}
     assert counts == {"h1": 1, "section": 2, "table": 1, "tr": 3, "th": 2, "td": 4, "img": 1, "caption": 1}
+
+
+def test_the_verdict_comes_first_and_plots_before_tables() -> None:
+    """Notes of one kind are folded behind all else; a single one is shown. Each cell knows its column, for narrow screens."""
+    notes = [Notes("slow", ["a is slow", "b is slow"]), Notes("hot", ["it is hot"])]
+    section = Section("Models", tables=[Table(("p50",), [("9 us",)])], pictures=[Picture(little_png(), "A plot")], notes=notes)
+    page = _Page(render("All of it", [section], "Take b."))
+    text = [line.strip() for line in page.texts if line.strip()]
+    shown = [
+        "All of it",
+        "Take b.",
+        "Models",
+        "A plot",
+        "p50",
+        "9 us",
+        "Note: slow (2)",
+        "a is slow",
+        "b is slow",
+        "Note: it is hot",
+    ]
+    assert text[-len(shown) :] == shown
+    assert (page.tags["details"], page.tags["li"], page.values("data-name")) == (1, 2, ["p50"])
+
+
+def test_a_photo_is_no_plot() -> None:
+    """White paper of a plot turns dark with the page, a photo stays as it is."""
+    pictures = [Picture(little_png(), "plot"), Picture(little_png(), "photo", plot=False)]
+    page = _Page(render("t", [Section("s", pictures=pictures)]))
+    assert page.values("class").count("plot") == 1
 
 
 def test_the_page_points_nowhere() -> None:

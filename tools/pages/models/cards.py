@@ -200,7 +200,7 @@ def _latency(release: Released, result: BenchResult) -> str:
     header = (
         f"on {result.machine.board}",
         "p50",
-        "p90 (95 % interval)",
+        "p90",
         "p99 (95 % interval)",
         "p50 over the tutorial network's (95 % interval)",
     )
