@@ -234,7 +234,7 @@ def _print_step(name: str) -> None:
     click.echo(f"{name} ...", err=True)
 
 
-def _render_page(title: str, parts: "Sequence[Part]") -> str:
+def _render_page(title: str, parts: "Sequence[Part]", verdict: str) -> str:
     from benchmarks.reporting.html import Picture, Section, Table, render
 
     sections = [
@@ -242,12 +242,12 @@ def _render_page(title: str, parts: "Sequence[Part]") -> str:
             part.title,
             part.paragraphs,
             part.warnings,
-            [Table(*table) for table in part.tables],
             [Picture(*picture) for picture in part.pictures],
+            [Table(*table) for table in part.tables],
         )
         for part in parts
     ]
-    return render(title, sections)
+    return render(title, sections, verdict)
 
 
 def _refuse_misfits(conversions: "Sequence[Conversion]", named: Sequence[Recipe]) -> None:

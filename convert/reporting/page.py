@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from convert.conversion import Conversion
-from convert.reporting.plots import layer_plot
+from convert.reporting.plots import cost_plot, layer_plot
 from convert.reporting.summary import compatibility_lines, find_warnings
 from convert.reporting.table import HEADER, layer_rows, row, without_empty_columns
+from edge_runtime.common.intervals import Accuracy
 from edge_runtime.model.manifest import Comparison
 from edge_runtime.model.model_file import operator_specs
 
@@ -15,13 +16,16 @@ Row = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Part:
-    """A section of the page. tables: header, rows and caption of each. pictures: PNG and caption of each."""
+    """A section of the page.
+
+    tables: header, rows and caption of each. pictures: PNG and caption of each, and whether it is a plot, as it is if that is left out.
+    """
 
     title: str
     paragraphs: Sequence[str] = ()
     warnings: Sequence[str] = ()
     tables: Sequence[tuple[Row, Sequence[Row], str]] = ()
-    pictures: Sequence[tuple[bytes, str]] = ()
+    pictures: Sequence[tuple[bytes, str] | tuple[bytes, str, bool]] = ()
 
 
 def page_parts(conversions: Sequence[Conversion], galleries: Mapping[str, bytes]) -> list[Part]:
@@ -38,6 +42,33 @@ def page_parts(conversions: Sequence[Conversion], galleries: Mapping[str, bytes]
         _changes(conversions, galleries),
         _inside(conversions),
     ]
+
+
+def verdict(conversions: Sequence[Conversion]) -> str:
+    """Which file to take, in one sentence.
+
+    Of the files that passed the gate, those count as equally accurate whose accuracy on validation images lies within the 95 % interval of
+    the best one: of these the fastest, or where latency was not measured the smallest.
+    """
+    passed = [conversion for conversion in conversions if conversion.manifest.verdict.passed]
+    if not passed:
+        return "Take none of these files: the accuracy gate refused all of them."
+    best = max((_validation(conversion) for conversion in passed), key=lambda accuracy: accuracy.percent)
+    equal = [conversion for conversion in passed if _validation(conversion).percent >= best.interval[0]]
+    timed = all(conversion.cost for conversion in equal)
+    taken = min(equal, key=lambda found: (found.cost.nanoseconds if timed and found.cost else 0, found.model.file_bytes))
+    test = taken.manifest.accuracy[-1].candidate
+    others = (
+        f"the {'fastest' if timed else 'smallest'} of {len(equal)} that are equally accurate"
+        if len(equal) > 1
+        else "the most accurate"
+    )
+    time = f", {taken.cost.nanoseconds / 1_000:.1f} us an image" if taken.cost else ""
+    return f"Take {taken.file_name}, {others}: {test.percent:.2f} % of test images right, {taken.model.file_bytes:,} bytes{time}."
+
+
+def _validation(conversion: Conversion) -> Accuracy:
+    return conversion.manifest.accuracy[0].candidate
 
 
 def _overview(conversions: Sequence[Conversion]) -> Part:
@@ -63,6 +94,7 @@ def _overview(conversions: Sequence[Conversion]) -> Part:
             ),
             (("recipe", "gate", "reason"), reasons, "The accuracy gate's verdict on test images."),
         ],
+        [(cost_plot(conversions), "Accuracy on test images against file size and latency, with 95 % intervals: top left is best")],
     )
 
 
@@ -146,7 +178,8 @@ def _changes(conversions: Sequence[Conversion], galleries: Mapping[str, bytes]) 
             f"largest logit difference {conversion.evaluation.largest_logit_error:.3g}."
         )
     pictures = [
-        (png, f"{recipe}: test images whose label changed, with the scores of both models") for recipe, png in galleries.items()
+        (png, f"{recipe}: test images whose label changed, with the scores of both models", False)
+        for recipe, png in galleries.items()
     ]
     return Part("Changed labels", lines, pictures=pictures)
 

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from convert.conversion import Conversion
 from convert.evaluation.layer_errors import LayerError
 from edge_runtime.common.quantization import softmax
 from train.data import Split
@@ -77,4 +78,33 @@ def layer_plot(errors: Mapping[str, Sequence[LayerError]]) -> bytes:
     axes.grid(alpha=0.3)
     axes.legend(loc="upper right", fontsize=8)
     axes.set_title("Error of each operator's output against the float file", fontsize=10)
+    return png(figure)
+
+
+def cost_plot(conversions: Sequence[Conversion]) -> bytes:
+    """Plot accuracy on test images against file size, and against latency where it was measured; a hollow point failed the gate."""
+    timed = [conversion for conversion in conversions if conversion.cost]
+    figure = Figure(figsize=(10 if timed else 5, 3.6), layout="constrained")
+    panels = figure.subplots(1, 2 if timed else 1, sharey=True, squeeze=False)[0]
+    for number, conversion in enumerate(conversions):
+        accuracy = conversion.manifest.accuracy[-1].candidate
+        low, high = accuracy.interval
+        places = [conversion.model.file_bytes / 1_000, *([conversion.cost.nanoseconds / 1_000] if conversion.cost else [])]
+        for axes, place in zip(panels, places, strict=False):
+            axes.errorbar(
+                place,
+                accuracy.percent,
+                yerr=[[accuracy.percent - low], [high - accuracy.percent]],
+                fmt="o",
+                color=f"C{number}",
+                markerfacecolor=None if conversion.manifest.verdict.passed else "none",
+                capsize=3,
+                label=conversion.recipe.short,
+            )
+    for axes, name in zip(panels, ("file size, KB", "median latency of one image, us"), strict=False):
+        axes.set_xlabel(name)
+        axes.set_xlim(left=0)
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel("accuracy on test images, %")
+    panels[0].legend(fontsize=8)
     return png(figure)

@@ -11,13 +11,13 @@ from convert.compatibility.check import CompatibilityReport, ExcludedRecipe
 from convert.conversion import Conversion
 from convert.evaluation.layer_errors import LayerError
 from convert.quantization.recipes import find_recipe
-from convert.reporting.page import Part, page_parts
+from convert.reporting.page import Part, page_parts, verdict
 from convert.reporting.plots import changed_labels_gallery, layer_plot
 from convert.source.source import Source
 from edge_runtime.common.atomic_files import write_file
 
-Render = Callable[[str, Sequence[Part]], str]
-"""Renders a page of a title and parts as HTML."""
+Render = Callable[[str, Sequence[Part], str], str]
+"""Renders a page of a title, parts and one sentence of verdict as HTML."""
 
 
 def write_report(
@@ -56,7 +56,7 @@ def write_report(
     if render:
         parts = page_parts(conversions, {recipe: path.read_bytes() for recipe, path in galleries.items()})
         written.insert(0, report.with_suffix(".html"))
-        write_file(written[0], render(f"{source.name}: from Keras to TFLite", parts), force=True)
+        write_file(written[0], render(f"{source.name}: from Keras to TFLite", parts, verdict(conversions)), force=True)
     return written
 
 
