@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, lgamma, log, log1p
+from math import exp, lgamma, log
 from statistics import mean, variance
 
 _STEPS = 10_000  # of the continued fraction, which takes a few dozen
@@ -11,7 +11,8 @@ _TINY, _EPSILON = 1e-300, 1e-16
 
 def t_above(value: float, freedom: float) -> float:
     """The probability of a value above `value`, with `freedom` degrees of freedom; precise in the tail."""
-    tail = 0.5 * _incomplete_beta(freedom / (freedom + value * value), freedom / 2, 0.5)
+    square = value * value
+    tail = 0.5 * _incomplete_beta(freedom / (freedom + square), square / (freedom + square), freedom / 2, 0.5)
     return tail if value >= 0 else 1 - tail
 
 
@@ -51,13 +52,13 @@ def welch(values: Sequence[float], others: Sequence[float]) -> Welch:
     return Welch(t_above(ratio, freedom), t_above(-ratio, freedom), (difference - half, difference + half))
 
 
-def _incomplete_beta(x: float, a: float, b: float) -> float:
-    """The regularised incomplete beta function, by its continued fraction (https://dlmf.nist.gov/8.17.E22)."""
-    if x <= 0 or x >= 1:
+def _incomplete_beta(x: float, y: float, a: float, b: float) -> float:
+    """The regularised incomplete beta function, by its continued fraction (https://dlmf.nist.gov/8.17.E22); y is 1 - x, unrounded."""
+    if x <= 0 or y <= 0:
         return min(1.0, max(0.0, x))
     if x > (a + 1) / (a + b + 2):  # where it converges slowly
-        return 1 - _incomplete_beta(1 - x, b, a)
-    front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x)) / a
+        return 1 - _incomplete_beta(y, x, b, a)
+    front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log(y)) / a
     c, d = 1.0, 1 / _away(1 - (a + b) * x / (a + 1))
     fraction = d
     for m in range(1, _STEPS):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from benchmarks.stats.student import t_above, t_quantile, welch
 
 FREEDOM = st.floats(1, 200)
-LOGS = st.lists(st.floats(-2, 2), min_size=2, max_size=12)
+LOGS = st.lists(st.integers(-2_000, 2_000).map(lambda number: number / 1_000), min_size=2, max_size=12, unique=True)
 
 
 @given(st.floats(-60, 60), FREEDOM)
@@ -26,8 +26,6 @@ def test_the_quantile_is_scipys(probability: float, freedom: float) -> None:
 @given(LOGS, LOGS)
 def test_welchs_test_is_scipys(values: list[float], others: list[float]) -> None:
     """Both p-values, and the interval of the difference."""
-    if max(max(found) - min(found) for found in (values, others)) < 1e-3:
-        return  # rounding errors alone
     found = welch(values, others)
     both = scipy.stats.ttest_ind(values, others, equal_var=False).confidence_interval(0.95)
     for p, alternative in ((found.greater, "greater"), (found.less, "less")):
