@@ -18,7 +18,8 @@ from convert.quantization.float_operators import apply_plain, apply_weights
 from edge_runtime.errors import InputError
 from train.backend import keras, layers, tf
 
-KEEP_SCALE = ("RESHAPE", "MAX_POOL_2D", "AVERAGE_POOL_2D", "PAD")  # output and input have the same quantisation
+# Output and input have the same quantisation; averages, which lie between two steps, are rounded again.
+KEEP_SCALE = ("RESHAPE", "MAX_POOL_2D", "AVERAGE_POOL_2D", "PAD")
 KERNEL_RANGES = {"TANH": (-1.0, 127 / 128), "LOGISTIC": (0.0, 255 / 256)}  # fixed output ranges of the kernels
 _TRAINABLE = (*KEEP_SCALE, *KERNEL_RANGES, "MEAN", "ADD", "MUL", "RELU", "GELU")  # and those with weights
 
@@ -64,8 +65,7 @@ class WeightedOperator(layers.Layer):  # type: ignore[misc]
         unit: float,
         source: FakeQuantization | None,
     ) -> None:
-        weights = constants[0]
-        bias = constants[1] if len(constants) > 1 else np.zeros(1, np.float32)
+        weights, *biases = constants
         super().__init__()
         self._operation = operation
         self._max_step = 2 ** (bits - 1) - 1 if bits else 0
@@ -75,7 +75,8 @@ class WeightedOperator(layers.Layer):  # type: ignore[misc]
         self._bias_unit = unit
         self._source = source  # of the input
         self._kernel = self._variable("kernel", weights / self._units)
-        self._bias = self._variable("bias", bias / unit)
+        # A file without a bias has no place for one.
+        self._bias = self._variable("bias", biases[0] / unit) if biases else None
         if bits:
             self._log_scale = self._variable("log_scale", np.full(self._units.shape, np.log(1 / self._max_step)))
 
@@ -96,7 +97,9 @@ class WeightedOperator(layers.Layer):  # type: ignore[misc]
 
     @property
     def bias(self) -> Any:
-        """The biases; if weights are quantised, multiples of the input's scale times the weights' scale."""
+        """The biases, None without; if weights are quantised, multiples of the input's scale times the weights' scale."""
+        if self._bias is None:
+            return None
         bias = self._bias * self._bias_unit
         if not self._max_step or self._source is None:
             return bias
@@ -105,7 +108,8 @@ class WeightedOperator(layers.Layer):  # type: ignore[misc]
 
     def call(self, x: Any) -> Any:
         """Apply the operator to float32 [N, ...]."""
-        return apply_weights(self._operation, x, self.quantized_kernel(), self.bias)
+        bias = self.bias
+        return apply_weights(self._operation, x, self.quantized_kernel(), 0.0 if bias is None else bias)
 
 
 class FakeQuantModel:
@@ -137,7 +141,9 @@ class FakeQuantModel:
             result = self._apply(
                 operation, [values[index] for index in operation.inputs], None if ranges is None else bits(operation), unit
             )
-            if ranges is not None and operation.kind not in KEEP_SCALE:
+            if ranges is not None and operation.kind == "AVERAGE_POOL_2D":
+                result = self.quantizations[self._origin(operation.output)](result)
+            elif ranges is not None and operation.kind not in KEEP_SCALE:
                 fixed = KERNEL_RANGES.get(operation.kind)
                 result = self._quantized(operation.output, result, fixed or ranges[operation.output], learned=fixed is None)
             values[operation.output] = result
@@ -157,7 +163,8 @@ class FakeQuantModel:
         constants: dict[int, NDArray[np.float32]] = {}
         for operation in self._file.operations:
             if layer := self.weighted.get(operation.output):
-                constants |= dict(zip(operation.constants, map(np.asarray, (layer.quantized_kernel(), layer.bias)), strict=False))
+                trained = [values for values in (layer.quantized_kernel(), layer.bias) if values is not None]
+                constants |= dict(zip(operation.constants, map(np.asarray, trained), strict=True))
         return constants
 
     @property

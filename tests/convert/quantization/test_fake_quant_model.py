@@ -37,9 +37,26 @@ def _mixed() -> keras.Model:
     return keras.Model(inputs, layers.Dense(10)(layers.Flatten()(x)))
 
 
+def _without_biases() -> keras.Model:
+    """Dense layers without a bias, the first with an activation from -1 to 1."""
+    inputs = keras.Input((28, 28, 1))
+    x = layers.Flatten()(layers.Rescaling(1 / 255)(inputs))
+    x = layers.Dense(16, activation="hard_tanh", use_bias=False)(x)
+    return keras.Model(inputs, layers.Dense(10, use_bias=False)(x))
+
+
+def _averaging() -> keras.Model:
+    """A network whose outputs are those of an average pooling."""
+    inputs = keras.Input((28, 28, 1))
+    x = layers.Conv2D(10, 14, strides=14)(layers.Rescaling(1 / 255)(inputs))
+    return keras.Model(inputs, layers.Flatten()(layers.AveragePooling2D(2)(x)))
+
+
 NETWORKS: dict[str, Callable[[], keras.Model]] = {
     "cnn": lambda: build(TrainingConfig("cnn", convolutions=parse_convolutions("8k5s2v,dk3,16k3s2"))),
     "mixed": _mixed,
+    "without biases": _without_biases,
+    "averaging": _averaging,
     **{
         activation: lambda activation=activation: build(TrainingConfig("mlp", hidden=(32, 16), activation=activation))
         for activation in ("tanh", "gelu")
@@ -76,14 +93,39 @@ def test_the_file_computes_what_its_fake_quant_model_computes(floats: bytes, mni
     assert steps.max() < 4.01
 
 
+def test_everything_that_is_trained_is_in_the_file(floats: bytes, mnist_slice: Dataset) -> None:
+    """After a change of every trainable variable, the file still computes what its model computes."""
+    ranges, of = ranges_on(floats, mnist_slice.x_train[:200]), weight_bits(floats, 8)
+    model = FakeQuantModel(FloatModel(floats), ranges, of)
+    for variable in model.model.trainable_variables:
+        variable.assign_add(tf.fill(variable.shape, 0.05))
+    quantised = quantize(FloatModel(floats).with_constants(model.constants()), model.ranges, of)
+    images = mnist_slice.x_test[:100]
+    steps = np.abs(model.predict(images) - _answers(quantised, images)) / read_graph(quantised).outputs[0].scale
+    assert (steps < 1.01).mean() > 0.99
+
+
+def test_averages_are_rounded_as_the_kernel_does(mnist_slice: Dataset) -> None:
+    """Outputs of an average pooling are whole steps, as in the file."""
+    keras.utils.set_random_seed(1)
+    floats = to_flatbuffer(_averaging(), RECIPES["fp32"])
+    model = FakeQuantModel(FloatModel(floats), ranges_on(floats, mnist_slice.x_train[:200]))
+    file = FloatModel(floats)
+    low, high = model.ranges[file.output]
+    steps = model.predict(mnist_slice.x_test[:100]) / ((high - low) / 255)
+    np.testing.assert_allclose(steps, np.rint(steps), atol=1e-3)
+
+
 @pytest.mark.parametrize("bits", [4, 8])
 def test_the_quantiser_finds_the_steps_that_were_trained(floats: bytes, mnist_slice: Dataset, bits: int) -> None:
     """Dequantised weights and biases of the file equal those of the model; scales of activations, too."""
     ranges, of = ranges_on(floats, mnist_slice.x_train[:200]), weight_bits(floats, bits)
     model = FakeQuantModel(FloatModel(floats), ranges, of)
     for place, layer in enumerate(model.weighted.values(), 1):  # as if trained: scales not of the largest weight, biases not alike
-        layer.trainable_variables[1].assign_add(tf.fill(layer.trainable_variables[1].shape, 0.01 * place))
-        layer.trainable_variables[2].assign_sub(tf.fill(layer.trainable_variables[2].shape, 0.3))
+        _, *biases, log_scale = layer.trainable_variables
+        for bias in biases:
+            bias.assign_add(tf.fill(bias.shape, 0.01 * place))
+        log_scale.assign_sub(tf.fill(log_scale.shape, 0.3))
     file = FloatModel(floats)
     constants = model.constants()
     quantised = quantize(file.with_constants(constants), model.ranges, of)
