@@ -14,12 +14,14 @@ from convert.flatbuffer.space_to_depth import to_space_to_depth
 from convert.flatbuffer.strip import strip
 from convert.quantization.activation_ranges import Range, ranges_on
 from convert.quantization.calibration import Calibration, choose_calibration
-from convert.quantization.mixed_precision import find_higher_precision
+from convert.quantization.mixed_precision import Layers, find_higher_precision
 from convert.quantization.quantizer import quantize, weight_bits, weighted, with_more_bits
 from convert.quantization.recipes import Recipe
 from convert.settings import ConversionSettings
 from convert.source.source import Source
 from convert.source.tf_converter import to_flatbuffer, with_ranges
+from edge_runtime.errors import InputError
+from edge_runtime.model.graph import read_graph
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,10 @@ class BuildResult:
     unfolded: the one before folding, whose operators correspond to those of the float model.
     calibration: the images on which ranges were measured; None for a recipe without.
     promoted: layers with 8-bit weights in an int4 file because a target runtime does not run them with 4-bit weights.
-    kept_higher: layers in higher precision so that the file passes the gate.
+    kept_higher: layers in higher precision so that the file passes the gate on validation images.
     without_kept_higher: the unfolded FlatBuffer without these; None if there are none.
     candidates: number of FlatBuffers built to find these.
+    none_passes: whether no choice of layers lets the file pass there, so that none was taken.
     """
 
     flatbuffer: bytes
@@ -42,6 +45,7 @@ class BuildResult:
     kept_higher: tuple[str, ...] = ()
     without_kept_higher: bytes | None = None
     candidates: int = 0
+    none_passes: bool = False
 
 
 def build_flatbuffer(source: Source, recipe: Recipe, settings: ConversionSettings, *, train: bool = True) -> BuildResult:
@@ -58,11 +62,13 @@ def build_flatbuffer(source: Source, recipe: Recipe, settings: ConversionSetting
 
     Raises:
         DigitsError: the converter or the quantiser failed.
-        InputError: the model has operators that are not built in, or that cannot be trained.
+        InputError: the model has operators that are not built in, or that cannot be trained, or no layer for 4-bit weights.
         DataError: the calibration images cannot be used.
     """
     calibration = choose_calibration(settings.calibration, source.data.train, source.record) if recipe.static else None
     built = _unfolded(source, recipe, settings, calibration, train)
+    if recipe.weight_bits == 4 and not any(tensor.dtype == "int4" for tensor in read_graph(built.unfolded).tensors):
+        raise InputError("the model has no layer whose weights can have 4 bits, so an int4 file would be int8; use --recipe int8")
     return dataclasses.replace(built, flatbuffer=postprocess(built.unfolded, settings), calibration=calibration)
 
 
@@ -118,35 +124,47 @@ def _mixed(source: Source, recipe: Recipe, settings: ConversionSettings, ranges:
     promoted: tuple[str, ...] = ()
     if settings.runs_on:
         bits, promoted = promote_unsupported(floats, ranges, bits, settings.runs_on)
-    if settings.qat and train:
+
+    def untrained(layers: Layers) -> bytes:
+        return quantize(floats, ranges, with_more_bits(bits, layers))
+
+    def trained(layers: Layers) -> bytes:
+        # Training rounds weights to the steps of their precision, so each choice of precisions is trained anew.
         from convert.quantization.qat import train_for_integers
 
-        config = source.record.config if source.record else None
-        floats, ranges = train_for_integers(floats, source.data, ranges, bits, settings.qat, config)
-    uniform = quantize(floats, ranges, bits)
+        config, own_bits = source.record.config if source.record else None, with_more_bits(bits, layers)
+        return quantize(*train_for_integers(floats, source.data, ranges, own_bits, settings.qat, config), own_bits)
+
+    build = trained if settings.qat and train else untrained
     if not settings.keep_passing:
-        return dataclasses.replace(_not_folded(uniform), promoted=promoted)
+        return dataclasses.replace(_not_folded(build(frozenset())), promoted=promoted)
+    layers = weighted(floats, bits)
     chosen = find_higher_precision(
-        lambda layers: quantize(floats, ranges, with_more_bits(bits, layers)),
-        weighted(floats, bits),
+        build,
+        layers,
         lambda content: _mean_square_error(source, content),
         lambda content: _passes(source, settings, content),
+        draft=untrained,
     )
+    if not chosen.passed or len(chosen.layers) == len(
+        layers
+    ):  # if all layers were in higher precision, the recipe would be another
+        return BuildResult(chosen.uniform, chosen.uniform, promoted=promoted, candidates=chosen.candidates, none_passes=True)
     model = FloatModel(floats)
     return dataclasses.replace(
         _not_folded(chosen.content),
         promoted=promoted,
         kept_higher=tuple(model.describe(output) for output in chosen.layers),
-        without_kept_higher=uniform if chosen.layers else None,
+        without_kept_higher=chosen.uniform if chosen.layers else None,
         candidates=chosen.candidates,
     )
 
 
 def _passes(source: Source, settings: ConversionSettings, flatbuffer: bytes) -> bool:
-    """Whether the gate would pass a FlatBuffer if the validation images were the test images."""
+    """Whether the gate would pass a FlatBuffer on validation images, with limits that so many images can prove."""
     validation = source.data.validation
     comparison = compare_with_float(source, validation, predict_split(flatbuffer, source, validation))
-    return judge(comparison, settings.limits).passed
+    return judge(comparison, settings.limits.provable(len(validation))).passed
 
 
 def _mean_square_error(source: Source, flatbuffer: bytes) -> float:

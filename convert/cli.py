@@ -7,6 +7,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from convert.conversion import Conversion
     from convert.evaluation.layer_errors import LayerError
     from convert.reporting.page import Part
-
-
-_ADVICE = "--qat or --keep-passing may help int8 and int4, --max-drop allows a larger drop"
 
 
 @click.command("convert", cls=ModelCommand, epilog="Example: digits convert runs/cnn/model.keras --recipe int8 --max-drop 0.2")
@@ -59,7 +57,7 @@ _ADVICE = "--qat or --keep-passing may help int8 and int4, --max-drop allows a l
 @click.option(
     "--keep-passing",
     is_flag=True,
-    help="If int8 or int4 would fail the gate, keep a few layers in higher precision so that it passes: larger files.",
+    help="If int8 or int4 would fail the gate on validation images, keep a few layers in higher precision: larger files.",
 )
 @click.option("--keep-failed", is_flag=True, help="Write files that fail the gate, too; the verdict is in their manifest.")
 @click.option(
@@ -129,7 +127,7 @@ def convert_command(
     recipes: Sequence[str],
     out: Path | None,
     name: str | None,
-    max_drop: float,
+    max_drop: float | None,
     min_accuracy: float | None,
     min_agreement: float | None,
     keep_passing: bool,
@@ -227,7 +225,23 @@ def _refuse_failed(conversions: "Sequence[Conversion]") -> None:
     failed = [conversion for conversion in conversions if not conversion.manifest.verdict.passed]
     if failed:
         reasons = "; ".join(f"{conversion.recipe.short}: {conversion.manifest.verdict.reason}" for conversion in failed)
-        raise GateFailed(f"the gate refused {len(failed)} of {len(conversions)}: {reasons}; {_ADVICE}")
+        raise GateFailed(f"the gate refused {len(failed)} of {len(conversions)}: {reasons}; {_remedies(failed)}")
+
+
+def _remedies(failed: "Sequence[Conversion]") -> str:
+    """What to do about files that the gate refused: what the images can prove, what may help, and the drop that lets all of them pass."""
+    from convert.evaluation.gate import sample_size
+
+    verdicts = [conversion.manifest.verdict for conversion in failed]
+    tests = [conversion.manifest.accuracy[1] for conversion in failed]
+    remedies = [sample_size(tests[0].candidate.total, verdicts[0].max_drop)]
+    if any(conversion.recipe.activation_bits == 8 for conversion in failed):
+        remedies.append("--qat 5 or --keep-passing may help int8 and int4")
+    drop = max(test.drop_interval[1] for test in tests)
+    if drop > verdicts[0].max_drop:
+        remedies.append(f"--max-drop {ceil(100 * drop) / 100:g} lets a file lose that much")
+    remedies.append("--keep-failed writes refused files, too")
+    return "; ".join(filter(None, remedies))
 
 
 def _print_step(name: str) -> None:

@@ -18,7 +18,7 @@ class ConversionSettings:
 
     limits: what the gate demands.
     qat: epochs of quantisation-aware training for the recipes in `qat_recipes`; other recipes are converted without.
-    keep_passing: keep layers in higher precision if such a recipe would fail the gate on validation images.
+    keep_passing: keep layers in higher precision if such a recipe would fail the gate on validation images, as far as these can tell.
     calibration: how activation ranges are measured.
     simplify: simplify the model first, and fold and strip the FlatBuffer. If false, the file is what TensorFlow's converter makes, for
         comparison.

@@ -12,8 +12,8 @@ from train.config.training_config import OPTIMIZERS, SCHEDULES, parse_hidden
 from train.distillation.teachers import committed_teachers
 
 
-def _refuse_nan(_context: click.Context, _option: click.Parameter, value: float) -> float:
-    if math.isnan(value):  # passes click's range check
+def _refuse_nan(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
+    if value is not None and math.isnan(value):  # passes click's range check
         raise click.BadParameter("nan is not a number of percentage points; give 0 to 100")
     return value
 
@@ -28,10 +28,8 @@ data_option = click.option(
 max_drop_option = click.option(
     "--max-drop",
     type=click.FloatRange(0, 100),
-    default=0.5,
-    show_default=True,
     callback=_refuse_nan,
-    help="Largest accepted loss of accuracy in percentage points.",
+    help="Largest accepted loss of accuracy in percentage points.  [default: 0.5, or what the test images can prove if they are few]",
 )
 
 # What `--augment standard` and `--distill standard` mean.

@@ -37,7 +37,7 @@ _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")  # another versio
 @max_drop_option
 @click.option("--force", is_flag=True, help="Run stages that are up to date, too.")
 def pipeline_command(
-    out: Path, data_path: Path | None, epochs: int | None, seed: int, samples: int, max_drop: float, force: bool
+    out: Path, data_path: Path | None, epochs: int | None, seed: int, samples: int, max_drop: float | None, force: bool
 ) -> None:
     """Train three models, convert them with every recipe, benchmark all files, and write a report.
 
@@ -60,7 +60,7 @@ def pipeline_command(
 class _Pipeline:
     """The files of the pipeline and its stages, each with its inputs and outputs."""
 
-    def __init__(self, out: Path, data: Dataset, epochs: int | None, seed: int, max_drop: float, settings: Settings) -> None:
+    def __init__(self, out: Path, data: Dataset, epochs: int | None, seed: int, max_drop: float | None, settings: Settings) -> None:
         self.data, self.max_drop, self.settings = data, max_drop, settings
         self.configs = [
             TrainingConfig(name, epochs=epochs or count, seed=seed, batch_size=64 if name == "cnn" else 128)
@@ -68,7 +68,10 @@ class _Pipeline:
         ]
         self.runs, self.models, self.report = out / "runs", out / "models", out / "report.html"
         self.samples, self.digit = out / "samples.png", out / "digit.png"
-        self.command = f"digits pipeline --seed {seed} --max-drop {max_drop:g}" + (f" --epochs {epochs}" if epochs else "")
+        given = {"epochs": epochs, "max-drop": max_drop}
+        self.command = " ".join(
+            [f"digits pipeline --seed {seed}", *(f"--{name} {value:g}" for name, value in given.items() if value is not None)]
+        )
         self.results, self.plots = out / "results.json", [out / "latency.png", out / "size.png"]
 
     def stages(self) -> list[Stage]:

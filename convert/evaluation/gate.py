@@ -4,7 +4,7 @@ Pure functions of predicted classes; edge_runtime.model.manifest has the records
 """
 
 from dataclasses import dataclass
-from math import sqrt
+from math import ceil, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,16 @@ from edge_runtime.errors import BadArgument
 from edge_runtime.model.manifest import Comparison, Verdict
 
 Classes = NDArray[np.integer]
+DEFAULT_MAX_DROP = 0.5
+"""Percentage points that a file may lose where nothing else is asked for."""
 
 
 @dataclass(frozen=True)
 class Limits:
     """Limits that a converted model must hold on the test images to pass.
 
-    max_drop: percentage points; the upper end of the 95 % interval of the drop in accuracy must not exceed it.
+    max_drop: percentage points; the upper end of the 95 % interval of the drop in accuracy must not exceed it. None for
+        `DEFAULT_MAX_DROP`, or what the images can prove where they are too few for that.
     min_accuracy: percent; the lower end of the accuracy's 95 % interval must reach it.
     min_agreement: percent of images with the same label by both models; the lower end of its 95 % interval must reach it.
 
@@ -30,7 +33,7 @@ class Limits:
         BadArgument: a limit is not between 0 and 100.
     """
 
-    max_drop: float = 0.5
+    max_drop: float | None = None
     min_accuracy: float | None = None
     min_agreement: float | None = None
 
@@ -42,6 +45,29 @@ class Limits:
         ):
             if value is not None and not 0 <= value <= 100:
                 raise BadArgument(f"{name} is {value}, expected 0 to 100")
+
+    def allowed_drop(self, images: int) -> float:
+        """The drop that is allowed on a number of images, in percentage points."""
+        return max(DEFAULT_MAX_DROP, provable_drop(images)) if self.max_drop is None else self.max_drop
+
+    def provable(self, images: int) -> "Limits":
+        """These limits, none stricter than what a number of images can prove of any model."""
+        most = wilson_interval(images, images)[0]
+        return Limits(
+            max(self.allowed_drop(images), provable_drop(images)),
+            None if self.min_accuracy is None else min(self.min_accuracy, most),
+            None if self.min_agreement is None else min(self.min_agreement, most),
+        )
+
+
+def provable_drop(images: int) -> float:
+    """The upper end of the drop's 95 % interval if none of the images is lost or gained: percentage points, rounded up to hundredths."""
+    return ceil(10_000 * tango_interval(0, 0, images)[1]) / 100
+
+
+def images_to_prove(points: float) -> int:
+    """The number of images whose interval ends at `points` percentage points (above 0) if none of them is lost or gained."""
+    return ceil(float(norm.ppf(0.975)) ** 2 * (100 - points) / points)
 
 
 def compare(split: str, labels: Classes, reference: Classes, candidate: Classes) -> Comparison:
@@ -77,14 +103,24 @@ def compare(split: str, labels: Classes, reference: Classes, candidate: Classes)
     )
 
 
+def sample_size(images: int, points: float) -> str:
+    """What a number of images can prove, and how many a drop of at most `points` takes; empty if these are enough."""
+    if points >= (least := provable_drop(images)):
+        return ""
+    return f"{images:,} images prove no less than {least:g}" + (f", {points:g} takes {images_to_prove(points):,}" if points else "")
+
+
 def judge(comparison: Comparison, limits: Limits) -> Verdict:
     """Pass a model if the 95 % intervals of its drop, accuracy and agreement are within the limits."""
-    split, upper = comparison.split, comparison.drop_interval[1]
-    allowed = f"{limits.max_drop:g} {'are' if upper <= limits.max_drop else 'were'} allowed"
-    findings = [(upper <= limits.max_drop, f"the drop on {split} is at most {upper:.2f} points (95 % interval), {allowed}")]
+    split, upper, images = comparison.split, comparison.drop_interval[1], comparison.candidate.total
+    allowed = limits.allowed_drop(images)
+    words = f"{allowed:g} {'are' if upper <= allowed else 'were'} allowed"
+    if limits.max_drop is None and (too_few := sample_size(images, DEFAULT_MAX_DROP)):
+        words += f" ({too_few})"
+    findings = [(upper <= allowed, f"the drop on {split} is at most {upper:.2f} points (95 % interval), {words}")]
     for name, (low, _high), minimum in (
         ("accuracy", comparison.candidate.interval, limits.min_accuracy),
-        ("agreement", wilson_interval(comparison.agreeing, comparison.candidate.total), limits.min_agreement),
+        ("agreement", wilson_interval(comparison.agreeing, images), limits.min_agreement),
     ):
         if minimum is not None:
             findings.append(
@@ -93,7 +129,7 @@ def judge(comparison: Comparison, limits: Limits) -> Verdict:
     passed = all(holds for holds, _ in findings)
     # A failure states only the limits that do not hold.
     reason = "; ".join(text for holds, text in findings if passed or not holds)
-    return Verdict(float(limits.max_drop), passed, reason)
+    return Verdict(float(allowed), passed, reason)
 
 
 def mcnemar_p(lost: int, gained: int) -> float:

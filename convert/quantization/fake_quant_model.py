@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from convert.flatbuffer.float_model import WEIGHTED, FloatModel, Operation
 from convert.quantization.activation_ranges import PIXEL_RANGE, Range
 from convert.quantization.float_operators import apply_plain, apply_weights
+from convert.quantization.quantizer import FLOAT
 from edge_runtime.errors import InputError
 from train.backend import keras, layers, tf
 
@@ -61,14 +62,14 @@ class WeightedOperator(layers.Layer):  # type: ignore[misc]
         self,
         operation: Operation,
         constants: Sequence[NDArray[np.float32]],
-        bits: int | None,
+        bits: int,
         unit: float,
         source: FakeQuantization | None,
     ) -> None:
         weights, *biases = constants
         super().__init__()
         self._operation = operation
-        self._max_step = 2 ** (bits - 1) - 1 if bits else 0
+        self._max_step = 2 ** (bits - 1) - 1 if bits != FLOAT else 0
         self._others = tuple(range(3)) if operation.kind == "DEPTHWISE_CONV_2D" else tuple(range(1, weights.ndim))
         # Adam's steps have the same size for all weights, so weights are trained relative to the largest of their channel.
         self._units = np.maximum(np.abs(weights).max(axis=self._others, keepdims=True), 1e-9)
@@ -77,7 +78,7 @@ class WeightedOperator(layers.Layer):  # type: ignore[misc]
         self._kernel = self._variable("kernel", weights / self._units)
         # A file without a bias has no place for one.
         self._bias = self._variable("bias", biases[0] / unit) if biases else None
-        if bits:
+        if self._max_step:
             self._log_scale = self._variable("log_scale", np.full(self._units.shape, np.log(1 / self._max_step)))
 
     def _variable(self, name: str, values: NDArray[np.float32]) -> Any:
@@ -126,7 +127,7 @@ class FakeQuantModel:
         Args:
             file: the float file.
             ranges: minimum and maximum of each activation by tensor number; None to compute in floats.
-            bits: of an operation's weights.
+            bits: of an operation's weights; `FLOAT` to leave them as they are.
 
         Raises:
             InputError: the file has an operator that cannot be trained.
@@ -139,7 +140,7 @@ class FakeQuantModel:
         for operation in file.operations:
             unit = 1.0 if ranges is None else max(map(abs, ranges[operation.output])) or 1.0  # 0 for an output that is always 0
             result = self._apply(
-                operation, [values[index] for index in operation.inputs], None if ranges is None else bits(operation), unit
+                operation, [values[index] for index in operation.inputs], FLOAT if ranges is None else bits(operation), unit
             )
             if ranges is not None and operation.kind == "AVERAGE_POOL_2D":
                 result = self.quantizations[self._origin(operation.output)](result)
@@ -187,7 +188,7 @@ class FakeQuantModel:
                 return self._origin(operation.inputs[0])
         return index
 
-    def _apply(self, operation: Operation, inputs: list[Any], bits: int | None, unit: float) -> Any:
+    def _apply(self, operation: Operation, inputs: list[Any], bits: int, unit: float) -> Any:
         if operation.kind in WEIGHTED and len(inputs) == 1:
             constants = [self._file.constant(index) for index in operation.constants]
             layer = self.weighted[operation.output] = WeightedOperator(

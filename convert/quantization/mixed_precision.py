@@ -11,6 +11,7 @@ Layers = frozenset[int]
 class HigherPrecision:
     """The FlatBuffer that the search chose.
 
+    uniform: the one without layers in higher precision.
     layers: tensor numbers of the outputs of layers in higher precision, the one that reduces the error most first.
     errors: error with one layer alone in higher precision, for every layer; empty if none had to be.
     candidates: number of FlatBuffers built and judged.
@@ -18,6 +19,7 @@ class HigherPrecision:
     """
 
     content: bytes
+    uniform: bytes
     layers: tuple[int, ...]
     errors: dict[int, float]
     candidates: int
@@ -25,7 +27,11 @@ class HigherPrecision:
 
 
 def find_higher_precision(
-    build: Callable[[Layers], bytes], layers: Sequence[int], error: Callable[[bytes], float], passes: Callable[[bytes], bool]
+    build: Callable[[Layers], bytes],
+    layers: Sequence[int],
+    error: Callable[[bytes], float],
+    passes: Callable[[bytes], bool],
+    draft: Callable[[Layers], bytes] | None = None,
 ) -> HigherPrecision:
     """Choose few layers to keep in higher precision; none if the FlatBuffer passes without.
 
@@ -37,17 +43,20 @@ def find_higher_precision(
         layers: all that can be kept.
         error: distance of a FlatBuffer from the float model; smaller is better.
         passes: whether a FlatBuffer is good enough.
+        draft: builds those whose errors are compared, where `build` takes long, as with training; None for `build`.
     """
     built = functools.cache(build)
+    drafted = built if draft in (None, build) else functools.cache(draft)
     good = functools.cache(lambda kept: passes(built(kept)))
     kept_higher: list[int] = []
     errors: dict[int, float] = {}
     if not good(frozenset()):
-        errors = {layer: error(built(frozenset({layer}))) for layer in layers}
+        errors = {layer: error(drafted(frozenset({layer}))) for layer in layers}
         order = sorted(layers, key=lambda layer: errors[layer])
         kept_higher = next((order[:count] for count in range(1, len(order)) if good(frozenset(order[:count]))), order)
         for layer in reversed(kept_higher.copy()):
             if good(frozenset(kept_higher)) and good(frozenset(kept_higher) - {layer}):
                 kept_higher.remove(layer)
     kept = frozenset(kept_higher)
-    return HigherPrecision(built(kept), tuple(kept_higher), errors, built.cache_info().currsize, good(kept))
+    candidates = sum(function.cache_info().currsize for function in {built, drafted})
+    return HigherPrecision(built(kept), built(frozenset()), tuple(kept_higher), errors, candidates, good(kept))

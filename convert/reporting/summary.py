@@ -50,8 +50,14 @@ def _warnings_of(conversion: Conversion) -> Iterator[tuple[str, str]]:
     if build.without_kept_higher is not None:
         before, after = (read_graph(content).payload_bytes for content in (build.without_kept_higher, build.unfolded))
         yield (
-            "layers in higher precision to pass the gate",
-            f"in higher precision to pass the gate: {', '.join(build.kept_higher)}; {after:,} payload bytes instead of {before:,}; "
+            "layers in higher precision to pass the gate on validation images",
+            f"in higher precision to pass the gate on validation images: {', '.join(build.kept_higher)}; {after:,} payload bytes "
+            f"instead of {before:,}; {build.candidates} files tried, {conversion.seconds:.0f} s in all",
+        )
+    if build.none_passes:
+        yield (
+            "no choice of layers in higher precision passes the gate on validation images",
+            "no choice of layers in higher precision passes the gate on validation images, so none was taken; "
             f"{build.candidates} files tried, {conversion.seconds:.0f} s in all",
         )
 

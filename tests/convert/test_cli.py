@@ -61,11 +61,15 @@ def test_the_gate_says_no_after_the_numbers(run_folder: Path, data_file: Path, t
     assert code == 3
     assert "FAILED" in text
     assert "the gate refused 1 of 1: int8: the drop on test is at most" in error
+    assert "200 images prove no less than 1.89, 0.1 takes 3,838" in error
+    allowed = float(error.split("--max-drop ")[1].split()[0])
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tflite"] == []
     assert digits(*words, "--keep-failed", "--force")[0] == 3
     kept = read_model_file(tmp_path / "tiny-int8.tflite").manifest
     assert kept is not None
     assert kept.verdict.passed is False
+    remedied = digits(*words[:-1], allowed, "--force")
+    assert remedied.code == 0, remedied.err
 
 
 @pytest.mark.slow

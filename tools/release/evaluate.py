@@ -70,6 +70,7 @@ def evaluate_release(name: str, seed: int, data: Dataset, layout: Layout, *, for
         WouldOverwrite: a file is there with another content and `force` is false.
         GateFailed: a file lost too much accuracy. The evaluation is written before that, the refused file is not.
     """
+    from convert.evaluation.gate import DEFAULT_MAX_DROP, Limits
     from convert.export import export  # loads TensorFlow
     from convert.quantization.recipes import find_recipe
     from convert.settings import ConversionSettings
@@ -77,7 +78,7 @@ def evaluate_release(name: str, seed: int, data: Dataset, layout: Layout, *, for
     folder = seed_folder(layout.releases, name, seed)
     _check_run(folder, layout.releases / f"{name}.toml", seed)
     with TemporaryDirectory() as place:
-        settings = ConversionSettings(fold_columns=FOLDED_COLUMNS[name])
+        settings = ConversionSettings(Limits(DEFAULT_MAX_DROP), fold_columns=FOLDED_COLUMNS[name])
         recipes = [find_recipe(recipe) for recipe in RECIPES]
         conversions = export(folder / MODEL, data, recipes, Path(place), name=name, settings=settings).conversions
     evaluation = ReleaseEvaluation(

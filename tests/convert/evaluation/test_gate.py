@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
-from convert.evaluation.gate import Limits, class_drop_intervals, compare, judge, mcnemar_p, tango_interval
+from convert.evaluation.gate import (
+    Limits,
+    class_drop_intervals,
+    compare,
+    images_to_prove,
+    judge,
+    mcnemar_p,
+    provable_drop,
+    sample_size,
+    tango_interval,
+)
 from edge_runtime.common.intervals import Accuracy, accuracy_of, wilson_interval
 from edge_runtime.errors import BadArgument
 from edge_runtime.model.manifest import Comparison
@@ -192,6 +202,50 @@ def test_a_limit_that_is_just_kept_is_kept() -> None:
         False,
         "the drop on test is at most 12.50 points (95 % interval), 12.5 were allowed",
     )
+
+
+@given(st.floats(0.01, 50))
+def test_so_many_images_prove_a_drop_and_one_fewer_does_not(points: float) -> None:
+    """By Tango's interval without a changed image: 765 for half a point."""
+    images = images_to_prove(points)
+    assert 100 * tango_interval(0, 0, images)[1] <= points * (1 + 1e-6)
+    assert images == 1 or 100 * tango_interval(0, 0, images - 1)[1] > points * (1 - 1e-6)
+    assert images_to_prove(0.5) == 765
+
+
+@pytest.mark.parametrize(("lost", "passed"), [(0, True), (1, False)])
+@pytest.mark.parametrize("images", [10, 500, 764])
+def test_by_default_few_images_have_to_prove_what_they_can(images: int, lost: int, passed: bool) -> None:
+    """Below 765 images, a file passes if none is lost; the reason says how many images half a point takes."""
+    labels = np.zeros(images, int)
+    verdict = judge(compare("test", labels, labels, np.where(np.arange(images) < lost, 1, 0)), Limits())
+    assert verdict.passed is passed
+    assert verdict.max_drop == provable_drop(images) > 0.5
+    assert verdict.reason.endswith(f" ({images:,} images prove no less than {verdict.max_drop:g}, 0.5 takes 765)")
+
+
+def test_by_default_half_a_point_is_allowed() -> None:
+    """From 765 images on, and no more than that."""
+    labels = np.zeros(765, int)
+    verdict = judge(compare("test", labels, labels, labels), Limits())
+    assert (verdict.passed, verdict.max_drop) == (True, 0.5)
+    assert verdict.reason.endswith(", 0.5 are allowed")
+
+
+def test_a_limit_that_was_asked_for_is_not_relaxed() -> None:
+    """It is refused where the images are too few."""
+    labels = np.zeros(200, int)
+    assert not judge(compare("test", labels, labels, labels), Limits(0.1)).passed
+    assert sample_size(200, 0.1) == "200 images prove no less than 1.89, 0.1 takes 3,838"
+    assert sample_size(200, 0) == "200 images prove no less than 1.89"
+    assert sample_size(200, 1.89) == ""
+
+
+def test_limits_that_images_can_prove() -> None:
+    """A model without a mistake holds them, however few the images are; limits that can be proven stay."""
+    labels = np.zeros(20, int)
+    assert judge(compare("validation", labels, labels, labels), Limits(0, 100, 100).provable(20)).passed
+    assert Limits(90, 10, 10).provable(20) == Limits(90, 10, 10)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,26 @@ def test_a_layer_that_turns_out_not_to_be_needed_is_taken_back() -> None:
     assert found.errors == {0: 1.0, 1: 2.0, 2: 3.0}
 
 
+def test_errors_are_those_of_drafts() -> None:
+    """Where building takes long, layers are ranked by files that are made otherwise, and only the chosen ones are built."""
+    built: list[Layers] = []
+
+    def build(kept: Layers) -> bytes:
+        built.append(kept)
+        return bytes(sorted(kept))
+
+    found = find_higher_precision(
+        build,
+        range(4),
+        lambda draft: float(draft[0]),
+        lambda file: 2 in file,
+        draft=lambda kept: bytes([abs(layer - 2) for layer in kept]),
+    )
+    assert (found.layers, found.uniform, found.content) == ((2,), b"", bytes([2]))
+    assert built == [frozenset(), frozenset({2})]
+    assert found.candidates == 2 + 4
+
+
 def test_where_nothing_helps_all_layers_are_kept_higher() -> None:
     """The result says that it does not pass."""
     found = find_higher_precision(lambda kept: bytes(sorted(kept)), range(3), lambda _: 1.0, lambda _: False)

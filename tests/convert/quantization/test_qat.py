@@ -5,20 +5,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.tools import flatbuffer_utils
 
+from convert.build import build_flatbuffer
 from convert.conversion import convert
 from convert.evaluation.gate import Limits
+from convert.flatbuffer.float_model import FloatModel
+from convert.quantization.activation_ranges import Range
 from convert.quantization.fake_quant_model import FakeQuantModel
 from convert.quantization.qat import train_for_integers
-from convert.quantization.quantizer import quantize, weight_bits, weighted, with_more_bits
+from convert.quantization.quantizer import WeightBits, quantize, weight_bits, weighted, with_more_bits
 from convert.quantization.recipes import RECIPES
+from convert.reporting.summary import find_warnings
 from convert.settings import ConversionSettings
-from convert.source.source import load_source
+from convert.source.source import Source, load_source
+from edge_runtime.errors import InputError
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.model.graph import read_graph
 from edge_runtime.model.model_file import parse_model_file
 from tests.commands import digits, one_line
+from train.backend import keras, layers
+from train.config.training_config import TrainingConfig
 from train.data import Dataset
+from train.loop.trainer import train_run
 
 
 @pytest.mark.slow
@@ -69,6 +79,70 @@ def test_keeping_layers_higher_makes_int4_pass(trained_cnn: Path, mnist_slice: D
     assert all(name.endswith("CONV_2D") for name in kept_higher)
     assert kept.model.graph.payload_bytes > refused.model.graph.payload_bytes
     assert "--keep-passing" in kept.manifest.origin.command
+
+
+def _int8_weights(flatbuffer: bytes) -> list[np.ndarray]:
+    """The integers of each dense layer with 8-bit weights."""
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(flatbuffer))
+    return [
+        np.asarray(model.buffers[tensor.buffer].data, np.uint8)
+        for tensor in model.subgraphs[0].tensors
+        if tensor.type == schema.TensorType.INT8 and len(tensor.shape) == 2 and model.buffers[tensor.buffer].data is not None
+    ]
+
+
+@pytest.fixture(scope="module")
+def dense(invented: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Source:
+    """A dense network of three layers, trained on invented digits."""
+    folder = tmp_path_factory.mktemp("runs") / "dense"
+    train_run(TrainingConfig("mlp", hidden=(24, 16), epochs=3), invented, folder, quiet=True)
+    return load_source(folder / "model.keras", invented)
+
+
+def test_each_choice_of_layers_is_trained_by_itself(dense: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --qat, a layer in higher precision is trained in it: weights on the steps of 4 bits would gain nothing by 8."""
+    trained: list[list[int]] = []
+
+    def train(
+        floats: bytes, _data: Dataset, ranges: dict[int, Range], bits: WeightBits, *_: object
+    ) -> tuple[bytes, dict[int, Range]]:
+        trained.append([bits(operation) for operation in FloatModel(floats).operations if operation.kind == "FULLY_CONNECTED"])
+        return floats, ranges
+
+    monkeypatch.setattr("convert.quantization.qat.train_for_integers", train)
+    monkeypatch.setattr("convert.build._passes", lambda *_: len(trained) == 2)
+    built = build_flatbuffer(dense, RECIPES["int4"], ConversionSettings(Limits(100), qat=1, keep_passing=True))
+    assert len(built.kept_higher) == 1
+    assert trained[0] == [4, 4, 8]
+    assert sorted(trained[1]) == [4, 8, 8]
+    assert all(len(np.unique(weights)) > 16 for weights in _int8_weights(built.unfolded))
+
+
+def test_where_no_choice_of_layers_passes_none_is_taken(dense: Source) -> None:
+    """The file keeps its 4-bit weights, and the conversion says that nothing passes."""
+    settings = ConversionSettings(Limits(100, min_accuracy=100), keep_passing=True)
+    found = convert(dense, RECIPES["int4"], settings)
+    assert found.build.none_passes
+    assert found.build.kept_higher == ()
+    assert "int4" in {tensor.dtype for tensor in found.model.graph.tensors}
+    assert "no choice of layers in higher precision passes" in " ".join(map(str, find_warnings([found])))
+
+
+def test_a_choice_on_few_validation_images_asks_for_what_they_can_prove(dense: Source) -> None:
+    """50 validation images prove no drop below 7 points; int8 that loses none of them needs no layer in floats."""
+    found = convert(dense, RECIPES["int8"], ConversionSettings(Limits(0.5), keep_passing=True))
+    assert found.manifest.accuracy[0].lost == 0
+    assert found.build.candidates == 0
+
+
+def test_int4_without_a_4_bit_weight_is_refused(mnist_slice: Dataset, tmp_path: Path) -> None:
+    """Depthwise convolutions have 8-bit weights, so a network of them alone would be int8 by another name."""
+    inputs = keras.Input((28, 28, 1))
+    x = layers.DepthwiseConv2D(28, depth_multiplier=10)(inputs)
+    keras.Model(inputs, layers.Reshape((10,))(x)).save(tmp_path / "d.keras")
+    source = load_source(tmp_path / "d.keras", mnist_slice, input_scale="0..255")
+    with pytest.raises(InputError, match=r"no layer whose weights can have 4 bits.* --recipe int8"):
+        build_flatbuffer(source, RECIPES["int4"], ConversionSettings(Limits(100)))
 
 
 @pytest.mark.slow
