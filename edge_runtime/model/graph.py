@@ -40,6 +40,8 @@ Item = TypeVar("Item")
 
 _MAX_ENTRIES = 10_000
 _MAX_DIMENSIONS = 8
+_MAX_COPIED = 16 * 2**20
+"""Bytes of names and lists of tensors; those of 10,000 tensors and operators usually take two million."""
 _OMITTED = -1  # an optional input that is not given, such as a bias
 
 
@@ -114,27 +116,55 @@ def read_graph(flatbuffer: bytes) -> Graph:
         raise ModelFileError(f"damaged or truncated TFLite model ({error})") from error
 
 
+class _Copies:
+    """Copies names and lists out of a file, up to `_MAX_COPIED` bytes.
+
+    Any number of tables may point to one name or list, so a file of some hundred kilobytes could fill the memory.
+    """
+
+    def __init__(self) -> None:
+        self._left = _MAX_COPIED
+
+    def text(self, table: Table, slot: int) -> str:
+        self._take(len(table.vector(slot, np.uint8)))
+        return table.text(slot)
+
+    def indices(self, table: Table, slot: int) -> list[int]:
+        found = table.vector(slot, "<i4")
+        self._take(found.nbytes)
+        numbers: list[int] = found.tolist()
+        return numbers
+
+    def _take(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise DamagedFlatBuffer(
+                f"names and lists of tensors of more than {_MAX_COPIED:,} bytes, counted as often as they are used"
+            )
+
+
 def _read_model(model: Table) -> Graph:
-    codes = [_operator(code) for code in model.tables(1, _MAX_ENTRIES)]
+    copies = _Copies()
+    codes = [_operator(code, copies) for code in model.tables(1, _MAX_ENTRIES)]
     sizes = [_buffer_bytes(buffer) for buffer in model.tables(4, _MAX_ENTRIES)]
     subgraphs = list(model.tables(2, _MAX_ENTRIES))
     if not subgraphs:
         raise DamagedFlatBuffer("it has no graph")
     graph = subgraphs[0]
-    tensors = [_tensor(tensor, sizes) for tensor in graph.tables(0, _MAX_ENTRIES)]
+    tensors = [_tensor(tensor, sizes, copies) for tensor in graph.tables(0, _MAX_ENTRIES)]
     operators = list(graph.tables(3, _MAX_ENTRIES))
     return Graph(
-        inputs=_pick(tensors, graph.vector(1, "<i4").tolist()),
-        outputs=_pick(tensors, graph.vector(2, "<i4").tolist()),
+        inputs=_pick(tensors, copies.indices(graph, 1)),
+        outputs=_pick(tensors, copies.indices(graph, 2)),
         operators=_pick(codes, [operator.integer(0, "<I") for operator in operators]),
         tensors=tuple(tensors),
-        input_dtypes=tuple(_dtypes(operator, 1, tensors) for operator in operators),
-        output_dtypes=tuple(_dtypes(operator, 2, tensors) for operator in operators),
+        input_dtypes=tuple(_dtypes(copies.indices(operator, 1), tensors) for operator in operators),
+        output_dtypes=tuple(_dtypes(copies.indices(operator, 2), tensors) for operator in operators),
     )
 
 
-def _dtypes(operator: Table, field: int, tensors: Sequence[Tensor]) -> tuple[str, ...]:
-    used = [index for index in operator.vector(field, "<i4").tolist() if index != _OMITTED]
+def _dtypes(indices: Sequence[int], tensors: Sequence[Tensor]) -> tuple[str, ...]:
+    used = [index for index in indices if index != _OMITTED]
     return tuple(tensor.dtype for tensor in _pick(tensors, used))
 
 
@@ -145,10 +175,10 @@ def _pick(items: Sequence[Item], indices: Sequence[int]) -> tuple[Item, ...]:
     return tuple(items[index] for index in indices)
 
 
-def _operator(code: Table) -> Operator:
+def _operator(code: Table, copies: _Copies) -> Operator:
     # Codes above 127 are in the newer 32-bit field; older files have only the 8-bit one.
     number = max(code.integer(0, "<b"), code.integer(3, "<i"))
-    custom = code.text(1)
+    custom = copies.text(code, 1)
     name = OPERATOR_NAMES[number] if 0 <= number < len(OPERATOR_NAMES) else f"UNKNOWN_{number}"
     return Operator(custom or name, code.integer(2, "<i", 1), bool(custom))
 
@@ -159,7 +189,7 @@ def _buffer_bytes(buffer: Table) -> int:
     return inline + outside
 
 
-def _tensor(tensor: Table, sizes: Sequence[int]) -> Tensor:
+def _tensor(tensor: Table, sizes: Sequence[int], copies: _Copies) -> Tensor:
     shape = tensor.vector(0, "<i4")
     if len(shape) > _MAX_DIMENSIONS:
         raise DamagedFlatBuffer(f"a tensor of {len(shape)} dimensions")
@@ -168,7 +198,7 @@ def _tensor(tensor: Table, sizes: Sequence[int]) -> Tensor:
     scales = quantization.vector(2, "<f4") if quantization else np.empty(0)
     zero_points = quantization.vector(3, "<i8") if quantization else np.empty(0)
     return Tensor(
-        name=tensor.text(3),
+        name=copies.text(tensor, 3),
         dtype=_TENSOR_TYPES[code] if 0 <= code < len(_TENSOR_TYPES) else f"type {code}",
         shape=tuple(shape.tolist()),
         scales=len(scales),

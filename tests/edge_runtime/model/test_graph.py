@@ -1,9 +1,13 @@
 """The FlatBuffer reader against TensorFlow's own, and against damage."""
 
 import contextlib
+import tracemalloc
 from pathlib import Path
 
+import flatbuffers
+import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -82,3 +86,64 @@ def test_noise_is_an_error_of_ours(noise: bytes) -> None:
     """Random bytes behind the right identifier never end in anything but ModelFileError."""
     with pytest.raises(ModelFileError):
         read_graph(noise[:4].ljust(4, b"\0") + b"TFL3" + noise[4:])
+
+
+def _sharing(kind: str) -> bytes:
+    """A file of well under a megabyte whose tables point to one name, or to one list, so often that the copies take 400 MB and more."""
+    builder = flatbuffers.Builder(0)
+    name = builder.CreateString("n" * 100_000)
+    one = builder.CreateNumpyVector(np.zeros(100_000, np.int32))
+    schema.TensorStart(builder)
+    if kind == "names of tensors":
+        schema.TensorAddName(builder, name)
+    tensor = schema.TensorEnd(builder)
+    schema.OperatorStart(builder)
+    if kind == "operands":
+        schema.OperatorAddInputs(builder, one)
+    operator = schema.OperatorEnd(builder)
+    schema.OperatorCodeStart(builder)
+    if kind == "names of operators":
+        schema.OperatorCodeAddCustomCode(builder, name)
+    code = schema.OperatorCodeEnd(builder)
+    schema.BufferStart(builder)
+    buffer = schema.BufferEnd(builder)
+
+    def list_of(table: int, count: int) -> int:
+        builder.StartVector(4, count, 4)
+        for _ in range(count):
+            builder.PrependUOffsetTRelative(table)
+        return int(builder.EndVector())
+
+    tensors, operators, codes, buffers = list_of(tensor, 4_000), list_of(operator, 4_000), list_of(code, 4_000), list_of(buffer, 1)
+    schema.SubGraphStart(builder)
+    schema.SubGraphAddTensors(builder, tensors)
+    schema.SubGraphAddOperators(builder, operators)
+    graphs = list_of(schema.SubGraphEnd(builder), 1)
+    schema.ModelStart(builder)
+    for add, vector in (
+        (schema.ModelAddOperatorCodes, codes),
+        (schema.ModelAddSubgraphs, graphs),
+        (schema.ModelAddBuffers, buffers),
+    ):
+        add(builder, vector)
+    builder.Finish(schema.ModelEnd(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+@pytest.mark.parametrize("kind", ["names of tensors", "names of operators", "operands"])
+def test_a_file_that_shares_long_names_or_lists_is_refused_in_little_memory(kind: str) -> None:
+    """Before they are copied for each table that points to them."""
+    data = _sharing(kind)
+    assert len(data) < 600_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelFileError, match="counted as often as they are used"):
+            read_graph(data)
+        assert tracemalloc.get_traced_memory()[1] < 100 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_shares_little_is_read() -> None:
+    """Writers store equal names once."""
+    assert len(read_graph(_sharing("nothing")).tensors) == 4_000
