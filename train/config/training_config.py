@@ -120,7 +120,7 @@ class Distillation:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Settings of a training run: the model and how it is trained. `warmup` and what follows are off by default.
+    """Settings of a training run: the model and how it is trained. `warmup` and what follows, but for `convolutions`, are off by default.
 
     model: "linear" (784 to 10), "mlp" (hidden layers of `hidden` units with `activation`), "cnn" (`convolutions`, global average) or
         "tutorial" (the network of TensorFlow's tutorial on quantisation, for comparison).
