@@ -71,6 +71,7 @@ def experiment_command(
     from convert.int8 import int8_flatbuffer
     from train.experiments.run import run_grid, write_outputs
     from train.experiments.store import ExperimentSpec, open_store
+    from train.experiments.table import training_command
 
     spec = ExperimentSpec(grid, Path(data.source).name, data.sha256, installed_versions())
     with open_store(folder, spec) as store:
@@ -84,6 +85,8 @@ def experiment_command(
             click.get_current_context().exit(INTERRUPTED)
         table, findings = write_outputs(store, finished, failures)
     _print_results(table, findings, folder)
+    if command := training_command(table, grid, data_path):
+        click.echo(f"next:    {command}")
     if failures:
         raise DigitsError(
             f"{len(failures)} of {len(grid.cells)} cells failed: {', '.join(failures)}; repeat the command to try them again"

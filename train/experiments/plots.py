@@ -115,8 +115,12 @@ def _curve(axes: Axes, row: Row, color: Any) -> None:
     curves = np.array(_curves(row))
     epochs = np.arange(1, curves.shape[1] + 1)
     style = {"color": color, "linestyle": "-" if row.setting.hidden_layers else "--"}
+    worst, best = curves.min(axis=0), curves.max(axis=0)
+    if len(epochs) == 1:  # neither a line nor a band has a width
+        style["marker"] = "o"
+        axes.vlines(epochs, worst, best, color=color, alpha=0.5, linewidth=3)
     axes.plot(epochs, curves.mean(axis=0), linewidth=1.6, label=str(row.setting.hidden_layers), **style)
-    axes.fill_between(epochs, curves.min(axis=0), curves.max(axis=0), color=color, alpha=0.18, linewidth=0)
+    axes.fill_between(epochs, worst, best, color=color, alpha=0.18, linewidth=0)
     axes.grid(alpha=0.3)
 
 

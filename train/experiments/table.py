@@ -2,8 +2,10 @@
 
 import csv
 import io
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
+from pathlib import Path
 from statistics import fmean, stdev
 
 from train.experiments.contrasts import Verdict
@@ -115,6 +117,33 @@ def as_cells(row: Row) -> tuple[str, ...]:
 def finding_lines(finding: Finding) -> list[str]:
     """A finding for the terminal: verdict, claim and evidence."""
     return [f"{_MARKS[finding.holds].upper()}: {finding.claim}", f"  {finding.evidence}"]
+
+
+def training_command(table: Sequence[Row], grid: Grid, data: Path | None = None) -> str:
+    """The command that trains the setting with the best mean; empty if no cell has finished.
+
+    Args:
+        table: rows of the table.
+        grid: of the experiment.
+        data: the data set that was given; None for MNIST.
+    """
+    trained = [row for row in table if row.results]
+    if not trained:
+        return ""
+    setting = max(trained, key=lambda row: row.mean).setting
+    hidden = ",".join([str(setting.units)] * setting.hidden_layers)
+    model = ["mlp", "--hidden", hidden, "--activation", setting.activation] if hidden else ["linear"]
+    options = {
+        "epochs": setting.epochs,
+        "batch-size": grid.batch_size,
+        "learning-rate": grid.learning_rate,
+        "schedule": "constant",
+        "optimizer": setting.optimizer,
+        "name": setting,
+        "data": data,
+    }
+    given = [word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))]
+    return shlex.join(["digits", "train", *model, *given])
 
 
 def report(

@@ -81,6 +81,7 @@ def test_an_experiment_is_a_table_findings_pictures_and_a_file_for_each_cell(fin
     pictures = {path.name for path in finished.folder.glob("*.png")}
     assert pictures == set(re.findall(r"\]\((.*\.png)\)", report))
     assert len(pictures) == 3
+    assert finished.answer.out.splitlines()[-1].startswith("next:    digits train ")
     for text in (finished.answer.out, report):
         assert "ore hidden layers help" in text
         assert "6,370" in text

@@ -64,6 +64,17 @@ def test_other_numbers_give_another_picture(draw: object) -> None:
     assert draw(rows(grid, results)) != draw(rows(grid, better))  # type: ignore[operator]
 
 
+def test_a_single_epoch_is_drawn() -> None:
+    """As a point in the colour of its depth, and a stroke from the worst to the best seed."""
+    grid = Grid(hidden_layers=(1,), activations=("relu",), epochs=(1,), seeds=(0, 1))
+    results = [invent_result(config, percent) for config, percent in zip(grid.cells, (90, 96), strict=True)]
+    pixels = _pixels(plots.accuracy_by_epochs(rows(grid, {key_of(result.config): result for result in results})))
+    colored = np.ptp(pixels.astype(int), axis=2) > 40  # axes and texts are grey
+    plot = colored[60:-90]  # without title and legend
+    assert plot.sum() > 100
+    assert plot.any(axis=1).sum() > 100  # the stroke is tall
+
+
 def test_a_curve_is_the_mean_of_the_seeds_and_the_band_goes_from_worst_to_best(monkeypatch: pytest.MonkeyPatch) -> None:
     """Matplotlib gets the values of the histories."""
     drawn: list[tuple[object, ...]] = []

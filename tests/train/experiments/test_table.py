@@ -2,18 +2,23 @@
 
 import csv
 import io
+import shlex
 from dataclasses import replace
+from pathlib import Path
 from statistics import fmean, stdev
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_runtime.errors import DigitsError
+from tests.commands import digits, one_line
 from tests.train.experiments.samples import VERSIONS, invent_result, invent_results
+from train.config.training_config import TrainingConfig
 from train.experiments.findings import evaluate_claims
 from train.experiments.grid import Grid, key_of
 from train.experiments.store import ExperimentSpec
-from train.experiments.table import CSV_COLUMNS, HEADER, as_cells, as_csv, finding_lines, report, rows
+from train.experiments.table import CSV_COLUMNS, HEADER, as_cells, as_csv, finding_lines, report, rows, training_command
 
 GRID = Grid(hidden_layers=(0, 2), units=(8,), activations=("relu", "tanh"), epochs=(4,), seeds=(0, 1, 5))
 RESULTS = invent_results(GRID, lambda config: 90 + 3.0 * len(config.hidden))
@@ -32,6 +37,28 @@ def test_a_row_is_a_setting_over_its_seeds() -> None:
     assert (float(last["validation_min"]), float(last["validation_max"])) == pytest.approx((min(percents), max(percents)))
     assert (last["seeds"], last["seeds_missing"], last["seconds_mean"]) == ("3", "", "2.00")
     assert (last["parameters"], last["int8_bytes"]) == ("6442", "6520")
+
+
+@pytest.mark.parametrize("best", [0, 2])
+def test_the_command_trains_the_best_setting(best: int, monkeypatch: pytest.MonkeyPatch, data_file: Path, tmp_path: Path) -> None:
+    """Typed as it is, it asks for the config of the cell with seed 0."""
+    asked: list[TrainingConfig] = []
+
+    def look(config: TrainingConfig, *_: object, **__: object) -> None:
+        asked.append(config)
+        raise DigitsError("seen")
+
+    monkeypatch.setattr("train.loop.trainer.train_run", look)
+    results = invent_results(GRID, lambda config: 90.0 + (len(config.hidden) == best))
+    command = training_command(rows(GRID, results), GRID, data_file)
+    assert command.startswith("digits train ")
+    one_line(digits(*shlex.split(command)[1:], "--runs", tmp_path), 1)
+    assert asked == [next(config for config in GRID.cells if len(config.hidden) == best and config.seed == 0)]
+
+
+def test_without_a_result_there_is_no_command() -> None:
+    """All cells failed."""
+    assert training_command(rows(GRID, {}), GRID) == ""
 
 
 @given(st.permutations(list(RESULTS)))
