@@ -146,7 +146,7 @@ def train_command(
     if resume and (done := finished_run(folder, config, data.sha256)):
         if test and done.test is None:
             raise BadArgument(f"{folder} is finished and was not evaluated on the test images; use digits compare --split test")
-        print_run(done, folder)
+        print_run(done, folder, data_path)
         return
     if threads:
         limit_threads(threads)
@@ -163,7 +163,7 @@ def train_command(
         teacher_logits=_teacher_logits(config, data, threads),
         tensorboard=tensorboard,
     )
-    print_run(record, folder)
+    print_run(record, folder, data_path)
 
 
 def _config(

@@ -251,7 +251,8 @@ def test_train_prints_figures_on_stdout_and_progress_on_stderr(linear_run: Run) 
         f"{split} {100 * record[split]['correct'] / record[split]['total']:.2f}" for split in ("validation", "test")
     ]
     assert f"({record['test']['correct']}/200, 95 % interval " in lines[2]
-    assert lines[3:] == [f"written: {linear_run.folder}/", f"next:    digits convert {linear_run.folder}/model.keras"]
+    data = linear_run.words[linear_run.words.index("--data") + 1]
+    assert lines[3:] == [f"written: {linear_run.folder}/", f"next:    digits convert {linear_run.folder}/model.keras --data {data}"]
     assert [line[:9] for line in linear_run.answer.err.splitlines()] == ["epoch 1/2", "epoch 2/2"]
 
 
@@ -372,3 +373,5 @@ def test_quick_is_a_committed_recipe_for_the_cnn(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("train.loop.trainer.train_run", look)
     one_line(digits("train", "cnn", "--quick", "--seed", 4, "--data", data_file, "--runs", tmp_path), 1)
     assert asked == [(read_config(release_config("quick"), seed=4), tmp_path / "quick")]
+    one_line(digits("train", "--quick", "--seed", 4, "--data", data_file, "--runs", tmp_path), 1)
+    assert asked[1] == asked[0]  # the model need not be named

@@ -178,7 +178,9 @@ def _check_labels(source: str, fitted: NDArray[np.uint8], train: NDArray[np.uint
     classes = np.unique(fitted)
     if 1 < len(np.unique(train)) == 1 + np.count_nonzero(train[1:] != train[:-1]):
         order = "ascending order" if np.all(train[:-1] <= train[1:]) else "the order of their classes"
-        raise DataError(f"{source}: training labels are in {order}, so the last images (validation) have a single class; shuffle them")
+        raise DataError(
+            f"{source}: training labels are in {order}, so the last images (validation) have a single class; shuffle them"
+        )
     if len(classes) < 2:
         raise DataError(f"{source}: the training split, without the last images (validation), has one class, expected at least two")
     missing = sorted(set(range(int(train.max()) + 1)) - set(classes.tolist()))

@@ -159,7 +159,7 @@ def _train(folder: Path, point: str, epochs: int | None, seed: int | None, data_
     from train.loop.trainer import train_run  # loads TensorFlow
 
     record = train_run(config, data, run, force=force, resume=resume)
-    print_run(record, run, "repeating the command")
+    print_run(record, run, data_path, "repeating the command")
 
 
 def litert_latency(flatbuffer: bytes, images: NDArray[np.uint8]) -> Latency:

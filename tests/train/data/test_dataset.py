@@ -159,7 +159,10 @@ WRONG_ARRAYS: dict[str, tuple[Arrays, str]] = {
         {"y_test": np.full(10, 200, np.uint8)},
         "test label 200 is outside the classes 0 to 9 of the training labels",
     ),
-    "sorted downwards": ({"y_train": np.sort(TINY["y_train"])[::-1]}, "training labels are in the order of their classes.*shuffle them"),
+    "sorted downwards": (
+        {"y_train": np.sort(TINY["y_train"])[::-1]},
+        "training labels are in the order of their classes.*shuffle them",
+    ),
     "class by class": (
         {"y_train": np.roll(np.sort(TINY["y_train"]), int(np.sum(TINY["y_train"] == 0)))},
         "training labels are in the order of their classes.*shuffle them",
