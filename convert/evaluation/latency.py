@@ -40,11 +40,13 @@ def measure_costs(floats: bytes, files: Sequence[bytes], images: NDArray[np.uint
         images: uint8 [N, 28, 28], used in turn.
         measure: times them.
     """
-    classifiers = [Classifier(parse_model_file(flatbuffer, "file"), in_process=True) for flatbuffer in (floats, *files)]
-    reference, *medians = (int(np.median(times)) for times in measure(classifiers, images, SAMPLES))
+    different = list(dict.fromkeys((floats, *files)))  # the fp32 file is the float file: timed twice, it would differ from itself
+    classifiers = [Classifier(parse_model_file(flatbuffer, "file"), in_process=True) for flatbuffer in different]
+    samples = measure(classifiers, images, SAMPLES)
+    medians = {flatbuffer: int(np.median(times)) for flatbuffer, times in zip(different, samples, strict=True)}
     return [
-        Cost(median, median / reference, operators_outside_xnnpack(flatbuffer))
-        for median, flatbuffer in zip(medians, files, strict=True)
+        Cost(medians[flatbuffer], medians[flatbuffer] / medians[floats], operators_outside_xnnpack(flatbuffer))
+        for flatbuffer in files
     ]
 
 

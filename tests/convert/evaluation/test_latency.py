@@ -27,6 +27,13 @@ def test_operators_that_xnnpack_leaves_are_counted(cnn_files: dict[str, Path]) -
     assert operators_outside_xnnpack(read_model_file(cnn_files["int4"]).flatbuffer) == {"CONV_2D": 4}
 
 
+def test_the_float_file_takes_once_as_long_as_itself() -> None:
+    """It is timed once, not twice."""
+    floats, int8 = (read_model_file(Path(name)).flatbuffer for name in ("base-fp32", "nano"))
+    measured = measure_costs(floats, [floats, int8], np.zeros((1, 28, 28), np.uint8), lambda files, *_: [[40], [10]][: len(files)])
+    assert [(cost.nanoseconds, cost.times_float) for cost in measured] == [(40, 1.0), (10, 0.25)]
+
+
 def test_costs_are_beside_the_float_file(cnn_files: dict[str, Path], mnist_slice: Dataset) -> None:
     """Costs are medians of one measurement of all files, the float file first."""
     floats, int8, wide = (read_model_file(cnn_files[recipe]).flatbuffer for recipe in ("fp32", "int8", "int16x8"))
