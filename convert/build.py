@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from convert.source.tf_converter import to_flatbuffer, with_ranges
 from edge_runtime.errors import InputError
 from edge_runtime.model.graph import read_graph
 
+TENSORFLOW, LITERT = "tensorflow", "litert-quantizer"
+
 
 @dataclass(frozen=True)
 class BuildResult:
@@ -35,6 +38,7 @@ class BuildResult:
     kept_higher: layers in higher precision so that the file passes the gate on validation images.
     without_kept_higher: the unfolded FlatBuffer without these; None if there are none.
     candidates: number of FlatBuffers built to find these.
+    quantizer: package that rounded weights and activations; empty for floats.
     none_passes: whether no choice of layers lets the file pass there, so that none was taken.
     """
 
@@ -45,6 +49,7 @@ class BuildResult:
     kept_higher: tuple[str, ...] = ()
     without_kept_higher: bytes | None = None
     candidates: int = 0
+    quantizer: str = ""
     none_passes: bool = False
 
 
@@ -105,17 +110,20 @@ def _unfolded(
         return _not_folded(source.floats)
     if calibration is None or (not settings.simplify and recipe.weight_bits == 8 and not settings.qat):
         images = calibration.images if calibration else None
-        return _not_folded(to_flatbuffer(source.model, recipe, images, simplify=settings.simplify))
+        floats = recipe.name.startswith("float")
+        return _not_folded(
+            to_flatbuffer(source.model, recipe, images, simplify=settings.simplify), quantizer="" if floats else TENSORFLOW
+        )
     ranges = ranges_on(source.floats, calibration.images, settings.calibration.method)
     if recipe.weight_bits == 8 and not settings.qat:
         flatbuffer = quantized(source.floats, ranges, recipe)
         if not settings.keep_passing or _passes(source, settings, flatbuffer):
-            return _not_folded(flatbuffer)
+            return _not_folded(flatbuffer, quantizer=TENSORFLOW)
     return _mixed(source, recipe, settings, ranges, train)
 
 
-def _not_folded(flatbuffer: bytes) -> BuildResult:
-    return BuildResult(flatbuffer, flatbuffer)
+def _not_folded(flatbuffer: bytes, **facts: Any) -> BuildResult:
+    return BuildResult(flatbuffer, flatbuffer, **facts)
 
 
 def _mixed(source: Source, recipe: Recipe, settings: ConversionSettings, ranges: Mapping[int, Range], train: bool) -> BuildResult:
@@ -137,7 +145,7 @@ def _mixed(source: Source, recipe: Recipe, settings: ConversionSettings, ranges:
 
     build = trained if settings.qat and train else untrained
     if not settings.keep_passing:
-        return dataclasses.replace(_not_folded(build(frozenset())), promoted=promoted)
+        return _not_folded(build(frozenset()), promoted=promoted, quantizer=LITERT)
     layers = weighted(floats, bits)
     chosen = find_higher_precision(
         build,
@@ -149,11 +157,12 @@ def _mixed(source: Source, recipe: Recipe, settings: ConversionSettings, ranges:
     if not chosen.passed or len(chosen.layers) == len(
         layers
     ):  # if all layers were in higher precision, the recipe would be another
-        return BuildResult(chosen.uniform, chosen.uniform, promoted=promoted, candidates=chosen.candidates, none_passes=True)
+        return _not_folded(chosen.uniform, promoted=promoted, candidates=chosen.candidates, quantizer=LITERT, none_passes=True)
     model = FloatModel(floats)
-    return dataclasses.replace(
-        _not_folded(chosen.content),
+    return _not_folded(
+        chosen.content,
         promoted=promoted,
+        quantizer=LITERT,
         kept_higher=tuple(model.describe(output) for output in chosen.layers),
         without_kept_higher=chosen.uniform if chosen.layers else None,
         candidates=chosen.candidates,

@@ -5,8 +5,9 @@ A composition root: it may import any package, and nobody imports it.
 
 import dataclasses
 import json
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,8 +30,22 @@ if TYPE_CHECKING:
     from convert.reporting.page import Part
 
 
+input_scale_option = click.option(
+    "--input-scale",
+    metavar="RANGE",
+    help="Pixel range that the Keras model was trained with: 0..255, 0..1 or -1..1.  [default: found by its loss on validation images] "
+    "The converted file always takes 0..255.",
+)
+code_option = click.option(
+    "--code",
+    type=click.Path(path_type=Path),
+    metavar="FILE.py",
+    help="Python file that defines the Keras model's custom layers. It is executed.",
+)
+
+
 @click.command("convert", cls=ModelCommand, epilog="Example: digits convert runs/cnn/model.keras --recipe int8 --max-drop 0.2")
-@click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.keras")
+@click.argument("model", type=click.Path(path_type=Path), metavar="MODEL")
 @click.option(
     "--recipe",
     "recipes",
@@ -96,18 +111,8 @@ if TYPE_CHECKING:
 @click.option(
     "--labels", help="Class labels stored in the file: a comma-separated list, or a file with one a line.  [default: class numbers]"
 )
-@click.option(
-    "--input-scale",
-    metavar="RANGE",
-    help="Pixel range that the model was trained with: 0..255, 0..1 or -1..1.  [default: found by its loss on validation images] "
-    "The converted file always takes 0..255.",
-)
-@click.option(
-    "--code",
-    type=click.Path(path_type=Path),
-    metavar="FILE.py",
-    help="Python file that defines the model's custom layers. It is executed.",
-)
+@input_scale_option
+@code_option
 @click.option(
     "--runs-on",
     multiple=True,
@@ -147,7 +152,7 @@ def convert_command(
     threads: int | None,
     force: bool,
 ) -> None:
-    """Convert a Keras model to self-describing TFLite files, each compared with the float model on real images.
+    """Convert a Keras model (.keras, .h5, or a run's folder) to self-describing TFLite files, each compared with it on real images.
 
     Writes NAME-RECIPE.tflite for each recipe, a report (NAME-conversion.html and .json), and NAME-RECIPE-changed.png with the test images
     whose label changed.
@@ -159,7 +164,9 @@ def convert_command(
     recipes that run (docs/runtimes.md).
     """
     from convert.compatibility.targets import parse_targets
+    from convert.source.keras_files import keras_file
 
+    model = keras_file(model)
     targets = parse_targets(runs_on)
     if try_runtimes and not targets:
         raise BadArgument("--try-runtimes has no runtime to try; name one with --runs-on")
@@ -193,6 +200,7 @@ def convert_command(
         runs_on=tuple(target.text for target in targets),
         try_runtimes=try_runtimes,
         fold_columns=int(fold_columns),
+        threads=threads,
     )
     result = in_child(
         export,
@@ -207,6 +215,7 @@ def convert_command(
         settings=settings,
         keep_failed=keep_failed,
         leave_out="all" in recipes,
+        keep_going=True,
         force=force,
         plot_layers=layers,
         step=_print_step,
@@ -217,13 +226,46 @@ def convert_command(
         click.echo(as_layer_table(result.conversions) + "\n")
     for line in summary_lines(result.conversions, result.excluded, targets, result.models, result.reports):
         click.echo(line)
+    if not result.models:
+        _print_retry(
+            result.conversions, qat, ["digits", "convert", str(model)], {"--data": data_path, "--out": out, "--name": name}
+        )
     _refuse_misfits(result.conversions, [] if "all" in recipes else named)
+    result.raise_failures()
     _refuse_failed(result.conversions)
 
 
+def _refused(conversions: "Sequence[Conversion]") -> "list[Conversion]":
+    return [conversion for conversion in conversions if not conversion.manifest.verdict.passed]
+
+
+def _print_retry(conversions: "Sequence[Conversion]", qat: int, command: list[str], options: Mapping[str, object]) -> None:
+    """Print the command that may make a file that the gate lets pass: with training where it may help, else with a larger drop."""
+    if not (refused := _refused(conversions)):
+        return
+    trainable = [conversion for conversion in refused if conversion.recipe.activation_bits == 8]
+    first = trainable[0] if trainable and not qat else refused[0]
+    if first in trainable and not qat:
+        remedy = ["--qat", "5"]
+    elif _is_drop_refused(first):
+        remedy = ["--max-drop", _allowing([first])]
+    else:
+        remedy = ["--keep-failed"]
+    given = [str(word) for option, value in options.items() if value is not None for word in (option, value)]
+    click.echo(f"next:    {shlex.join([*command, '--recipe', first.recipe.short, *remedy, *given])}")
+
+
+def _is_drop_refused(conversion: "Conversion") -> bool:
+    return conversion.manifest.accuracy[1].drop_interval[1] > conversion.manifest.verdict.max_drop
+
+
+def _allowing(refused: "Sequence[Conversion]") -> str:
+    """The --max-drop that all of these files keep."""
+    return f"{ceil(100 * max(conversion.manifest.accuracy[1].drop_interval[1] for conversion in refused)) / 100:g}"
+
+
 def _refuse_failed(conversions: "Sequence[Conversion]") -> None:
-    failed = [conversion for conversion in conversions if not conversion.manifest.verdict.passed]
-    if failed:
+    if failed := _refused(conversions):
         reasons = "; ".join(f"{conversion.recipe.short}: {conversion.manifest.verdict.reason}" for conversion in failed)
         raise GateFailed(f"the gate refused {len(failed)} of {len(conversions)}: {reasons}; {_remedies(failed)}")
 
@@ -232,14 +274,12 @@ def _remedies(failed: "Sequence[Conversion]") -> str:
     """What to do about files that the gate refused: what the images can prove, what may help, and the drop that lets all of them pass."""
     from convert.evaluation.gate import sample_size
 
-    verdicts = [conversion.manifest.verdict for conversion in failed]
-    tests = [conversion.manifest.accuracy[1] for conversion in failed]
-    remedies = [sample_size(tests[0].candidate.total, verdicts[0].max_drop)]
+    manifest = failed[0].manifest
+    remedies = [sample_size(manifest.accuracy[1].candidate.total, manifest.verdict.max_drop)]
     if any(conversion.recipe.activation_bits == 8 for conversion in failed):
         remedies.append("--qat 5 or --keep-passing may help int8 and int4")
-    drop = max(test.drop_interval[1] for test in tests)
-    if drop > verdicts[0].max_drop:
-        remedies.append(f"--max-drop {ceil(100 * drop) / 100:g} lets a file lose that much")
+    if any(map(_is_drop_refused, failed)):
+        remedies.append(f"--max-drop {_allowing(failed)} lets a file lose that much")
     remedies.append("--keep-failed writes refused files, too")
     return "; ".join(filter(None, remedies))
 
@@ -293,6 +333,8 @@ def _labels(text: str | None) -> tuple[str, ...] | None:
 @click.command("compare", epilog="Example: digits compare runs/cnn/model.keras runs/cnn/cnn-int8.tflite")
 @click.argument("reference", type=click.Path(path_type=Path))
 @click.argument("candidate", type=click.Path(path_type=Path))
+@input_scale_option
+@code_option
 @data_option
 @click.option(
     "--split",
@@ -303,26 +345,38 @@ def _labels(text: str | None) -> tuple[str, ...] | None:
 )
 @click.option("--layers", is_flag=True, help="Also compare the output of each operator; needs two .tflite files.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def compare_command(reference: Path, candidate: Path, data_path: Path | None, split: str, layers: bool, as_json: bool) -> None:
-    """Compare two models, .keras or .tflite: their files, and their predictions for the same real images.
+def compare_command(
+    reference: Path,
+    candidate: Path,
+    input_scale: str | None,
+    code: Path | None,
+    data_path: Path | None,
+    split: str,
+    layers: bool,
+    as_json: bool,
+) -> None:
+    """Compare two models (.tflite, .keras, .h5, a run's folder, a shipped model): their files, and their predictions for the same images.
 
     Prints accuracy and agreement with counts, the drop in accuracy with its 95 % interval, and McNemar's exact test.
     """
-    from convert.evaluation.compare import facts_table, file_facts, predict
+    from convert.evaluation.compare import facts_table, file_facts, model_path, predict
     from convert.evaluation.gate import compare
     from convert.reporting.report import layer_entry
+    from convert.source.keras_files import is_keras
     from edge_runtime.model.inspection import comparison_lines
 
-    paths = (reference, candidate)
-    if layers and any(path.suffix == ".keras" for path in paths):
+    paths = (model_path(reference), model_path(candidate))
+    if layers and (kerases := [path for path in paths if is_keras(path)]):
         raise BadArgument(
-            "--layers compares two .tflite files; convert the Keras model first: digits convert MODEL.keras --recipe fp32"
+            f"--layers compares two .tflite files; convert the Keras model first: digits convert {kerases[0]} --recipe fp32"
         )
+    if (input_scale or code) and not any(map(is_keras, paths)):
+        raise BadArgument("--input-scale and --code are for Keras models, and there is none; leave them out")
     data = load_dataset(data_path)
     images = data.test if split == "test" else data.validation
-    before, after = (predict(path, data, images) for path in paths)
+    before, after = (predict(path, data, images, input_scale=input_scale, code=code) for path in paths)
     comparison = compare(split, images.labels, before.argmax(axis=1), after.argmax(axis=1))
-    files = [file_facts(path) for path in paths]
+    files = [file_facts(path, code) for path in paths]
     errors = _layer_errors(*paths, images) if layers else []
     if as_json:
         entry = {**dataclasses.asdict(comparison), "files": files}
@@ -334,6 +388,9 @@ def compare_command(reference: Path, candidate: Path, data_path: Path | None, sp
             (error.operator, f"{error.signal_to_noise:.1f}", f"{error.cosine:.5f}", f"{error.mean_square:.3g}") for error in errors
         ]
         click.echo("\n" + text_table(("operator", "signal to noise, dB", "cosine", "mean square"), rows))
+    models = [str(path) for path in paths if not is_keras(path)]
+    words = ["bench", *models] if models else ["convert", str(paths[1]), *(["--data", str(data_path)] if data_path else [])]
+    click.echo(f"\nnext:    {shlex.join(['digits', *words])}")
 
 
 def _layer_errors(reference: Path, candidate: Path, images: Split) -> "list[LayerError]":

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
-from convert.build import BuildResult, build_flatbuffer
+from convert.build import LITERT, BuildResult, build_flatbuffer
 from convert.compatibility.check import CompatibilityReport, check_compatibility
 from convert.compatibility.targets import parse_targets
 from convert.evaluation.evaluate import Evaluation, evaluate
@@ -108,17 +108,23 @@ def _origin(source: Source, recipe: Recipe, settings: ConversionSettings, build:
         training=_training_essentials(source.record) if source.record else {},
         keras_sha256=source.sha256,
         data_sha256=source.data.sha256,
-        calibration={**_quantization_facts(settings, build), **build.calibration.facts} if build.calibration else {},
+        calibration={**_quantization_facts(recipe, settings, build), **build.calibration.facts} if build.calibration else {},
         versions={"edge-digits": __version__, **{name: version(name) for name in _PACKAGES}},
         command=f"digits convert {source.command_arguments} --recipe {recipe.short} {settings.command_options}",
     )
 
 
-def _quantization_facts(settings: ConversionSettings, build: BuildResult) -> dict[str, Any]:
-    """Calibration method, epochs of quantisation-aware training, and layers in higher precision, under the manifest's names."""
+def is_unusual_quantizer(recipe: Recipe, build: BuildResult) -> bool:
+    """Whether options made another quantiser than TensorFlow's quantise an 8-bit file."""
+    return recipe.weight_bits == 8 and build.quantizer == LITERT
+
+
+def _quantization_facts(recipe: Recipe, settings: ConversionSettings, build: BuildResult) -> dict[str, Any]:
+    """Calibration method, epochs of quantisation-aware training, layers in higher precision, and an unusual quantiser."""
     learned = {"qat_epochs": settings.qat} if settings.qat else {}
     higher = list(dict.fromkeys((*build.promoted, *build.kept_higher)))
-    return {"method": settings.calibration.method, **learned, **({"spared": higher} if higher else {})}
+    quantizer = {"quantizer": build.quantizer} if is_unusual_quantizer(recipe, build) else {}
+    return {"method": settings.calibration.method, **learned, **({"spared": higher} if higher else {}), **quantizer}
 
 
 def _training_essentials(record: TrainingRecord) -> dict[str, Any]:

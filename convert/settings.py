@@ -25,6 +25,7 @@ class ConversionSettings:
     fold_columns: columns that a convolution of one channel computes at once, at most (`space_to_depth`): 4, 2, or 1 for the smallest file.
     runs_on: targets, as `convert.compatibility.targets.parse_targets` takes them.
     try_runtimes: run files on the targets' releases, in environments made for it.
+    threads: CPU threads of training, for the record; None for all. `train.loop.threads.limit_threads` sets them.
 
     Raises:
         BadArgument: a target is unknown, or `fold_columns` is not 1, 2 or 4.
@@ -39,6 +40,7 @@ class ConversionSettings:
     fold_columns: int = MAX_COLUMNS
     runs_on: tuple[str, ...] = ()
     try_runtimes: bool = False
+    threads: int | None = None
 
     def for_recipe(self, recipe: Recipe) -> "ConversionSettings":
         """The settings that have an effect on a recipe, so that its manifest names no others."""
@@ -62,6 +64,7 @@ class ConversionSettings:
             "min-accuracy": limits.min_accuracy,
             "min-agreement": limits.min_agreement,
             "qat": self.qat or None,
+            "threads": self.threads if self.qat else None,  # nothing else depends on them
         }
         words = [f"--{name} {value:g}" for name, value in options.items() if value is not None]
         words += [f"--fold-columns {self.fold_columns}"] if self.fold_columns != MAX_COLUMNS else []

@@ -7,22 +7,49 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convert.source.keras_files import is_keras, keras_file
 from edge_runtime.common.text_table import text_table
 from edge_runtime.errors import InputError
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.model.inspection import Runtimes, facts
-from edge_runtime.model.model_file import read_model_file
+from edge_runtime.model.model_file import find_model, read_model_file
 from train.data import Dataset, Split
 
 
-def predict(path: Path, data: Dataset, split: Split, threads: int = 2) -> NDArray[np.float32]:
-    """Logits of a `.keras` or `.tflite` file for the images of a split: float32 [N, classes].
+def model_path(path: Path) -> Path:
+    """The file that a path stands for: a `.tflite`, a Keras file, that in a run's folder, or a shipped model by its name.
+
+    Raises:
+        ModelFileError: a folder without a model.
+    """
+    return found if (found := find_model(path)) != path else keras_file(path)
+
+
+def predict(
+    path: Path,
+    data: Dataset,
+    split: Split,
+    threads: int = 2,
+    *,
+    input_scale: str | None = None,
+    code: Path | None = None,
+) -> NDArray[np.float32]:
+    """Logits of a Keras or `.tflite` file for the images of a split: float32 [N, classes].
+
+    Args:
+        path: the file.
+        data: of which the split is; its validation images tell the pixel range of a Keras model.
+        split: the images.
+        threads: of a `.tflite`'s interpreter.
+        input_scale: pixel range of a Keras model; None to find it as `load_source` does.
+        code: Python file that defines custom layers of a Keras model.
 
     Raises:
         ModelFileError: the file cannot be used.
         InputError: its number of classes is not that of the data.
+        BadArgument: unknown pixel range.
     """
-    if path.suffix != ".keras":
+    if not is_keras(path):
         classifier = Classifier.load(path, threads)
         if len(classifier.labels) != data.classes:
             raise InputError(f"{path}: has {len(classifier.labels)} classes, {data.source} has {data.classes}; give other --data")
@@ -32,26 +59,28 @@ def predict(path: Path, data: Dataset, split: Split, threads: int = 2) -> NDArra
     from train.model.architectures import predict_logits
     from train.runs.store import RECORD
 
-    model = load_keras(path)[1]
+    model = load_keras(path, code)[1]
     check_contract(path, model, data.classes)
-    scale = OWN_SCALE if path.with_name(RECORD).exists() else find_scale(path, model, data.validation)
+    scale = input_scale
+    if scale is None:
+        scale = OWN_SCALE if path.with_name(RECORD).exists() else find_scale(path, model, data.validation)
     return predict_logits(adapt(path, model, scale, data.validation), split.images)
 
 
-def file_facts(path: Path) -> dict[str, Any]:
+def file_facts(path: Path, code: Path | None = None) -> dict[str, Any]:
     """Facts of a file: kind, bytes, operators or layers, input and output; payload and scale bytes of a `.tflite`.
 
     Raises:
         ModelFileError: the file cannot be used.
     """
-    if path.suffix != ".keras":
+    if not is_keras(path):
         known = facts(read_model_file(path), Runtimes({}))
         kept = ("file_bytes", "payload_bytes", "scale_bytes", "operators", "input", "output", "sha256")
         return {"kind": "TFLite", **{name: known[name] for name in kept}}
 
     from convert.source.keras_loading import load_keras
 
-    content, model = load_keras(path)
+    content, model = load_keras(path, code)
     return {
         "kind": "Keras",
         "file_bytes": len(content),

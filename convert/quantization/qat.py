@@ -57,7 +57,9 @@ def train_for_integers(
     tf.config.experimental.enable_op_determinism()
     teacher, student = FakeQuantModel(file), FakeQuantModel(file, ranges, bits)
     images = training_split(config, data).images
-    logits = [teacher.predict(view_of(images, config.augmentation, view)).astype(np.float16) for view in range(epochs)]
+    assert config.distillation is not None
+    views = range(config.distillation.views)
+    logits = [teacher.predict(view_of(images, config.augmentation, view)).astype(np.float16) for view in views]
     with Progress(epochs, steps_of(config, len(images)), quiet) as progress:
         fit_weights(student.model, config, data, progress=progress, teacher_logits=np.stack(logits))
     return file.with_constants(student.constants()), student.ranges
@@ -72,6 +74,6 @@ def _config(trained_by: TrainingConfig | None, epochs: int, teacher: str) -> Tra
         learning_rate=LEARNING_RATE,
         seed=known.seed,
         augmentation=known.augmentation,
-        distillation=Distillation((teacher,), views=epochs),
+        distillation=Distillation((teacher,), views=epochs if known.augmentation else 1),  # without, all views are the same
         strokes=known.strokes,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from convert.conversion import Conversion
 from convert.reporting.plots import cost_plot, layer_plot
@@ -28,15 +29,18 @@ class Part:
     pictures: Sequence[tuple[bytes, str] | tuple[bytes, str, bool]] = ()
 
 
-def page_parts(conversions: Sequence[Conversion], galleries: Mapping[str, bytes]) -> list[Part]:
+def page_parts(
+    conversions: Sequence[Conversion], galleries: Mapping[str, bytes], failures: Mapping[str, Exception] = MappingProxyType({})
+) -> list[Part]:
     """The sections of the page in order.
 
     Args:
         conversions: of one model by different recipes, at least one.
         galleries: PNG of the images whose label changed, by the recipe's short name; none for recipes that changed no label.
+        failures: why recipes could not be converted to, by their short names.
     """
     return [
-        _overview(conversions),
+        _overview(conversions, failures),
         _accuracy(conversions),
         _layers(conversions),
         _changes(conversions, galleries),
@@ -71,7 +75,7 @@ def _validation(conversion: Conversion) -> Accuracy:
     return conversion.manifest.accuracy[0].candidate
 
 
-def _overview(conversions: Sequence[Conversion]) -> Part:
+def _overview(conversions: Sequence[Conversion], failures: Mapping[str, Exception]) -> Part:
     manifest = conversions[0].manifest
     verdicts = {conversion.recipe.short: conversion.manifest.verdict for conversion in conversions}
     failed = [f"the gate refused {recipe}: {verdict.reason}" for recipe, verdict in verdicts.items() if not verdict.passed]
@@ -84,7 +88,11 @@ def _overview(conversions: Sequence[Conversion]) -> Part:
             f"data sha256 {manifest.origin.data_sha256}.",
             f"{len(conversions) - len(failed)} of {len(conversions)} files passed the gate.",
         ],
-        [*failed, *map(str, find_warnings(conversions))],
+        [
+            *(f"not converted to {recipe}: {error}" for recipe, error in failures.items()),
+            *failed,
+            *map(str, find_warnings(conversions)),
+        ],
         [
             (
                 header,

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from convert.compatibility.check import CompatibilityReport, ExcludedRecipe
@@ -25,6 +26,7 @@ def write_report(
     source: Source,
     conversions: Sequence[Conversion],
     excluded: Sequence[ExcludedRecipe] = (),
+    failures: Mapping[str, Exception] = MappingProxyType({}),
     *,
     render: Render | None = None,
     plot_layers: bool = False,
@@ -38,6 +40,7 @@ def write_report(
         source: the model that was converted.
         conversions: at least one.
         excluded: recipes whose files do not run on the targets.
+        failures: why recipes could not be converted to, by their short names.
         render: renders the page; None to skip it.
         plot_layers: write NAME-layers.png.
 
@@ -45,16 +48,17 @@ def write_report(
         The paths that were written, the page first.
     """
     report = folder / f"{source.name}-conversion.json"
-    replaced = {conversion.recipe.name for conversion in conversions} | {find_recipe(one.recipe).name for one in excluded}
+    without = [*(recipe.recipe for recipe in excluded), *failures]
+    replaced = {conversion.recipe.name for conversion in conversions} | {find_recipe(recipe).name for recipe in without}
     kept = _entries_of_other_recipes(report, source.sha256, replaced)
-    write_file(report, as_json([*kept, *map(as_entry, conversions)], excluded), force=True)
+    write_file(report, as_json([*kept, *map(as_entry, conversions)], excluded, failures), force=True)
     galleries = _write_galleries(folder, source, conversions)
     written = [report, *galleries.values()]
     if plot_layers:
         written.append(folder / f"{source.name}-layers.png")
         write_file(written[-1], _layer_plot(conversions), force=True)
     if render:
-        parts = page_parts(conversions, {recipe: path.read_bytes() for recipe, path in galleries.items()})
+        parts = page_parts(conversions, {recipe: path.read_bytes() for recipe, path in galleries.items()}, failures)
         written.insert(0, report.with_suffix(".html"))
         write_file(written[0], render(f"{source.name}: from Keras to TFLite", parts, verdict(conversions)), force=True)
     return written
@@ -68,6 +72,7 @@ def as_entry(conversion: Conversion) -> dict[str, Any]:
         "file_bytes": conversion.model.file_bytes,
         "payload_bytes": conversion.model.graph.payload_bytes,
         "scale_bytes": conversion.model.graph.scale_bytes,
+        "quantizer": build.quantizer,
         "seconds": conversion.seconds,
         "largest_logit_error": evaluation.largest_logit_error,
         "class_drop_intervals": evaluation.class_drop_intervals,
@@ -85,10 +90,16 @@ def layer_entry(error: LayerError) -> dict[str, Any]:
     return {name: None if value in (inf, -inf) else value for name, value in dataclasses.asdict(error).items()}
 
 
-def as_json(entries: Sequence[Mapping[str, Any]], excluded: Sequence[ExcludedRecipe] = ()) -> str:
-    """The report as JSON: entries sorted by recipe, and the excluded recipes if there are any."""
+def as_json(
+    entries: Sequence[Mapping[str, Any]],
+    excluded: Sequence[ExcludedRecipe] = (),
+    failures: Mapping[str, Exception] = MappingProxyType({}),
+) -> str:
+    """The report as JSON: entries sorted by recipe, and the excluded and failed recipes if there are any."""
     models = sorted(entries, key=lambda entry: str(entry["manifest"]["recipe"]))
-    others = {"left_out": [dataclasses.asdict(recipe) for recipe in excluded]} if excluded else {}
+    others: dict[str, list[dict[str, Any]]] = {"left_out": [dataclasses.asdict(recipe) for recipe in excluded]} if excluded else {}
+    if failures:
+        others["failed"] = [{"recipe": recipe, "error": str(error)} for recipe, error in failures.items()]
     return json.dumps({"models": models, **others}, sort_keys=True, indent=2) + "\n"
 
 

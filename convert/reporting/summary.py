@@ -7,7 +7,7 @@ from pathlib import Path
 
 from convert.compatibility.check import ExcludedRecipe
 from convert.compatibility.targets import Target
-from convert.conversion import Conversion
+from convert.conversion import Conversion, is_unusual_quantizer
 from convert.reporting.table import as_table
 from edge_runtime.model.graph import read_graph
 
@@ -44,6 +44,11 @@ def _warnings_of(conversion: Conversion) -> Iterator[tuple[str, str]]:
         yield (
             "operators outside XNNPACK, which run slowly",
             f"XNNPACK does not take {operators}; an image takes {cost.times_float:.1f} times as long as with the float file here",
+        )
+    if is_unusual_quantizer(conversion.recipe, build):
+        yield (
+            f"quantised by {build.quantizer}, because of the options",
+            f"quantised by {build.quantizer}, not by TensorFlow's quantiser",
         )
     if build.promoted:
         yield "layers with 8-bit weights to run on the targets", f"8-bit weights to run on the targets: {', '.join(build.promoted)}"

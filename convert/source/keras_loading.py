@@ -1,6 +1,7 @@
 """Load a Keras model and adapt it to take pixel values from 0 to 255 and to output logits."""
 
 import importlib.util
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,14 @@ from train.model.architectures import predict_logits
 
 SCALES = {"0..255": (0.0, 255.0), "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
 _SHAPES = ((None, SIDE * SIDE), (None, SIDE, SIDE), (None, SIDE, SIDE, 1))
+_PADDED = 32  # the side of digits with a border of background, as LeNet-5 takes them
+_ADAPTED = (
+    *((None, _PADDED, _PADDED, channels) for channels in (1, 3)),
+    (None, _PADDED, _PADDED),
+    (None, _PADDED * _PADDED),
+    (None, SIDE, SIDE, 3),
+)
+"""Input shapes that get the pixels in a border of background, or the grey level in each colour channel."""
 OWN_SCALE = "0..255"
 """The scale of models that `digits train` made, and of converted files."""
 _CLEARLY_BETTER = 20  # points of accuracy by which another input scale must win to be suggested
@@ -69,7 +78,7 @@ def _with_inputs(model: keras.Model) -> keras.Model:
 
 
 def check_contract(path: Path, model: keras.Model, classes: int) -> None:
-    """Check that a Keras model takes 784 pixel values and has one output for each class.
+    """Check that a Keras model takes images that pixels can be adapted to, and has one output for each class.
 
     Raises:
         ModelFileError: it does not; the message has its shapes.
@@ -80,17 +89,36 @@ def check_contract(path: Path, model: keras.Model, classes: int) -> None:
     if len(inputs) != 1:
         raise ModelFileError(f"{path}: takes {len(inputs)} inputs, expected one: the image")
     shape = tuple(model.input_shape)
-    if shape not in _SHAPES:
-        hint = ""
-        if len(shape) == 4 and shape[-1] == 3:
-            hint = "; it takes three colour channels, MNIST has one"
-        elif None in shape[1:]:
-            hint = "; its size is not fixed: build it with keras.Input((28, 28, 1))"
-        raise ModelFileError(f"{path}: takes input {shape}, expected (None, 784), (None, 28, 28) or (None, 28, 28, 1){hint}")
+    if shape not in (*_SHAPES, *_ADAPTED):
+        raise ModelFileError(
+            f"{path}: takes input {shape}, expected (None, 784), (None, 28, 28), (None, 28, 28, 1), or 32x32 pixels or 3 channels of them"
+            + _shape_remedy(shape)
+        )
     if len(outputs) != 1 or tuple(model.output_shape) != (None, classes):
         raise ModelFileError(
             f"{path}: has output {model.output_shape}, expected one number for each of {classes} classes; give its data with --data"
         )
+
+
+def _shape_remedy(shape: tuple[int | None, ...]) -> str:
+    """How a model with another input can be saved so that it takes our images; empty if that is unknown."""
+    if None in shape[1:]:
+        return "; its size is not fixed: build it with keras.Input((28, 28, 1))"
+    if len(shape) != 4 or shape[-1] not in (1, 3):
+        return ""
+    _, height, width, channels = shape
+    return (
+        f"; save it with a layer that resizes: keras.Sequential([keras.Input((28, 28, {channels})), "
+        f"keras.layers.Resizing({height}, {width}), model]).save('NAME.keras')"
+    )
+
+
+def input_note(model: keras.Model) -> str:
+    """How images are adapted to the input of a model that `check_contract` accepts; empty if they are not."""
+    shape = tuple(model.input_shape)
+    border = [f"a border of {(_PADDED - SIDE) // 2} pixels of background"] if _has_border(shape) else []
+    channels = ["the same grey level in 3 channels"] if len(shape) == 4 and shape[-1] == 3 else []
+    return " and ".join([*border, *channels])
 
 
 def adapt(path: Path, model: keras.Model, scale: str, validation: Split) -> keras.Model:
@@ -155,12 +183,29 @@ def _losses(outputs: NDArray[np.float32], labels: NDArray[np.uint8]) -> NDArray[
 
 
 def with_input_scale(model: keras.Model, scale: str) -> keras.Model:
-    """The model with pixels from 0 to 255 rescaled to its pixel range first."""
+    """The model for pixels from 0 to 255, 28x28 of one channel, which are first adapted to its own input shape and pixel range."""
     low, high = SCALES[scale]
-    if scale == OWN_SCALE:
+    shape = tuple(model.input_shape)
+    if scale == OWN_SCALE and shape in _SHAPES:
         return model
-    inputs = keras.Input(model.input_shape[1:], name="pixels")
-    return keras.Model(inputs, _applied(model, layers.Rescaling((high - low) / 255, offset=low, name="to_its_scale")(inputs)))
+    inputs = keras.Input(shape[1:] if shape in _SHAPES else (SIDE, SIDE, 1), name="pixels")
+    x = inputs if shape in _SHAPES else _fitted(inputs, shape)
+    if scale != OWN_SCALE:
+        x = layers.Rescaling((high - low) / 255, offset=low, name="to_its_scale")(x)
+    return keras.Model(inputs, _applied(model, x))
+
+
+def _has_border(shape: tuple[int | None, ...]) -> bool:
+    return math.prod(length or 0 for length in shape[1:3]) == _PADDED**2
+
+
+def _fitted(pixels: Any, shape: tuple[int | None, ...]) -> Any:
+    """Pixels, 28x28 of one channel, in a shape of `_ADAPTED`. This comes before rescaling, so that a border is background in any range."""
+    if _has_border(shape):
+        pixels = layers.ZeroPadding2D((_PADDED - SIDE) // 2)(pixels)
+    if len(shape) == 4 and shape[-1] == 3:
+        pixels = layers.Concatenate()([pixels] * 3)
+    return layers.Reshape(shape[1:])(pixels) if len(shape) < 4 else pixels
 
 
 def _applied(model: keras.Model, x: Any) -> Any:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.quantization.recipes import RECIPES
-from convert.source.keras_loading import OWN_SCALE, adapt, check_contract, find_scale, load_keras
+from convert.source.keras_files import keras_file
+from convert.source.keras_loading import OWN_SCALE, adapt, check_contract, find_scale, input_note, load_keras
 from convert.source.tf_converter import to_flatbuffer
 from edge_runtime.errors import BadArgument, InputError
 from edge_runtime.model.model_file import is_model_text
@@ -26,7 +27,8 @@ class Source:
     """A Keras model to convert.
 
     sha256: of the .keras file. record: of its training; None if it was trained elsewhere. command_arguments: the model in the command line,
-    without folders. input_scale: pixel range that it was trained with. validation_logits, test_logits: float32 [N, classes].
+    without folders. input_scale: pixel range that it was trained with. input_note: how images are adapted to its input shape; empty if
+    they are not. validation_logits, test_logits: float32 [N, classes].
     """
 
     name: str
@@ -36,6 +38,7 @@ class Source:
     data: Dataset
     labels: tuple[str, ...]
     input_scale: str
+    input_note: str
     command_arguments: str
     validation_logits: NDArray[np.float32]
     test_logits: NDArray[np.float32]
@@ -60,7 +63,7 @@ def load_source(
     training.json is read if it is in the same folder; it names the data that the model was trained on.
 
     Args:
-        path: the .keras file.
+        path: the .keras or .h5 file, or the folder of a run.
         data: the data set that the model was trained on.
         name: of the model; that of its run's folder if None.
         labels: of the classes; their numbers if None.
@@ -69,14 +72,16 @@ def load_source(
         code: Python file that defines custom layers; it is executed.
 
     Raises:
-        ModelFileError: not a Keras model that takes 784 pixel values and outputs one number for each class of the data.
+        ModelFileError: not a Keras model that takes images of digits and outputs one number for each class of the data.
         DataError: training.json is damaged.
         InputError: the model was trained on other data, or with another pixel range.
         BadArgument: the name is not valid for a model, or there is not one label for each class.
     """
+    path = keras_file(path)
     record_path = path.with_name(RECORD)
     record = read_record(record_path) if record_path.exists() else None
-    name = name or (path.resolve().parent.name if record else path.stem)
+    own_name = path.resolve().parent.name if record else path.stem
+    name = name or own_name
     if not is_model_text(name):
         raise BadArgument(f"{path}: the name {name!a} is not 1 to 64 printable characters; give another with --name")
     labels = tuple(labels or map(str, range(data.classes)))
@@ -86,6 +91,7 @@ def load_source(
         )
     content, model = load_keras(path, code)
     check_contract(path, model, data.classes)
+    note = input_note(model)
     if record and record.data_sha256 != data.sha256:
         raise InputError(
             f"{path}: was trained on {record.data_source} (sha256 {record.data_sha256[:12]}), not on {data.source} "
@@ -101,15 +107,19 @@ def load_source(
         data=data,
         labels=labels,
         input_scale=scale,
-        command_arguments=_command_arguments(path, labels, scale, code),
+        input_note=note,
+        command_arguments=_command_arguments(path, name if name != own_name else None, labels, scale, code),
         validation_logits=predict_logits(model, data.validation.images),
         test_logits=predict_logits(model, data.test.images),
     )
 
 
-def _command_arguments(path: Path, labels: tuple[str, ...], input_scale: str, code: Path | None) -> str:
+def _command_arguments(path: Path, name: str | None, labels: tuple[str, ...], input_scale: str, code: Path | None) -> str:
     """The model's part of the command line, without folders."""
-    named = f" --labels {shlex.quote(','.join(labels))}" if labels != tuple(map(str, range(len(labels)))) else ""
-    return (
-        path.name + named + f" --input-scale {input_scale}" * (input_scale != OWN_SCALE) + (f" --code {code.name}" if code else "")
-    )
+    options = {
+        "name": name,
+        "labels": ",".join(labels) if labels != tuple(map(str, range(len(labels)))) else None,
+        "input-scale": input_scale if input_scale != OWN_SCALE else None,
+        "code": code.name if code else None,
+    }
+    return shlex.join([path.name, *(word for option, value in options.items() if value for word in (f"--{option}", value))])

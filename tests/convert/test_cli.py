@@ -6,6 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from convert.conversion import Conversion, convert
+from convert.quantization.recipes import Recipe
+from convert.settings import ConversionSettings
+from convert.source.source import Source
+from edge_runtime.errors import InputError
 from edge_runtime.model.model_file import read_model_file
 from tests.commands import digits, one_line
 from tests.conftest import ROOT
@@ -62,6 +67,9 @@ def test_the_gate_says_no_after_the_numbers(run_folder: Path, data_file: Path, t
     assert "FAILED" in text
     assert "the gate refused 1 of 1: int8: the drop on test is at most" in error
     assert "200 images prove no less than 1.89, 0.1 takes 3,838" in error
+    assert text.splitlines()[-1] == (
+        f"next:    digits convert {run_folder / 'model.keras'} --recipe int8 --qat 5 --data {data_file} --out {tmp_path}"
+    )
     allowed = float(error.split("--max-drop ")[1].split()[0])
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tflite"] == []
     assert digits(*words, "--keep-failed", "--force")[0] == 3
@@ -88,6 +96,32 @@ def test_a_refused_file_does_not_leave_an_older_one_in_its_place(
         ("float16", True),
         ("static_wi8_ai8", False),
     ]
+
+
+def test_a_recipe_that_fails_does_not_stop_the_others(
+    run_folder: Path, data_file: Path, tmp_path: Path, in_this_process: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are written and reported, then the error comes with its exit code; an older file of that recipe is gone."""
+
+    def fail(source: Source, recipe: Recipe, settings: ConversionSettings) -> Conversion:
+        if recipe.short == "int8":
+            raise InputError("the model has an odd layer; replace it")
+        return convert(source, recipe, settings)
+
+    monkeypatch.setattr("convert.export.convert", fail)
+    (tmp_path / "tiny-int8.tflite").touch()
+    words = ["convert", run_folder / "model.keras", "--data", data_file, "--out", tmp_path, "--max-drop", 5, "--force"]
+    answer = digits(*words, "--recipe", "int8", "--recipe", "fp32")
+    assert answer.code == 4
+    assert "fp32" in answer.out
+    assert "1 of 2 recipes failed: int8: the model has an odd layer; replace it" in answer.err
+    assert [path.name for path in tmp_path.glob("*.tflite")] == ["tiny-fp32.tflite"]
+    report = json.loads((tmp_path / "tiny-conversion.json").read_text())
+    assert [model["recipe"] for model in report["models"]] == ["fp32"]
+    assert report["failed"] == [{"recipe": "int8", "error": "the model has an odd layer; replace it"}]
+    assert "not converted to int8: the model has an odd layer" in (tmp_path / "tiny-conversion.html").read_text()
+    alone = digits(*words, "--recipe", "int8")
+    assert (alone.code, alone.err.splitlines()[-1]) == (4, "digits: the model has an odd layer; replace it")
 
 
 @pytest.mark.parametrize("value", ["nan", "101", "x"])
@@ -122,8 +156,9 @@ def test_compare_two_models(run_folder: Path, data_file: Path, tmp_path: Path, i
     found = json.loads(digits("compare", model, other, "--data", data_file, "--json")[1])
     assert (found["split"], found["reference"]["total"]) == ("validation", 50)
     assert f"({found['candidate']['correct']}/50 validation images" in text
-    made_of, message = text.split("\n\n")
+    made_of, message, following = text.split("\n\n")
     assert [line.split()[0] for line in message.splitlines()] == ["reference", "candidate", "agree", "drop", "McNemar", "by"]
+    assert following == f"next:    digits bench {other}\n"
     assert ["kind", "Keras", "TFLite"] in [line.split() for line in made_of.splitlines()]
     assert [file["file_bytes"] for file in found["files"]] == [path.stat().st_size for path in (model, other)]
     assert "--layers compares two .tflite files" in one_line(digits("compare", model, other, "--data", data_file, "--layers"), 2)

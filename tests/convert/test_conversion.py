@@ -161,6 +161,16 @@ def test_calibration_images_are_the_recorded_ones(invented: Dataset, tmp_path: P
         load_source(tmp_path / "mine" / "model.keras", other)
 
 
+def test_the_command_of_the_manifest_makes_the_same_file(trained_cnn: Path, mnist_slice: Dataset) -> None:
+    """It has the name that was given, and the threads that training depends on."""
+    source = load_source(trained_cnn, mnist_slice, "my digits")
+    settings = ConversionSettings(Limits(5), qat=2, threads=3)
+    assert source.command_arguments == "cnn.keras --name 'my digits'"
+    assert settings.for_recipe(RECIPES["int8"]).command_options == "--max-drop 5 --qat 2 --threads 3"
+    assert settings.for_recipe(RECIPES["fp16"]).command_options == "--max-drop 5"
+    assert load_source(trained_cnn, mnist_slice, "cnn").command_arguments == "cnn.keras"
+
+
 def test_the_manifest_has_no_paths_and_names_its_origin(cnn_files: dict[str, Path], mnist_slice: Dataset) -> None:
     """It has the command without folders, versions and hashes; without MNIST's hash it has no attribution."""
     manifest = read_model_file(cnn_files["int8"]).manifest

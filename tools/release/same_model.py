@@ -58,6 +58,8 @@ def _manifest_but_for_scales(manifest: Manifest) -> Manifest:
         flatbuffer=FlatBufferSpec(0, ""),
         input=replace(manifest.input, scale=0.0),
         output=replace(manifest.output, scale=0.0),
+        # The released files were made when the command did not tell the name, which the manifest has anyway.
+        origin=replace(manifest.origin, command=manifest.origin.command.replace(f" --name {manifest.name}", "")),
     )
 
 

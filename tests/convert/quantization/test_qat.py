@@ -12,7 +12,7 @@ from convert.build import build_flatbuffer
 from convert.conversion import convert
 from convert.evaluation.gate import Limits
 from convert.flatbuffer.float_model import FloatModel
-from convert.quantization.activation_ranges import Range
+from convert.quantization.activation_ranges import Range, ranges_on
 from convert.quantization.fake_quant_model import FakeQuantModel
 from convert.quantization.qat import train_for_integers
 from convert.quantization.quantizer import WeightBits, quantize, weight_bits, weighted, with_more_bits
@@ -26,7 +26,7 @@ from edge_runtime.model.graph import read_graph
 from edge_runtime.model.model_file import parse_model_file
 from tests.commands import digits, one_line
 from train.backend import keras, layers
-from train.config.training_config import TrainingConfig
+from train.config.training_config import Augmentation, TrainingConfig
 from train.data import Dataset
 from train.loop.trainer import train_run
 
@@ -118,6 +118,19 @@ def test_each_choice_of_layers_is_trained_by_itself(dense: Source, monkeypatch: 
     assert all(len(np.unique(weights)) > 16 for weights in _int8_weights(built.unfolded))
 
 
+def test_the_conversion_says_which_quantiser_made_an_8_bit_file(dense: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorFlow's without further options, litert-quantizer with --qat: a warning and the manifest tell the latter."""
+    monkeypatch.setattr("convert.quantization.qat.train_for_integers", lambda floats, _data, ranges, *_: (floats, ranges))
+    usual, other = (convert(dense, RECIPES["int8"], ConversionSettings(Limits(100), qat=qat)) for qat in (0, 1))
+    assert (usual.build.quantizer, other.build.quantizer) == ("tensorflow", "litert-quantizer")
+    assert "quantizer" not in usual.manifest.origin.calibration
+    assert other.manifest.origin.calibration["quantizer"] == "litert-quantizer"
+    assert [str(found) for found in find_warnings([usual])] == []
+    assert [str(found) for found in find_warnings([other])] == [
+        "int8: quantised by litert-quantizer, not by TensorFlow's quantiser"
+    ]
+
+
 def test_where_no_choice_of_layers_passes_none_is_taken(dense: Source) -> None:
     """The file keeps its 4-bit weights, and the conversion says that nothing passes."""
     settings = ConversionSettings(Limits(100, min_accuracy=100), keep_passing=True)
@@ -158,6 +171,19 @@ def test_a_layer_of_int8_kept_higher_stays_in_floats(trained_cnn: Path, mnist_sl
     assert kinds == {"float32", "int8"}
     answers = Classifier(parse_model_file(mixed, "x"), in_process=True).classify_batch(mnist_slice.x_test)
     assert int(np.sum(answers.indices == source.test_logits.argmax(axis=1))) >= 995
+
+
+@pytest.mark.parametrize(("augmentation", "views"), [(None, 1), (Augmentation(shift=1), 3)])
+def test_without_augmentation_the_teacher_is_asked_once(
+    augmentation: Augmentation | None, views: int, dense: Source, invented: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All epochs have the same images then."""
+    asked: list[tuple[int, ...]] = []
+    monkeypatch.setattr("convert.quantization.qat.fit_weights", lambda *_, teacher_logits, **__: asked.append(teacher_logits.shape))
+    config = TrainingConfig("mlp", augmentation=augmentation)
+    ranges = ranges_on(dense.floats, invented.x_train[:20])
+    train_for_integers(dense.floats, invented, ranges, weight_bits(dense.floats, 4), 3, config, quiet=True)
+    assert asked == [(views, 550, 10)]
 
 
 def test_training_is_for_integers_alone(data_file: Path, in_this_process: None) -> None:

@@ -1,5 +1,6 @@
 """Foreign Keras models: other input shapes and scales, a last softmax, custom layers; and models that cannot be used."""
 
+import json
 import re
 import warnings
 from collections.abc import Callable
@@ -10,8 +11,10 @@ import pytest
 
 from convert.conversion import convert
 from convert.evaluation.compare import predict
+from convert.evaluation.gate import Limits
 from convert.quantization.recipes import RECIPES
-from convert.source.keras_loading import SCALES
+from convert.settings import ConversionSettings
+from convert.source.keras_loading import SCALES, check_contract, with_input_scale
 from convert.source.source import load_source
 from edge_runtime.errors import BadArgument, InputError, ModelFileError
 from tests.commands import digits, one_line
@@ -76,6 +79,106 @@ def test_a_foreign_model_is_converted_with_its_scale(name: str, invented: Datase
     assert test.agreeing >= 199  # sums of floats in another order can turn a tie
     assert not np.allclose(found.evaluation.test.logits.sum(axis=1), 1, atol=0.01)
     assert f"--input-scale {scale}" in found.manifest.origin.command
+
+
+def _as_built_for(images: np.ndarray, shape: tuple[int, ...], scale: tuple[float, float]) -> np.ndarray:
+    """Images as somebody prepares them for a network of another input: in a border, with equal channels, in a pixel range."""
+    low, high = scale
+    if np.prod(shape[:2]) == 1024:
+        images = np.pad(images, ((0, 0), (2, 2), (2, 2)))
+    if len(shape) == 3:
+        images = np.repeat(images[..., None], shape[2], axis=3)
+    return (images / 255 * (high - low) + low).reshape(-1, *shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("scale", ["0..1", "-1..1"])
+@pytest.mark.parametrize("shape", [(32, 32, 1), (28, 28, 3), (32, 32, 3), (32, 32), (1024,)])
+def test_images_are_adapted_to_other_inputs(shape: tuple[int, ...], scale: str, invented: Dataset) -> None:
+    """Logits equal those of images that were padded, repeated and scaled outside; a border is background in any range."""
+    model = _sequential(layers.Dense(10), shape=shape)
+    check_contract(Path("m.keras"), model, 10)
+    images = invented.x_test[:20]
+    expected = model.predict(_as_built_for(images, shape, SCALES[scale]), verbose=0)
+    adapted = with_input_scale(model, scale)
+    assert adapted.input_shape == (None, 28, 28, 1)
+    np.testing.assert_allclose(predict_logits(adapted, images), expected, atol=1e-4)
+
+
+def test_a_model_of_32_by_32_colours_is_converted(invented: Dataset, tmp_path: Path) -> None:
+    """To a file that takes 28x28 grey pixels; what is done to them is told."""
+    network = keras.Sequential(
+        [keras.Input((32, 32, 3)), layers.Conv2D(4, 8, 8, activation="relu"), layers.Flatten(), layers.Dense(10)]
+    )
+    network.save(tmp_path / "lenet.keras")
+    source = load_source(tmp_path / "lenet.keras", invented, input_scale="0..255")
+    assert source.input_note == "a border of 2 pixels of background and the same grey level in 3 channels"
+    found = convert(source, RECIPES["int8"], ConversionSettings(Limits(100)))
+    assert tuple(found.model.graph.inputs[0].shape) == (1, 28, 28, 1)
+    assert found.manifest.accuracy[1].agreeing >= 150
+
+
+@pytest.mark.parametrize(
+    ("shape", "remedy"),
+    [
+        ((96, 96, 3), r"keras\.Input\(\(28, 28, 3\)\), keras\.layers\.Resizing\(96, 96\), model"),
+        ((None, None, 1), r"build it with keras\.Input\(\(28, 28, 1\)\)"),
+        ((100,), r"3 channels of them$"),
+    ],
+)
+def test_other_inputs_are_refused_with_a_remedy(shape: tuple[int | None, ...], remedy: str) -> None:
+    """Such as a layer that resizes."""
+    network = [layers.GlobalAveragePooling2D()] if len(shape) == 3 else []
+    model = keras.Sequential([keras.Input(shape), *network, layers.Dense(10)])
+    with pytest.raises(ModelFileError, match=remedy):
+        check_contract(Path("m.keras"), model, 10)
+
+
+@pytest.fixture
+def saved(invented: Dataset, tmp_path: Path) -> keras.Model:
+    """A model saved as model.keras in the folder `run`, and as old.h5."""
+    model = _fitted(_sequential(layers.Dense(10)), invented, (0, 1))
+    (tmp_path / "run").mkdir()
+    model.save(tmp_path / "run" / "model.keras")
+    with warnings.catch_warnings(action="ignore"):
+        model.save(tmp_path / "old.h5")
+    return model
+
+
+def test_a_run_folder_and_an_h5_file_are_models(saved: keras.Model, data_file: Path, tmp_path: Path, in_this_process: None) -> None:
+    """`digits convert` and `digits compare` take them as they take the .keras file."""
+    found = json.loads(digits("compare", tmp_path / "run", tmp_path / "old.h5", "--data", data_file, "--json").out)
+    assert (found["agreeing"], [file["kind"] for file in found["files"]]) == (50, ["Keras", "Keras"])
+    words = ("--recipe", "fp32", "--data", data_file, "--max-drop", 5)
+    assert digits("convert", tmp_path / "run", *words).code == 0
+    assert (tmp_path / "run" / "model-fp32.tflite").exists()
+    assert digits("convert", tmp_path / "old.h5", *words).code == 0
+    assert (tmp_path / "old-fp32.tflite").exists()
+
+
+def test_compare_takes_the_scale_and_names_of_shipped_models(saved: keras.Model, data_file: Path, tmp_path: Path) -> None:
+    """The scale is for Keras models alone."""
+    words = ("compare", tmp_path / "run", tmp_path / "run", "--data", data_file, "--input-scale")
+    assert digits(*words, "0..1").code == 0
+    assert "% with pixels from -1 to 1 and " in one_line(digits(*words, "-1..1"), 4)
+    assert "are for Keras models" in one_line(digits("compare", "nano", "nano", "--input-scale", "0..1", "--data", data_file), 2)
+    assert json.loads(digits("compare", "nano", "small", "--data", data_file, "--json").out)["reference"]["total"] == 50
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("saved_model.pb", "is a SavedModel"),
+        ("checkpoint.npz", "with --resume"),
+        ("other.keras", "give a run's folder or a .keras file: other.keras"),
+        ("x.txt", "is a folder without model.keras"),
+    ],
+)
+@pytest.mark.parametrize("command", ["convert", "compare"])
+def test_other_folders_are_refused_with_a_remedy(command: str, file: str, message: str, data_file: Path, tmp_path: Path) -> None:
+    """Exit 4 and one line."""
+    (tmp_path / file).touch()
+    words = [tmp_path] * (2 if command == "compare" else 1)
+    assert message in one_line(digits(command, *words, "--data", data_file), 4)
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -199,8 +302,6 @@ def test_a_model_that_was_never_called_has_no_input_shape(invented: Dataset, tmp
 
 def test_predictions_of_a_rescaled_model_are_those_of_scaled_images(invented: Dataset) -> None:
     """Logits are equal to float32 rounding."""
-    from convert.source.keras_loading import with_input_scale
-
     model = _sequential(layers.Dense(10))
     images = invented.x_test[:20]
     expected = model.predict(images.astype(np.float32) / 255 * 2 - 1, verbose=0)
