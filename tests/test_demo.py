@@ -51,10 +51,10 @@ def correct(mnist: Dataset) -> dict[str, int]:
     return {f"{name}-{recipe}": _correct(f"{name}-{recipe}.tflite", mnist) for name in NAMES for recipe in RECIPES}
 
 
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo in another place, for tests that run the pipeline again."""
-    return shutil.copytree(DEMO, tmp_path_factory.mktemp("copy") / "demo", copy_function=shutil.copy2)
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The demo in another place, for a test that runs the pipeline again."""
+    return shutil.copytree(DEMO, tmp_path / "demo", copy_function=shutil.copy2)
 
 
 def _again(folder: Path) -> Answer:

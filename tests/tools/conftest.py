@@ -1,13 +1,12 @@
 """Fixtures of the tests of `tools`: a released model in small, trained, evaluated, measured and described by the scripts themselves."""
 
-import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
-from tests.conftest import invent_digits
+from tests.conftest import for_all, invent_digits, made_once
 from tests.samples import arrays_of, write_npz
 from tools.release.evaluation import SEEDS, seed_folder
 from tools.release.layout import Layout
@@ -24,7 +23,7 @@ def many() -> Dataset:
     """
     images, labels = invent_digits(2_000, seed=2)
     labels[:20] = (labels[:20] + 1) % 10
-    return Dataset("invented", *invent_digits(600, seed=1), images, labels)
+    return for_all(Dataset("invented", *invent_digits(600, seed=1), images, labels))
 
 
 @pytest.fixture(scope="session")
@@ -33,14 +32,15 @@ def many_file(many: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_npz(tmp_path_factory.mktemp("data") / "many.npz", arrays_of(many))
 
 
-def _once(layout: Layout, stage: str, work: Callable[[], None]) -> Layout:
-    """Do a stage's work unless another worker of pytest-xdist, all of which share the checkout, has done it."""
-    done = layout.root / stage
-    with FileLock(f"{done}.lock"):
-        if not done.exists():
-            work()
-            done.touch()
-    return layout
+def _stage(name: str, before: Layout | None, work: Callable[[Layout], None], factory: pytest.TempPathFactory) -> Layout:
+    """A checkout after a stage's work, in a folder of its own: another process may be copying the one before. No test changes it."""
+
+    def make(folder: Path) -> None:
+        if before:
+            shutil.copytree(before.root, folder)
+        work(Layout(folder))
+
+    return Layout(made_once(f"checkout-{name}", make, factory))
 
 
 @pytest.fixture(scope="session")
@@ -49,40 +49,37 @@ def trained(many: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Layout:
     from train.config.config_file import read_config
     from train.loop.trainer import train_run
 
-    base = tmp_path_factory.getbasetemp()
-    layout = Layout((base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "checkout")
-    layout.releases.mkdir(parents=True, exist_ok=True)
-
-    def work() -> None:
+    def work(layout: Layout) -> None:
+        layout.releases.mkdir(parents=True)
         config = layout.releases / "nano.toml"
         config.write_text(CONFIG)
         for seed in SEEDS:
             train_run(read_config(config, seed=seed), many, seed_folder(layout.releases, "nano", seed), quiet=True)
 
-    return _once(layout, "trained", work)
+    return _stage("trained", None, work, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def evaluated(trained: Layout, many_file: Path) -> Layout:
+def evaluated(trained: Layout, many_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Layout:
     """The same with evaluations and shipped files, by the script."""
     from tools.release.evaluate import main
 
-    def work() -> None:
+    def work(layout: Layout) -> None:
         for seed in SEEDS:
-            main(["nano", str(seed), "--data", str(many_file)], trained)
+            main(["nano", str(seed), "--data", str(many_file)], layout)
 
-    return _once(trained, "evaluated", work)
+    return _stage("evaluated", trained, work, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def described(evaluated: Layout, many_file: Path) -> Layout:
+def described(evaluated: Layout, many_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Layout:
     """The same with a measurement and the page, by the scripts."""
     from tools.pages.catalogue import model_cards
     from tools.pages.outputs import update
     from tools.studies.benchmarks.measure_models import main as measure
 
-    def work() -> None:
-        measure(["nano", "--board", "Pi 4", "--samples", "200", "--data", str(many_file)], evaluated)
-        update(model_cards(["nano"], evaluated, many_file), check=False)
+    def work(layout: Layout) -> None:
+        measure(["nano", "--board", "Pi 4", "--samples", "200", "--data", str(many_file)], layout)
+        update(model_cards(["nano"], layout, many_file), check=False)
 
-    return _once(evaluated, "described", work)
+    return _stage("described", evaluated, work, tmp_path_factory)

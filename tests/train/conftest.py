@@ -127,7 +127,7 @@ def _recipe_words(data_file: Path, runs: Path) -> tuple[str, ...]:
 @pytest.fixture(scope="session")
 def whole_run(data_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """`RECIPE`, trained without interruption."""
-    folder, answers = _made_once(tmp_path_factory, "whole", lambda folder: {"": digits(*_recipe_words(data_file, folder))})
+    folder, answers = commands_once(tmp_path_factory, "whole", lambda folder: {"": digits(*_recipe_words(data_file, folder))})
     return Run(folder / "cnn", answers[""], _recipe_words(data_file, folder))
 
 
@@ -139,11 +139,11 @@ def broken_runs(data_file: Path, tmp_path_factory: pytest.TempPathFactory) -> di
         children = {name: _start(_recipe_words(data_file, folder / name)) for name in ("SIGINT", "SIGKILL")}
         return {name: _end(child, name) for name, child in children.items()}
 
-    folder, answers = _made_once(tmp_path_factory, "broken", make)
+    folder, answers = commands_once(tmp_path_factory, "broken", make)
     return {name: Run(folder / name / "cnn", answer, _recipe_words(data_file, folder / name)) for name, answer in answers.items()}
 
 
-def _made_once(
+def commands_once(
     factory: pytest.TempPathFactory, name: str, make: Callable[[Path], dict[str, Answer]]
 ) -> tuple[Path, dict[str, Answer]]:
     """A folder and the output of the commands that filled it, shared by all workers of pytest-xdist: one creates it, the others wait."""

@@ -1,6 +1,7 @@
 """Distillation: teachers' logits of each view are computed once, and students learn them."""
 
 import io
+import shutil
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
@@ -160,18 +161,18 @@ def test_what_is_damaged_in_the_cache_is_computed_again(
     teachers: Path,
     cache: Path,
     logits: NDArray[np.float16],
+    tmp_path: Path,
     damage: Callable[[bytes], bytes],
 ) -> None:
     """A damaged cache file is computed and written again."""
-    shelves = {path: path.read_bytes() for path in cache.rglob("0001.npy")}
+    copy = shutil.copytree(cache, tmp_path / "cache")
+    shelves = {path: path.read_bytes() for path in copy.rglob("0001.npy")}
     for path, content in shelves.items():
         path.write_bytes(damage(content))
         assert path.read_bytes() != content
-    np.testing.assert_array_equal(teacher_logits(config, invented, folder=teachers, cache=cache), logits)
+    np.testing.assert_array_equal(teacher_logits(config, invented, folder=teachers, cache=copy), logits)
     mended = [path for path, content in shelves.items() if path.read_bytes() == content]
     assert len(mended) == 1
-    for path, content in shelves.items():
-        path.write_bytes(content)
 
 
 def test_a_missing_teacher_is_named(config: TrainingConfig, invented: Dataset, teachers: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from dask.distributed import Client
 
 from tests.clusters import hold_cells, running
 from tests.commands import Answer, digits, one_line
+from tests.train.conftest import commands_once
 from tools.support.local_cluster import ROOT, local_cluster
 from tools.support.waiting import PATIENCE, until
 from train.experiments import run
@@ -49,13 +50,22 @@ class Experiment:
     answer: Answer
     words: tuple[object, ...]
 
+    def copy(self, experiments: Path) -> "Experiment":
+        """A copy in another folder, for a test that changes it."""
+        folder = shutil.copytree(self.folder, experiments / self.folder.name)
+        words = tuple(experiments if word == self.folder.parent else word for word in self.words)
+        return Experiment(folder, self.answer, words)
+
 
 @pytest.fixture(scope="module")
 def finished(data_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Experiment:
-    """The small grid, trained by two workers without interruption."""
-    experiments = tmp_path_factory.mktemp("experiments")
-    words = ("experiment", *SMALL, "--data", data_file, "--workers", 2, "--experiments", experiments, "--name", "small")
-    return Experiment(experiments / "small", digits(*words), words)
+    """The small grid, trained by two workers without interruption; once for all processes of pytest-xdist."""
+
+    def words(experiments: Path) -> tuple[object, ...]:
+        return ("experiment", *SMALL, "--data", data_file, "--workers", 2, "--experiments", experiments, "--name", "small")
+
+    experiments, answers = commands_once(tmp_path_factory, "experiments", lambda folder: {"": digits(*words(folder))})
+    return Experiment(experiments / "small", answers[""], words(experiments))
 
 
 def _table(folder: Path) -> list[dict[str, str]]:
@@ -95,15 +105,19 @@ def test_progress_is_a_line_for_each_cell_on_stderr(finished: Experiment) -> Non
     assert all("time left" in line for line in lines)
 
 
-def test_a_finished_experiment_asked_again_trains_nothing(finished: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_experiment_asked_again_trains_nothing(
+    finished: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The table is written again from the cells."""
     monkeypatch.setattr(run, "connect", lambda *_: pytest.fail("asked for workers"))
     before = {path.name: path.read_bytes() for path in finished.folder.iterdir() if path.is_file()}
+    copy = finished.copy(tmp_path)
     for name in before.keys() - {"experiment.json"}:
-        (finished.folder / name).unlink()
-    answer = digits(*finished.words)
-    assert (answer.code, answer.out, answer.err) == (0, finished.answer.out, "")
-    assert {path.name: path.read_bytes() for path in finished.folder.iterdir() if path.is_file()} == before
+        (copy.folder / name).unlink()
+    answer = digits(*copy.words)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out == finished.answer.out.replace(str(finished.folder), str(copy.folder))
+    assert {path.name: path.read_bytes() for path in copy.folder.iterdir() if path.is_file()} == before
 
 
 def test_another_grid_of_that_name_is_refused(finished: Experiment) -> None:
@@ -194,19 +208,19 @@ def test_stopped_then_killed_then_resumed_it_ends_with_the_same_table(finished: 
 
 def test_a_damaged_cell_is_told_and_trained_again(finished: Experiment, tmp_path: Path) -> None:
     """Only that one, with the same result; in a copy, since the seconds of that cell change."""
-    folder = shutil.copytree(finished.folder, tmp_path / finished.folder.name)
+    copy = finished.copy(tmp_path)
     key = "relu-1x8-e3-adam-s1"
-    path = folder / "cells" / f"{key}.json"
+    path = copy.folder / "cells" / f"{key}.json"
     path.write_bytes(path.read_bytes()[:-100])
-    answer = digits(*(tmp_path if word == finished.folder.parent else word for word in finished.words))
+    answer = digits(*copy.words, "--workers", 1)
     assert answer.code == 0
     assert answer.err.startswith(f"digits: cell {key} is not valid JSON")
     assert "training it again\n6 cells, 5 finished before" in answer.err
     before = _cells(finished.folder)
-    after = _cells(folder)
+    after = _cells(copy.folder)
     assert {name for name in before if after[name] != before[name]} <= {key}
     assert after.keys() == before.keys()
-    assert _table(folder) == _table(finished.folder)
+    assert _table(copy.folder) == _table(finished.folder)
 
 
 def test_cells_that_fail_are_named_and_the_others_done(data_file: Path, tmp_path: Path) -> None:
@@ -260,11 +274,11 @@ def test_a_worker_that_is_killed_leaves_no_cell_empty(data_file: Path, finished:
     assert "; 2 workers, " in errors.splitlines()[0]
 
 
-def test_the_command_itself_needs_no_tensorflow(finished: Experiment) -> None:
+def test_the_command_itself_needs_no_tensorflow(finished: Experiment, tmp_path: Path) -> None:
     """It is needed on workers only, so errors of options are immediate, and the client can be a small machine."""
     code = (
         "import sys; from edge_runtime.cli import main\n"
-        f"try: main({[str(word) for word in finished.words]!r})\n"
+        f"try: main({[str(word) for word in finished.copy(tmp_path).words]!r})\n"
         "finally: print('loaded', 'tensorflow' in sys.modules)"
     )
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

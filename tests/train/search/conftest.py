@@ -14,6 +14,8 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from edge_runtime.common.intervals import Accuracy, wilson_interval
+from tests.commands import Answer
+from tests.train.conftest import commands_once
 from tools.support.waiting import PATIENCE, until
 from train.data import Dataset
 from train.search.settings import Plan, Settings, make_plan
@@ -96,18 +98,32 @@ class KilledStudy:
 
 @pytest.fixture(scope="session")
 def killed_study(data_file: Path, tmp_path_factory: pytest.TempPathFactory) -> KilledStudy:
-    """Three trials of one epoch on the invented digits, by one worker process; killed after the first one."""
-    folder = tmp_path_factory.mktemp("searches") / "small"
-    options = {
-        "--name": "small",
-        "--searches": folder.parent,
-        "--trials": 3,
-        "--epochs": 1,
-        "--max-bytes": 1_500,
-        "--data": data_file,
-    }
-    words = ("search", *(str(part) for pair in options.items() for part in pair))
-    words_here = (*words, "--workers", "1")
+    """Three trials of one epoch on the invented digits, by one worker process; killed after the first one.
+
+    Once for all processes of pytest-xdist.
+    """
+
+    def words(searches: Path) -> tuple[str, ...]:
+        options = {
+            "--name": "small",
+            "--searches": searches,
+            "--trials": 3,
+            "--epochs": 1,
+            "--max-bytes": 1_500,
+            "--data": data_file,
+        }
+        return ("search", *(str(part) for pair in options.items() for part in pair))
+
+    def make(searches: Path) -> dict[str, Answer]:
+        return _killed_and_finished(searches / "small", (*words(searches), "--workers", "1"))
+
+    searches, answers = commands_once(tmp_path_factory, "searches", make)
+    whole = answers["whole"]
+    return KilledStudy(searches / "small", words(searches), (searches / "before.log").read_text(), whole.out + whole.err)
+
+
+def _killed_and_finished(folder: Path, words_here: tuple[str, ...]) -> dict[str, Answer]:
+    """Run the command twice; the journal at the time of the kill is kept beside the study's folder."""
     first = subprocess.Popen(
         (sys.executable, "-c", _WAITING, *words_here), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -117,8 +133,8 @@ def killed_study(data_file: Path, tmp_path_factory: pytest.TempPathFactory) -> K
     assert first.poll() is None
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
-    before = journal.read_text()
+    (folder.parent / "before.log").write_text(journal.read_text())
     command = (sys.executable, "-m", "edge_runtime.cli", *words_here)
     second = subprocess.run(command, capture_output=True, text=True, check=False)
     assert second.returncode == 0, second.stderr
-    return KilledStudy(folder, words, before, second.stdout + second.stderr)
+    return {"whole": Answer(second.returncode, second.stdout, second.stderr)}
