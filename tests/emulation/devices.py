@@ -23,6 +23,7 @@ LINE = "line.jpg"
 """A photo of several digits."""
 DIGITS = ("python3", "-m", "edge_runtime.cli")
 SHARED = "/mnt/shared"
+SHIPPED = "/opt/project/edge_runtime/models"
 _ON_DEVICE = "/opt/on_device.py"
 _VERIFY_ALL = "/opt/verify_all.py"
 
