@@ -4,27 +4,31 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, made_once
 
 CONVERT = """
-import hashlib, json, sys
+import hashlib, json, shutil, sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from convert.quantization.activation_ranges import ranges_on
 from convert.conversion import convert
 from convert.source.tf_converter import to_flatbuffer, with_ranges
 from convert.quantization.recipes import RECIPES
 from convert.source.source import load_source
-from train.data import load_dataset
+from train.data import Dataset, load_dataset
 from train.backend import keras
 
 data, found = load_dataset(), {}
+few = Dataset("few", data.x_train[-6000:], data.y_train[-6000:], data.x_test[:1000], data.y_test[:1000])
 for name in ("nano", "small", "base"):
     path = Path("train/releases") / f"{name}-seed0" / "model.keras"
     if name == "small":
-        source = load_source(path, data, name)
+        with TemporaryDirectory() as folder:  # without its record, of which the images are not these
+            source = load_source(Path(shutil.copy(path, folder)), few, name)
         found |= {f"{name} {recipe}": convert(source, RECIPES[recipe]).content for recipe in RECIPES}
     else:
         floats = to_flatbuffer(keras.models.load_model(path), RECIPES["fp32"])
@@ -50,9 +54,14 @@ def _hashes(settings: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def here() -> dict[str, str]:
-    """Hashes of conversions with the settings of this machine."""
-    return _hashes({})
+def here(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Hashes of conversions with the settings of this machine, made once for all processes of pytest-xdist."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "hashes.json").write_text(json.dumps(_hashes({})))
+
+    return json.loads((made_once("hashes-here", make, tmp_path_factory) / "hashes.json").read_text())
 
 
 @pytest.mark.slow

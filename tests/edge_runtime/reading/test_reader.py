@@ -72,10 +72,10 @@ def test_very_many_lines_of_digits_are_read(mnist: Dataset) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("gap", "right"), [(TOUCHING, 0.8), (OVERLAPPING, 0.75)])
-def test_touching_digits_are_parted_or_told(gap: tuple[float, float], right: float, mnist: Dataset) -> None:
-    """Where most digits touch, 80 % of the lines are wholly right, where most overlap, 75 %; at most 5 % are wrong without a warning."""
-    found = _lines(mnist.validation, range(30_000, 30_200), gap)
+@pytest.mark.parametrize(("gap", "right", "silent"), [(TOUCHING, 0.85, 0.04), (OVERLAPPING, 0.75, 0.06)])
+def test_touching_digits_are_parted_or_told(gap: tuple[float, float], right: float, silent: float, mnist: Dataset) -> None:
+    """Where most digits touch, 85 % of the lines are wholly right, where most overlap, 75 %; few are wrong without a warning."""
+    found = _lines(mnist.validation, range(30_000, 30_100), gap)
     assert found.right >= right * found.count
     assert found.silent <= 0.03 * found.count
 
