@@ -15,7 +15,7 @@ from tests.anywhere.clock import CLOCKS
 
 _BY_THE_CLOCK = tuple(
     f"tests/benchmarks/{name}.py"
-    for name in ("runner/test_session", "runner/test_planted", "test_proof", "scenarios/test_sustained", "worker/test_timer")
+    for name in ("runner/test_session", "runner/test_planted", "scenarios/test_sustained", "worker/test_timer")
 )
 _MEASURING = (*_BY_THE_CLOCK, "tests/benchmarks/scenarios/test_loadgen.py", "tests/benchmarks/worker/test_client.py")
 _ISOLATION = ("tests/edge_runtime/inference/test_isolated_runner.py", "tests/edge_runtime/device/test_tuning.py")
