@@ -5,6 +5,7 @@ import graphlib
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,8 @@ def _modules() -> dict[str, Path]:
 MODULES = _modules()
 
 
-def _imports(path: Path) -> set[str]:
+@cache
+def _imports(path: Path) -> frozenset[str]:
     """Every module that a file imports, wherever the import stands."""
     tree = ast.parse(path.read_text())
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
@@ -63,7 +65,7 @@ def _imports(path: Path) -> set[str]:
             names |= {node.module or ""} | {
                 f"{node.module}.{alias.name}" for alias in node.names if f"{node.module}.{alias.name}" in MODULES
             }
-    return names
+    return frozenset(names)
 
 
 def _home(module: str) -> str:

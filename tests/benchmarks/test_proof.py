@@ -27,6 +27,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch, mnist: Dataset) -> None:
     monkeypatch.setattr(prove_benchmark, "load_dataset", lambda: few)
 
 
+@pytest.mark.slow
 def test_a_proof_has_all_its_runs_and_goes_on() -> None:
     """Each run is kept at once, and not run again."""
     kept: list[Proof] = []

@@ -30,7 +30,9 @@ def run_folder(invented: Dataset, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
-def test_convert_writes_files_a_report_and_a_table(run_folder: Path, data_file: Path, tmp_path: Path) -> None:
+def test_convert_writes_files_a_report_and_a_table(
+    run_folder: Path, data_file: Path, tmp_path: Path, in_this_process: None
+) -> None:
     """Only the named recipes are written; the table has the manifest's figures; a loose gate passes them."""
     words = ["convert", run_folder / "model.keras", "--recipe", "int8", "--recipe", "fp32", "--data", data_file, "--out", tmp_path]
     code, text, _ = digits(*words, "--max-drop", 5)

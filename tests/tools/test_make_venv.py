@@ -224,6 +224,7 @@ def test_what_pip_says_becomes_one_line(checkout: Checkout, said: str, line: str
         assert (checkout.folder / ".venv" / "install.log").read_text().strip() == said.strip()
 
 
+@pytest.mark.slow
 def test_without_a_network_one_line_says_so(checkout: Checkout) -> None:
     """By a real Python and its real pip, for an index that nobody answers for; no traceback."""
     variables = {

@@ -301,7 +301,7 @@ def test_a_run_that_goes_astray_leaves_no_files(monkeypatch: pytest.MonkeyPatch,
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("classes", [3, 26])
+@pytest.mark.parametrize("classes", [pytest.param(3, marks=pytest.mark.slow), 26])
 def test_data_of_any_number_of_classes_is_trained_on(tmp_path: Path, classes: int) -> None:
     """The model has as many outputs as there are labels, and classifies them."""
     labels = np.random.RandomState(0).permutation(np.arange(260) % classes).astype(np.uint8)

@@ -55,6 +55,7 @@ def test_there_are_only_so_many(count: int) -> None:
         cut(flatbuffer, count)
 
 
+@pytest.mark.slow
 def test_operators_are_timed() -> None:
     """Each of them, in every process, and the results file keeps the samples: here k operators take 50 + 2 k microseconds."""
     costs = {f"{operators}.tflite": 50_000 + 2_000 * operators for operators in range(20)}

@@ -65,7 +65,7 @@ def _flatbuffer(recipe: str, body: list[Any]) -> bytes:
     return to_flatbuffer(model, RECIPES[recipe], IMAGES)
 
 
-@pytest.mark.parametrize("recipe", ["fp32", "fp16", "dynamic", "int8"])
+@pytest.mark.parametrize("recipe", ["fp32", *(pytest.param(name, marks=pytest.mark.slow) for name in ("fp16", "dynamic")), "int8"])
 @pytest.mark.parametrize(
     "kernels", [OpResolverType.AUTO, pytest.param(OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES, marks=pytest.mark.slow)]
 )

@@ -22,7 +22,7 @@ def _outputs(flatbuffer: bytes, images: np.ndarray) -> np.ndarray:
     return Classifier(parse_model_file(flatbuffer, "x"), in_process=True).classify_batch(images).outputs
 
 
-@pytest.mark.parametrize("recipe", ["fp32", "fp16", "int8"])
+@pytest.mark.parametrize("recipe", ["fp32", pytest.param("fp16", marks=pytest.mark.slow), "int8"])
 def test_a_file_is_smaller_than_tensorflows_and_says_the_same(recipe: str, trained_cnn: Path, mnist_slice: Dataset) -> None:
     """The FlatBuffer is smaller than TensorFlow's of the unsimplified model."""
     source = load_source(trained_cnn, mnist_slice)

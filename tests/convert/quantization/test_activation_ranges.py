@@ -48,7 +48,7 @@ def _compare(flatbuffer: bytes, images: np.ndarray) -> bool:
 
 
 @pytest.mark.parametrize("kind", ACTIVATIONS)
-@pytest.mark.parametrize("recipe", ["fp32", "fp16"])
+@pytest.mark.parametrize("recipe", ["fp32", pytest.param("fp16", marks=pytest.mark.slow)])
 def test_activations_are_those_of_litert(kind: str, recipe: str, mnist_slice: Dataset) -> None:
     """For each operator that a digit classifier may have, with float16 weights, too."""
     flatbuffer = to_flatbuffer(_network(ACTIVATIONS[kind]), RECIPES[recipe])

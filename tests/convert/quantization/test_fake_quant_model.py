@@ -64,7 +64,7 @@ NETWORKS: dict[str, Callable[[], keras.Model]] = {
 }
 
 
-@pytest.fixture(scope="module", params=list(NETWORKS))
+@pytest.fixture(scope="module", params=["cnn", "mixed", *(pytest.param(name, marks=pytest.mark.slow) for name in ("tanh", "gelu"))])
 def floats(request: pytest.FixtureRequest, mnist_slice: Dataset) -> bytes:
     """A float file of each network, untrained."""
     keras.utils.set_random_seed(1)

@@ -66,6 +66,7 @@ def test_the_file_agrees_with_what_was_trained(trained_cnn: Path, mnist: Dataset
     assert (steps < 1.01).mean() > 0.995
 
 
+@pytest.mark.slow
 def test_keeping_layers_higher_makes_int4_pass(trained_cnn: Path, mnist_slice: Dataset) -> None:
     """If int4 fails the gate on validation images, a few layers have 8 bits, and the manifest names them."""
     source = load_source(trained_cnn, mnist_slice)

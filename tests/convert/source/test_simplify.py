@@ -102,7 +102,10 @@ NORMALISED: dict[str, tuple[Network, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", NORMALISED)
+RARE = ("convolution without bias", "dilated convolution", "scaled pixels", "after an activation", "over rows")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in RARE else ()) for name in NORMALISED])
 def test_batch_normalisation_goes_and_the_answers_stay(name: str) -> None:
     """Logits of random images differ only by float rounding; folded layers leave no operator."""
     make, operators = NORMALISED[name]

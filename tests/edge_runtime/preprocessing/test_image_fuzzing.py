@@ -189,7 +189,10 @@ HUGE: dict[str, Callable[[], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("kind", HUGE)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=() if kind in ("PNG with opacity", "progressive JPEG") else pytest.mark.slow) for kind in HUGE],
+)
 def test_the_largest_pictures_keep_to_the_limits(kind: str) -> None:
     """64 million pixels are read, with nothing on them; of WebP, whose decoder takes four times the memory, 24 million."""
     content = HUGE[kind]()
@@ -197,7 +200,10 @@ def test_the_largest_pictures_keep_to_the_limits(kind: str) -> None:
         assert read_picture("x", io.BytesIO(content)).warnings == ("blank: no ink stands out from the paper",)
 
 
-@pytest.mark.parametrize(("kind", "mode", "options"), [("WEBP", "RGB", {"method": 0}), ("JPEG", "CMYK", {"progressive": True})])
+@pytest.mark.parametrize(
+    ("kind", "mode", "options"),
+    [("WEBP", "RGB", {"method": 0}), pytest.param("JPEG", "CMYK", {"progressive": True}, marks=pytest.mark.slow)],
+)
 def test_what_takes_more_memory_is_refused(kind: str, mode: str, options: dict[str, object]) -> None:
     """Before it is decoded: a WebP of 64 million pixels would take a gigabyte."""
     content = _encoded(PIL.Image.new(mode, LARGEST), kind, **options)

@@ -51,6 +51,7 @@ def _refuse_to_train(*_: object, **__: object) -> Any:
     pytest.fail("nothing was to be trained")
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_with_what_there_is(broken_runs: dict[str, Run]) -> None:
     """The current batch is finished, the model evaluated and saved; stderr says how to continue; exit code 130."""
     run = broken_runs["SIGINT"]
@@ -63,6 +64,7 @@ def test_ctrl_c_ends_with_what_there_is(broken_runs: dict[str, Run]) -> None:
     assert len(_weights(run)) == 12
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_its_last_whole_epoch(broken_runs: dict[str, Run]) -> None:
     """In one file, without temporary files."""
     run = broken_runs["SIGKILL"]
@@ -71,6 +73,7 @@ def test_a_killed_run_leaves_its_last_whole_epoch(broken_runs: dict[str, Run]) -
     assert _files(run) == ["checkpoint.npz"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIGNALS)
 def test_going_on_gives_the_run_without_a_break(broken_runs: dict[str, Run], whole_run: Run, tmp_path: Path, name: str) -> None:
     """Identical weights and metrics; only missing epochs are trained; the checkpoint is deleted."""
@@ -85,6 +88,7 @@ def test_going_on_gives_the_run_without_a_break(broken_runs: dict[str, Run], who
     assert _files(run) == _files(whole_run) == ["curves.png", "model.keras", "training.json"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIGNALS)
 def test_a_stopped_run_is_not_replaced_unasked(
     monkeypatch: pytest.MonkeyPatch, broken_runs: dict[str, Run], tmp_path: Path, name: str
@@ -101,6 +105,7 @@ def test_a_stopped_run_is_not_replaced_unasked(
     assert {path: path.read_bytes() for path in run.folder.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_force_starts_anew(broken_runs: dict[str, Run], data_file: Path, tmp_path: Path) -> None:
     """Whatever run the checkpoint belongs to."""
     run = broken_runs["SIGINT"].copy(tmp_path)
@@ -143,6 +148,7 @@ def test_a_finished_run_is_not_judged_on_test_images_by_resuming(linear_run: Run
     assert digits(*linear_run.words, "--resume").code == 0
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_trained_again(monkeypatch: pytest.MonkeyPatch, whole_run: Run) -> None:
     """--resume prints the recorded metrics."""
     monkeypatch.setattr(trainer, "fit", _refuse_to_train)
@@ -151,6 +157,7 @@ def test_a_finished_run_is_not_trained_again(monkeypatch: pytest.MonkeyPatch, wh
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in whole_run.folder.iterdir()} == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", [*SIGNALS, "finished"])
 @pytest.mark.parametrize("other", ["settings", "data"])
 def test_another_run_cannot_be_gone_on_with(
@@ -166,12 +173,14 @@ def test_another_run_cannot_be_gone_on_with(
     assert {path: path.read_bytes() for path in run.folder.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_force_and_resume_exclude_each_other(whole_run: Run) -> None:
     """One replaces a run, the other continues it."""
     message = one_line(digits(*whole_run.words, "--force", "--resume"), 2)
     assert message == "digits: --resume continues a run, --force replaces it: give only one of them\n"
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_exits_4(broken_runs: dict[str, Run], tmp_path: Path) -> None:
     """One line that names the file and what to do; the file stays."""
     run = broken_runs["SIGKILL"].copy(tmp_path)

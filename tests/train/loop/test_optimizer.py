@@ -75,6 +75,7 @@ def test_weights_decay_but_not_biases_or_normalisation() -> None:
         assert value == pytest.approx(0.95 if "kernel" in path else 1)
 
 
+@pytest.mark.slow
 def test_averaging_keeps_the_moving_average_of_the_weights(monkeypatch: pytest.MonkeyPatch, invented: Dataset) -> None:
     """The average over all steps, computed here independently; not the weights of the last step."""
     seen: list[NDArray[Any]] = []
@@ -95,6 +96,7 @@ def test_averaging_keeps_the_moving_average_of_the_weights(monkeypatch: pytest.M
     assert np.abs(kept - seen[-1]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_statistics_are_means_over_batches_with_the_final_weights(whole_run: Run, invented: Dataset) -> None:
     """Means and variances of both normalisations, computed here layer by layer from the batches of the first epoch."""
     model = keras.saving.load_model(whole_run.folder / "model.keras")

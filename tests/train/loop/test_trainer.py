@@ -22,8 +22,10 @@ LINEAR = TrainingConfig("linear", epochs=2, seed=3)  # what the fixture linear_r
 
 @pytest.mark.parametrize(
     "config",
-    [TrainingConfig("mlp", (32,), epochs=5, batch_size=16), TrainingConfig("cnn", epochs=4, batch_size=16)],
-    ids=["mlp", "cnn"],
+    [
+        pytest.param(TrainingConfig("mlp", (32,), epochs=5, batch_size=16), id="mlp"),
+        pytest.param(TrainingConfig("cnn", epochs=4, batch_size=16), id="cnn", marks=pytest.mark.slow),
+    ],
 )
 def test_models_learn_invented_digits(invented: Dataset, config: TrainingConfig) -> None:
     """Far above the 10 % of chance on unseen images; the recorded metrics are those of the final weights."""
@@ -65,7 +67,9 @@ def _broken_after_training() -> keras.Model:
     return _input_then(keras.layers.BatchNormalization(moving_variance_initializer=keras.initializers.Constant(float("nan"))))
 
 
-@pytest.mark.parametrize(("make", "name"), [(_broken_at_once, "loss"), (_broken_after_training, "val_loss")])
+@pytest.mark.parametrize(
+    ("make", "name"), [(_broken_at_once, "loss"), pytest.param(_broken_after_training, "val_loss", marks=pytest.mark.slow)]
+)
 def test_a_loss_that_is_no_number_stops_the_run_with_advice(
     monkeypatch: pytest.MonkeyPatch, invented: Dataset, make: object, name: str
 ) -> None:

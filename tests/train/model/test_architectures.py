@@ -164,6 +164,7 @@ def test_atrous_computes_the_same_at_every_place_of_the_trained_network(text: st
     assert np.ptp(expected) > 0.1
 
 
+@pytest.mark.slow
 def test_atrous_becomes_plain_convolutions_on_the_device(invented: Dataset) -> None:
     """Dilation is part of the operator, without space-to-batch operators; batch normalisation is folded."""
     config = TrainingConfig("cnn", convolutions=parse_convolutions("4k5s2v,6k3v,5k3v"), atrous=True)

@@ -68,6 +68,7 @@ def test_the_record_reads_back_as_it_was_written(linear_run: Run) -> None:
     assert to_json(read_record(path), indent=2) + "\n" == path.read_text()
 
 
+@pytest.mark.slow
 def test_a_record_with_every_switch_on_reads_back(whole_run: Run) -> None:
     """Convolutions and augmentation are recorded as given."""
     assert read_record(whole_run.folder / "training.json").config == RECIPE

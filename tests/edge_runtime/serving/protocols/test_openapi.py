@@ -79,6 +79,7 @@ def _try_all(server: Running, examples: int) -> None:
     assert ask(server, "GET", "/v2/health/ready").status == 200
 
 
+@pytest.mark.slow
 def test_requests_made_from_the_document_are_answered_as_it_says(server: Running) -> None:
     """60 requests."""
     _try_all(server, 60)
