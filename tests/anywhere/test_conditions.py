@@ -12,16 +12,6 @@ import pytest
 from tests.anywhere.__main__ import CONDITIONS, Condition, main
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.usefixtures("converted")
-
-
-@pytest.fixture
-def converted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """No test here needs models, but for the one that makes them."""
-    if "cnn_files" not in request.fixturenames:
-        monkeypatch.setenv("EDGE_DIGITS_CNN_FILES", str(tmp_path))
-
-
 TELLING = """
 import json, os, subprocess, sys, time
 from pathlib import Path
@@ -55,10 +45,21 @@ def test_all_their_tests_are_there() -> None:
     assert [path for found in CONDITIONS.values() for path in found.tests if not (ROOT / path).exists()] == []
 
 
-def test_models_are_converted_for_all(cnn_files: dict[str, Path]) -> None:
-    """By every recipe; conditions that only measure or run them are given these."""
-    assert all(path.stat().st_size > 10_000 for path in cnn_files.values())
-    assert {"fp32", "int8", "int4"} <= set(cnn_files)
+FINDING = """
+import os
+from pathlib import Path
+
+def test_finds():
+    found = {path.name for path in Path(os.environ["EDGE_DIGITS_CNN_FILES"]).iterdir() if path.stat().st_size}
+    assert found == {"cnn-fp32.tflite", "cnn-int8.tflite"}
+"""
+
+
+def test_a_condition_that_converts_nothing_is_given_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shipped ones, where the fixture looks for them."""
+    (tmp_path / "test_finding.py").write_text(FINDING)
+    monkeypatch.setitem(CONDITIONS, "finding", Condition((str(tmp_path / "test_finding.py"),), ()))
+    assert main(["finding"]) == 0
 
 
 @pytest.mark.slow

@@ -33,15 +33,16 @@ OF_TESTS = (
     "hypothesis>=6.100",
     "filelock>=3.15",
     "scipy",
-    "pyarrow>=14",
-    "distributed>=2024.1",
 )
+OF_FILES = ("pyarrow>=14", "distributed>=2024.1")  # what the other tests need too
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
 def test_the_device_tests_pass(environment: Environment, cnn_files: dict[str, Path], tmp_path: Path) -> None:
     """Those of the default suite that need no TensorFlow; none is skipped."""
-    python = make_environment(tmp_path / "venv", environment.python, *DEVICE, *OF_TESTS, *environment.pinned) / "python"
+    tests = ENVIRONMENTS[environment]
+    wanted = (*DEVICE, *OF_TESTS, *(OF_FILES if tests == ALL else ()), *environment.pinned)
+    python = make_environment(tmp_path / "venv", environment.python, *wanted) / "python"
     variables = {"PYTHONPATH": str(ROOT), "EDGE_DIGITS_CNN_FILES": str(cnn_files["int8"].parent), "PYTHONDONTWRITEBYTECODE": "1"}
     words = [
         "-m",
@@ -52,7 +53,7 @@ def test_the_device_tests_pass(environment: Environment, cnn_files: dict[str, Pa
         "tests/edge_runtime/serving",
         "-rs",
     ]
-    command = [python, "-m", "pytest", *words, *ENVIRONMENTS[environment]]
+    command = [python, "-m", "pytest", *words, *tests]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-1_000:]
     assert "SKIPPED" not in done.stdout

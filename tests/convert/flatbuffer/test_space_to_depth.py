@@ -20,6 +20,7 @@ from edge_runtime.model.graph import read_graph
 from edge_runtime.model.model_file import read_model_file
 from tests.commands import digits
 from tests.conftest import ROOT
+from tests.samples import arrays_of, write_npz
 from train.backend import keras, layers
 from train.config.config_file import RELEASED
 from train.data import Dataset
@@ -219,13 +220,14 @@ def test_float16_weights_are_unpacked_once() -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("in_this_process")
-def test_the_command_folds_by_its_option(trained_cnn: Path, tmp_path: Path) -> None:
+def test_the_command_folds_by_its_option(trained_cnn: Path, mnist_slice: Dataset, tmp_path: Path) -> None:
     """Four columns by default; with 1 the file is smaller; the manifest's command names values other than the default."""
-    sizes = {}
+    data, sizes = write_npz(tmp_path / "slice.npz", arrays_of(mnist_slice)), {}
     for columns in ("4", "1"):
         out = tmp_path / columns
         chosen = () if columns == "4" else ("--fold-columns", columns)
-        assert digits("convert", trained_cnn, "--recipe", "int8", "--out", out, *chosen).code == 0
+        words = ("convert", trained_cnn, "--recipe", "int8", "--data", data, "--out", out, "--max-drop", 5)
+        assert digits(*words, *chosen).code == 0
         model = read_model_file(out / "cnn-int8.tflite")
         sizes[columns] = model.graph.payload_bytes
         assert model.manifest is not None
