@@ -41,7 +41,7 @@ def test_the_chain_runs_on_fashion_mnist(fashion: Path, tmp_path: Path) -> None:
     """Data, training, 8 and 4 bits with the data's labels, verification, an answer, a comparison, on a part of the images."""
     assert "[60000, 28, 28]" in digits("data", "--data", fashion).out
     whole = load_dataset(fashion)
-    part = Dataset("fashion", whole.x_train[:9_000], whole.y_train[:9_000], whole.x_test[:5_000], whole.y_test[:5_000])
+    part = Dataset("fashion", whole.x_train[:15_000], whole.y_train[:15_000], whole.x_test[:5_000], whole.y_test[:5_000])
     fashion = write_npz(tmp_path / "fashion.npz", arrays_of(part))
     runs, out = tmp_path / "runs", tmp_path / "out"
     words = ["train", "cnn", "--epochs", 2, "--learning-rate", 0.01, "--data", fashion, "--runs", runs, "--name", "fashion"]
