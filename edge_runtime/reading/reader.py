@@ -225,7 +225,8 @@ class Reader:
             if digits and min(digit.probability for digit in digits) >= LINE_UNSURE:
                 if "".join(digit.label for digit in digits) != _labels(line):
                     return _with_doubt(self._of_line_model(digits, crop, found, scale), _labels(line))
-                line = [dataclasses.replace(candidate, note="") for candidate in line]
+                if min(digit.probability for digit in digits) >= LINE_SURE:
+                    line = [dataclasses.replace(candidate, note="") for candidate in line]
         return tuple(self._digit(candidate, found.place, scale) for candidate in line)
 
     def _of_line_model(self, digits: Sequence[LineDigit], crop: LineCrop, found: Ink, scale: float) -> tuple[Digit, ...]:

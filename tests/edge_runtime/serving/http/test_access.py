@@ -177,7 +177,10 @@ def test_the_documented_commands_show_the_token_to_nobody(tmp_path: Path) -> Non
     assert len(lines) == 2
     tools = tmp_path / "tools"
     tools.mkdir()
-    for name, script in (("openssl", "stat -L -c %a /proc/self/fd/1"), ("sudo", '"$@"')):  # the token is its file's mode when written
+    for name, script in (
+        ("openssl", "stat -L -c %a /proc/self/fd/1"),
+        ("sudo", '"$@"'),
+    ):  # the token is its file's mode when written
         (tools / name).write_text(f"#!/bin/sh\n{script}\n")
         (tools / name).chmod(0o755)
     for line in lines:
