@@ -30,6 +30,7 @@ ONE_MODULE = {
     "starlette": {"edge_runtime.serving.app"},
     "uvicorn": {"edge_runtime.serving.http.connection", "edge_runtime.serving.server"},
     "h11": {"edge_runtime.serving.http.connection"},
+    "segno": {"edge_runtime.serving.qr_code"},
     "prometheus_client": {"edge_runtime.serving.metrics"},
     "ai_edge_litert": set(),  # named in edge_runtime.inference.interpreter and imported by that name alone
     "tflite_runtime": set(),

@@ -28,6 +28,7 @@ from edge_runtime.serving.page.page import Page
 from edge_runtime.serving.protocols.openapi import OpenApi
 from edge_runtime.serving.protocols.tf_serving import TFServing
 from edge_runtime.serving.protocols.v2 import V2
+from edge_runtime.serving.qr_code import qr_code
 from edge_runtime.serving.server import Task, run
 from edge_runtime.serving.terminal import Terminal
 from edge_runtime.serving.tls import tls_context
@@ -113,7 +114,9 @@ def _serve_at(
     for name, reason in models.refusals().items():
         report(f"warning: model '{name}' is not available until its file changes: {reason}")
     names = ", ".join(served.name for served in models)
-    where = " and ".join(address_of(listener, "https" if tls else "http") for listener in listeners)
+    addresses = {address_of(listener, "https" if tls else "http"): is_local(listener) for listener in listeners}
+    where = " and ".join(addresses)
+    codes = [qr_code(address) for address, local in addresses.items() if not local and sys.stderr.isatty()]
     try:
         run(
             app,
@@ -125,7 +128,7 @@ def _serve_at(
             limits,
             log,
             tasks,
-            lambda: report(f"serving {names} at {where}"),
+            lambda: report("\n".join([f"serving {names} at {where}", *codes])),
             metrics.cut,
         )
     finally:

@@ -297,3 +297,18 @@ def test_limits_are_positive() -> None:
     """A limit of zero would answer no request."""
     with pytest.raises(BadArgument, match="limit requests is 0"):
         Limits(requests=0)
+
+
+def test_an_open_address_is_a_qr_code_on_a_terminal() -> None:
+    """For a phone; not in a log, and not for an address that no phone can open."""
+    terminal, side = pty.openpty()
+    code = AT_TERMINAL.replace('"nano"', '"nano", "--host", "0.0.0.0"')
+    assert code != AT_TERMINAL
+    with subprocess.Popen([sys.executable, "-c", code], stdin=side, stdout=side, stderr=side, start_new_session=True) as process:
+        os.close(side)
+        with os.fdopen(terminal, "rb", buffering=0) as screen:
+            printed = b""
+            while printed.count("█".encode()) < 100:
+                printed += screen.read(1024)
+            assert b"serving nano at http://" in printed
+        assert process.wait(PATIENCE) == 0
