@@ -46,7 +46,7 @@ def test_convert_writes_files_a_report_and_a_table(
     assert f"{test.candidate.percent:.2f} ({test.candidate.correct:,}/200)" in row
     assert row.endswith("passed")
     page = (tmp_path / "tiny-conversion.html").read_text()
-    assert all(f"<td>{cell}</td>" in page for cell in ("int8", "fp32", "passed", f"{manifest.accuracy[1].agreeing:,}"))
+    assert all(f">{cell}</td>" in page for cell in ("int8", "fp32", "passed", f"{manifest.accuracy[1].agreeing:,}"))
     assert "http" not in page.replace("http-equiv", "")
     assert text.splitlines()[-3:] == [
         f"written: {tmp_path / 'tiny-{int8,fp32}.tflite'}",

@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 
 from edge_runtime.inference.classifier import Classifier
-from edge_runtime.preprocessing.image_files import png_bytes
+from edge_runtime.preprocessing.image_files import array_picture, png_bytes
 from tests.commands import digits, one_line
 from tests.conftest import ROOT
 from tools.support.waiting import PATIENCE, until
@@ -71,10 +71,10 @@ def test_parquet_holds_the_same_with_types(folder: Path) -> None:
     assert [row["index"] for row in rows].count(None) == 1
     assert rows[100]["error"].endswith("is not a PNG, JPEG, BMP, GIF, WebP or TIFF image")
     assert rows[-1]["source"] == f"{folder}/many.npy[4999]"
-    found = Classifier.load("nano").classify_batch(np.load(folder / "many.npy"))
-    assert [row["index"] for row in rows[300:]] == found.indices.tolist()
-    assert [row["label"] for row in rows[300:]] == found.labels
-    assert np.allclose([row["confidence"] for row in rows[300:]], found.scores.max(axis=1))
+    found = Classifier.load("nano").classify_pictures([array_picture(image) for image in np.load(folder / "many.npy")])
+    assert [row["index"] for row in rows[300:]] == [answer.index for answer in found]
+    assert [row["label"] for row in rows[300:]] == [answer.label for answer in found]
+    assert np.allclose([row["confidence"] for row in rows[300:]], [answer.confidence for answer in found])
 
 
 def test_warnings_stand_in_their_rows(tmp_path: Path) -> None:

@@ -77,10 +77,10 @@ def test_classify_answers_each_image_of_a_file(files: dict[str, ImageSet], way: 
     """A line for each, under the name as given and its position; the array or the column may be named."""
     word = str(files[way].path)
     lines = digits("classify", word).out.splitlines()
-    assert [line.rpartition(": ")[0] for line in lines] == [f"{word}[{row}]" for row in range(COUNT)]
+    assert [line.partition(": ")[0] for line in lines] == [f"{word}[{row}]" for row in range(COUNT)]
     if not word.endswith(".npy"):
         named = digits("classify", f"{word}:pixels").out.splitlines()
-        assert [line.rpartition(": ")[2] for line in named] == [line.rpartition(": ")[2] for line in lines]
+        assert [line.partition(": ")[2] for line in named] == [line.partition(": ")[2] for line in lines]
 
 
 def test_real_digits_are_read_from_the_embedded_mnist(tmp_path: Path, mnist: Dataset) -> None:
