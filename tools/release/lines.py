@@ -23,7 +23,8 @@ from edge_runtime.reading.line_model import LINE_MODEL, WIDTH, LineModel
 from edge_runtime.reading.line_record import GoldenLines, LineRecord, golden_path, record_path
 from tools.release.layout import run
 from train.data import Dataset, load_dataset
-from train.lines.training import LineConfig, Lines, held_out_lines, predict_lines, train_lines, training_lines
+from train.lines.dataset import Lines, held_out_lines
+from train.lines.training import LineConfig, predict_lines, train_lines, training_lines
 
 TEST_LINES = 5_000
 CALIBRATION_LINES = 500

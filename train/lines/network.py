@@ -1,15 +1,8 @@
 """The line network: convolutions over the width, which end in logits of ten digits and a blank for every second column."""
 
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
 from edge_runtime.reading.line_image import HEIGHT
 from train.backend import keras, layers, tf
-
-CLASSES = 11
-"""Ten digits and the blank of CTC, which is the last."""
+from train.lines.dataset import CLASSES
 
 
 def build_line_network(channels: tuple[int, int, int, int, int, int, int], seed: int, width: int | None = None) -> keras.Model:
@@ -47,12 +40,3 @@ def ctc_loss(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     frames = tf.fill(tf.shape(lengths), tf.shape(logits)[1])
     digits = tf.cast(tf.maximum(labels, 0), tf.int32)
     return tf.nn.ctc_loss(digits, logits, lengths, frames, logits_time_major=False, blank_index=CLASSES - 1)
-
-
-def best_paths(logits: NDArray[Any]) -> list[str]:
-    """The digits of each line by its most probable class in each frame, [N, T, 11]: repeated classes count once, blanks not."""
-    texts = []
-    for classes in logits.argmax(axis=-1):
-        first = np.append(True, classes[1:] != classes[:-1])
-        texts.append("".join(map(str, classes[first & (classes < CLASSES - 1)])))
-    return texts

@@ -3,21 +3,20 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from train.backend import keras, tf
-from train.data import Dataset, Split
-from train.lines.network import best_paths, build_line_network, ctc_loss
+from train.data import Dataset
+from train.lines.dataset import Lines, held_out_lines
+from train.lines.network import build_line_network, ctc_loss
 from train.lines.writing import LONGEST, Digits, write_lines
 
 SHIFT = 2
 """Maximum number of rows that a line is shifted by in each epoch."""
 STEP = 16
 """Batches are as wide as their longest line, in multiples of these columns."""
-_VALIDATION_SEED, _TEST_SEED = 1_000_000, 2_000_000
 
 
 @dataclass(frozen=True)
@@ -39,35 +38,9 @@ class LineConfig:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Lines:
-    """Line images, uint8 [N, 32, W], 0 to the right of each line, and the digits of each."""
-
-    images: NDArray[np.uint8]
-    texts: list[str]
-
-    @property
-    def labels(self) -> NDArray[np.int32]:
-        """The digits of each line and -1 after them: int32 [N, 10]."""
-        found = np.full((len(self.texts), LONGEST), -1, np.int32)
-        for row, text in zip(found, self.texts, strict=True):
-            row[: len(text)] = [int(digit) for digit in text]
-        return found
-
-    def whole(self, logits: NDArray[Any]) -> NDArray[np.bool_]:
-        """Whether each line is read without an error from these logits, [N, T, 11]."""
-        return np.array([read == text for read, text in zip(best_paths(logits), self.texts, strict=True)])
-
-
 def training_lines(config: LineConfig, data: Dataset) -> Lines:
     """The lines that are trained on, of training images."""
     return Lines(*write_lines(Digits.of(data.train, config.drawn, config.seed), config.lines, config.seed))
-
-
-def held_out_lines(split: Split, count: int, test: bool = False) -> Lines:
-    """Lines of images that are not trained on, with drawn digits of their own."""
-    seed = _TEST_SEED if test else _VALIDATION_SEED
-    return Lines(*write_lines(Digits.of(split, max(100, count // 4), seed), count, seed))
 
 
 def train_lines(config: LineConfig, data: Dataset, folder: Path, report: Callable[[str], None] = print) -> keras.Model:

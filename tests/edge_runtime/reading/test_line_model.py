@@ -12,7 +12,7 @@ from edge_runtime.reading.line_image import HEIGHT
 from edge_runtime.reading.line_model import BLANK, LINE_MODEL, WIDTH, LineModel, digits_of, line_probability
 from edge_runtime.reading.line_record import equal_lines, read_golden, read_record
 from train.data import Dataset
-from train.lines.training import held_out_lines
+from train.lines.dataset import held_out_lines
 
 MODEL = LineModel.load()
 

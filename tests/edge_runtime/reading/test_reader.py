@@ -20,7 +20,7 @@ from edge_runtime.reading import Digit, Reader, Reading
 from tests.commands import digits, one_line
 from tests.photos import APART, OVERLAPPING, TOUCHING, photograph_line
 from train.data import Dataset, Split
-from train.lines.training import held_out_lines
+from train.lines.dataset import held_out_lines
 
 READER = Reader(Classifier.load())
 

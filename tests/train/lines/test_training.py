@@ -9,8 +9,9 @@ import pytest
 
 from train.backend import keras
 from train.data import Dataset
-from train.lines.network import CLASSES, best_paths, build_line_network, ctc_loss
-from train.lines.training import LineConfig, held_out_lines, predict_lines, train_lines
+from train.lines.dataset import CLASSES, best_paths, held_out_lines
+from train.lines.network import build_line_network, ctc_loss
+from train.lines.training import LineConfig, predict_lines, train_lines
 
 TINY = LineConfig(
     lines=256, drawn=20, validation_lines=20, channels=(4, 4, 4, 4, 8, 8, 8), epochs=2, batch_size=32, learning_rate=1e-3
