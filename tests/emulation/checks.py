@@ -34,10 +34,11 @@ def a_file_verifies(device: Device) -> None:
 
 
 def shipped_models_verify(device: Device, board: str) -> None:
-    """Every shipped model gives its golden answers.
+    """Every shipped model gives its golden answers, the line model too.
 
     With EDGE_DIGITS_RECEIPTS=FOLDER `digits verify NAME` says so of each, and the receipts are kept there.
     """
+    assert device.json("verify", "lines", "--json")["passed"] is True
     folder = os.environ.get("EDGE_DIGITS_RECEIPTS")
     if not folder:
         assert device.verified(SHIPPED) == {
