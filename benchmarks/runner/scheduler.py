@@ -68,7 +68,7 @@ class Scheduler:
         reference: the case that every run times, and that is not swept.
         remaining: the cases that have not failed, the reference first.
         conditions: the state of the machine during each process.
-        ready: what each worker reported when it was ready; own_ready: those of our own environment alone.
+        ready: what each worker reported when it was ready; own_ready: those of the workers that run our classifier.
         absent: which case failed, and why.
     """
 

@@ -7,7 +7,6 @@ from types import TracebackType
 from benchmarks.results.results import OURS, Start
 from benchmarks.runner.cases import Case
 from benchmarks.runner.config import Settings
-from benchmarks.worker.client import OURS as OUR_ENVIRONMENT
 from benchmarks.worker.client import Environment, RunningBackend, Worker
 from benchmarks.worker.protocol import BackendSpec, Ready
 from edge_runtime.errors import DigitsError
@@ -24,7 +23,7 @@ class WorkerPool:
 
     Attributes:
         process_ids: of all workers, restarted ones too.
-        ready: what each worker, restarted ones too, reported when it was ready; own_ready: those of our own environment alone.
+        ready: what each worker, restarted ones too, reported when it was ready; own_ready: those of the workers that run our classifier.
     """
 
     def __init__(self, cases: Mapping[Case, Sequence[int]], settings: Settings, images: Path, process: int) -> None:
@@ -142,7 +141,7 @@ class WorkerPool:
         worker = self._workers[place] = self._worker(place, keys)
         self.process_ids.append(worker.process_id)
         self.ready.append(worker.ready)
-        if place[0] == OUR_ENVIRONMENT:
+        if any(case.way == OURS for case, _ in keys):
             self.own_ready.append(worker.ready)
         self._backends |= dict(zip(keys, worker.backends, strict=True))
 
