@@ -6,7 +6,6 @@ chooses other kernels, and else runs the same code: there the golden images of e
 models.
 """
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ def _on(board: Board, runtime: str) -> object:
 
 
 @pytest.fixture(scope="module")
-def released(mnist_slice: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def released(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the released models by every recipe."""
     from convert.evaluation.gate import Limits
     from convert.export import export
@@ -45,10 +44,9 @@ def released(mnist_slice: Dataset, tmp_path_factory: pytest.TempPathFactory) -> 
     from convert.settings import ConversionSettings
 
     folder = tmp_path_factory.mktemp("released")
-    for name in NAMES:  # without their records, of which the images are not these
-        model = folder / f"{name}.keras"
-        shutil.copyfile(ROOT / "train" / "releases" / f"{name}-seed0" / "model.keras", model)
-        export(model, mnist_slice, list(ALL.values()), folder, settings=ConversionSettings(Limits(5)))
+    for name in NAMES:
+        model = ROOT / "train" / "releases" / f"{name}-seed0" / "model.keras"
+        export(model, mnist, list(ALL.values()), folder, name=name, settings=ConversionSettings(Limits(5)))
     return folder
 
 
