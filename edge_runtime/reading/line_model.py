@@ -4,14 +4,17 @@ It gives probabilities of ten digits and a blank for every second column of a li
 classification (A. Graves et al., ICML 2006): each digit is a run of columns with its class, and blanks part equal neighbours.
 """
 
+from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
+from edge_runtime.common.quantization import dequantize, softmax
 from edge_runtime.errors import ModelFileError
 from edge_runtime.inference.interpreter import Backend, find_backend, make_interpreter
 from edge_runtime.reading.line_image import HEIGHT, LineImage
@@ -100,16 +103,14 @@ class LineModel:
 
     def probabilities(self, line: LineImage) -> NDArray[np.float32]:
         """The probability of each digit and of the blank, for every second column of a line: float32 [ceil(W / 2), 11]."""
-        logits = (self.outputs(line).astype(np.float32) - self._zero_point) * np.float32(self._scale)
-        raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+        return np.asarray(softmax(dequantize(self.outputs(line), self._scale, self._zero_point)), np.float32)
 
     def read(self, line: LineImage) -> list[LineDigit]:
         """The digits of a line, uint8 [32, W], from left to right."""
         return digits_of(self.probabilities(line))
 
 
-def digits_of(probabilities: NDArray[np.float32]) -> list[LineDigit]:
+def digits_of(probabilities: NDArray[Any]) -> list[LineDigit]:
     """The digits of the most probable class of each column, [T, 11]: equal neighbours are one digit, blanks are none."""
     found = []
     for label, run in groupby(enumerate(probabilities.argmax(axis=1).tolist()), key=lambda column: column[1]):
@@ -120,6 +121,6 @@ def digits_of(probabilities: NDArray[np.float32]) -> list[LineDigit]:
     return found
 
 
-def line_probability(probabilities: NDArray[np.float32]) -> float:
-    """The probability of the most probable path: the product of the columns' highest probabilities."""
-    return float(np.exp(np.log(probabilities.max(axis=1)).sum()))
+def text_of(digits: Iterable[LineDigit]) -> str:
+    """The labels of digits, from left to right."""
+    return "".join(digit.label for digit in digits)

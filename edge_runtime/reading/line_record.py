@@ -10,7 +10,7 @@ from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.json_codec import read_json
 from edge_runtime.errors import ModelFileError
 from edge_runtime.model.manifest import Comparison, Verdict
-from edge_runtime.reading.line_model import LINE_MODEL, LineModel, digits_of
+from edge_runtime.reading.line_model import LINE_MODEL, LineModel, digits_of, text_of
 
 TOLERANCE = 2
 """Maximum difference of outputs from the recorded ones, in steps: kernels of different CPUs round sums differently."""
@@ -81,9 +81,4 @@ def equal_lines(model: LineModel, golden: GoldenLines) -> int:
 
 def _is_equal(found: NDArray[np.int8], recorded: NDArray[np.int8]) -> bool:
     near = found.shape == recorded.shape and int(np.abs(found.astype(int) - recorded).max()) <= TOLERANCE
-    return near and _text(found) == _text(recorded)
-
-
-def _text(outputs: NDArray[np.int8]) -> str:
-    """The digits of raw outputs: a scale changes no order."""
-    return "".join(digit.label for digit in digits_of(outputs.astype(np.float32)))
+    return near and text_of(digits_of(found)) == text_of(digits_of(recorded))  # a scale changes no order

@@ -26,7 +26,7 @@ from edge_runtime.preprocessing.pipeline import Ink, find_ink
 from edge_runtime.preprocessing.warnings import active_warnings
 from edge_runtime.reading.line_crop import BESIDE, LineCrop, crop_line
 from edge_runtime.reading.line_image import GROUND, HEIGHT, line_image
-from edge_runtime.reading.line_model import LineDigit, LineModel
+from edge_runtime.reading.line_model import LineDigit, LineModel, text_of
 from edge_runtime.reading.page_layout import Box, Mark, find_marks, merge, split_at, split_evenly
 
 LONGEST = 2048
@@ -223,7 +223,7 @@ class Reader:
             crop = crop_line([candidate.mark for candidate in line], others, found.ink)
             digits = self._line_model.read(crop.image)
             if digits and min(digit.probability for digit in digits) >= LINE_UNSURE:
-                if "".join(digit.label for digit in digits) != _labels(line):
+                if text_of(digits) != _labels(line):
                     return _with_doubt(self._of_line_model(digits, crop, found, scale), _labels(line))
                 if min(digit.probability for digit in digits) >= LINE_SURE:
                     line = [dataclasses.replace(candidate, note="") for candidate in line]

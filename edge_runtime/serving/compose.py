@@ -28,7 +28,6 @@ from edge_runtime.serving.page.page import Page
 from edge_runtime.serving.protocols.openapi import OpenApi
 from edge_runtime.serving.protocols.tf_serving import TFServing
 from edge_runtime.serving.protocols.v2 import V2
-from edge_runtime.serving.qr_code import qr_code
 from edge_runtime.serving.server import Task, run
 from edge_runtime.serving.terminal import Terminal
 from edge_runtime.serving.tls import tls_context
@@ -116,7 +115,11 @@ def _serve_at(
     names = ", ".join(served.name for served in models)
     addresses = {address_of(listener, "https" if tls else "http"): is_local(listener) for listener in listeners}
     where = " and ".join(addresses)
-    codes = [qr_code(address) for address, local in addresses.items() if not local and sys.stderr.isatty()]
+    codes = []
+    if sys.stderr.isatty() and not all(addresses.values()):
+        from edge_runtime.serving.qr_code import qr_code  # a service's log needs none
+
+        codes = [qr_code(address) for address, local in addresses.items() if not local]
     try:
         run(
             app,

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.reading.line_model import BLANK, digits_of, text_of
 from train.data import Split
 from train.lines.writing import LONGEST, Digits, write_lines
 
-CLASSES = 11
+CLASSES = BLANK + 1
 """Ten digits and the blank of CTC, which is the last."""
 _VALIDATION_SEED, _TEST_SEED = 1_000_000, 2_000_000
 
@@ -42,8 +43,4 @@ def held_out_lines(split: Split, count: int, test: bool = False) -> Lines:
 
 def best_paths(logits: NDArray[Any]) -> list[str]:
     """The digits of each line by its most probable class in each frame, [N, T, 11]: repeated classes count once, blanks not."""
-    texts = []
-    for classes in logits.argmax(axis=-1):
-        first = np.append(True, classes[1:] != classes[:-1])
-        texts.append("".join(map(str, classes[first & (classes < CLASSES - 1)])))
-    return texts
+    return [text_of(digits_of(frames)) for frames in logits]
