@@ -20,7 +20,6 @@ from edge_runtime.common.pixels import Image
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.inference.decision import DIGITS
 from edge_runtime.inference.results import Classification, check_finite
-from edge_runtime.preprocessing.global_threshold import light_fractions, otsu_threshold
 from edge_runtime.preprocessing.normalization import normalize
 from edge_runtime.preprocessing.pipeline import Ink, find_ink
 from edge_runtime.preprocessing.warnings import active_warnings
@@ -58,8 +57,6 @@ WHOLE_LINE = 0.8
 """Least mean probability of the digits of a picture that one line fills: it is higher for 98 % of those read right, and lower for noise."""
 LINE_SURE = 0.9
 """Least probability of a digit of such a line without a warning."""
-ONE_LINE_LIGHT = 1.5
-"""Sum of light fractions, as in `light_fractions`, below which the ink of such a picture is light."""
 ONE_LINE = (10, 160, 1.2)
 """Minimum and maximum height, in pixels, and minimum ratio of width to height of a picture that is taken for one line which fills it."""
 
@@ -205,8 +202,7 @@ class Reader:
         shortest, tallest, ratio = ONE_LINE
         if not shortest <= height <= tallest or width < ratio * height or _are_stacked(kept):
             return ()
-        light = light_fractions(found.grey > otsu_threshold(found.grey)) < ONE_LINE_LIGHT
-        ink = found.grey if light else 255 - found.grey
+        ink = found.grey if found.light else 255 - found.grey
         margin = round(BESIDE * height)
         padded = np.pad(ink, ((0, 0), (margin, margin)), constant_values=float(np.percentile(ink, GROUND)))
         crop = LineCrop(line_image(padded), height / HEIGHT, 0.0, -margin)
