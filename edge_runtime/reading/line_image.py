@@ -16,15 +16,14 @@ LineImage = NDArray[np.uint8]
 """uint8 [32, W], 0 = ground, 255 = ink."""
 
 
-def line_image(ink: NDArray[np.float32], stretch: float = 1.0) -> LineImage:
+def line_image(ink: NDArray[np.float32]) -> LineImage:
     """Resize the picture of a line to 32 rows, and stretch its contrast.
 
     Args:
         ink: float32 [H, W], larger = darker.
-        stretch: factor for the width, besides that of the height.
     """
     height, width = ink.shape
-    across = max(1, round(width * HEIGHT / height * stretch))
+    across = max(1, round(width * HEIGHT / height))
     down, right = (_resampled(count, length) for count, length in ((HEIGHT, height), (across, width)))
     return stretch_contrast(down @ ink @ right.T)
 
