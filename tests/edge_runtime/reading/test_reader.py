@@ -72,12 +72,12 @@ def test_very_many_lines_of_digits_are_read(mnist: Dataset) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("gap", "right", "silent"), [(TOUCHING, 0.85, 0.04), (OVERLAPPING, 0.75, 0.06)])
-def test_touching_digits_are_parted_or_told(gap: tuple[float, float], right: float, silent: float, mnist: Dataset) -> None:
-    """Where most digits touch, 85 % of the lines are wholly right, where most overlap, 75 %; few are wrong without a warning."""
+@pytest.mark.parametrize(("gap", "right"), [(TOUCHING, 0.85), (OVERLAPPING, 0.75)])
+def test_touching_digits_are_parted_or_told(gap: tuple[float, float], right: float, mnist: Dataset) -> None:
+    """Where most digits touch, 85 % of the lines are wholly right, where most overlap, 75 %; at most 3 % are wrong without a warning."""
     found = _lines(mnist.validation, range(30_000, 30_100), gap)
     assert found.right >= right * found.count
-    assert found.silent <= silent * found.count
+    assert found.silent <= 0.03 * found.count
 
 
 def test_lines_that_fill_a_picture_are_read_by_the_line_model(mnist: Dataset) -> None:
