@@ -22,7 +22,7 @@ from train.data import Dataset
 from train.distillation import views
 from train.distillation.teachers import committed_teachers, find_teachers
 from train.distillation.views import teacher_logits, views_needed
-from train.loop.input_pipeline import view_of
+from train.loop.input_pipeline import training_split, view_of
 from train.loop.trainer import fit, train_run
 from train.model.architectures import predict_logits
 
@@ -243,3 +243,18 @@ def test_a_config_with_an_unknown_teacher_exits_4(data_file: Path, tmp_path: Pat
     message = one_line(digits("train", "--config", path, "--data", data_file, "--runs", tmp_path / "runs"), 4)
     assert message.startswith("digits: no teacher")
     assert not (tmp_path / "runs").exists()
+
+
+def test_drawn_digits_are_taught_by_their_labels(config: TrainingConfig, invented: Dataset, teachers: Path, cache: Path) -> None:
+    """Teachers may not know their forms: their logits are those of the label in every view, and other images' are the teachers'."""
+    found = teacher_logits(replace(config, strokes=7), invented, folder=teachers, cache=cache)
+    count = len(invented.train)
+    assert found.shape == (2, count + 7, 10)
+    drawn = found[:, count:]
+    labels = training_split(replace(config, strokes=7), invented).labels[count:]
+    assert np.all(drawn.argmax(axis=2) == labels)
+    assert np.all(np.sort(drawn, axis=2)[:, :, :-1] == 0)
+    classifiers = [Classifier.load(path, in_process=True) for path in committed_teachers(teachers).values()]
+    views = view_of(training_split(replace(config, strokes=7), invented).images, config.augmentation, 1)[:count]
+    answers = np.mean([classifier.classify_batch(views).logits for classifier in classifiers], axis=0)
+    np.testing.assert_array_equal(found[1, :count], answers.astype(np.float16))
