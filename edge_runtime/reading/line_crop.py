@@ -11,7 +11,7 @@ from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.preprocessing.resampling import dilate
 from edge_runtime.reading.line_image import HEIGHT, LineImage, line_image
 from edge_runtime.reading.line_model import LineDigit
-from edge_runtime.reading.page_layout import Box, Mark
+from edge_runtime.reading.page_layout import Box, Mark, centre_line
 
 Floats = NDArray[np.float32]
 
@@ -67,25 +67,14 @@ def crop_line(marks: Sequence[Mark], others: Iterable[Mark], ink: Floats) -> Lin
     boxes = np.array([mark.box for mark in marks])
     heights = boxes[:, 2] - boxes[:, 0]
     height = float(np.median(heights))
-    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
-    slope, start = _fitted(middles)
+    slope, start = centre_line(boxes, STEEPEST if len(marks) > 2 else 0.0)
     left, right = int(boxes[:, 1].min() - BESIDE * height), int(np.ceil(boxes[:, 3].max() + BESIDE * height))
-    level = start + slope * middles[:, 1]
+    level = start + slope * (boxes[:, 1] + boxes[:, 3]) / 2
     reach = max(float((level - boxes[:, 0]).max()), float((boxes[:, 2] - level).max()))
     rows = round(float(np.clip(2 * reach + 0.1 * height, height / FILL, 1.5 * height / FILL)))
     tops = np.rint(start + slope * np.arange(left, right) - rows / 2).astype(np.int64)
     cut = _gathered(_without(ink, others, (int(tops.min()), left, int(tops.max()) + rows, right)), tops, left, rows)
     return LineCrop(line_image(255 * cut), rows / HEIGHT, float(start + slope * left - rows / 2), left, slope)
-
-
-def _fitted(middles: NDArray[np.float64]) -> tuple[float, float]:
-    """Slope and start of a straight line through the marks' centres, [N, 2] as rows and columns; level if it would be too steep."""
-    span = np.ptp(middles[:, 1])
-    if len(middles) > 2 and span > 0:
-        slope, start = np.polyfit(middles[:, 1], middles[:, 0], 1)
-        if abs(slope) <= STEEPEST:
-            return float(slope), float(start)
-    return 0.0, float(middles[:, 0].mean())
 
 
 def _without(ink: Floats, others: Iterable[Mark], area: Box) -> Floats:

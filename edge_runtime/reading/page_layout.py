@@ -139,8 +139,7 @@ def _with_fragments(lines: list[list[Mark]]) -> list[list[Mark]]:
         if len(line) < FRAGMENT or number in joined:
             continue
         own = boxes[number]
-        middles = (own[:, 0] + own[:, 2]) / 2, (own[:, 1] + own[:, 3]) / 2
-        slope, start = np.polyfit(middles[1], middles[0], 1) if np.ptp(middles[1]) else (0.0, middles[0].mean())
+        slope, start = centre_line(own)
         reach = float(np.median(own[:, 2] - own[:, 0])) / 2
         for other in range(number + 1, len(by_length)):
             if other in joined or len(by_length[other]) >= FRAGMENT:
@@ -152,6 +151,21 @@ def _with_fragments(lines: list[list[Mark]]) -> list[list[Mark]]:
                 joined.add(other)
         line.sort(key=lambda mark: mark.box[1])
     return [line for number, line in enumerate(by_length) if number not in joined]
+
+
+def centre_line(boxes: NDArray[np.int64], steepest: float = np.inf) -> tuple[float, float]:
+    """Fit a straight line to the centres of boxes: its slope, in rows per column, and its row at column 0.
+
+    Args:
+        boxes: [N, 4]: top, left, bottom, right.
+        steepest: it is level if it would be steeper than this, or if all centres are in one column.
+    """
+    rows, columns = ((boxes[:, side] + boxes[:, side + 2]) / 2 for side in (0, 1))
+    if np.ptp(columns) > 0:
+        slope, start = np.polyfit(columns, rows, 1)
+        if abs(slope) <= steepest:
+            return float(slope), float(start)
+    return 0.0, float(rows.mean())
 
 
 def _marks_of(components: Components) -> list[Mark]:
@@ -233,12 +247,8 @@ def _distances(box: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.
 
 
 def _top_at_left(line: list[Mark]) -> float:
-    """The row where a straight line fitted to the marks' centres meets the left border; level for a single mark."""
-    middles = np.array([((mark.box[1] + mark.box[3]) / 2, (mark.box[0] + mark.box[2]) / 2) for mark in line])
-    if np.ptp(middles[:, 0]) == 0:
-        return float(middles[:, 1].mean())
-    slope, start = np.polyfit(middles[:, 0], middles[:, 1], 1)
-    return float(start) if abs(slope) < 1 else float(middles[:, 1].mean())
+    """The row where the straight line through the marks' centres meets the left border."""
+    return centre_line(_boxes(line), 1)[1]
 
 
 def _cheapest_path(mask: NDArray[np.bool_], place: float, reach: float) -> NDArray[np.int64]:
