@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.pixels import Image
+from edge_runtime.inference import decision
 from edge_runtime.inference.classifier import Classifier
-from edge_runtime.inference.decision import DIGITS
 from edge_runtime.inference.results import Classification, check_finite
 from edge_runtime.preprocessing.normalization import normalize
 from edge_runtime.preprocessing.pipeline import Ink, find_ink
@@ -26,7 +26,7 @@ from edge_runtime.preprocessing.warnings import active_warnings
 from edge_runtime.reading.line_crop import BESIDE, LineCrop, crop_line
 from edge_runtime.reading.line_image import GROUND, HEIGHT, line_image
 from edge_runtime.reading.line_model import LineDigit, LineModel, text_of
-from edge_runtime.reading.page_layout import Box, Mark, find_marks, merge, split_at, split_evenly
+from edge_runtime.reading.page_layout import Box, Mark, find_marks, group_lines, merge, split_at, split_evenly
 
 LONGEST = 2048
 """Longer side that pages are reduced to: digits of a hundredth of it are still 20 pixels high."""
@@ -41,6 +41,8 @@ MIN_HEIGHT, MIN_HEIGHT_OFF_CENTRE = 0.75, 0.85
 """Minimum height of the parts of even and off-centre cuts, as a fraction of the mark's. Halves of a slanted 1 have less."""
 OFF_CENTRE_MARGIN = 1.0
 """How much less sure than the mark the parts of an off-centre cut may be, since more of them are digits."""
+MUCH_SURER = 2.0
+"""How much surer than the mark its parts are if they may be as low as those of even cuts."""
 TOUCHING = 0.15
 """Maximum gap between two strokes of one digit, as a fraction of the height."""
 ALIKE = 0.75
@@ -50,7 +52,7 @@ ODD = (0.5, 2.0)
 SPACE = 1.5
 """Minimum width of a space, in heights."""
 UNSURE = 0.5
-"""Digits with a lower confidence get a warning; a model without calibration takes them for no digits."""
+"""Marks with a lower confidence are no digits for a model without an out-of-distribution detector."""
 LINE_UNSURE = 0.5
 """Least probability of each digit of a line that the line model is believed about where the marks leave doubt."""
 WHOLE_LINE = 0.8
@@ -130,13 +132,22 @@ class Reading:
 
 @frozen_dataclass
 class _Candidate:
-    """A classified mark. sureness: above 0 if it is like a digit; higher is more alike."""
+    """A classified mark.
+
+    sureness: above 0 if it is like a digit; higher is more alike. confidence: the probability that its label is right.
+    """
 
     mark: Mark
     image: Image
     result: Classification
     sureness: float
+    confidence: float
     note: str = ""
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the line model is worth asking."""
+        return bool(self.note) or self.sureness < 0 or self.confidence < decision.UNSURE
 
 
 def _worst(parts: Sequence[_Candidate]) -> float:
@@ -166,7 +177,7 @@ class Reader:
 
     @cached_property
     def _line_model(self) -> LineModel | None:
-        if self._classifier.labels != DIGITS:
+        if self._classifier.labels != decision.DIGITS:
             return None
         return LineModel.load(backend=self._classifier.backend.name, threads=self._classifier.threads)
 
@@ -184,7 +195,7 @@ class Reader:
         found = find_ink(pixels, LONGEST)
         scale *= max(pixels.shape[:2]) / max(found.whole)
         lines = [self._line(line, found.ink) for line in find_marks(found.ink)]
-        kept = _without_odd_marks(lines)
+        kept = _grouped_again(_without_odd_marks(lines))
         whole = self._read_whole(found, kept, scale) if self._line_model else ()
         left_out = 0 if whole else _count_large(lines, kept) - _count_large(kept, kept)
         digits = (whole,) if whole else tuple(self._digits(line, kept, found, scale) for line in kept)
@@ -213,8 +224,7 @@ class Reader:
 
     def _digits(self, line: list[_Candidate], lines: Sequence[list[_Candidate]], found: Ink, scale: float) -> tuple[Digit, ...]:
         """The digits of a line: of its marks, or by the line model where the marks leave doubt and it has none."""
-        doubtful = any(candidate.note or candidate.sureness < 0 for candidate in line)
-        if doubtful and self._line_model:
+        if self._line_model and any(candidate.is_doubtful for candidate in line):
             others = [candidate.mark for other in lines if other is not line for candidate in other]
             crop = crop_line([candidate.mark for candidate in line], others, found.ink)
             digits = self._line_model.read(crop.image)
@@ -222,7 +232,7 @@ class Reader:
                 if text_of(digits) != _labels(line):
                     return _with_doubt(self._of_line_model(digits, crop, found, scale), _labels(line))
                 if min(digit.probability for digit in digits) >= LINE_SURE:
-                    line = [dataclasses.replace(candidate, note="") for candidate in line]
+                    line = [_confirmed(candidate, digit.probability) for candidate, digit in zip(line, digits, strict=True)]
         return tuple(self._digit(candidate, found.place, scale) for candidate in line)
 
     def _of_line_model(self, digits: Sequence[LineDigit], crop: LineCrop, found: Ink, scale: float) -> tuple[Digit, ...]:
@@ -271,9 +281,15 @@ class Reader:
         if whole.sureness < 0 or shape >= WIDE:
             off_centre = [parts for parts in classified[len(evenly) :] if _plausible(parts, whole, MIN_HEIGHT_OFF_CENTRE, 0.0)]
             best = max([*classified[: len(evenly)], *off_centre], key=_worst)
-            return best if _worst(best) > max(0.0, whole.sureness) else [whole]
+            if _worst(best) > max(0.0, whole.sureness):
+                return best
+            return [dataclasses.replace(whole, note="touching: several may touch") if shape >= WIDE else whole]
         bounds = [(MIN_HEIGHT, 0.0)] * len(evenly) + [(MIN_HEIGHT_OFF_CENTRE, OFF_CENTRE_MARGIN)] * len(OFF_CENTRE)
-        likely = [parts for parts, bound in zip(classified, bounds, strict=True) if _plausible(parts, whole, *bound)]
+        likely = [
+            parts
+            for parts, bound in zip(classified, bounds, strict=True)
+            if _plausible(parts, whole, *bound) or _plausible(parts, whole, MIN_HEIGHT, -MUCH_SURER)
+        ]
         return [dataclasses.replace(whole, note=f"touching: may be {_labels(max(likely, key=_worst))}")] if likely else [whole]
 
     def _join(self, left: _Candidate, right: _Candidate, ink: NDArray[np.float32]) -> _Candidate | None:
@@ -293,16 +309,15 @@ class Reader:
             return []
         images = np.stack([mark.image(ink) for mark in marks])
         results = list(self._classifier.classify_batch(images))
-        return [
-            _Candidate(mark, image, result, self._sureness(image, result), note)
-            for mark, image, result in zip(marks, images, results, strict=True)
-        ]
+        return [self._candidate(mark, image, result, note) for mark, image, result in zip(marks, images, results, strict=True)]
 
-    def _sureness(self, image: Image, result: Classification) -> float:
+    def _candidate(self, mark: Mark, image: Image, result: Classification, note: str) -> _Candidate:
         check_finite(result.confidence)
         if self._detector is None:
-            return result.confidence - UNSURE
-        return self._detector.score(image, result.index, result.logits) - self._detector.calibration.threshold
+            return _Candidate(mark, image, result, result.confidence - UNSURE, result.confidence, note)
+        score = self._detector.score(image, result.index, result.logits)
+        confidence = float(self._detector.calibrated(result.scores, score).max())
+        return _Candidate(mark, image, result, score - self._detector.calibration.threshold, confidence, note)
 
     def _digit(self, candidate: _Candidate, place: tuple[int, int], scale: float) -> Digit:
         result, sure = candidate.result, candidate.sureness >= 0
@@ -311,9 +326,16 @@ class Reader:
             candidate.note: bool(candidate.note),
             "touches the edge: the digit may be cut off": candidate.mark.cut,
             "unlike any digit: several may touch, or it is none": not sure,
-            f"unsure: its confidence is {result.confidence:.0%}": sure and result.confidence < UNSURE,
+            f"unsure: its confidence is {candidate.confidence:.0%}": sure and candidate.confidence < decision.UNSURE,
         }
-        return Digit(result.label, result.confidence, box, active_warnings(warnings), candidate.image)
+        return Digit(result.label, candidate.confidence, box, active_warnings(warnings), candidate.image)
+
+
+def _confirmed(candidate: _Candidate, probability: float) -> _Candidate:
+    """A mark that the line model reads the same way, with that probability: it leaves no doubt."""
+    return dataclasses.replace(
+        candidate, note="", sureness=max(0.0, candidate.sureness), confidence=max(candidate.confidence, probability)
+    )
 
 
 def _with_doubt(digits: tuple[Digit, ...], marks: str) -> tuple[Digit, ...]:
@@ -358,6 +380,12 @@ def _without_odd_marks(lines: Sequence[Sequence[_Candidate]]) -> list[list[_Cand
     low, high = (share * float(np.median(heights)) for share in ODD)
     sure = [line for line in lines if any(candidate.sureness >= 0 for candidate in line)]
     return [[candidate for candidate in line if candidate.sureness >= 0 or low <= candidate.mark.height <= high] for line in sure]
+
+
+def _grouped_again(lines: Sequence[Sequence[_Candidate]]) -> list[list[_Candidate]]:
+    """Lines of what is left: a speck between two digits may have parted their line."""
+    of_marks = {id(candidate.mark): candidate for line in lines for candidate in line}
+    return [[of_marks[id(mark)] for mark in line] for line in group_lines([candidate.mark for candidate in of_marks.values()])]
 
 
 def _count_large(lines: Sequence[Sequence[_Candidate]], kept: Sequence[Sequence[_Candidate]]) -> int:

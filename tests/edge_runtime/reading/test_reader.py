@@ -177,13 +177,14 @@ def test_a_slanted_one_is_one_digit(seed: int, mnist: Dataset) -> None:
 
 
 def test_what_is_left_out_is_told_if_it_is_no_speck(mnist: Dataset) -> None:
-    """A grid of a third of the digits' height is one; two digits that a thick bar joins are not."""
+    """A grid of a third of the digits' height is one, a star as high as they are is not."""
     page = _drawn(mnist, (0, 50, 40), (1, 50, 110), (2, 50, 180))
     page[250:270, 300:320] = 240 - 200 * (np.indices((20, 20)) % 8 < 2).any(axis=0)
     reading = READER.read(page)
     assert (reading.text, reading.warnings) == ("".join(map(str, mnist.validation.labels[:3])), ())
-    page = _drawn(mnist, (0, 100, 100), (2, 100, 170), (3, 250, 100))
-    page[140:150, 150:220] = 60
+    down, across = np.indices((84, 84)) - 42
+    star = np.minimum.reduce([abs(down - across), abs(down + across), abs(down), abs(across)]) < 5
+    page[250:334, 300:384] = 240 - 200 * star
     assert READER.read(page).warnings == ("left out: 1 marks that are unlike any digit",)
 
 
