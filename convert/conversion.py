@@ -80,6 +80,7 @@ def convert(source: Source, recipe: Recipe, settings: ConversionSettings = DEFAU
         flatbuffer=build.flatbuffer,
         accuracy=evaluation.accuracy,
         verdict=evaluation.verdict,
+        temperature=evaluation.temperature,
         origin=_origin(source, recipe, own, build),
         attribution=data.attribution,
     )

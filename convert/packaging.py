@@ -38,6 +38,7 @@ def make_manifest(
     flatbuffer: bytes,
     accuracy: tuple[Comparison, ...],
     verdict: Verdict,
+    temperature: float,
     origin: Origin,
     attribution: str,
 ) -> Manifest:
@@ -59,6 +60,7 @@ def make_manifest(
         verdict=verdict,
         origin=origin,
         attribution=attribution,
+        temperature=temperature,
     )
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from convert.evaluation.gate import Limits, class_drop_intervals, compare, judge
 from convert.evaluation.layer_errors import LayerError, layer_errors
+from convert.evaluation.temperature import fit_temperature
 from convert.flatbuffer.strip import strip
 from convert.source.source import Source
 from edge_runtime.inference.classifier import Classifications, Classifier
@@ -26,6 +27,7 @@ class Evaluation:
     verdict: the gate's, on test images.
     layers: the error of each operator's output, on validation images.
     test: predictions for the test images.
+    temperature: of the converted model, by validation images.
     largest_logit_error: the largest difference of a logit from the float model's, on test images.
     class_drop_intervals: interval of each class's drop on test images in percentage points, simultaneous at 95 %.
     """
@@ -34,6 +36,7 @@ class Evaluation:
     verdict: Verdict
     layers: tuple[LayerError, ...]
     test: Classifications
+    temperature: float
     largest_logit_error: float
     class_drop_intervals: tuple[tuple[float, float], ...]
 
@@ -55,6 +58,7 @@ def evaluate(source: Source, flatbuffer: bytes, unfolded: bytes, limits: Limits)
         judge(accuracy[1], limits),
         tuple(layer_errors(strip(source.floats), strip(unfolded), data.validation.images[:LAYER_IMAGES])),
         test,
+        fit_temperature(validation.logits, data.validation.labels),
         float(np.abs(test.logits - source.test_logits).max()),
         class_drop_intervals(data.test.labels, source.test_logits.argmax(axis=1), test.indices),
     )

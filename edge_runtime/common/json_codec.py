@@ -9,6 +9,7 @@ import json
 import math
 import types
 import typing
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,18 +46,29 @@ def from_json(kind: type[T], text: str | bytes, version: tuple[str, int] | None 
     Raises:
         InputError: it is not valid JSON, or a field is missing, unknown or of the wrong type; the message names it.
     """
+    if version:
+        return from_versioned_json({version[1]: kind}, version[0], text)
+    return typing.cast(T, checked(kind, _parse(text), ""))
+
+
+def from_versioned_json(kinds: Mapping[int, type[T]], name: str, text: str | bytes) -> T:
+    """Read the dataclass of the version that the JSON text states in the field `name`. Errors are those of `from_json`."""
+    value, newest = _parse(text), max(kinds)
+    found = _expect(int, value.get(name), name) if isinstance(value, dict) else newest
+    if found not in kinds:
+        advice = "update edge-digits" if found > newest else "an older edge-digits wrote it; create it again"
+        known = " and ".join(map(str, sorted(kinds)))
+        raise InputError(f"has {name.replace('_', ' ')} {found}, this program reads {known}; {advice}")
+    return typing.cast(T, checked(kinds[found], value, ""))
+
+
+def _parse(text: str | bytes) -> Any:
     try:
         value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError) as error:
         raise InputError(f"is not valid JSON ({error})") from error
     _check_plain(value, 0)
-    if version and isinstance(value, dict):
-        name, known = version
-        found = _expect(int, value.get(name), name)
-        if found != known:
-            advice = "update edge-digits" if found > known else "an older edge-digits wrote it; create it again"
-            raise InputError(f"has {name.replace('_', ' ')} {found}, this program reads {known}; {advice}")
-    return typing.cast(T, checked(kind, value, ""))
+    return value
 
 
 def read_json(kind: type[T], path: Path, version: tuple[str, int] | None = None) -> T:

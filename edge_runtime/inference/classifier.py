@@ -63,7 +63,8 @@ class Classifier:
         if batch < 1:
             raise BadArgument(f"batch is {batch}, expected 1 or more")
         self.threads, self.batch = threads, batch
-        self._labels, self._output = model.labels, model.output  # a property's time counts in `classify`
+        # A property's time counts in `classify`.
+        self._labels, self._output, self._temperature = model.labels, model.output, model.temperature
         self._in_process = in_process or model.manifest is not None
         if model.manifest is None:
             self.warnings = (f"{model.name} is a plain .tflite: nothing states its labels or proves its accuracy",)
@@ -144,7 +145,7 @@ class Classifier:
         image = check_image(image)
         with self._single_lock:
             outputs = self._single.run_one(image)
-        return Classification(int(outputs.argmax()), outputs, self._labels, self._output)
+        return Classification(int(outputs.argmax()), outputs, self._labels, self._output, self._temperature)
 
     def classify_file(self, file: str | Path | BinaryIO) -> Prediction:
         """Find the digit in an image file and classify it, as `digits classify` does.
@@ -234,7 +235,7 @@ class Classifier:
                 yield from self._classifications(outputs)
 
     def _classifications(self, outputs: NDArray[Any]) -> Classifications:
-        return Classifications(outputs.argmax(axis=1), outputs, self._labels, self._output)
+        return Classifications(outputs.argmax(axis=1), outputs, self._labels, self._output, self._temperature)
 
     @cached_property
     def _pool(self) -> "RunnerPool":

@@ -24,13 +24,14 @@ class Classification:
         outputs: [classes], in the dtype of the model's output.
     """
 
-    __slots__ = ("_labels", "_output", "index", "outputs")
+    __slots__ = ("_labels", "_output", "_temperature", "index", "outputs")
 
-    def __init__(self, index: int, outputs: NDArray[Any], labels: tuple[str, ...], output: Tensor) -> None:
+    def __init__(self, index: int, outputs: NDArray[Any], labels: tuple[str, ...], output: Tensor, temperature: float) -> None:
         self.index = index
         self.outputs = outputs
         self._labels = labels
         self._output = output
+        self._temperature = temperature
 
     @property
     def label(self) -> str:
@@ -44,8 +45,8 @@ class Classification:
 
     @property
     def scores(self) -> NDArray[np.float64]:
-        """float64 [classes]: probabilities, which sum to 1."""
-        return softmax(self.logits)
+        """float64 [classes]: probabilities, which sum to 1: softmax of the logits over the model's temperature."""
+        return softmax(self.logits / self._temperature)
 
     @property
     def confidence(self) -> float:
@@ -61,18 +62,22 @@ class Classifications:
     """The results for a batch of N images. Indexing and iteration give a `Classification` each.
 
     indices: int64 [N], the class of the largest output (the first of equals). outputs: [N, classes] in the dtype of the model's output.
+    temperature: what logits are divided by before softmax.
     """
 
     indices: NDArray[np.int64]
     outputs: NDArray[Any] = field(repr=False)
     labels_of_classes: tuple[str, ...] = field(repr=False)
     output: Tensor = field(repr=False)
+    temperature: float = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def __getitem__(self, position: int) -> Classification:
-        return Classification(int(self.indices[position]), self.outputs[position], self.labels_of_classes, self.output)
+        return Classification(
+            int(self.indices[position]), self.outputs[position], self.labels_of_classes, self.output, self.temperature
+        )
 
     def __iter__(self) -> Iterator[Classification]:
         return (self[position] for position in range(len(self)))
@@ -90,7 +95,7 @@ class Classifications:
     @property
     def scores(self) -> NDArray[np.float64]:
         """float64 [N, classes]: probabilities; each row sums to 1."""
-        return softmax(self.logits)
+        return softmax(self.logits / self.temperature)
 
     @property
     def confidences(self) -> NDArray[np.float64]:

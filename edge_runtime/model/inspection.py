@@ -108,6 +108,7 @@ def _proofs(manifest: Manifest) -> list[tuple[str, str]]:
     origin, tolerance = manifest.origin, manifest.tolerance
     return [
         *(("accuracy", comparison_line(comparison)) for comparison in manifest.accuracy),
+        ("softmax", f"of logits / {manifest.temperature:g}, fitted on validation images"),
         ("gate", f"{'passed' if manifest.verdict.passed else 'FAILED'}: {manifest.verdict.reason}"),
         ("verify", f"within {tolerance.amount:g} {tolerance.unit} of the golden outputs"),
         ("made by", origin.command),

@@ -9,7 +9,9 @@ from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.common.intervals import Accuracy
 from edge_runtime.common.pixels import BACKGROUND, INK, SIDE
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+TEMPERATURES = (0.05, 20.0)
+"""Least and greatest temperature."""
 
 
 @frozen_dataclass
@@ -95,8 +97,8 @@ class Origin:
 
 
 @frozen_dataclass
-class Manifest:
-    """The content of manifest.json."""
+class ManifestV1:
+    """The content of manifest.json in format version 1."""
 
     format_version: int
     name: str
@@ -113,3 +115,15 @@ class Manifest:
     verdict: Verdict
     origin: Origin
     attribution: str
+
+
+@frozen_dataclass
+class Manifest(ManifestV1):
+    """The content of manifest.json. temperature: logits are divided by it before softmax, so that scores are probabilities."""
+
+    temperature: float
+
+    @classmethod
+    def of(cls, manifest: ManifestV1) -> "Manifest":
+        """A manifest of either version; files of version 1 have softmax as it is."""
+        return manifest if isinstance(manifest, Manifest) else cls(**vars(manifest), temperature=1.0)

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
-from edge_runtime.common.json_codec import from_json, to_json
+from edge_runtime.common.json_codec import from_versioned_json, to_json
 from edge_runtime.common.pixels import SIDE
 from edge_runtime.errors import InputError, ModelFileError
 from edge_runtime.model.archive import has_archive_end, has_archive_trace, unpack
 from edge_runtime.model.graph import FILE_IDENTIFIER, Graph, Tensor, read_graph
-from edge_runtime.model.manifest import FORMAT_VERSION, Manifest, OperatorSpec, PixelContract, TensorSpec
+from edge_runtime.model.manifest import FORMAT_VERSION, TEMPERATURES, Manifest, ManifestV1, OperatorSpec, PixelContract, TensorSpec
 
 MODELS = Path(__file__).parents[1] / "models"
 DEFAULT_MODEL = MODELS / "small-int8.tflite"
@@ -69,6 +69,11 @@ class ModelFile:
     def sha256(self) -> str:
         """Hash of the FlatBuffer."""
         return sha256(self.flatbuffer).hexdigest()
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by before softmax; 1 for a plain .tflite."""
+        return self.manifest.temperature if self.manifest else 1.0
 
     def golden(self) -> Golden:
         """The golden images of the file.
@@ -163,12 +168,7 @@ def _plain_file(data: bytes, name: str) -> ModelFile:
 
 def _self_describing_file(data: bytes) -> ModelFile:
     offset, entries = unpack(data)
-    try:
-        manifest = from_json(Manifest, entries["manifest.json"], ("format_version", FORMAT_VERSION))
-    except InputError as error:
-        raise ModelFileError(f"manifest.json {error}") from error
-    if to_json(manifest).encode() != entries["manifest.json"]:
-        raise ModelFileError("manifest.json is not in canonical form (every field, sorted keys, no white space, UTF-8)")
+    manifest = _read_manifest(entries["manifest.json"])
     flatbuffer = data[:offset]
     _check_flatbuffer(manifest, flatbuffer)
     graph = read_graph(flatbuffer)
@@ -177,6 +177,17 @@ def _self_describing_file(data: bytes) -> ModelFile:
     if entries["labels.txt"] != labels_text(manifest.labels):
         raise ModelFileError("labels.txt and the labels of manifest.json differ")
     return ModelFile(manifest.name, len(data), flatbuffer, graph, manifest, entries["golden.npz"], manifest.labels)
+
+
+def _read_manifest(content: bytes) -> Manifest:
+    kinds: dict[int, type[ManifestV1]] = {1: ManifestV1, FORMAT_VERSION: Manifest}
+    try:
+        found = from_versioned_json(kinds, "format_version", content)
+    except InputError as error:
+        raise ModelFileError(f"manifest.json {error}") from error
+    if to_json(found).encode() != content:
+        raise ModelFileError("manifest.json is not in canonical form (every field, sorted keys, no white space, UTF-8)")
+    return Manifest.of(found)
 
 
 def labels_text(labels: tuple[str, ...]) -> bytes:
@@ -237,11 +248,18 @@ def _check_manifest(manifest: Manifest, graph: Graph) -> None:
             raise ModelFileError(f"the name or a label is not 1 to 64 printable characters: {ascii(text)[:80]}")
     if not _RECIPE.fullmatch(manifest.recipe):
         raise ModelFileError(f"states the recipe {manifest.recipe!r}, expected a name such as float32 or static_wi8_ai8")
+    _check_numbers(manifest)
+
+
+def _check_numbers(manifest: Manifest) -> None:
     unit = "logits" if manifest.output.dtype == "float32" else "steps"
     if manifest.tolerance.unit != unit or manifest.tolerance.amount < 0:
         raise ModelFileError(
             f"states a tolerance of {manifest.tolerance.amount:g} {manifest.tolerance.unit}, expected {unit}, 0 or more"
         )
+    low, high = TEMPERATURES
+    if not low <= manifest.temperature <= high:
+        raise ModelFileError(f"states a temperature of {manifest.temperature:g}, expected {low:g} to {high:g}")
 
 
 def _read_golden(model: ModelFile) -> Golden:

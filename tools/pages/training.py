@@ -100,7 +100,7 @@ def _recipe(config: TrainingConfig) -> str:
     augmentation = vars(config.augmentation) if config.augmentation else {}
     distillation = config.distillation
     parts = (
-        f"{config.epochs} epochs",
+        f"{config.epochs} epochs" + f", {config.strokes:,} drawn digits" * bool(config.strokes),
         f"rate {config.learning_rate:g}",
         " ".join(f"{name} {value:g}" for name, value in augmentation.items() if value) or "no augmentation",
         f"smoothing {config.label_smoothing:g}",

@@ -20,7 +20,6 @@ from train.data import Dataset
 from train.distillation.teachers import TEACHERS, find_teachers
 from train.loop.input_pipeline import VIEWS_SEED, training_split, view_of
 
-
 SURE = 10.0
 """The logit of the label of a drawn digit, whose form the teachers may not know; those of other labels are 0."""
 

@@ -70,6 +70,17 @@ def test_the_shipped_model_is_as_accurate_as_it_says(shipped: Classifier, mnist:
     assert correct >= 9_900
 
 
+def test_scores_are_softmax_of_logits_over_the_temperature(shipped: Classifier, mnist: Dataset) -> None:
+    """Of one image and of a batch; the shipped models' is not 1."""
+    temperature = shipped.model.temperature
+    assert temperature != 1
+    for image in mnist.x_test[:5]:
+        powers = np.exp(shipped.classify(image).logits.astype(np.float64) / temperature)
+        np.testing.assert_allclose(shipped.classify(image).scores, powers / powers.sum(), rtol=1e-5)
+    batch = shipped.classify_batch(mnist.x_test[:5])
+    np.testing.assert_array_equal(batch.scores, [single.scores for single in batch])
+
+
 def test_answers_have_labels_scores_and_confidence(shipped: Classifier, mnist: Dataset) -> None:
     """Scores are probabilities, the label is the likeliest, and a batch's entries are the same as single answers."""
     result = shipped.classify(mnist.x_test[0])

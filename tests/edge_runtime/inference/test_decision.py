@@ -23,7 +23,7 @@ def _results(*scores: tuple[float, ...]) -> Classifications:
     logits = np.log(np.array(scores, np.float32))
     output = dataclasses.replace(CLASSIFIER.model.output, dtype="float32")
     assert isinstance(output, Tensor)
-    return Classifications(logits.argmax(axis=1), logits, ("no", "yes"), output)
+    return Classifications(logits.argmax(axis=1), logits, ("no", "yes"), output, 1.0)
 
 
 def _picture(reading: str, prior: float, warnings: tuple[str, ...] = (), *, blank: bool = False) -> Picture:
@@ -122,7 +122,7 @@ def test_a_doubtful_answer_names_the_second(mnist: Dataset) -> None:
     scores = np.full((1, 10), 0.00625)
     scores[0, [4, 9]] = 0.5, 0.45
     output = dataclasses.replace(CLASSIFIER.model.output, dtype="float32")
-    doubtful = Classifications(np.array([4]), np.log(scores).astype(np.float32), DIGITS, output)
+    doubtful = Classifications(np.array([4]), np.log(scores).astype(np.float32), DIGITS, output, 1.0)
     detector = CLASSIFIER.out_of_distribution
     (sure,), (unsure,) = (decide_all([""], [(Picture(image, ()),)], results, detector) for results in (certain, doubtful))
     assert (sure.label, unsure.label) == ("4", "4")

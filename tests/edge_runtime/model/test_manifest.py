@@ -96,11 +96,35 @@ def test_another_pixel_contract_is_refused(field: str, value: Any) -> None:
         parse_model_file(_edited(("pixels", field), value))
 
 
-@pytest.mark.parametrize(("version", "advice"), [(0, "create it again"), (2, "update edge-digits")])
+@pytest.mark.parametrize(("version", "advice"), [(0, "create it again"), (3, "update edge-digits")])
 def test_another_format_is_refused_before_its_fields_are_read(version: int, advice: str) -> None:
     """Another version may have other fields."""
-    with pytest.raises(ModelFileError, match=rf"has format version {version}, this program reads 1; .*{advice}"):
+    with pytest.raises(ModelFileError, match=rf"has format version {version}, this program reads 1 and 2; .*{advice}"):
         parse_model_file(_edited(("format_version",), version))
+
+
+def test_version_1_has_no_temperature_and_is_read_with_1() -> None:
+    """Each version has its own fields: a temperature in version 1, or none in version 2, is an error."""
+    manifest = {name: value for name, value in MANIFEST.items() if name != "temperature"}
+
+    def packed(**changes: Any) -> bytes:
+        text = json.dumps({**manifest, **changes}, sort_keys=True, separators=(",", ":"))
+        return DATA[:OFFSET] + pack(OFFSET, {**ENTRIES, "manifest.json": text.encode()})
+
+    model = parse_model_file(packed(format_version=1))
+    assert model.manifest is not None
+    assert (model.temperature, model.manifest.format_version, model.manifest.name) == (1.0, 1, MANIFEST["name"])
+    with pytest.raises(ModelFileError, match="unknown field 'temperature'"):
+        parse_model_file(packed(format_version=1, temperature=0.5))
+    with pytest.raises(ModelFileError, match="missing field 'temperature'"):
+        parse_model_file(packed(format_version=2))
+
+
+@pytest.mark.parametrize("temperature", [-1.0, 0.0, 0.049, 20.01])
+def test_a_temperature_that_makes_no_probabilities_is_refused(temperature: float) -> None:
+    """From almost sure to almost uniform."""
+    with pytest.raises(ModelFileError, match=r"temperature of .*, expected 0\.05 to 20"):
+        parse_model_file(_edited(("temperature",), temperature))
 
 
 def test_the_specification_lists_the_fields() -> None:
@@ -112,4 +136,4 @@ def test_the_specification_lists_the_fields() -> None:
     assert {field.name for field in fields(Comparison)} <= set(re.findall(r"`(\w+)`", comparison))
     contract = PixelContract()
     assert f'`dtype` "{contract.dtype}", `shape` {list(contract.shape)}, `background` 0, `ink` 255' in table
-    assert (contract.background, contract.ink, FORMAT_VERSION) == (0, 255, 1)
+    assert (contract.background, contract.ink, FORMAT_VERSION) == (0, 255, 2)
