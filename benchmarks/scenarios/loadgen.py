@@ -13,6 +13,7 @@ from benchmarks.results.loadgen import SCENARIOS, LoadGen, LoadGenRun
 from benchmarks.worker.client import RunningBackend
 from benchmarks.worker.protocol import LoadGenOutput
 from edge_runtime.common.intervals import accuracy_of
+from edge_runtime.common.packages import pip_install
 from train.data import Split
 
 PACKAGE, MODULE = "mlcommons-loadgen", "mlperf_loadgen"
@@ -30,7 +31,7 @@ def installed_release() -> str | None:
 def missing() -> str | None:
     """Why LoadGen cannot be used here; None if it can."""
     if installed_release() is None:
-        return f"MLPerf LoadGen: {PACKAGE} is not installed; pip install {PACKAGE} (it has wheels for x86-64)"
+        return f"MLPerf LoadGen: {PACKAGE} is not installed; {pip_install()} {PACKAGE} (it has wheels for x86-64)"
     # In a child process: a package that was built for another processor would crash this one.
     child = subprocess.run([sys.executable, "-c", f"import {MODULE}"], capture_output=True, text=True, check=False)
     if child.returncode == 0:

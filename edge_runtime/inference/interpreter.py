@@ -7,13 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
+from edge_runtime.common.packages import pip_install
 from edge_runtime.common.stderr_filter import filter_stderr, ignore_warnings
 from edge_runtime.errors import BadArgument, MissingPackage, ModelFileError
-
-INSTALL_LINES = (
-    "install one in a venv: pip install '.[litert]' on a 64-bit system, "
-    "or pip install '.[tflite]' (Python 3.11) where LiteRT has no wheel"
-)
 
 
 @frozen_dataclass
@@ -49,7 +45,7 @@ def find_backend(name: str | None = None) -> Backend:
         if importlib.util.find_spec(backend.module.partition(".")[0]):
             return backend
     missing = f"{wanted[0].package} is not installed" if name else "no TFLite interpreter is installed"
-    raise MissingPackage(f"{missing}; {INSTALL_LINES}")
+    raise MissingPackage(f"{missing}; {_install_lines()}")
 
 
 def backend_version(backend: Backend) -> str:
@@ -118,6 +114,12 @@ def _import_interpreter(backend: Backend) -> Callable[..., Any]:
         raise MissingPackage(_does_not_work(backend, error)) from error
 
 
+def _install_lines() -> str:
+    """How to install an interpreter."""
+    pip = pip_install()
+    return f"install one: {pip} '.[litert]' on a 64-bit system, or {pip} '.[tflite]' (Python 3.11) where LiteRT has no wheel"
+
+
 def _does_not_work(backend: Backend, error: BaseException) -> str:
-    advice = "tflite-runtime needs pip install 'numpy<2'" if backend.name == "tflite" else INSTALL_LINES
+    advice = f"tflite-runtime needs {pip_install()} 'numpy<2'" if backend.name == "tflite" else _install_lines()
     return f"{backend.package} is installed but does not work here ({one_line(error)}); {advice}"

@@ -17,6 +17,7 @@ from benchmarks.scenarios import loadgen
 from benchmarks.scenarios.loadgen import installed_release
 from benchmarks.worker import loadgen_sut
 from edge_runtime.common.json_codec import from_json, to_json
+from edge_runtime.common.packages import pip_install
 from edge_runtime.model.model_file import MODELS
 from tests.benchmarks.planting import NS, planting
 from tests.benchmarks.samples import bench_result, many_processes, model_result, turns
@@ -111,7 +112,7 @@ def test_without_loadgen_there_is_a_line(monkeypatch: pytest.MonkeyPatch) -> Non
     result = run([MODELS / "nano-int8.tflite"], Settings("board", samples=3, starts=1, loadgen=True), None)
     assert result.loadgen is None
     assert result.absent == (
-        "MLPerf LoadGen: no-such-package is not installed; pip install no-such-package (it has wheels for x86-64)",
+        f"MLPerf LoadGen: no-such-package is not installed; {pip_install()} no-such-package (it has wheels for x86-64)",
     )
     assert result.models[0].steady_ns
 

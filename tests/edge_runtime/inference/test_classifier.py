@@ -1,6 +1,9 @@
 """The classifier on real digits, by every backend that is installed, and against plain LiteRT."""
 
+import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -8,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
 from edge_runtime import Classifier
+from edge_runtime.common.packages import pip_install
 from edge_runtime.common.quantization import quantize
 from edge_runtime.errors import BadArgument, ImageError, MissingPackage
 from edge_runtime.inference.classifier import BATCH
+from edge_runtime.inference.interpreter import BACKENDS, make_interpreter
 from edge_runtime.inference.runner import encoder, pixel_values
 from edge_runtime.model.graph import Tensor
 from edge_runtime.model.model_file import read_model_file
@@ -198,9 +203,18 @@ def test_threads_and_backends_are_checked() -> None:
 
 
 def test_a_missing_backend_says_what_to_install() -> None:
-    """tflite-runtime is not installed beside numpy 2; the message has both lines."""
-    with pytest.raises(MissingPackage, match=r"pip install '\.\[litert\]'.*pip install '\.\[tflite\]'"):
+    """tflite-runtime is not installed beside numpy 2; the message has both lines, by the pip of this Python."""
+    pip = re.escape(pip_install())
+    with pytest.raises(MissingPackage, match=rf"{pip} '\.\[litert\]'.*{pip} '\.\[tflite\]'"):
         Classifier.load(backend="tflite")
+
+
+def test_a_runtime_for_another_numpy_names_the_pip_of_this_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As tflite-runtime's extension fails beside numpy 2; a bare pip may be that of another Python."""
+    monkeypatch.setitem(sys.modules, "tflite_runtime", ModuleType("tflite_runtime"))
+    monkeypatch.setitem(sys.modules, "tflite_runtime.interpreter", None)
+    with pytest.raises(MissingPackage, match=re.escape(f"tflite-runtime needs {pip_install()} 'numpy<2'")):
+        make_interpreter(b"", BACKENDS["tflite"])
 
 
 @pytest.mark.extras
