@@ -1,14 +1,17 @@
 """`digits bench`. A composition root: it may import any package, and no library module imports it."""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 
-from benchmarks.reporting.terminal import result_lines
-from benchmarks.results.results import write_results
+from benchmarks.reporting.terminal import closing_lines, result_lines
+from benchmarks.results.results import BenchResult, write_results
 from benchmarks.runner.config import Settings
 from benchmarks.runner.progress import command_line, run_with_progress
 from benchmarks.system.info import default_board_name
@@ -17,7 +20,6 @@ from edge_runtime.cli_options import ModelCommand
 from edge_runtime.common.atomic_files import refuse_to_overwrite
 from edge_runtime.errors import DataError
 from edge_runtime.model.model_file import find_model
-from train.cli_options import data_option
 from train.data import Dataset, load_dataset
 
 
@@ -42,10 +44,20 @@ class _Numbers(click.ParamType[tuple[int, ...]]):
 NUMBERS = _Numbers()
 
 
+SHIPPED = tuple(map(Path, ("nano", "small", "base", "base-fp32")))
+"""The models that every installation has."""
+
+
 @click.command("bench", cls=ModelCommand, epilog="Example: digits bench runs/cnn/*.tflite --threads 1 --out results/")
-@click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL.tflite...")
-@data_option
-@click.option("--no-accuracy", is_flag=True, help="Measure latency, memory and size only; needs no data.")
+@click.argument("models", nargs=-1, type=click.Path(path_type=Path), metavar="[MODEL.tflite...]")
+@click.option(
+    "--data",
+    "data_path",
+    type=click.Path(path_type=Path),
+    help="Measure accuracies on this data set: an .npz like Keras' mnist.npz, or a folder of IDX files. Default: the embedded MNIST; "
+    "where it is not installed, the manifests' accuracies are stated.",
+)
+@click.option("--no-accuracy", is_flag=True, help="Measure no accuracy: state the manifests'.")
 @click.option("--samples", type=int, default=4_000, show_default=True, help="Timed calls of each model; a p99 needs 1,000.")
 @click.option("--starts", type=int, default=8, show_default=True, help="Spread the calls over this many processes.")
 @click.option("--batches", type=NUMBERS, default="", metavar="N,N...", help="Also time batches of N images.")
@@ -92,12 +104,13 @@ def bench_command(
     out: Path,
     force: bool,
 ) -> None:
-    """Measure models on this board: latency of single images, cold start, memory, accuracy and size.
+    """Measure models on this board: latency of single images and photos, cold start, memory, accuracy and size.
 
-    Writes the raw samples to OUT/BOARD.json, and two plots. Models take turns in random order, in several processes (docs/benchmarking.md
-    explains why). MODEL is a file or the name of a shipped model: nano, base-fp32...
+    MODEL is a file or the name of a shipped model: nano, base-fp32... Default: all shipped models. Ends in a line for each model.
+
+    Writes the raw samples to OUT/BOARD.json, and two plots where matplotlib is installed. Models take turns in random order, in several
+    processes (docs/benchmarking.md explains why).
     """
-    from benchmarks.reporting.plots import write_plots
     from benchmarks.runner.alternatives import Found, find_cases, parse_against, parse_environments
 
     names, pythons = parse_against(against), parse_environments(environments)
@@ -120,19 +133,43 @@ def bench_command(
     results, latency_plot, size_plot = _target_files(out, settings.board)
     for target in (results, latency_plot, size_plot):
         refuse_to_overwrite(target, force)
-    paths = [find_model(model) for model in models]
-    data = None if no_accuracy else _data_or_advice(data_path)
+    paths = [find_model(model) for model in models or SHIPPED]
+    data = None if no_accuracy else _load_data(data_path)
     with TemporaryDirectory() as folder:
         others = Found((), ())
         if names:
             others = find_cases(names, paths, settings.threads, pythons, keras, data, Path(folder))
         result = run_with_progress(paths, settings, data, others.cases, others.absent)
     write_results(results, result, force)
-    written = [results, *write_plots(result, latency_plot, size_plot, force)]
     for line in result_lines(result):
         click.echo(line)
+    written = [results, *_draw(result, latency_plot, size_plot, force)]
     click.echo(f"written: {', '.join(str(path) for path in written)}")
-    click.echo(f"next:    digits report {results}")
+    click.echo(f"next:    {_next(results)}")
+    for line in closing_lines(result):
+        click.echo(line)
+
+
+def _draw(result: BenchResult, latency: Path, size: Path, force: bool) -> list[Path]:
+    """Draw the plots where matplotlib is installed; else delete those of an earlier run. Returns the files written."""
+    if not find_spec("matplotlib"):
+        for plot in (latency, size):
+            plot.unlink(missing_ok=True)
+        return []
+    from benchmarks.reporting.plots import write_plots
+
+    return write_plots(result, latency, size, force)
+
+
+def _next(results: Path) -> str:
+    """The command for plots and a page; where its packages are missing, as on a board, what to do instead."""
+    missing = [name for name in ("matplotlib", "jinja2") if not find_spec(name)]
+    if not missing:
+        return f"digits report {quote(str(results))}"
+    return (
+        f"plots and a page need {' and '.join(missing)}; copy {results} to a computer with '.[bench]': "
+        f"digits report {quote(results.name)}"
+    )
 
 
 def _target_files(folder: Path, board: str) -> tuple[Path, Path, Path]:
@@ -141,7 +178,12 @@ def _target_files(folder: Path, board: str) -> tuple[Path, Path, Path]:
     return folder / f"{stem}.json", folder / f"{stem}-latency.png", folder / f"{stem}-size.png"
 
 
-def _data_or_advice(path: Path | None) -> Dataset:
+def _load_data(path: Path | None) -> Dataset | None:
+    """The given data set, or the one that is found; None if none is."""
+    if path is None:
+        with suppress(DataError):
+            return load_dataset()
+        return None
     try:
         return load_dataset(path)
     except DataError as error:

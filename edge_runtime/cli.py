@@ -38,9 +38,9 @@ COMMANDS = {
     "receipts": ("edge_runtime.device.cli", "litert", "Compare receipts of digits verify from several boards."),
     "doctor": ("edge_runtime.device.cli", "litert", "Diagnose this device: what works, what does not, and how to fix it."),
     "tune": ("edge_runtime.device.cli", "litert", "Find the fastest threads and batch size on this device."),
-    "bench": ("benchmarks.cli", "bench", "Measure latency, cold start, memory, size and accuracy."),
+    "bench": ("benchmarks.cli", "litert", "Measure latency, cold start, memory, size and accuracy."),
     "report": ("benchmarks.comparison.cli", "bench", "Show results of bench on one page; find regressions."),
-    "choose": ("benchmarks.comparison.cli", "bench", "Choose a model from results of bench, by limits."),
+    "choose": ("benchmarks.comparison.cli", "litert", "Choose a model from results of bench, by limits."),
     "serve": ("edge_runtime.serving.cli", "litert,serve", "Serve a drawing page and HTTP inference."),
     "pipeline": ("benchmarks.pipeline.cli", "train,bench", "Train, convert, verify and benchmark models, and report."),
 }

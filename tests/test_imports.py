@@ -152,6 +152,9 @@ def _loaded_by(statement: str) -> set[str]:
         ("import edge_runtime.serving.cli", {"edge_runtime", "click"}),
         ("import edge_runtime.serving.models.repository", {"edge_runtime"}),
         ("import benchmarks", {"benchmarks"}),
+        ("import benchmarks.cli", {"benchmarks", "edge_runtime", "train", "click", "PIL"}),
+        ("import benchmarks.comparison.cli", {"benchmarks", "edge_runtime", "click"}),
+        ("import benchmarks.worker.main, benchmarks.backends.ours", {"benchmarks", "edge_runtime"}),
         ("import convert", {"convert"}),
     ],
 )

@@ -16,8 +16,12 @@ from typing import Any, NamedTuple
 class LoadedModel(NamedTuple):
     """A model, loaded by a backend.
 
-    one: classifies an image, uint8 [28, 28], as a program would. many: the classes, integers [N], of a batch, uint8 [N, 28, 28].
+    one: classifies an image, uint8 [28, 28], as a program would. many: the classes, integers [N], of a batch, uint8 [N, 28, 28]. Of our own
+    classifier alone: photo: the label of an image file's bytes. golden: how many golden images have the recorded label, of how many, and
+    whether their outputs are within the tolerance.
     """
 
     one: Callable[[Any], object]
     many: Callable[[Any], Any]
+    photo: Callable[[bytes], object] | None = None
+    golden: Callable[[], tuple[int, int, bool]] | None = None

@@ -1,6 +1,7 @@
 """Our classifier, with the TFLite interpreter options["backend"]."""
 
 import importlib
+import io
 from pathlib import Path
 from typing import Any
 
@@ -23,4 +24,16 @@ def load(model: str, threads: int, options: dict[str, Any]) -> LoadedModel:
     """A classifier that runs in this process: a crash of the interpreter ends this worker alone."""
     classifier = Classifier.load(Path(model), threads, options["backend"], in_process=True)
     classify = classifier.classify
-    return LoadedModel(lambda image: classify(image).label, lambda images: classifier.classify_batch(images).indices)
+    return LoadedModel(
+        lambda image: classify(image).label,
+        lambda images: classifier.classify_batch(images).indices,
+        lambda content: classifier.classify_file(io.BytesIO(content)).label,
+        lambda: _golden(classifier),
+    )
+
+
+def _golden(classifier: Classifier) -> tuple[int, int, bool]:
+    from edge_runtime.device.verification import verify  # a cold start needs none of it
+
+    receipt = verify(classifier)
+    return receipt.labels_equal, receipt.images, receipt.passed

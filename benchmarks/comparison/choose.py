@@ -150,7 +150,7 @@ def _options(results: Sequence[Named]) -> list[Option]:
             found[model.key] = _option(board, model, model.accuracy)
     if not found:
         raise InputError(
-            f"the results of {results[0].result.machine.board} have no model with an accuracy; run digits bench without --no-accuracy"
+            f"the results of {results[0].result.machine.board} have no model with an accuracy; give digits bench --data"
         )
     return list(found.values())
 

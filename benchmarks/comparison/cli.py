@@ -38,14 +38,17 @@ def report_command(results: Sequence[Path], out: Path, markdown: bool, is_diff: 
     named = read_all(results)
     differences = check_comparable(named)
 
+    if markdown:
+        from benchmarks.comparison.text import markdown as as_markdown
+
+        for line in differences:
+            click.echo(f"note: {line}", err=True)
+        click.echo(as_markdown(named), nl=False)
+        return
+
     from benchmarks.comparison import page
     from benchmarks.reporting.html import render
 
-    if markdown:
-        for line in differences:
-            click.echo(f"note: {line}", err=True)
-        click.echo(page.markdown(named), nl=False)
-        return
     title = "Benchmarks: " + ", ".join(found.name for found in named)
     write_file(out, render(title, page.sections(named, differences), page.verdict(named), sortable=True), force)
     click.echo(f"written: {out}")
@@ -71,8 +74,8 @@ def _diff(paths: Sequence[Path]) -> None:
     old, new = read_all(paths)
     differences = check_comparable([old, new], one_machine=True)
 
-    from benchmarks.comparison.page import DIFF_HEADER, diff_rows, diff_rule, diff_verdict
     from benchmarks.comparison.regressions import diff
+    from benchmarks.comparison.text import DIFF_HEADER, diff_rows, diff_rule, diff_verdict
     from benchmarks.reporting.tables import terminal_table
     from benchmarks.reporting.warnings import summary
 

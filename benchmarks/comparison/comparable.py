@@ -120,6 +120,11 @@ def _text(value: object) -> str:
     return " ".join(str(part)[:40] for part in parts if part != "") or "none"
 
 
+def _accuracies(result: BenchResult) -> str:
+    stated = any(model.accuracy_stated for model in result.models)
+    return f"{'stated by manifests, ' if stated else ''}of {result.split} images" if result.split else "none"
+
+
 def _differences(first: Named, other: Named) -> list[str]:
     facts: dict[str, Callable[[BenchResult], str]] = {
         "edge-digits": lambda result: result.edge_digits,
@@ -129,7 +134,8 @@ def _differences(first: Named, other: Named) -> list[str]:
         "system": lambda result: result.machine.system,
         "processors": lambda result: " ".join(map(str, result.pinned)) or "all",
         "samples": lambda result: f"{result.samples:,}",
-        "accuracies": lambda result: f"of {result.split} images" if result.split else "none",
+        "accuracies": _accuracies,
+        "photo": lambda result: result.photo_sha256[:8] or "none",
     }
     return [
         f"{name}: {one} in {first.name}, {another} in {other.name}"

@@ -5,22 +5,20 @@ from collections.abc import Sequence
 from benchmarks.comparison import plots
 from benchmarks.comparison.choose import Limits, choose
 from benchmarks.comparison.comparable import Named
-from benchmarks.comparison.regressions import FALSE_ALARMS, MIN_SLOWDOWN, Diff, Times
 from benchmarks.reporting.extra_tables import extra_tables
 from benchmarks.reporting.html import Notes, Picture, Section, Table
 from benchmarks.reporting.tables import (
     HEADER,
     Row,
-    as_markdown,
-    drop_empty_columns,
+    accuracy_note,
     machine_line,
     microseconds,
     middle,
     milliseconds,
     rows,
 )
-from benchmarks.reporting.warnings import by_kind, is_disturbed, notes
-from benchmarks.results.results import BenchResult, ModelResult
+from benchmarks.reporting.warnings import by_kind, is_disturbed
+from benchmarks.results.results import ModelResult
 from benchmarks.stats.intervals import Ratio, median_ns, ratio
 from edge_runtime.errors import InputError
 
@@ -37,7 +35,6 @@ _COLD_HEADER = (
     "peak memory",
     "installed",
 )
-DIFF_HEADER = ("model", "p50 old", "p50 new", "new / old", "relative to the reference", "95 % interval", "p (Holm)", "change")
 
 
 def sections(results: Sequence[Named], differences: Sequence[str]) -> list[Section]:
@@ -45,7 +42,7 @@ def sections(results: Sequence[Named], differences: Sequence[str]) -> list[Secti
     return [
         Section(
             "Models",
-            paragraphs=[f"{named.name}: {machine_line(named.result)}. Command: {named.result.command}." for named in results],
+            paragraphs=[_origin(named) for named in results],
             warnings=differences,
             pictures=_model_plots(results),
             tables=(
@@ -71,6 +68,12 @@ def sections(results: Sequence[Named], differences: Sequence[str]) -> list[Secti
             ),
         ),
     ]
+
+
+def _origin(named: Named) -> str:
+    """The machine, the command, and where the accuracies are from."""
+    facts = (machine_line(named.result), f"Command: {named.result.command}", accuracy_note(named.result))
+    return f"{named.name}: " + "".join(f"{fact[0].upper()}{fact[1:]}. " for fact in filter(None, facts)).strip()
 
 
 def verdict(results: Sequence[Named]) -> str:
@@ -144,8 +147,7 @@ def _conditions(results: Sequence[Named]) -> list[Section]:
             found.when,
             DISTURBED if is_disturbed(found) else "",
             f"{found.seconds:,.1f}",
-            f"{found.busy_percent:.1f} %",
-            *(_value_text(value, unit) for value, unit in ((found.stolen_percent, " %"), (found.waited_percent, " %"))),
+            *(_value_text(value, " %") for value in (found.busy_percent, found.stolen_percent, found.waited_percent)),
             *(_value_text(value, unit) for value, unit in ((found.megahertz, " MHz"), (found.celsius, " C"))),
         )
         for named in results
@@ -157,7 +159,7 @@ def _conditions(results: Sequence[Named]) -> list[Section]:
     caption = f"{DISTURBED}: slowed by other programs, a hypervisor or throttling. Waited: measured processes, for a processor."
     pictures = [
         Picture(
-            plots.processes(named.result),
+            plots.processes(named.result, [other.result for other in results]),
             f"{named.name}: each process's median over that of all; crosses: {DISTURBED}",
         )
         for named in results
@@ -183,8 +185,9 @@ def _cold_starts(results: Sequence[Named]) -> list[Section]:
     if not started:
         return []
     body = [(named.name, model.label, *_cold_cells(model)) for named, model in started]
+    every = [named.result for named in results]
     pictures = [
-        Picture(plots.cold_starts(named.result), f"{named.name}: from the start of Python to the first answer, by parts")
+        Picture(plots.cold_starts(named.result, every), f"{named.name}: from the start of Python to the first answer, by parts")
         for named in results
         if any(model.cold for model in named.result.models)
     ]
@@ -210,59 +213,3 @@ def _cold_cells(model: ModelResult) -> Row:
 
 def _megabytes(count: int | None) -> str:
     return "-" if not count else f"{count / 1e6:,.1f} MB"
-
-
-def markdown(results: Sequence[Named]) -> str:
-    """A Markdown table for each result, with its machine, command, warnings, and what could not be measured."""
-    return "\n\n".join(_markdown(named.result) for named in results) + "\n"
-
-
-def _markdown(result: BenchResult) -> str:
-    lines = notes(result)
-    table = as_markdown(*drop_empty_columns(HEADER, rows(result)))
-    text = f"{table}\n\n{machine_line(result)}. Command: `{result.command}`."
-    return "\n".join((f"{text}\n", *(f"- {line}" for line in lines))) if lines else text
-
-
-def diff_rows(found: Diff) -> list[Row]:
-    """A row for each model of both runs, and for the reference model."""
-    label, times = found.reference
-    return [
-        *(
-            (
-                one.label,
-                *_times_cells(one.times),
-                f"{one.ratio:.3f}",
-                f"{one.interval[0]:.3f} to {one.interval[1]:.3f}",
-                f"{one.p:.2g}",
-                "SLOWER" if one.slower else "faster" if one.faster else "",
-            )
-            for one in found.differences
-        ),
-        *((label, *_times_cells(times), "-", "-", "-", "is the reference") for label, times in found.itself),
-        (f"reference: {label}", *_times_cells(times), "-", "-", "-", ""),
-    ]
-
-
-def _times_cells(times: Times) -> Row:
-    return microseconds(int(times.old)), microseconds(int(times.new)), f"{times.ratio:.3f}"
-
-
-def diff_verdict(found: Diff) -> str:
-    """What a comparison of two runs shows, in one sentence."""
-    if not found.differences:
-        return "nothing was compared: the runs have no model in common but the reference model"
-    count = len(found.differences)
-    models = f"{count} model{'s' * (count > 1)}"
-    faster = [f"{one.label} ({100 * (1 - one.ratio):.1f} % less time)" for one in found.differences if one.faster]
-    slower = [f"{one.label} ({100 * (one.ratio - 1):.1f} % more time)" for one in found.slower]
-    parts = [f"{len(slower)} of {models} became slower: {', '.join(slower)}" if slower else f"none of {models} became slower"]
-    return "; ".join([*parts, *([f"{len(faster)} became faster: {', '.join(faster)}"] if faster else [])])
-
-
-def diff_rule() -> str:
-    """When a model is called slower."""
-    return (
-        f"slower: by more than {100 * MIN_SLOWDOWN:g} % relative to the reference model of the same run, and significantly: chance alone "
-        f"would give any such model in less than {100 * FALSE_ALARMS:g} % of unchanged runs"
-    )

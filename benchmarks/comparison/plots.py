@@ -47,22 +47,28 @@ def _times(model: ModelResult) -> list[int]:
     return [time for time in times if time is not None]
 
 
-def processes(result: BenchResult) -> bytes:
-    """Each process's deviation from the median process, by model; disturbed processes are crosses."""
+def processes(result: BenchResult, among: Sequence[BenchResult] = ()) -> bytes:
+    """Each process's deviation from the median process, by model; disturbed processes are crosses. The axis is as above."""
     figure, axes = _rows([model.label for model in result.models])
     disturbed = disturbed_processes(result)
     for number, model in enumerate(result.models):
-        medians = process_medians(model.median_turns)
-        middle = median(medians.values())
-        for process, value in medians.items():
+        for process, deviation in _deviations(model).items():
             marker, colour = ("x", "C3") if process in disturbed else ("o", "C0")
-            axes.plot(100 * (value / middle - 1), number, marker, color=colour, markersize=5, alpha=0.7)
+            axes.plot(deviation, number, marker, color=colour, markersize=5, alpha=0.7)
+    hold_all(axes, [(value, 0) for other in among for model in other.models for value in _deviations(model).values()])
     axes.set_xlabel("deviation from the median process in %")
     return png(figure)
 
 
-def cold_starts(result: BenchResult) -> bytes:
-    """From the start of Python to the first answer: bars of the medians of its parts."""
+def _deviations(model: ModelResult) -> dict[int, float]:
+    """The deviation of each process's median from that of all, in percent."""
+    medians = process_medians(model.median_turns)
+    middle = median(medians.values())
+    return {process: 100 * (value / middle - 1) for process, value in medians.items()}
+
+
+def cold_starts(result: BenchResult, among: Sequence[BenchResult] = ()) -> bytes:
+    """From the start of Python to the first answer: bars of the medians of its parts. The axis is as above."""
     started = [model for model in result.models if model.cold]
     figure, axes = _rows([model.label for model in started])
     for number, model in enumerate(started):
@@ -71,9 +77,15 @@ def cold_starts(result: BenchResult) -> bytes:
             width = _middle(model.cold, field)
             axes.barh(number, width, left=left, color=f"C{part}", label=name if number == 0 else None)
             left += width
+    hold_all(axes, [(_whole(model), 0) for other in among for model in other.models if model.cold])
     axes.set_xlabel("ms")
     axes.legend(fontsize=8)
     return png(figure)
+
+
+def _whole(model: ModelResult) -> float:
+    """The length of a model's bars together."""
+    return sum(_middle(model.cold, field) for field in _PARTS.values())
 
 
 def _middle(starts: Sequence[ColdStart], field: str) -> float:

@@ -11,7 +11,7 @@ from benchmarks.pipeline.stages import Stage, run_stage
 from benchmarks.reporting.terminal import result_lines
 from benchmarks.results.results import read_results, write_results
 from benchmarks.runner.config import Settings
-from benchmarks.runner.progress import advance, command_line, run_with_progress
+from benchmarks.runner.progress import command_line, progress, run_with_progress
 from benchmarks.system.info import cpu_name, default_board_name
 from convert.quantization.recipes import RECIPES
 from edge_runtime.common.atomic_files import write_file
@@ -25,7 +25,13 @@ from train.data import Dataset, load_dataset
 
 # Short runs: minutes on two cores, and long enough for the figures of the report.
 _EPOCHS = {"linear": 4, "mlp": 8, "cnn": 4}
-_PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")  # another version of one makes all stages out of date
+_PACKAGES = (
+    "tensorflow",
+    "keras",
+    "ai-edge-litert",
+    "litert-quantizer",
+    "numpy",
+)  # another version of one makes all stages out of date
 
 
 @click.command("pipeline", epilog="Example: digits pipeline --out demo --epochs 2")
@@ -143,15 +149,13 @@ class _Pipeline:
         model = self._run_file(name, "model.keras")
 
         def work() -> None:
-            from tqdm import tqdm
-
             from convert.evaluation.gate import Limits
             from convert.export import export
             from convert.settings import ConversionSettings
 
             # int4 loses too much accuracy without quantisation-aware training.
             settings = ConversionSettings(Limits(self.max_drop), qat=1, qat_recipes=("int4",))
-            with tqdm(total=len(RECIPES), disable=None, leave=False) as bar:
+            with progress(len(RECIPES)) as step:
                 export(
                     model,
                     self.data,
@@ -160,7 +164,7 @@ class _Pipeline:
                     settings=settings,
                     keep_failed=True,  # the report states why
                     force=True,
-                    step=lambda what: advance(bar, what),
+                    step=step,
                 )
 
         outputs = [*(self.models / recipe.file_name(name) for recipe in RECIPES.values()), self.models / f"{name}-conversion.json"]

@@ -18,6 +18,7 @@ HEADER = (
     "95 % interval",
     "p90",
     "p99 (95 % interval)",
+    "photo",
     "cold start",
     "memory",
 )
@@ -99,6 +100,21 @@ def middle(samples: Sequence[int | None]) -> int | None:
     return known[len(known) // 2] if known else None
 
 
+def photo_ns(model: ModelResult) -> int | None:
+    """The median of the way from a photo file to a label; None if it was not timed."""
+    return median_ns(model.photo) if model.photo else None
+
+
+def accuracy_note(result: BenchResult) -> str:
+    """Where accuracies are from that this run did not measure; "" if it measured them."""
+    if not any(model.accuracy_stated for model in result.models):
+        return ""
+    return (
+        "accuracies are those of the manifests, proven at conversion; the golden images came out here as they did there. "
+        "--data measures accuracies here"
+    )
+
+
 def memory_text(model: ModelResult) -> str:
     """Steady memory of a process, such as `38.1 MB`; a dash where the system does not report it."""
     steady = middle([start.steady_bytes for start in model.cold])
@@ -116,6 +132,7 @@ def _row(model: ModelResult) -> Row:
         interval_text(model.median_turns),
         microseconds(tail_ns(model, 90)),
         tail_text(model, 99),
+        milliseconds(photo_ns(model)),
         milliseconds(middle([start.total_ns for start in model.cold])),
         memory_text(model),
     )

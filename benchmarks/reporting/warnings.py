@@ -100,8 +100,8 @@ def disturbed_processes(result: BenchResult) -> set[int]:
 
 
 def _of_machine(result: BenchResult) -> Iterator[ResultWarning]:
-    if busy := [found for found in result.conditions if found.busy_percent > MAX_BUSY]:
-        worst = max(found.busy_percent for found in busy)
+    if busy := [found for found in result.conditions if (found.busy_percent or 0) > MAX_BUSY]:
+        worst = max(found.busy_percent or 0 for found in busy)
         yield ResultWarning("other programs", f"other programs kept the machine up to {worst:.0f} % busy: {_when(result, busy)}")
     stolen = [found.stolen_percent for found in result.conditions if found.stolen_percent is not None]
     if stolen and max(stolen) > _MAX_STOLEN:

@@ -25,7 +25,7 @@ def in_range(minimum: float = 0, maximum: float = MAX_NUMBER, **values: float | 
 
 @dataclass(frozen=True)
 class Machine:
-    """The board and the software of a measurement. busy_percent: the load of all cores just before it."""
+    """The board and the software of a measurement. busy_percent: the load of all cores just before it; None: not available."""
 
     board: str
     system: str
@@ -34,7 +34,7 @@ class Machine:
     cores: int
     memory_bytes: int
     governor: str
-    busy_percent: float
+    busy_percent: float | None
     python: str
     numpy: str
     runtime: str
@@ -57,7 +57,7 @@ class Condition:
 
     when: str
     seconds: float
-    busy_percent: float
+    busy_percent: float | None
     stolen_percent: float | None
     megahertz: float | None
     governor: str
@@ -165,6 +165,24 @@ class Window:
         in_range(microjoules=self.microjoules)
         if min(self.turn.samples_ns) == 0:
             raise ValueError("times of 0")
+
+
+@dataclass(frozen=True)
+class GoldenCheck:
+    """The golden images of a model file, run on this machine.
+
+    equal: how many of `images` had the recorded label. passed: all had, and all outputs were within the manifest's tolerance.
+    """
+
+    equal: int
+    images: int
+    passed: bool
+
+    def __post_init__(self) -> None:
+        in_range(1, images=self.images)
+        in_range(0, self.images, equal=self.equal)
+        if self.passed and self.equal < self.images:
+            raise ValueError(f"golden images passed, but {self.images - self.equal} of {self.images} labels differ")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.results.loadgen import LoadGen
-from benchmarks.results.records import ColdStart, Condition, Machine, Peaks, Prefix, Start, Sweep, Turn, Window, in_range
+from benchmarks.results.records import (
+    ColdStart,
+    Condition,
+    GoldenCheck,
+    Machine,
+    Peaks,
+    Prefix,
+    Start,
+    Sweep,
+    Turn,
+    Window,
+    in_range,
+)
 from edge_runtime.common.atomic_files import write_file
 from edge_runtime.common.intervals import Accuracy
 from edge_runtime.common.json_codec import from_json, to_json
@@ -13,8 +25,8 @@ from edge_runtime.errors import InputError
 from edge_runtime.model.recipe_names import short_recipe
 
 __all__ = [
-    "OTHER_FILES", "OURS", "SCHEMA_VERSION", "BenchResult", "ColdStart", "Condition", "Machine", "ModelResult", "Peaks", "Prefix",
-    "Start", "Sweep", "Turn", "Window", "find_models", "read_results", "stored_label", "write_results",
+    "OTHER_FILES", "OURS", "SCHEMA_VERSION", "BenchResult", "ColdStart", "Condition", "GoldenCheck", "Machine", "ModelResult", "Peaks",
+    "Prefix", "Start", "Sweep", "Turn", "Window", "find_models", "read_results", "stored_label", "write_results",
 ]  # fmt: skip
 SCHEMA_VERSION = 2
 OURS = "Classifier.classify"
@@ -30,9 +42,10 @@ class ModelResult:
 
     way: how an image becomes an answer; `OURS` is our classifier. runtime: package and release that compute. recipe: its long name. sha256:
     of the FlatBuffer. installed: bytes of the packages that the way needs, by name. turns: with one image a call and the run's threads.
-    sweeps: with other batch sizes and threads. accuracy: None without labels. multiply_adds: of one image; None if not counted. sustained:
+    sweeps: with other batch sizes and threads. accuracy: None if unknown. multiply_adds: of one image; None if not counted. sustained:
     windows of sustained load. layers: the first operators alone, one more each time. made_by: the command that the manifest records; "" if
-    unknown.
+    unknown. accuracy_stated: whether the accuracy is the manifest's, proven when the file was made, and not measured in this run. golden:
+    outcome of the golden images in this run, which confirm it; None if it ran none. photo: calls from a photo file's bytes to a label.
     """
 
     way: str
@@ -54,6 +67,9 @@ class ModelResult:
     sustained: tuple[Window, ...] = ()
     layers: tuple[Prefix, ...] = ()
     made_by: str = ""
+    accuracy_stated: bool = False
+    golden: GoldenCheck | None = None
+    photo: tuple[Turn, ...] = ()
 
     def __post_init__(self) -> None:
         in_range(file_bytes=self.file_bytes, payload_bytes=self.payload_bytes, scale_bytes=self.scale_bytes)
@@ -64,6 +80,10 @@ class ModelResult:
             raise ValueError(f"{self.file} has no times of single calls with one image, or has times of larger batches among them")
         if any(min(turn.samples_ns) == 0 for turn in self.median_turns):
             raise ValueError(f"{self.file} has times of 0 among those of its median")
+        if self.accuracy_stated and not (self.accuracy and self.golden and self.golden.passed):
+            raise ValueError(f"{self.file} has an accuracy of its manifest that no golden images confirm")
+        if any((turn.batch, turn.group) != (1, 1) for turn in self.photo):
+            raise ValueError(f"{self.file} has times of photos in batches or groups")
         processes = [{turn.process for turn in prefix.turns} for prefix in self.layers]
         if any(found != processes[0] or len(found) < 2 for found in processes):
             raise ValueError(f"{self.file} has layers that were not all timed in the same two or more processes")
@@ -104,11 +124,12 @@ class ModelResult:
 class BenchResult:
     """A run over several models, interleaved.
 
-    edge_digits: our release. command: the command line. pinned: processors that it ran on; empty for all. samples: requested single calls
-    of each model. split, data_sha256: the images of the accuracies. clock_step_ns, clock_cost_ns: the clock's resolution and the cost of a
-    reading, in each process; older files have the larger of both as the step, and no cost. empty_ns: calls that do nothing, timed as all
-    others. All three are empty if not measured. reference: the model that every run of every release times, so that runs can be compared.
-    absent: what was requested and could not be measured, and why. limits, loadgen: None if not measured.
+    edge_digits: our release. command: the command line. pinned: processors that it ran on; empty for all. samples: requested single
+    calls of each model. split, data_sha256: the images of the accuracies, measured or stated. clock_step_ns, clock_cost_ns: the clock's
+    resolution and the cost of a reading, in each process; older files have the larger of both as the step, and no cost. empty_ns: calls
+    that do nothing, timed as all others. All three are empty if not measured. reference: the model that every run of every release
+    times, so that runs can be compared. absent: what was requested and could not be measured, and why. limits, loadgen: None if not
+    measured. photo_sha256: of the photo file that was classified; "" if none was.
     """
 
     schema_version: int
@@ -130,6 +151,7 @@ class BenchResult:
     limits: Peaks | None = None
     loadgen: LoadGen | None = None
     clock_cost_ns: tuple[int, ...] = ()
+    photo_sha256: str = ""
 
     def __post_init__(self) -> None:
         if not self.models:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from edge_runtime.errors import BadArgument
 
+_COLD_STARTS = 5
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -40,6 +42,11 @@ class Settings:
         ):
             if not minimum <= value <= maximum:
                 raise BadArgument(f"{name} is {value}, expected {minimum} to {maximum:,}")
+
+    @property
+    def cold_starts(self) -> int:
+        """Cold starts of each model: fewer if there are hardly any samples, for a quick look."""
+        return min(_COLD_STARTS, self.samples)
 
     def shares(self) -> list[int]:
         """How many samples of each model each process takes: at least one, and as equal as possible."""

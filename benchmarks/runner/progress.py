@@ -1,10 +1,12 @@
-"""A benchmark run with a progress bar on standard error."""
+"""A progress bar on standard error, and a benchmark run with one."""
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+
+import click
 
 from benchmarks.results.results import BenchResult
 from benchmarks.runner.cases import Case
@@ -17,16 +19,18 @@ def run_with_progress(
     models: Sequence[Path], settings: Settings, data: Dataset | None, others: Sequence[Case] = (), absent: Sequence[str] = ()
 ) -> BenchResult:
     """As `session.run`, with a progress bar."""
-    from tqdm import tqdm
-
-    with tqdm(total=total_steps(len(models) + len(others), settings), disable=None, leave=False, dynamic_ncols=True) as bar:
-        return run(models, settings, data, lambda what: advance(bar, what), others, absent)
+    with progress(total_steps(len(models) + len(others), settings)) as step:
+        return run(models, settings, data, step, others, absent)
 
 
-def advance(bar: Any, what: str) -> None:
-    """Advance a tqdm bar by one step, named `what`."""
-    bar.set_description(what)
-    bar.update()
+@contextmanager
+def progress(steps: int) -> Iterator[Callable[[str], None]]:
+    """A bar of so many steps; the function advances it by one, and shows the step's name. Without a terminal nothing is shown."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with click.progressbar(length=steps, file=sys.stderr, item_show_func=str) as bar:
+        yield lambda what: bar.update(1, what)
 
 
 def command_line() -> str:

@@ -112,6 +112,7 @@ class Scheduler:
             if number == rounds // 2:  # with half of our own turns before it, and half behind
                 self._optional.single_stream(pool, self._measured_cases(), process, share)
             step("latency")
+        self._optional.time_photos(pool, self._in_random_order(), process, share)
         self.conditions.append(watch.condition(f"process {process + 1}"))
         for case, start in pool.starts().items():
             self._starts[case].append(start)
@@ -152,6 +153,10 @@ class Scheduler:
     def _measured_cases(self) -> list[Case]:
         """The remaining cases without the reference, which is timed alone."""
         return [case for case in self.remaining if case is not self.reference]
+
+    def _in_random_order(self) -> list[Case]:
+        cases = self._measured_cases()
+        return self._order.sample(cases, len(cases))
 
     def _thread_counts(self, case: Case) -> tuple[int, ...]:
         swept = () if case is self.reference else self._settings.thread_counts

@@ -1,5 +1,6 @@
 """A benchmark run: models on this board, interleaved over several processes, to a `BenchResult` (docs/benchmarking.md has the reasons)."""
 
+import hashlib
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.results.results import OURS, SCHEMA_VERSION, BenchResult, ModelResult, Peaks, Prefix
+from benchmarks.runner.accuracy import SPLIT, stated_images
 from benchmarks.runner.cases import REFERENCE_MODEL, Case, our_cases
 from benchmarks.runner.config import Settings
 from benchmarks.runner.operators import measure_layers
-from benchmarks.runner.optional_measurements import OptionalMeasurements
+from benchmarks.runner.optional_measurements import PHOTO, OptionalMeasurements
 from benchmarks.runner.scheduler import CaseTimes, Scheduler, Step, count_rounds, turn_order
 from benchmarks.scenarios.loadgen import LoadGenScenario, installed_release, missing
+from benchmarks.scenarios.photo import make_photo
 from benchmarks.scenarios.startup import Started, cold_start
 from benchmarks.scenarios.sustained import window_seconds
 from benchmarks.stats.macs import read_steps
@@ -27,7 +30,6 @@ from edge_runtime.model.recipe_names import short_recipe
 from edge_runtime.version import __version__
 from train.data import Dataset
 
-_COLD_STARTS = 5
 _LOOK_S = 0.5
 _LATENCY_IMAGES = 256
 _EMPTY_SAMPLES = 1_000  # of all workers together, about
@@ -36,7 +38,7 @@ _EMPTY_SAMPLES = 1_000  # of all workers together, about
 def total_steps(cases: int, settings: Settings) -> int:
     """How often `run` calls its `step`."""
     windows = cases * len(window_seconds(settings.sustained))
-    return cases * (_COLD_STARTS + 1) + sum(count_rounds(share) for share in settings.shares()) + windows
+    return cases * (settings.cold_starts + 1) + sum(count_rounds(share) for share in settings.shares()) + windows
 
 
 def run(
@@ -52,7 +54,7 @@ def run(
     Args:
         paths: model files, run by our classifier.
         settings: how to measure.
-        data: its test images give the accuracies; None leaves them out.
+        data: its test images give the accuracies; None: manifests state them.
         step: called with the name of each part when it is done, `total_steps` times.
         others: cases of other packages, which take turns with our classifier.
         absent: what could not be measured, and why, for the results.
@@ -77,15 +79,18 @@ def run(
     loadgen = LoadGenScenario(installed_release() or "") if settings.loadgen and not problem else None
     with TemporaryDirectory() as folder:
         np.save(Path(folder) / "latency.npy", images)
+        photo = make_photo(reference.model.golden().images[0])
+        (Path(folder) / PHOTO).write_bytes(photo)
         optional = OptionalMeasurements(settings, split, Path(folder), loadgen)
         scheduler = Scheduler(reference, list(colds), settings, Path(folder) / "latency.npy", optional)
         times = scheduler.run(step)
-    reference_result = _model_result(reference, [], times.pop(reference), optional, ())
+    reference_result = _model_result(reference, [], times.pop(reference), optional, (), data)
     layers, failed_layers = _operators(list(times), settings, images)
-    models = [_model_result(case, colds[case], found, optional, layers.get(case, ())) for case, found in times.items()]
+    models = [_model_result(case, colds[case], found, optional, layers.get(case, ()), data) for case, found in times.items()]
     all_absent = (*absent, *failed, *([problem] if problem else []), *scheduler.absent, *optional.absent, *failed_layers)
     if not models:
         raise DigitsError(f"nothing could be measured: {'; '.join(all_absent)}")
+    stated = stated_images(cases) if any(model.accuracy_stated for model in models) else ""
     return BenchResult(
         schema_version=SCHEMA_VERSION,
         edge_digits=__version__,
@@ -95,8 +100,8 @@ def run(
         pinned=settings.pinned,
         seed=settings.seed,
         samples=settings.samples,
-        split=split.name if split else "",
-        data_sha256=data.sha256 if data else "",
+        split=split.name if split else SPLIT if stated else "",
+        data_sha256=data.sha256 if data else stated,
         clock_step_ns=tuple(ready.clock_step_ns for ready in scheduler.ready),
         empty_ns=tuple(ns for ready in scheduler.ready for ns in ready.empty_ns[: _EMPTY_SAMPLES // settings.starts + 1]),
         conditions=(before, during_cold_starts, *scheduler.conditions, look(_LOOK_S, "after")),
@@ -108,6 +113,7 @@ def run(
         ),
         loadgen=loadgen.result() if loadgen else None,
         clock_cost_ns=tuple(ready.clock_cost_ns for ready in scheduler.ready),
+        photo_sha256=hashlib.sha256(photo).hexdigest() if optional.photos else "",
     )
 
 
@@ -133,7 +139,7 @@ def _all_cold_starts(cases: Sequence[Case], settings: Settings, step: Step) -> t
     """
     colds: dict[Case, list[Started]] = {case: [] for case in cases}
     failed: dict[Case, str] = {}
-    for _, case in turn_order(cases, _COLD_STARTS, random.Random(settings.seed)):
+    for _, case in turn_order(cases, settings.cold_starts, random.Random(settings.seed)):
         if case not in failed:
             try:
                 colds[case].append(cold_start(case.environment, case.spec, settings.pinned))
@@ -164,7 +170,12 @@ def _operators(
 
 
 def _model_result(
-    case: Case, colds: Sequence[Started], times: CaseTimes, optional: OptionalMeasurements, layers: tuple[Prefix, ...]
+    case: Case,
+    colds: Sequence[Started],
+    times: CaseTimes,
+    optional: OptionalMeasurements,
+    layers: tuple[Prefix, ...],
+    data: Dataset | None,
 ) -> ModelResult:
     model = case.model
     return ModelResult(
@@ -187,4 +198,7 @@ def _model_result(
         sustained=tuple(optional.sustained.get(case, ())),
         layers=layers,
         made_by=model.manifest.origin.command if model.manifest else "",
+        accuracy_stated=data is None and case in optional.accuracies,
+        golden=optional.golden.get(case),
+        photo=tuple(optional.photos.get(case, ())),
     )

@@ -1,12 +1,13 @@
 """Facts of the machine that a measurement is made on."""
 
-import os
 import platform
 
 import numpy as np
 
 from benchmarks.results.records import Machine
-from edge_runtime.device.system import board_name, processor_name, read_system
+from benchmarks.system.counters import memory_bytes
+from benchmarks.system.monitor import look
+from edge_runtime.device.system import board_name, cores, processor_name, read_system
 from edge_runtime.inference.interpreter import Backend, backend_version
 
 # CPU flags by which XNNPACK chooses kernels, as Linux names them; processors that differ in these are different machines.
@@ -15,18 +16,16 @@ _SIMD = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "neon"
 
 def this_machine(board: str, backend: Backend) -> Machine:
     """Facts of this machine; takes half a second to measure its load."""
-    import psutil
-
     system = read_system()
     return Machine(
         board=board,
         system=f"{platform.system()} {platform.release()}",
         architecture=platform.machine(),
         cpu=cpu_name(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        memory_bytes=psutil.virtual_memory().total,
+        cores=cores(),
+        memory_bytes=memory_bytes(),
         governor=system.governor or "not told",
-        busy_percent=psutil.cpu_percent(0.5),
+        busy_percent=look(0.5, "").busy_percent,
         python=platform.python_version(),
         numpy=np.__version__,
         runtime=f"{backend.package} {backend_version(backend)}",

@@ -3,11 +3,10 @@
 import os
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from benchmarks.results.results import Condition
+from benchmarks.system.counters import CpuTime, cpu_time, megahertz, process_seconds, waited_ns
 from edge_runtime.device.system import read_system
 
 
@@ -15,13 +14,12 @@ from edge_runtime.device.system import read_system
 class Moment:
     """Counters at one moment, in seconds.
 
-    wall: monotonic clock. busy: CPU time of all programs. stolen: CPU time taken by a hypervisor. ours: CPU time of our processes. waited:
-    nanoseconds that each worker was ready but had no processor, by process id, where available.
+    wall: monotonic clock. cpu: CPU time of all programs; None: not available. ours: CPU time of our processes. waited: nanoseconds that
+    each worker was ready but had no processor, by process id, where available.
     """
 
     wall: float
-    busy: float
-    stolen: float | None
+    cpu: CpuTime | None
     ours: float
     waited: dict[int, int]
 
@@ -38,24 +36,20 @@ class Watch:
 
     def condition(self, when: str) -> Condition:
         """The condition since then. Call it while the children still run."""
-        import psutil
-
         now, begun = self._now(), self.begun
         seconds = now.wall - begun.wall
         whole = max(seconds, 1e-9) * (os.cpu_count() or 1)
-        others = now.busy - begun.busy - (now.ours - begun.ours)
+        busy = stolen = None
+        if now.cpu and begun.cpu:
+            busy = _percent(now.cpu.busy - begun.cpu.busy - (now.ours - begun.ours), whole)
+            stolen = _percent(now.cpu.stolen - begun.cpu.stolen, whole)
         system = read_system()
-        frequencies = (
-            [found.current for found in (psutil.cpu_freq(percpu=True) or []) if found.current]
-            if hasattr(psutil, "cpu_freq")
-            else []
-        )
         return Condition(
             when=when,
             seconds=round(seconds, 3),
-            busy_percent=_percent(others, whole),
-            stolen_percent=None if now.stolen is None or begun.stolen is None else _percent(now.stolen - begun.stolen, whole),
-            megahertz=max(frequencies, default=None),
+            busy_percent=busy,
+            stolen_percent=stolen,
+            megahertz=megahertz(),
             governor=system.governor or "not told",
             celsius=system.temperature,
             throttled=system.throttled,
@@ -67,28 +61,11 @@ class Watch:
         return _percent(sum(waited), max(seconds, 1e-9) * 1e9) if waited else None
 
     def _now(self) -> Moment:
-        import psutil
-
-        times = psutil.cpu_times()
-        # Guest time is part of user time; waiting for a disk is idle time.
-        idle = times.idle + getattr(times, "iowait", 0.0)
-        stolen = getattr(times, "steal", None)
-        guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
         ours = os.times()
         own = ours.user + ours.system + ours.children_user + ours.children_system
-        for child in self.children:
-            with suppress(psutil.Error):
-                found = psutil.Process(child).cpu_times()
-                own += found.user + found.system
-        return Moment(time.monotonic(), sum(times) - idle - guests - (stolen or 0.0), stolen, own, self._waited())
-
-    def _waited(self) -> dict[int, int]:
-        found = {}
-        for child in self.children:
-            with suppress(OSError, ValueError, IndexError):
-                # https://docs.kernel.org/scheduler/sched-stats.html: time on a processor, time waiting for one, time slices
-                found[child] = int(Path(f"/proc/{child}/schedstat").read_text().split()[1])
-        return found
+        own += sum(process_seconds(child) for child in self.children)
+        waited = {child: found for child in self.children if (found := waited_ns(child)) is not None}
+        return Moment(time.monotonic(), cpu_time(), own, waited)
 
 
 def _percent(part: float, whole: float) -> float:

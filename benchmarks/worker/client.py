@@ -192,6 +192,14 @@ class RunningBackend:
         """The class of each image of an .npy file."""
         return self.worker.send(protocol.Classify(self.index, str(images)), protocol.Classes).classes
 
+    def time_photos(self, photo: Path, samples: int) -> protocol.Samples:
+        """Time calls of our classifier from the bytes of an image file to a label."""
+        return self.worker.send(protocol.TimePhotos(self.index, str(photo), samples), protocol.Samples)
+
+    def golden(self) -> protocol.GoldenOutcome:
+        """Run the golden images of our classifier's model file."""
+        return self.worker.send(protocol.RunGolden(self.index), protocol.GoldenOutcome)
+
     def sustain(self, seconds: float) -> protocol.Samples:
         """Classify single images without a pause for `seconds`, timed in groups of calls."""
         return self.worker.send(protocol.Sustain(self.index, seconds), protocol.Samples, seconds)

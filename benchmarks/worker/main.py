@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,13 +60,19 @@ class Backends:
         ]
         return protocol.Ready(self.step_ns, clock_cost(self.step_ns), empty_calls(), *measure_peaks(), warmups)
 
-    def reply(self, request: protocol.Request) -> protocol.Samples | protocol.Classes | protocol.LoadGenOutput:
+    def reply(self, request: protocol.Request) -> protocol.Reply:
         """Do what a request asks for."""
         match request:
             case protocol.TimeCalls():
                 return self._time_calls(self.models[request.backend], request)
             case protocol.Classify():
                 return protocol.Classes(np.asarray(self.models[request.backend].many(np.load(request.images))).tolist())
+            case protocol.TimePhotos():
+                return self._time_photos(self.models[request.backend], request)
+            case protocol.RunGolden():
+                golden = self.models[request.backend].golden
+                assert golden
+                return protocol.GoldenOutcome(*golden())
             case protocol.Sustain():
                 return self._sustain(self.models[request.backend], self.call_ns[request.backend], request.seconds)
             case protocol.RunLoadGen():
@@ -80,6 +87,14 @@ class Backends:
             times = time_calls(call, inputs, request.first_image, request.samples, request.group)
             preempted = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - before
         return protocol.Samples(request.group, times, dropped, preempted)
+
+    def _time_photos(self, model: LoadedModel, request: protocol.TimePhotos) -> protocol.Samples:
+        """The first call is not kept: it imports what reads photos."""
+        assert model.photo
+        photos = [Path(request.photo).read_bytes()]
+        with no_collection():
+            time_calls(model.photo, photos, 0, 1)
+            return protocol.Samples(1, time_calls(model.photo, photos, 0, request.samples), dropped=1)
 
     def _sustain(self, model: LoadedModel, call_ns: float, seconds: float) -> protocol.Samples:
         group = min(MAX_GROUP, max(1, round(seconds * 1e9 / _SUSTAINED_SAMPLES / call_ns)))

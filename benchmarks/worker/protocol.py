@@ -49,6 +49,22 @@ class Classify:
 
 
 @dataclass(frozen=True)
+class TimePhotos:
+    """Time `samples` calls, each from the bytes of that image file to a label; our classifier alone can."""
+
+    backend: int
+    photo: str
+    samples: int
+
+
+@dataclass(frozen=True)
+class RunGolden:
+    """Run the golden images of the model file; our classifier alone can."""
+
+    backend: int
+
+
+@dataclass(frozen=True)
 class Sustain:
     """Classify single images without a pause for `seconds`."""
 
@@ -69,7 +85,7 @@ class RunLoadGen:
     images: str | None
 
 
-Request = TimeCalls | Classify | Sustain | RunLoadGen
+Request = TimeCalls | Classify | TimePhotos | RunGolden | Sustain | RunLoadGen
 
 
 @dataclass(frozen=True)
@@ -99,7 +115,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class Samples:
-    """The reply to `TimeCalls` and `Sustain`.
+    """The reply to `TimeCalls`, `TimePhotos` and `Sustain`.
 
     group: calls of a sample. samples_ns: of each group. dropped: calls before them that are not kept. preempted: involuntary context
     switches during the samples; None where they were not counted.
@@ -119,6 +135,15 @@ class Classes:
 
 
 @dataclass(frozen=True)
+class GoldenOutcome:
+    """The reply to `RunGolden`: images with the recorded label, of how many, and whether all outputs are within the tolerance."""
+
+    equal: int
+    images: int
+    passed: bool
+
+
+@dataclass(frozen=True)
 class LoadGenOutput:
     """The reply to `RunLoadGen`: lines of LoadGen's summary, and in accuracy mode the text of the answer to each image."""
 
@@ -126,9 +151,14 @@ class LoadGenOutput:
     answers: Sequence[str]
 
 
+Reply = Samples | Classes | GoldenOutcome | LoadGenOutput
+
 _MESSAGES = {
     kind.__name__: kind
-    for kind in (BackendSpec, Load, TimeCalls, Classify, Sustain, RunLoadGen, Warmup, Ready, Samples, Classes, LoadGenOutput)
+    for kind in (
+        *(BackendSpec, Load, TimeCalls, Classify, TimePhotos, RunGolden, Sustain, RunLoadGen),
+        *(Warmup, Ready, Samples, Classes, GoldenOutcome, LoadGenOutput),
+    )
 }
 
 

@@ -1,11 +1,13 @@
 """Fixtures of the tests of `benchmarks`: a real benchmark of two real files, by the command, that several tests look at."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.scenarios import photo
 from tests.commands import Answer, digits
 from tests.samples import arrays_of
 from train.data import Dataset
@@ -18,6 +20,14 @@ class Bench:
     out: Path
     answer: Answer
     words: tuple[str, ...]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _small_photos() -> Iterator[None]:
+    """A hundredth of a phone's photo: what is tested is not how long it takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(photo, "SIZE", (403, 302))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,11 @@
 """`digits bench` on really converted files: what it writes and prints, and how each mistake of a user ends."""
 
 import hashlib
+import importlib
 import json
 import re
+import sys
+import tomllib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,12 +14,18 @@ import numpy as np
 import pytest
 
 from benchmarks.reporting.tables import HEADER, machine_line
-from benchmarks.results.results import ModelResult, read_results
+from benchmarks.reporting.terminal import closing_lines
+from benchmarks.results.results import BenchResult, ModelResult, read_results
+from benchmarks.runner import session
 from benchmarks.stats.intervals import per_call
 from edge_runtime.common.intervals import accuracy_of
+from edge_runtime.common.json_codec import to_json
+from edge_runtime.common.packages import pip_install
 from edge_runtime.inference.classifier import Classifier
 from tests.benchmarks.conftest import Bench
+from tests.benchmarks.samples import bench_result, many_processes
 from tests.commands import digits, one_line
+from tests.conftest import ROOT
 from tests.samples import arrays_of, write_npz
 from tests.train.runs.test_plots import decode
 from train.data import Dataset
@@ -88,7 +97,8 @@ def test_bench_prints_no_percentile_that_30_samples_cannot_support(bench: Bench)
         times = sorted(per_call(model.median_turns))
         assert row[p50] == f"{int(times[len(times) // 2]) / 1_000:,.1f} us"
     written = [bench.out / name for name in ("Pi-4-B.json", "Pi-4-B-latency.png", "Pi-4-B-size.png")]
-    assert lines[-2:] == [f"written: {', '.join(map(str, written))}", f"next:    digits report {written[0]}"]
+    assert lines[-4:-2] == [f"written: {', '.join(map(str, written))}", f"next:    digits report {written[0]}"]
+    assert lines[-2:] == closing_lines(result)
 
 
 def test_bench_draws_plots_with_content(bench: Bench) -> None:
@@ -112,19 +122,104 @@ def test_bench_refuses_to_replace_any_of_its_files(
 
 @pytest.mark.slow
 def test_bench_without_accuracy_needs_no_data(monkeypatch: pytest.MonkeyPatch, cnn_files: dict[str, Path], tmp_path: Path) -> None:
-    """Times and sizes alone, no plots; with --force old results are replaced."""
+    """The accuracy is that of the manifest; with --force old results are replaced."""
     monkeypatch.setattr("benchmarks.cli.load_dataset", _refuse_to_load)
     (tmp_path / "desk.json").write_text("old")
     words = ("bench", cnn_files["int8"], "--no-accuracy", "--samples", 5, "--board", "desk", "--out", tmp_path, "--force")
     answer = digits(*words, "--threads", 2, "--seed", 9, "--batches", 8, "--thread-sweep", "1,2")
     result = read_results(tmp_path / "desk.json")
     assert answer.code == 0
-    assert (result.threads, result.seed, result.models[0].accuracy, len(result.models[0].steady_ns)) == (2, 9, None, 5)
-    assert [path.name for path in tmp_path.iterdir()] == ["desk.json"]
+    assert (result.threads, result.seed, result.models[0].accuracy_stated, len(result.models[0].steady_ns)) == (2, 9, True, 5)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["desk-latency.png", "desk-size.png", "desk.json"]
     swept = [line.split()[2:4] for line in answer.out.splitlines() if line.startswith("cnn int8 ")]
     assert swept[:3] == [["2", "1"], ["1", "1"], ["2", "8"]]
-    assert answer.out.splitlines()[-2] == f"written: {tmp_path / 'desk.json'}"
-    assert "accuracy" not in answer.out.splitlines()[1]
+    assert "right (as proven at conversion; 16 of 16 golden images equal here)" in answer.out.splitlines()[-1]
+
+
+Asked = list[tuple[list[str], Dataset | None]]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    """What was to be measured, instead of measuring it: the names of the models, and the data. The results are invented."""
+    calls: Asked = []
+
+    def run(paths: list[Path], settings: object, data: Dataset | None, *_: object) -> BenchResult:
+        calls.append(([path.stem for path in paths], data))
+        return bench_result()
+
+    monkeypatch.setattr("benchmarks.cli.run_with_progress", run)
+    return calls
+
+
+def test_bench_without_arguments_measures_what_every_installation_has(asked: Asked, tmp_path: Path) -> None:
+    """Those models that pyproject.toml puts into the wheel, on the embedded test images."""
+    answer = digits("bench", "--out", tmp_path)
+    ((models, data),) = asked
+    assert answer.code == 0, answer.err
+    assert models == ["nano-int8", "small-int8", "base-int8", "base-fp32"]
+    packaged = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["edge_runtime"]
+    files = [path for pattern in packaged for path in (ROOT / "edge_runtime").glob(pattern)]
+    assert {*models} == {path.stem for path in files if path.suffix == ".tflite" and path.parent.name == "models"}
+    assert data is not None
+    assert len(data.test) == 10_000
+
+
+def test_without_a_data_set_bench_states_accuracies(asked: Asked, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As on a board, which has neither the embedded MNIST nor Keras; a data set that was asked for must be there."""
+    monkeypatch.setattr("train.data.dataset.EMBEDDED_MNIST", tmp_path / "left out")
+    monkeypatch.setitem(sys.modules, "keras.datasets", None)
+    assert digits("bench", "--out", tmp_path).code == 0
+    assert [data for _, data in asked] == [None]
+    assert "no such file" in one_line(digits("bench", "--data", tmp_path / "gone", "--out", tmp_path / "other"), 4)
+
+
+NOT_ON_A_BOARD = ("matplotlib", "jinja2", "psutil", "tqdm", "scipy")
+
+
+@pytest.fixture
+def board(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what the README installs on a board; modules that import the rest are imported anew."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in NOT_ON_A_BOARD]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in NOT_ON_A_BOARD:
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in ("reporting.plots", "reporting.html", "comparison.plots", "comparison.page"):
+        room, _, module = name.partition(".")
+        monkeypatch.delitem(sys.modules, f"benchmarks.{name}", raising=False)
+        monkeypatch.delattr(importlib.import_module(f"benchmarks.{room}"), module, raising=False)
+
+
+@pytest.mark.usefixtures("board")
+def test_bench_needs_nothing_more_on_a_board(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A real run: results without plots, what to do for them, and the model's line last."""
+    monkeypatch.setattr(session, "_LOOK_S", 0.01)
+    (tmp_path / "pi-latency.png").write_bytes(b"of an earlier run")
+    words = ("bench", "nano", "--no-accuracy", "--samples", 1, "--board", "pi", "--out", tmp_path, "--force")
+    code, text, error = digits(*words)
+    results = tmp_path / "pi.json"
+    assert (code, error) == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["pi.json"]
+    written, following, line = text.splitlines()[-3:]
+    assert written == f"written: {results}"
+    remedy = f"copy {results} to a computer with '.[bench]': digits report pi.json"
+    assert following == f"next:    plots and a page need matplotlib and jinja2; {remedy}"
+    assert line.startswith("nano on pi: ")
+    assert "99.42 % right (as proven at conversion; 16 of 16 golden images equal here), " in line
+
+
+@pytest.mark.usefixtures("board")
+def test_a_board_reports_in_text_and_chooses(tmp_path: Path) -> None:
+    """Tables, differences and the choice need no more; the page says in one line what it needs."""
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    for number, path in enumerate((old, new)):
+        path.write_text(to_json(bench_result(many_processes([1_000_000 + number] * 3), reference=many_processes([1_000_000] * 3))))
+    assert digits("report", old, "--markdown").out.startswith("| model | ")
+    assert "nothing was compared" in digits("report", "--diff", old, new).out
+    assert "pick: cnn int8" in digits("choose", old).out
+    message = one_line(digits("report", old, "--out", tmp_path / "page.html"), 1)
+    assert message.startswith("digits: report needs matplotlib")
+    assert message.endswith(f"; install it with: {pip_install()} '.[bench]'\n")
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "text", "gone", "empty"])
@@ -161,7 +256,6 @@ def test_wrong_data_exits_4(cnn_files: dict[str, Path], tmp_path: Path, invented
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "Missing argument 'MODEL.tflite...'"),
         (("m.tflite", "--samples", 0), "samples is 0, expected 1 to 1,000,000"),
         (("m.tflite", "--starts", 0), "starts is 0, expected 1 to 100"),
         (("m.tflite", "--batches", "8,x"), "'8,x' is not a list of numbers such as 1,2,4"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.results.results import BenchResult
-from benchmarks.runner import session
+from benchmarks.runner import config, session
 from benchmarks.runner.config import Settings
 from edge_runtime.common.json_codec import from_json, to_json
 from tests.benchmarks.planting import NS, planting
@@ -22,7 +22,7 @@ SETTINGS = Settings("board", samples=60, starts=3)
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, mnist: Dataset) -> None:
     few = Dataset("few", mnist.x_train[:400], mnist.y_train[:400], mnist.x_test[:40], mnist.y_test[:40])
-    monkeypatch.setattr(session, "_COLD_STARTS", 1)
+    monkeypatch.setattr(config, "_COLD_STARTS", 1)
     monkeypatch.setattr(session, "_LOOK_S", 0.01)
     monkeypatch.setattr(prove_benchmark, "load_dataset", lambda: few)
 

@@ -37,7 +37,7 @@ def _taking_time(load: Any) -> Any:
             _let_pass(cost * len(images))
             return answers
 
-        return LoadedModel(one, many)
+        return loaded._replace(one=one, many=many)
 
     return taking_time
 

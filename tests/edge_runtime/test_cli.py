@@ -188,7 +188,7 @@ def test_nothing_is_printed_by_the_interpreter(images: Path) -> None:
 @pytest.mark.extras
 @pytest.mark.parametrize(
     ("module", "words", "extra"),
-    [("keras", ["train", "linear"], "train"), ("tqdm", ["bench", "x"], "bench"), ("jinja2", ["pipeline"], "train,bench")],
+    [("keras", ["train", "linear"], "train"), ("starlette", ["serve"], "litert,serve"), ("jinja2", ["pipeline"], "train,bench")],
 )
 def test_a_missing_extra_is_one_line_with_what_to_install(module: str, words: list[str], extra: str, tmp_path: Path) -> None:
     """As on a device: without the package the command says which extra brings it."""

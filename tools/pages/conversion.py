@@ -42,8 +42,8 @@ def part(result: FoldingResult) -> str:
     """What was measured on a machine, as Markdown."""
     machine = result.machine
     warning = (
-        f"\n\n- note: other work kept {machine.busy_percent:.0f} % of the processors busy."
-        if machine.busy_percent > MAX_BUSY
+        f"\n\n- note: other work kept {machine.busy_percent or 0:.0f} % of the processors busy."
+        if (machine.busy_percent or 0) > MAX_BUSY
         else ""
     )
     return f"{machine.board}: {machine.cpu}, {machine.runtime}, one thread.\n\n{table(result)}{warning}"

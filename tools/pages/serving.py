@@ -43,7 +43,7 @@ def part(result: ServingResult) -> str:
     """What was measured on a machine, as Markdown."""
     machine = result.machine
     return (
-        f"{machine.board}: {machine.cpu}, {machine.cores} cores, {machine.busy_percent:.0f} % busy before, Python {machine.python}, "
+        f"{machine.board}: {machine.cpu}, {machine.cores} cores, {machine.busy_percent or 0:.0f} % busy before, Python {machine.python}, "
         f"{machine.runtime}.\n\n{_overview(result)}\n\n{_by_model(result)}"
     )
 

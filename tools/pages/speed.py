@@ -38,7 +38,7 @@ def _rounds(speed: PhotoSpeed) -> int:
 
 def _place(machine: Machine) -> str:
     return (
-        f"{machine.board}: {machine.cpu}, {machine.cores} cores, {machine.busy_percent:.0f} % busy before, Python {machine.python}, "
+        f"{machine.board}: {machine.cpu}, {machine.cores} cores, {machine.busy_percent or 0:.0f} % busy before, Python {machine.python}, "
         f"{machine.runtime}."
     )
 

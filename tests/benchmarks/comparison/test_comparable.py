@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.comparison.comparable import Named, check_comparable, read_all
+from benchmarks.results.results import GoldenCheck
 from edge_runtime.common.json_codec import to_json
 from edge_runtime.errors import InputError
 from tests.benchmarks.samples import MACHINE, bench_result, model_result
@@ -22,6 +23,15 @@ def test_results_of_two_boards_are_comparable() -> None:
     """Nothing else differs, so no difference is returned."""
     other = _second(machine=replace(MACHINE, board="Pi 5", cpu="Cortex-A76"))
     assert check_comparable([FIRST, other]) == []
+
+
+def test_a_stated_accuracy_is_told_from_a_measured_one() -> None:
+    """They are comparable, of the same images; another photo is a difference too."""
+    stated = model_result(accuracy_stated=True, golden=GoldenCheck(16, 16, passed=True))
+    assert check_comparable([FIRST, Named("second", bench_result(stated, photo_sha256="12345678" * 8))]) == [
+        "accuracies: of test images in first, stated by manifests, of test images in second",
+        "photo: none in first, 12345678 in second",
+    ]
 
 
 @pytest.mark.parametrize(

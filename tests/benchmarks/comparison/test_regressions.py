@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t
 
-from benchmarks.comparison.page import diff_rows
 from benchmarks.comparison.regressions import FALSE_ALARMS, _holm, diff
+from benchmarks.comparison.text import diff_rows
 from benchmarks.results.results import BenchResult, ModelResult, Peaks
 from edge_runtime.common.intervals import Accuracy
 from edge_runtime.errors import InputError

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.pipeline.cli import _PACKAGES
 from benchmarks.pipeline.stages import STAMPS, Stage, run_stage
+from tools.release.operators.inputs import _MAKERS
 
 
 class _Work:
@@ -107,3 +109,8 @@ def test_stages_do_not_share_their_stamps(work: _Work) -> None:
     """Another stage in the same folder has its own state."""
     other = replace(work.stage, name="other")
     assert (work.again(other), work.again(other), work.again()) == (True, False, False)
+
+
+def test_another_release_of_what_makes_files_makes_stages_out_of_date() -> None:
+    """The packages whose releases decide the operators' proof too: the quantiser of int4 is one of them."""
+    assert {*_PACKAGES} == {*_MAKERS}

@@ -17,7 +17,7 @@ from benchmarks.reporting import plots
 from benchmarks.reporting.extra_tables import extra_tables
 from benchmarks.reporting.warnings import warnings
 from benchmarks.results.results import BenchResult
-from benchmarks.runner import session
+from benchmarks.runner import config
 from benchmarks.runner.config import Settings
 from benchmarks.runner.session import run
 from benchmarks.scenarios.loadgen import installed_release
@@ -36,7 +36,7 @@ def content(mnist: Dataset) -> Any:
     """A small run with everything in it."""
     few = Dataset("few", mnist.x_train[:400], mnist.y_train[:400], mnist.x_test[:40], mnist.y_test[:40])
     patch = pytest.MonkeyPatch()
-    patch.setattr(session, "_COLD_STARTS", 1)
+    patch.setattr(config, "_COLD_STARTS", 1)
     try:
         settings = Settings(
             "board", 60, starts=3, batches=(8,), loadgen=installed_release() is not None, layers=True, sustained=3, command="digits"

@@ -144,6 +144,20 @@ BAD = {
     "a clock that stands": (_changed(clock_step_ns=[0]), "clock_step_ns[0] is 0, expected 1 to 1000000000"),
     "a reading of a minute": (_changed(clock_cost_ns=[6 * 10**10]), "clock_cost_ns[0] is 60000000000, expected 0 to 1000000000"),
     "busier than can be": (_changed_condition(busy_percent=170.0), "busy_percent is 170.0, expected 0 to 100"),
+    "stated without golden images": (
+        _changed_model(accuracy_stated=True),
+        "an accuracy of its manifest that no golden images confirm",
+    ),
+    "stated though refuted": (
+        _changed_model(accuracy_stated=True, golden={"equal": 16, "images": 16, "passed": False}),
+        "an accuracy of its manifest that no golden images confirm",
+    ),
+    "golden images that passed and differ": (
+        _changed_model(golden={"equal": 15, "images": 16, "passed": True}),
+        "golden images passed, but 1 of 16 labels differ",
+    ),
+    "more golden images than there are": (_changed_model(golden={"equal": 17, "images": 16, "passed": False}), "equal is 17"),
+    "photos in groups": (_changed_model(photo=[_turn(group=4)]), "times of photos in batches or groups"),
     "more right than asked": (
         _changed_model(accuracy={"correct": 3, "total": 2, "interval": [0.0, 1.0]}),
         "field 'models[0].accuracy' is impossible: 3 of 2",

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.backends import interpreter, plain_numpy
 from benchmarks.backends.network import write_network
 from benchmarks.results.results import OTHER_FILES
-from benchmarks.runner import session
+from benchmarks.runner import config
 from benchmarks.runner.alternatives import ALTERNATIVES, find_cases, parse_against, parse_environments
 from benchmarks.runner.cases import Case
 from benchmarks.runner.config import Settings
@@ -123,7 +123,7 @@ def test_a_quantised_model_is_no_network_for_others() -> None:
 @pytest.mark.slow
 def test_alternatives_take_turns_with_ours(tmp_path: Path, mnist: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """In one run, in the same processes, with the same number of correct answers; int8 files are for those that can run them."""
-    monkeypatch.setattr(session, "_COLD_STARTS", 1)
+    monkeypatch.setattr(config, "_COLD_STARTS", 1)
     few = Dataset("few", mnist.x_train[:400], mnist.y_train[:400], mnist.x_test[:200], mnist.y_test[:200])
     paths = [MODELS / "nano-fp32.tflite", MODELS / "nano-int8.tflite"]
     found = find_cases(["interpreter", "compiled-model", "numpy"], paths, 1, {}, None, few, tmp_path)

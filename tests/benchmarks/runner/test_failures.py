@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.results.results import Window
-from benchmarks.runner import cases, optional_measurements, session
+from benchmarks.runner import cases, config, optional_measurements, session
 from benchmarks.runner.cases import Case
 from benchmarks.runner.config import Settings
 from benchmarks.runner.session import run
@@ -62,7 +62,7 @@ Invent = Callable[..., Case]
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "_COLD_STARTS", 1)
+    monkeypatch.setattr(config, "_COLD_STARTS", 1)
     monkeypatch.setattr(session, "_LOOK_S", 0.01)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.reporting.warnings import warnings
-from benchmarks.runner import session
+from benchmarks.runner import config
 from benchmarks.runner.config import Settings
 from benchmarks.runner.session import run
 from edge_runtime.model.model_file import MODELS
@@ -19,7 +19,7 @@ NANO = MODELS / "nano-int8.tflite"
 
 @pytest.fixture(autouse=True)
 def _one_cold_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "_COLD_STARTS", 1)
+    monkeypatch.setattr(config, "_COLD_STARTS", 1)
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from benchmarks.reporting.tables import HEADER, rows
 from benchmarks.reporting.warnings import warnings
-from benchmarks.results.results import BenchResult, ColdStart
-from benchmarks.runner import session
+from benchmarks.results.results import ColdStart
+from benchmarks.runner import config, session
 from benchmarks.runner.cases import REFERENCE_MODEL, REFERENCE_SHA256, our_cases
 from benchmarks.runner.config import Settings
 from benchmarks.runner.session import run, total_steps
@@ -34,7 +34,7 @@ _ROUGH = "the clock's step of 1,000 ns is too coarse for single calls, so p90 an
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """One cold start and no looking around: those have tests of their own."""
-    monkeypatch.setattr(session, "_COLD_STARTS", 1)
+    monkeypatch.setattr(config, "_COLD_STARTS", 1)
     monkeypatch.setattr(session, "_LOOK_S", 0.01)
 
 
@@ -151,23 +151,15 @@ def test_groups_are_of_the_clocks_step(clock: str, step: int, cost: int, group: 
     assert [text for text in warnings(result) if "clock" in text] == ([_ROUGH] if step > 1 else [])
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("quick")
-def test_without_data_there_is_no_accuracy(cnn_files: dict[str, Path]) -> None:
-    """Times and sizes alone, and no data set in the results."""
-    result = run([cnn_files["int8"]], Settings("board", samples=3), None)
-    assert isinstance(result, BenchResult)
-    assert (result.split, result.data_sha256, result.models[0].accuracy) == ("", "", None)
-    assert (len(result.models[0].steady_ns), len(result.models[0].cold)) == (3, 1)
-
-
 @pytest.mark.usefixtures("quick")
 def test_a_plain_tflite_is_measured_too(cnn_files: dict[str, Path], tmp_path: Path) -> None:
-    """Its name is that of the file, and its recipe is unknown."""
+    """Its name is that of the file, its recipe is unknown, and nothing states an accuracy."""
     path = tmp_path / "stranger.tflite"
     path.write_bytes(read_model_file(cnn_files["fp32"]).flatbuffer)
-    (model,) = run([path], Settings("board", samples=1), None).models
+    result = run([path], Settings("board", samples=1), None)
+    (model,) = result.models
     assert (model.name, model.recipe, model.file_bytes) == ("stranger", "unknown", path.stat().st_size)
+    assert (result.split, result.data_sha256, model.accuracy, model.golden) == ("", "", None, None)
 
 
 def test_the_same_model_twice_is_refused(cnn_files: dict[str, Path]) -> None:

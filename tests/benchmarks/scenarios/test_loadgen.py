@@ -10,7 +10,7 @@ from benchmarks.reporting.extra_tables import extra_tables
 from benchmarks.reporting.warnings import warnings
 from benchmarks.results.loadgen import LoadGen, LoadGenRun
 from benchmarks.results.results import BenchResult, Turn
-from benchmarks.runner import session
+from benchmarks.runner import config
 from benchmarks.runner.config import Settings
 from benchmarks.runner.session import run
 from benchmarks.scenarios import loadgen
@@ -31,7 +31,7 @@ needs_loadgen = pytest.mark.skipif(installed_release() is None, reason="mlcommon
 def measured(mnist: Dataset) -> BenchResult:
     few = Dataset("few", mnist.x_train[:400], mnist.y_train[:400], mnist.x_test[:300], mnist.y_test[:300])
     patch = pytest.MonkeyPatch()
-    patch.setattr(session, "_COLD_STARTS", 1)
+    patch.setattr(config, "_COLD_STARTS", 1)
     try:
         with planting({**NS, "small-int8.tflite": ASLEEP_NS}, clock=None):
             return run([MODELS / "small-int8.tflite"], Settings("board", samples=400, starts=2, loadgen=True), few)

@@ -2,7 +2,21 @@
 
 import pytest
 
-from benchmarks.worker.protocol import BackendSpec, Classify, Load, Ready, RunLoadGen, Samples, TimeCalls, Warmup, decode, encode
+from benchmarks.worker.protocol import (
+    BackendSpec,
+    Classify,
+    GoldenOutcome,
+    Load,
+    Ready,
+    RunGolden,
+    RunLoadGen,
+    Samples,
+    TimeCalls,
+    TimePhotos,
+    Warmup,
+    decode,
+    encode,
+)
 
 
 @pytest.mark.parametrize(
@@ -11,6 +25,9 @@ from benchmarks.worker.protocol import BackendSpec, Classify, Load, Ready, RunLo
         Load([BackendSpec("benchmarks.backends.ours", "nano.tflite", 2, {"backend": "litert", "costs": {"a": 1}})], "images.npy"),
         TimeCalls(0, 50, 50, 1, 20),
         Classify(1, "test.npy"),
+        TimePhotos(0, "photo.jpg", 3),
+        RunGolden(2),
+        GoldenOutcome(15, 16, passed=False),
         RunLoadGen(None, "SingleStream", 1_000, None),
         Ready(1, 40, [41, 40], 5e10, 4e10, [Warmup(96, True, 1)]),
         Samples(1, [10, 11], 16, None),

@@ -27,4 +27,4 @@ def load(path: str, threads: int, options: dict[str, Any]) -> LoadedModel:
 
     # The overhead of waiting is part of the slowdown.
     wait = median * (1 + options["percent"] / 100) - settle(one, images).median_ns
-    return LoadedModel(one, model.many)
+    return model._replace(one=one)

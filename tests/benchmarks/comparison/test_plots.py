@@ -1,0 +1,31 @@
+"""The plots of a page about several results: which axes they share."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from matplotlib.figure import Figure
+
+from benchmarks.comparison import plots
+from benchmarks.results.results import BenchResult
+from tests.benchmarks.samples import COLD, bench_result, many_processes
+
+SLOW = tuple(replace(start, imports_ns=10 * start.imports_ns) for start in COLD)
+QUICK_BOARD = bench_result(many_processes([1_000, 1_010, 1_020]))
+SLOW_BOARD = bench_result(many_processes([50_000, 60_000, 90_000], cold=SLOW))
+
+
+@pytest.mark.parametrize("plot", [plots.tails, plots.processes, plots.cold_starts])
+def test_plots_of_several_boards_share_their_axis(
+    monkeypatch: pytest.MonkeyPatch, plot: Callable[[BenchResult, list[BenchResult]], bytes]
+) -> None:
+    """So they can be compared by eye; alone, a board has an axis of its own."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(plots, "png", lambda figure: figures.append(figure) or b"")
+    boards = [QUICK_BOARD, SLOW_BOARD]
+    for board in boards:
+        plot(board, boards)
+    plot(QUICK_BOARD, [QUICK_BOARD])
+    shared, other, alone = [figure.axes[0].get_xlim() for figure in figures]
+    assert shared == pytest.approx(other)
+    assert shared[1] > 1.5 * alone[1]
