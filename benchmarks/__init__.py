@@ -1,6 +1,6 @@
 """Benchmarks: latency, size and accuracy of model files on this board, and reports about them.
 
-Imports: edge_runtime, train.data. Needs the `bench` extra.
+Imports: edge_runtime, train.data. Plots and pages need the `bench` extra.
 Imported by: nobody but the commands.
 Flow: *.tflite on this board -> results/<board>.json -> report.html
 """

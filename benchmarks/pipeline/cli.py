@@ -51,7 +51,8 @@ def pipeline_command(
     """
     import jinja2  # noqa: F401 - fail now if it is missing, not after minutes of training
 
-    settings = Settings(default_board_name(), samples, command=command_line())
+    # A photo takes all recipes of a network alike, and tens of thousands of times as long as a digit.
+    settings = Settings(default_board_name(), samples, photos=False, command=command_line())
     pipeline = _Pipeline(out, load_dataset(data_path), epochs, seed, max_drop, settings)
     stages = pipeline.stages()
     for number, stage in enumerate(stages, 1):

@@ -11,10 +11,10 @@ _COLD_STARTS = 5
 class Settings:
     """How to measure.
 
-    samples: timed calls of each model, spread over `starts` processes. threads: of the interpreter. pinned: processors to run on; empty for
-    all. seed: of the order of turns. batches, thread_counts: further batch sizes and thread counts to time. loadgen: whether to run MLPerf
-    LoadGen. layers: whether to time operators. sustained: seconds that each model runs without a pause at the end. command: the command
-    line, for the results.
+    samples: timed calls of each model, spread over `starts` processes. threads: of the interpreter. pinned: processors to run on; empty
+    for all. seed: of the order of turns. batches, thread_counts: further batch sizes and thread counts to time. loadgen: whether to run
+    MLPerf LoadGen. photos: whether to time the way from a photo file to a label. layers: whether to time operators. sustained: seconds
+    that each model runs without a pause at the end. command: the command line, for the results.
 
     Raises:
         BadArgument: a number is out of range.
@@ -29,6 +29,7 @@ class Settings:
     pinned: tuple[int, ...] = ()
     batches: tuple[int, ...] = ()
     thread_counts: tuple[int, ...] = ()
+    photos: bool = True
     loadgen: bool = False
     layers: bool = False
     sustained: int = 0

@@ -61,7 +61,7 @@ class OptionalMeasurements:
 
     def time_photos(self, pool: WorkerPool, cases: Sequence[Case], process: int, share: int) -> None:
         """The way from a photo file to a label, after the turns of a process: what reads photos would change the state of the others."""
-        for case in cases:
+        for case in cases if self._settings.photos else ():
             if case.way == OUR_WAY and (process == 0 or case in self.photos):  # what failed once is not tried again
                 self._measure(pool, case, "photos", partial(self._time_photos, pool, case, process, min(_PHOTO_SAMPLES, share)))
 

@@ -79,7 +79,7 @@ def run(
     loadgen = LoadGenScenario(installed_release() or "") if settings.loadgen and not problem else None
     with TemporaryDirectory() as folder:
         np.save(Path(folder) / "latency.npy", images)
-        photo = make_photo(reference.model.golden().images[0])
+        photo = make_photo(reference.model.golden().images[0]) if settings.photos else b""
         (Path(folder) / PHOTO).write_bytes(photo)
         optional = OptionalMeasurements(settings, split, Path(folder), loadgen)
         scheduler = Scheduler(reference, list(colds), settings, Path(folder) / "latency.npy", optional)

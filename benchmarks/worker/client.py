@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from benchmarks.worker import protocol
-from edge_runtime.common.child_process import last_line, module_command
+from edge_runtime.common.child_process import child_environment, last_line, module_command
 from edge_runtime.errors import BadArgument, DigitsError
 
 _REPLY_TIMEOUT_S = 300
@@ -23,11 +23,11 @@ Reply = TypeVar("Reply")
 
 @dataclass(frozen=True)
 class Environment:
-    """A Python environment that runs backends: a name for messages, its executable, and what PYTHONPATH must hold."""
+    """A Python environment that runs backends: a name for messages, its executable, and its PYTHONPATH; by default this one's."""
 
     name: str
     python: str = sys.executable
-    path: str = str(Path(__file__).parents[2])
+    path: str = child_environment().get("PYTHONPATH", "")
 
     def command(self, module: str, *words: str) -> list[str]:
         """The command that runs a module in this environment."""

@@ -1,6 +1,7 @@
 """Invented results for the tests: round numbers, so that every derived figure can be written down."""
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -95,6 +96,16 @@ def bench_result(*models: ModelResult, machine: Machine = MACHINE, **changes: An
         absent=(),
     )
     return replace(result, **changes)
+
+
+def check_closing_lines(printed: str, board: str) -> None:
+    """That `digits bench` without arguments and without data ended in a line for each shipped model, on that board."""
+    models = {"nano": "99.42", "small": "99.62", "base": "99.71", "base-fp32": "99.72"}
+    lines = printed.splitlines()[-len(models) :]
+    time, source = r"[\d.]+ (us|ms|s)", r"as proven at conversion; 16 of 16 golden images equal here"
+    for line, (name, percent) in zip(lines, models.items(), strict=True):
+        start = f"{name} on {re.escape(board)}: {time} a digit, {time} a photo, "
+        assert re.fullmatch(rf"{start}{percent} % right \({source}\), \d+ MB, {time} to the first answer", line), line
 
 
 def little_png(grey: int = 200) -> bytes:

@@ -9,10 +9,12 @@ from typing import Any
 
 from PIL import Image
 
+from benchmarks.results.results import read_results
 from convert.quantization.recipes import RECIPES
 from edge_runtime import Classifier
 from edge_runtime.preprocessing.image_files import read_pixels
 from edge_runtime.reading.reader import LONGEST, Reader
+from tests.benchmarks.samples import check_closing_lines
 
 from .devices import DIGITS, LINE, PHOTOS, PICTURES, SHARED, SHIPPED, Device
 
@@ -119,6 +121,16 @@ def writes_a_receipt(device: Device) -> dict[str, Any]:
     assert (written["passed"], written["labels_equal"]) == (True, 16)
     assert device.runtime in written["runtime"]
     return written
+
+
+def measures_all_shipped_models(device: Device) -> None:
+    """`digits bench`: a line for each model at the end, results that this host can show, nothing on stderr."""
+    folder = f"bench-{device.machine.board.name}-{device.runtime}"
+    done = device.machine.start([*DIGITS, "bench", "--samples", "1", "--board", "emulated", "--out", f"{SHARED}/{folder}"])
+    assert (done.returncode, done.stderr) == (0, "")
+    check_closing_lines(done.stdout, "emulated")
+    result = read_results(device.shared / folder / "emulated.json")
+    assert (result.absent, device.runtime in result.machine.runtime) == ((), True)
 
 
 def doctor_is_content(device: Device) -> None:

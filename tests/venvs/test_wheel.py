@@ -13,6 +13,8 @@ from packaging.version import Version
 from edge_runtime.cli import COMMANDS
 from edge_runtime.model.model_file import read_model_file
 from edge_runtime.preprocessing.image_files import png_bytes
+from tests.benchmarks.samples import check_closing_lines
+from tests.commands import digits
 from tests.conftest import ROOT
 from tools.support.environments import install, installed
 from train.data import Dataset
@@ -84,7 +86,7 @@ def test_next_to_nothing_is_installed(device: Path) -> None:
     """No TensorFlow, no matplotlib, no scipy."""
     names = installed(device / "python")
     assert {"edge-digits", "numpy", "click", "pillow"} <= names
-    assert not names & {"tensorflow", "keras", "matplotlib", "scipy", "psutil", "jinja2"}
+    assert not names & {"tensorflow", "keras", "matplotlib", "scipy", "psutil", "tqdm", "jinja2"}
 
 
 def test_real_digits_are_classified(device: Path, mnist: Dataset, tmp_path: Path) -> None:
@@ -159,20 +161,35 @@ def test_importing_loads_neither_pillow_nor_click_nor_an_interpreter(device: Pat
     assert "numpy" in loaded
 
 
+def test_all_shipped_models_are_measured(device: Path, tmp_path: Path) -> None:
+    """`digits bench` with nothing but what is installed; its results make a page where matplotlib is, and here tables and a choice."""
+    done = _run(device, "bench", "--samples", 1, "--board", "here", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    check_closing_lines(done.stdout, "here")
+    results = tmp_path / "results" / "here.json"
+    assert list(results.parent.iterdir()) == [results]
+    assert "next:    plots and a page need matplotlib and jinja2; " in done.stdout
+    assert digits("report", results, "--out", tmp_path / "page.html").code == 0
+    assert _run(device, "report", results, "--markdown").stdout.startswith("| model | ")
+    assert "pick: " in _run(device, "choose", results).stdout
+
+
 @pytest.mark.parametrize(
     ("command", "extra"),
     [
-        ("train linear", "train"),
-        ("convert x.keras", "train"),
-        ("data --samples x.png", "train"),
-        ("bench x", "bench"),
-        ("pipeline", "train,bench"),
+        ("train linear --data mnist.npz", "train"),
+        ("convert x.keras --data mnist.npz", "train"),
+        ("data --samples x.png --data mnist.npz", "train"),
+        ("report results.json", "bench"),
+        ("serve", "litert,serve"),
+        ("pipeline --data mnist.npz", "train,bench"),
     ],
 )
 def test_commands_that_need_more_say_what_to_install(device: Path, command: str, extra: str, tmp_path: Path) -> None:
     """One line that names the extra, exit 1, no traceback; the data is a file, as on a device that has some."""
     shutil.copy(ROOT / "train" / "data" / "mnist.npz", tmp_path / "mnist.npz")
-    done = _run(device, *command.split(), "--data", "mnist.npz", cwd=tmp_path)
+    shutil.copy(ROOT / "benchmarks" / "reference" / "models-x86_64-zen5.json", tmp_path / "results.json")
+    done = _run(device, *command.split(), cwd=tmp_path)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.endswith(f"pip install '.[{extra}]'\n")

@@ -122,6 +122,13 @@ def test_what_fails_is_a_line_and_is_not_tried_again() -> None:
     )
 
 
+def test_photos_can_be_left_out() -> None:
+    """As `digits pipeline` does, whose eighteen files would take a minute."""
+    found = OptionalMeasurements(Settings("board", photos=False), None, Path("/"), None)
+    found.time_photos(pool := Pool(None), pool.cases, 0, 50)
+    assert (found.photos, found.absent) == ({}, [])
+
+
 def test_a_real_run_without_data_says_where_accuracies_are_from(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the file too: stated, confirmed by 16 golden images, and photos timed in each process."""
     monkeypatch.setattr(config, "_COLD_STARTS", 1)

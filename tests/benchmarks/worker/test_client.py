@@ -2,6 +2,7 @@
 
 import os
 import select
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from edge_runtime.errors import DigitsError
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.model.model_file import MODELS
 from tests.benchmarks.planting import COST, planted, planted_spec
+from tests.conftest import ROOT
 from train.data import Dataset
 
 LITERT = {"backend": "litert"}
@@ -60,6 +62,14 @@ def test_sustained_load_may_take_longer_than_a_reply(images: Path, tmp_path: Pat
         worker.backends[0].sustain(20)
         worker.backends[0].time_calls(0, 5)
         assert waited == [320, 300]
+
+
+def test_workers_find_packages_where_this_process_does() -> None:
+    """What PYTHONPATH names stays on it, behind a checkout: an interpreter may stand in a folder of its own."""
+    code = "from benchmarks.worker.client import OURS; print(OURS.variables()['PYTHONPATH'])"
+    variables = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}/opt/site"}
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=variables)
+    assert child.stdout.strip().split(os.pathsep)[-1] == "/opt/site"
 
 
 BACKEND = """
