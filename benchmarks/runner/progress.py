@@ -29,7 +29,7 @@ def progress(steps: int) -> Iterator[Callable[[str], None]]:
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    with click.progressbar(length=steps, file=sys.stderr, item_show_func=str) as bar:
+    with click.progressbar(length=steps, file=sys.stderr, item_show_func=lambda what: what) as bar:
         yield lambda what: bar.update(1, what)
 
 

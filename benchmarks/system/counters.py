@@ -1,4 +1,4 @@
-"""Counters of Linux: CPU time, frequency and memory, from /proc and /sys. None where the system has no such file.
+"""Counters of Linux: CPU time, waiting and frequency, from /proc and /sys. None where the system has no such file.
 
 https://man7.org/linux/man-pages/man5/proc.5.html
 """
@@ -55,11 +55,6 @@ def megahertz(root: Path = _ROOT) -> float | None:
         return max(kilohertz) / 1_000
     lines = _read(root / "proc/cpuinfo").splitlines()
     return max((float(line.partition(":")[2]) for line in lines if line.startswith("cpu MHz")), default=None)
-
-
-def memory_bytes() -> int:
-    """The size of the memory."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _ticks() -> int:

@@ -5,7 +5,6 @@ import platform
 import numpy as np
 
 from benchmarks.results.records import Machine
-from benchmarks.system.counters import memory_bytes
 from benchmarks.system.monitor import look
 from edge_runtime.device.system import board_name, cores, processor_name, read_system
 from edge_runtime.inference.interpreter import Backend, backend_version
@@ -23,7 +22,7 @@ def this_machine(board: str, backend: Backend) -> Machine:
         architecture=platform.machine(),
         cpu=cpu_name(),
         cores=cores(),
-        memory_bytes=memory_bytes(),
+        memory_bytes=1024 * system.memory_kib[0] if system.memory_kib else 0,
         governor=system.governor or "not told",
         busy_percent=look(0.5, "").busy_percent,
         python=platform.python_version(),
