@@ -37,7 +37,7 @@ def tails(result: BenchResult, among: Sequence[BenchResult] = ()) -> bytes:
     hold_all(axes, [(time / 1_000, 0) for other in among for model in other.models for time in _times(model)])
     axes.set_xlabel("latency of one image in us (logarithmic)")
     if named:
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="best")  # named, or a slow machine gets a warning
     return png(figure)
 
 
@@ -79,7 +79,7 @@ def cold_starts(result: BenchResult, among: Sequence[BenchResult] = ()) -> bytes
             left += width
     hold_all(axes, [(_whole(model), 0) for other in among for model in other.models if model.cold])
     axes.set_xlabel("ms")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="best")  # named, or a slow machine gets a warning
     return png(figure)
 
 

@@ -89,7 +89,7 @@ def _scatter(
     if several:
         axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     else:
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="best")  # named, or a slow machine gets a warning
     _draw_front(axes, [(place, percent) for model, place, percent, _ in points if percent is not None and model.way == OURS])
     return png(figure)
 

@@ -52,7 +52,7 @@ def changed_labels_gallery(
         bars.set_xticks(classes, labels, fontsize=6)
         bars.tick_params(axis="y", labelsize=6)
         if place == 0:
-            bars.legend(fontsize=6)
+            bars.legend(fontsize=6, loc="best")  # named, or a slow machine gets a warning
     rest = f", the first {len(shown)} shown" if len(shown) < len(changed) else ""
     figure.suptitle(f"{len(changed)} of {len(split):,} {split.name} images changed label{rest}", fontsize=10)
     return png(figure)
@@ -106,5 +106,5 @@ def cost_plot(conversions: Sequence[Conversion]) -> bytes:
         axes.set_xlim(left=0)
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("accuracy on test images, %")
-    panels[0].legend(fontsize=8)
+    panels[0].legend(fontsize=8, loc="best")
     return png(figure)
