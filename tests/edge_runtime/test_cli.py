@@ -67,7 +67,6 @@ def test_an_unknown_option_is_exit_2(command: str) -> None:
         (["train", "forest"], "'linear', 'mlp', 'cnn'"),
         (["convert"], "Missing argument"),
         (["compare", "one.keras"], "Missing argument"),
-        (["bench"], "Missing argument"),
         (["classify", "x.png", "--threads", "0"], "0 is not in the range"),
         (["classify", "x.png", "--backend", "onnx"], "known are litert, tflite, tensorflow"),
         (["convert", "x.keras", "--recipe", "int2"], "known are fp32, fp16, dynamic, int8, int16x8"),
