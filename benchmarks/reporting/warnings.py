@@ -157,6 +157,10 @@ def _of_model(model: ModelResult) -> Iterator[ResultWarning]:
     if tail_ns(model, 99) is None:
         text = f"{len(model.steady_ns):,} samples are too few for a p99, which needs 1,000"
         yield ResultWarning("too few samples for a p99, which needs 1,000", text, model.label)
+    if model.golden and not model.golden.passed:
+        found = model.golden
+        text = f"golden images differ from the recorded outputs: {found.equal} of {found.images} have the recorded label"
+        yield ResultWarning("golden images differ from the recorded outputs", text, model.label)
     yield from _of_times(model)
     yield from _of_cold_starts(model)
     if len(model.sustained) >= 3 and (last := thirds_ns(model.sustained))[1] > _MAX_SLOWER * last[0]:

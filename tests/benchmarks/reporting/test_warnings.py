@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.reporting.warnings import warnings
-from benchmarks.results.results import BenchResult, Condition, Start
+from benchmarks.results.results import BenchResult, Condition, GoldenCheck, Start
 from tests.benchmarks.samples import COLD, QUIET, bench_result, many_processes, model_result, turns
 
 STEADY = many_processes([100_000] * 10)
@@ -96,6 +96,10 @@ WARNINGS = {
             )
         ),
         "cnn int8: single calls took up to 10,000 times the median, in 3 processes",
+    ),
+    "golden images that differ": (
+        bench_result(replace(STEADY, golden=GoldenCheck(13, 16, passed=False))),
+        "cnn int8: golden images differ from the recorded outputs: 13 of 16 have the recorded label",
     ),
     "cold starts that differ": (
         bench_result(replace(STEADY, cold=(*COLD, replace(COLD[0], imports_ns=300_000_000)))),
