@@ -72,8 +72,8 @@ def sections(results: Sequence[Named], differences: Sequence[str]) -> list[Secti
 
 def _origin(named: Named) -> str:
     """The machine, the command, and where the accuracies are from."""
-    facts = (machine_line(named.result), f"Command: {named.result.command}", accuracy_note(named.result))
-    return f"{named.name}: " + "".join(f"{fact[0].upper()}{fact[1:]}. " for fact in filter(None, facts)).strip()
+    note = accuracy_note(named.result)
+    return f"{named.name}: {machine_line(named.result)}. Command: {named.result.command}." + (f" Note: {note}." if note else "")
 
 
 def verdict(results: Sequence[Named]) -> str:

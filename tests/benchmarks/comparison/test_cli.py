@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.comparison import plots
-from benchmarks.results.results import BenchResult, read_results
+from benchmarks.results.results import BenchResult, GoldenCheck, read_results
 from edge_runtime.common.json_codec import to_json
 from tests.benchmarks.samples import MACHINE, QUIET, bench_result, many_processes
 from tests.commands import digits, one_line
@@ -51,6 +51,21 @@ def test_a_report_is_one_page_that_points_nowhere(tmp_path: Path) -> None:
     )
     assert page.index("<img") < page.index("<table") < page.index("<details")
     assert '<button type="button">p50</button>' in page
+
+
+def test_a_report_says_where_accuracies_are_from(tmp_path: Path) -> None:
+    """Stated ones have a note, on the page and in Markdown; measured ones have none."""
+    golden = GoldenCheck(16, 16, passed=True)
+    pages = []
+    for stated in (True, False):
+        model = many_processes([1_000, 1_001], accuracy_stated=stated, golden=golden)
+        results = _write(tmp_path / f"{stated}.json", bench_result(model))
+        assert digits("report", results, "--out", tmp_path / f"{stated}.html").code == 0
+        note = "note: accuracies are those of the manifests, proven at conversion"
+        assert (f"- {note}" in digits("report", results, "--markdown").out) == stated
+        pages.append((tmp_path / f"{stated}.html").read_text())
+    assert "<p>True: Pi 4: Cortex-A72, 4 cores" in pages[0]
+    assert [" Note: accuracies are those of the manifests" in page for page in pages] == [True, False]
 
 
 def test_a_report_is_not_overwritten_unasked(tmp_path: Path) -> None:
