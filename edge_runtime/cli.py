@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from edge_runtime.cli_options import ModelCommand
-from edge_runtime.common.packages import first_cause, pip_install
+from edge_runtime.common.packages import broken_package, pip_install
 from edge_runtime.common.stderr_filter import own_stderr
 from edge_runtime.errors import DigitsError, MissingPackage
 from edge_runtime.version import __version__
@@ -97,8 +97,7 @@ class Commands(click.Group):
             click.echo(f"digits: {ctx.obj} needs {error.name}; install it with: {pip_install()} '.[{extra}]'", err=True)
             ctx.exit(MissingPackage.exit_code)
         except ImportError as error:  # an installed package that is broken
-            broken = (error.name or "a package").partition(".")[0]
-            click.echo(f"digits: {broken} is installed but cannot be imported ({first_cause(error)}); run digits doctor", err=True)
+            click.echo(f"digits: {broken_package(error)}", err=True)
             ctx.exit(MissingPackage.exit_code)
 
 

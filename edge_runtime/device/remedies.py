@@ -1,18 +1,15 @@
 """Commands that fix an interpreter, a library or a model on a device. Each of them can work on that device."""
 
-import re
 import shlex
 from collections.abc import Mapping
 
+from edge_runtime.common.packages import apt_install
 from edge_runtime.device.system import System
 from edge_runtime.inference.interpreter import BACKENDS
 
 EXTRAS = {"litert": "'.[litert]'", "tflite": "'.[tflite]'"}
 """Requirements that install each interpreter, in the folder of this repository."""
 _DEBIAN = {"numpy": "python3-numpy", "Pillow": "python3-pil"}
-_MISSING_LIBRARY = re.compile(r"\b(lib[\w.+-]+?)\.so\.(\d+)\S*: cannot open")
-# Debian's packages of libraries whose names do not follow its rule.
-_UNRULY = {"libjpeg": "libjpeg62-turbo", "libz": "zlib1g", "libglib-2.0": "libglib2.0-0", "libgthread-2.0": "libglib2.0-0"}
 _GOVERNOR = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
 
 
@@ -87,13 +84,8 @@ def for_governor() -> str:
 
 
 def _for_shared_library(system: System, message: str) -> str:
-    """The command that installs the system library that an error names, by Debian's rule for names of packages; or nothing."""
-    found = _MISSING_LIBRARY.search(message)
-    if not system.debian or not found:
-        return ""
-    name, number = found.groups()
-    ruled = f"{name.lower().replace('_', '-')}{'-' if name[-1].isdigit() else ''}{number}"
-    return f"sudo apt install {_UNRULY.get(name, ruled)}"
+    """The command that installs the system library that an error names; or nothing."""
+    return apt_install(message) if system.debian else ""
 
 
 def _venv_with_debian(system: System) -> str:

@@ -121,5 +121,8 @@ def _install_lines() -> str:
 
 
 def _does_not_work(backend: Backend, error: BaseException) -> str:
+    from edge_runtime.common.packages import shared_library_remedy  # only errors need it
+
     advice = f"tflite-runtime needs {pip_install()} 'numpy<2'" if backend.name == "tflite" else _install_lines()
-    return f"{backend.package} is installed but does not work here ({one_line(error)}); {advice}"
+    library = shared_library_remedy(one_line(error))
+    return f"{backend.package} is installed but does not work here ({one_line(error)}); {library or advice}"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.packages import first_cause, pip_install
+from edge_runtime.common.packages import broken_package, pip_install
 from edge_runtime.errors import ImageError, MissingPackage
 
 PICAMERA = "picamera2"
@@ -128,7 +128,7 @@ def _module(name: str, install: str) -> Any:
     try:
         return importlib.import_module(name)
     except Exception as error:  # a missing library of the system is an ImportError, one built for another numpy a ValueError
-        raise MissingPackage(f"{name} is installed but cannot be imported ({first_cause(error)}); run digits doctor") from error
+        raise MissingPackage(broken_package(error, name)) from error
 
 
 def shows_digit(warnings: Iterable[str]) -> bool:

@@ -1,0 +1,45 @@
+"""What is said of packages that are installed but cannot be imported."""
+
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.common import packages
+from edge_runtime.common.packages import broken_package
+
+LIBRARY = "libstdc++.so.6: cannot open shared object file: No such file or directory"
+
+
+def _numpy_without_library() -> ImportError:
+    """What numpy 2 raises without libstdc++6: a page that begins with an appeal, from the error that names the library."""
+    page = ImportError("\n\nIMPORTANT: PLEASE READ THIS FOR ADVICE ON HOW TO SOLVE THIS ISSUE!\n")
+    page.__cause__ = ImportError(LIBRARY, name="numpy._core._multiarray_umath")
+    return page
+
+
+@pytest.fixture
+def debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that says that a system is a Debian: it is one."""
+    path = tmp_path / "debian_version"
+    path.touch()
+    monkeypatch.setattr(packages, "_DEBIAN", path)
+    return path
+
+
+def test_a_missing_library_is_named_with_its_debian_package(debian: Path) -> None:
+    """In one line, with the package that needs it, of which the outer error says nothing."""
+    assert broken_package(_numpy_without_library()) == (
+        f"numpy is installed but cannot be imported ({LIBRARY}); sudo apt install libstdc++6"
+    )
+
+
+def test_elsewhere_doctor_is_named(debian: Path) -> None:
+    """On a system without apt, and for a cause that names no library."""
+    assert broken_package(ImportError("damaged"), "cv2") == "cv2 is installed but cannot be imported (damaged); run digits doctor"
+    debian.unlink()
+    assert broken_package(_numpy_without_library()).endswith(f"({LIBRARY}); run digits doctor")
+
+
+def test_an_error_without_names_is_of_a_package() -> None:
+    """Nothing is made up."""
+    assert broken_package(ImportError()) == "a package is installed but cannot be imported (ImportError); run digits doctor"
