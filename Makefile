@@ -12,7 +12,7 @@ GROUPED := -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder --
 LONG := --timeout 3600
 FUZZ_SECONDS := 600
 
-.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-anywhere test-browser soak test-soak test-fuzz test-arm64 test-armv7 test-devices test-boards wheelhouse pages operators device-figures bench-proof bench-reference emulated-reference ablation clean help
+.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-anywhere test-browser soak test-soak test-fuzz test-arm64 test-armv7 test-devices test-boards instructions test-instructions wheelhouse pages operators device-figures bench-proof bench-reference emulated-reference ablation clean help
 
 help:           ## say what the targets do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -74,6 +74,13 @@ test-devices: $(READY) ## test-venvs, test-arm64 and test-armv7 at once, which t
 
 test-boards: $(READY) ## installing by the README's lines on emulated boards; slow
 	$(BIN)/python -m pytest $(GROUPED) -m boards tests/emulation
+
+instructions: $(READY) ## count the instructions a picture of the shipped models on emulated Cortex-A72 and A76, for docs/results/instructions.md and the model cards (Debian, root); after a change of models or wheels
+	$(BIN)/python -m tools.studies.device.instructions
+	$(BIN)/python -m tools.pages docs/results/instructions.md docs/models.md
+
+test-instructions: $(READY) ## count them again: none takes over 1 % more than committed (Debian, root)
+	$(BIN)/python -m pytest $(LONG) -m instructions tests/emulation
 
 wheelhouse: $(READY) ## gather the wheels for a board without network: make wheelhouse BOARD=...
 	$(BIN)/python -m tools.release.wheelhouse $(BOARD)

@@ -50,6 +50,7 @@ class Board:
 
 PI4 = Board("pi4", "bookworm", "arm64", "cortex-a72", "pi4.cpuinfo")
 PI3 = Board("pi3", "bookworm", "arm64", "cortex-a53", "pi3.cpuinfo")
+PI5 = Board("pi5", "bookworm", "arm64", "cortex-a76", "pi5.cpuinfo")
 PI4_TRIXIE = Board("pi4-trixie", "trixie", "arm64", "cortex-a72", "pi4.cpuinfo")
 PI4_32BIT = Board("pi4-32bit", "bookworm", "armhf", "cortex-a15", "pi4.cpuinfo", PYTHON + NUMPY, "says_aarch64.py")
 PI2 = Board("pi2", "bookworm", "armhf", "cortex-a7", "pi2.cpuinfo", PYTHON + NUMPY)
@@ -128,7 +129,7 @@ def build_root(board: Board, root: Path) -> None:
         for package in _fetch_packages(board, Path(downloads)):
             output_of(["dpkg-deb", "--extract", package, root])
     _link_libraries(root)
-    _bundle_certificates(root)
+    bundle_certificates(root)
     _show_processors(root)
 
 
@@ -155,7 +156,7 @@ def _link_libraries(root: Path) -> None:
             (library.parents[1] / library.name).symlink_to(link)
 
 
-def _bundle_certificates(root: Path) -> None:
+def bundle_certificates(root: Path) -> None:
     """What Debian's update-ca-certificates would have made; Debian's pip does not start without it."""
     bundle = root / CERTIFICATES.lstrip("/")
     bundle.parent.mkdir(parents=True, exist_ok=True)

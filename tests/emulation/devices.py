@@ -1,7 +1,7 @@
 """An emulated board with the project, one interpreter, and a folder that host and board share."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 
 from tools.release import wheelhouse
 
-from .boards import HERE, Board, Machine, boot, cached_folder
+from .boards import CHECKOUT, HERE, Board, Machine, boot, cached_folder
 
 COMPARED = 500
 """Test images whose outputs must be those of this host."""
@@ -32,6 +32,9 @@ PACKAGES = {
     "tflite": ["tflite-runtime==2.14.0", "numpy==1.26.4", "click", "pillow"],
 }
 """What stands beside the project on a 64-bit board. LiteRT in this host's version, since outputs are compared with this host's."""
+CONSTRAINTS = CHECKOUT / "constraints.txt"
+"""Versions of what those need in turn, beside LiteRT."""
+_OPTIONS_64BIT = wheelhouse.pip_options(wheelhouse.TARGETS["pi64-bookworm"])
 PACKAGES_32BIT = ["tflite-runtime==2.14.0", "click"]
 """On a 32-bit one, where numpy and Pillow are Debian's."""
 
@@ -73,17 +76,27 @@ def make_device(board: Board, runtime: str, project: Path, shared: Path) -> Devi
 
 def site_folder(runtime: str) -> Path:
     """A folder for PYTHONPATH with the aarch64 wheels of one interpreter and of what the project needs beside it."""
-    return _site(f"site-{runtime}", PACKAGES[runtime], wheelhouse.pip_options(wheelhouse.TARGETS["pi64-bookworm"]))
+    return cached_folder(f"site-{runtime}", site_recipe(runtime), lambda folder: install_site(runtime, folder))
+
+
+def site_recipe(runtime: str, more: Sequence[str] = ()) -> dict[str, object]:
+    """All that `install_site` depends on."""
+    recipe: dict[str, object] = {"packages": [*PACKAGES[runtime], *more], "options": _OPTIONS_64BIT}
+    return recipe | ({"constraints": CONSTRAINTS.read_text()} if runtime == "litert" else {})
+
+
+def install_site(runtime: str, folder: Path, more: Sequence[str] = ()) -> None:
+    """Fill a folder with those wheels, and with those of `more`."""
+    pinned = ["--constraint", str(CONSTRAINTS)] if runtime == "litert" else []
+    _install(folder, [*_OPTIONS_64BIT, *pinned], [*PACKAGES[runtime], *more])
 
 
 def site_folder_32bit() -> Path:
     """The same of armv7l wheels, for a board that has Debian's numpy and Pillow."""
     options = [*wheelhouse.pip_options(wheelhouse.TARGETS["pi32-bookworm"]), "--no-deps"]
-    return _site("site-tflite-armhf", PACKAGES_32BIT, options)
+    recipe = {"packages": PACKAGES_32BIT, "options": options}
+    return cached_folder("site-tflite-armhf", recipe, lambda folder: _install(folder, options, PACKAGES_32BIT))
 
 
-def _site(name: str, packages: list[str], options: list[str]) -> Path:
-    def install(folder: Path) -> None:
-        wheelhouse.run_python("-m", "pip", "install", "--target", str(folder), *options, *packages)
-
-    return cached_folder(name, {"packages": packages, "options": options}, install)
+def _install(folder: Path, options: list[str], packages: list[str]) -> None:
+    wheelhouse.run_python("-m", "pip", "install", "--target", str(folder), *options, *packages)

@@ -8,11 +8,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PACKAGES = {"debootstrap": "debootstrap", "qemu-user-static": "qemu-aarch64-static"}
-"""Debian package -> a command that it brings."""
+"""Debian package -> a command, or a file, that it brings."""
 
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 BINFMT_RULES = Path("/usr/lib/binfmt.d")
@@ -37,15 +37,19 @@ def output_of(command: Sequence[str | Path]) -> str:
     return done.stdout
 
 
-def ensure_host_packages() -> None:
+def ensure_host_packages(more: Mapping[str, str] | None = None) -> None:
     """Install the Debian packages that emulation needs, where they are missing, and let the kernel start ARM programs with QEMU.
+
+    Args:
+        more: further packages, as `PACKAGES`.
 
     Raises:
         EmulationError: they are missing and this is not root, or not a Debian with apt-get.
     """
     if os.geteuid() != 0:
         raise EmulationError("emulation mounts and changes root, so it needs root: run it with sudo")
-    missing = [package for package, command in PACKAGES.items() if shutil.which(command) is None]
+    wanted = {**PACKAGES, **(more or {})}
+    missing = [package for package, brings in wanted.items() if not (shutil.which(brings) or Path(brings).is_file())]
     if missing:
         if shutil.which("apt-get") is None:
             raise EmulationError(f"install {' and '.join(missing)} first; this system has no apt-get to do it")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.pages import benchmarking, conversion, photos, readme, runtimes, scaling, serving, speed, training
+from tools.pages import benchmarking, conversion, instructions, photos, readme, runtimes, scaling, serving, speed, training
 from tools.pages.models.page import models_page
 from tools.pages.models.pictures import Picture
 from tools.pages.outputs import Output, TextFile, filled
@@ -28,6 +28,7 @@ TABLES: dict[str, tuple[Callable[[Layout], str], ...]] = {
     ),
     "docs/results/serving.md": (serving.speed, serving.soak),
     "docs/results/speed.md": (speed.promises, speed.large_photos),
+    "docs/results/instructions.md": (instructions.pixels_to_label, instructions.photo_to_label, instructions.counted_with),
     "docs/results/benchmarks.md": (
         benchmarking.demo,
         benchmarking.against,

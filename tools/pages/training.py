@@ -122,6 +122,7 @@ def commands(_layout: Layout) -> str:
         *(f"digits train --release {name} --seed 0 --runs train/releases # and seeds 1, 2" for name in RELEASED),
         "python -m tools.release.evaluate nano 0 # and the others",
         "python -m tools.studies.benchmarks.measure_models",
+        "make instructions",
         "python -m tools.studies.training.quick",
         "make pages",
     )

@@ -13,6 +13,7 @@ from benchmarks.stats.macs import Step, read_steps
 from edge_runtime.common.intervals import Accuracy, wilson_interval
 from edge_runtime.model.inspection import comparison_line
 from edge_runtime.model.model_file import ModelFile
+from tools.pages.instructions import card_lines
 from tools.pages.models.figures import over_seeds
 from tools.pages.models.pictures import MOST_SHOWN
 from tools.pages.models.releases import SHIPPED_RECIPES, Released, find_result
@@ -41,6 +42,7 @@ def card(release: Released, results: Sequence[BenchResult], layout: Layout) -> s
         ("### By digit", *_by_digit(release, layout)),
         ("### Size", _sizes(release)),
         ("### Latency", *(_latency(release, result) for result in results)),
+        *_instructions(release, layout),
         ("### How to make it again", _commands(release)),
     )
     return "\n\n".join(paragraph for part in parts for paragraph in part)
@@ -194,6 +196,13 @@ def _sizes(release: Released) -> str:
         for recipe in (FLOAT, INT8)
     ]
     return as_markdown(("bytes of", "payload", "scales", "FlatBuffer", "file", "sha256 of the file"), body)
+
+
+def _instructions(release: Released, layout: Layout) -> Iterable[tuple[str, ...]]:
+    lines = list(card_lines(layout, release.name, SHIPPED_RECIPES))
+    if lines:
+        what = "Instructions of one `Classifier.classify`, exact ([instructions.md](results/instructions.md)); they are no times."
+        yield ("### Instructions", what, "\n".join(lines))
 
 
 def _latency(release: Released, result: BenchResult) -> str:
