@@ -12,7 +12,7 @@ GROUPED := -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder --
 LONG := --timeout 3600
 FUZZ_SECONDS := 600
 
-.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-anywhere test-browser soak test-soak test-fuzz test-arm64 test-armv7 test-devices test-boards instructions test-instructions wheelhouse pages operators device-figures bench-proof bench-reference emulated-reference ablation clean help
+.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-anywhere test-browser test-ssh soak test-soak test-fuzz test-arm64 test-armv7 test-devices test-boards instructions test-instructions wheelhouse pages operators device-figures bench-proof bench-reference emulated-reference ablation clean help
 
 help:           ## say what the targets do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,10 +52,14 @@ test-browser: $(READY) ## the pages of digits serve and digits report in headles
 	command -v chromedriver >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver; }
 	$(BIN)/python -m pytest -m browser tests/edge_runtime/serving tests/benchmarks/reporting
 
+test-ssh: $(READY) ## boards behind a real sshd on loopback: setup, --on, deploy, and killing the laptop's side (Debian's openssh-server; installs it as root)
+	test -x /usr/sbin/sshd || { apt-get update && apt-get install --yes --no-install-recommends openssh-server; }
+	$(BIN)/python -m pytest $(LONG) -m ssh tests/edge_runtime/boards
+
 test-fuzz: $(READY) ## thousands of examples of what the gate tries some of, then the property tests on new ones, for FUZZ_SECONDS (600); failures are kept in .found and tried first from then on
 	$(BIN)/python -m pytest $(PARALLEL) $(LONG) -m sweep
 	end=$$(( $$(date +%s) + $(FUZZ_SECONDS) )); \
-	while [ $$(date +%s) -lt $$end ]; do env -u CI $(BIN)/python -m pytest $(PARALLEL) $(LONG) -m 'hypothesis and not soak and not browser and not sweep' || exit 1; done
+	while [ $$(date +%s) -lt $$end ]; do env -u CI $(BIN)/python -m pytest $(PARALLEL) $(LONG) -m 'hypothesis and not soak and not browser and not ssh and not sweep' || exit 1; done
 
 soak: $(READY) ## half a million requests to digits serve, for docs/results/serving.md; some minutes, on an idle machine; BOARD=... names it
 	$(BIN)/python -m tools.studies.serving.soak --board $(BOARD) --force

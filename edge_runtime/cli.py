@@ -42,6 +42,7 @@ COMMANDS = {
     "report": ("benchmarks.comparison.cli", "bench", "Show results of bench on one page; find regressions."),
     "choose": ("benchmarks.comparison.cli", "litert", "Choose a model from results of bench, by limits."),
     "serve": ("edge_runtime.serving.cli", "litert,serve", "Serve a drawing page and HTTP inference."),
+    "boards": ("edge_runtime.boards.cli", "boards", "Set up boards over SSH; see what is on them."),
     "pipeline": ("benchmarks.pipeline.cli", "train,bench", "Train, convert, verify and benchmark models, and report."),
 }
 

@@ -19,6 +19,16 @@ def model_option(command: Any) -> Any:
     )(command)
 
 
+def remote_command_option(command: Any) -> Any:
+    """The option --remote-command: where digits is on a board that has it already."""
+    return click.option(
+        "--remote-command",
+        metavar="PATH",
+        default="",
+        help="The program digits on the board. Default: what digits boards setup installed.",
+    )(command)
+
+
 class ModelCommand(click.Command):
     """A command whose arguments are models: it takes them by --model too, as commands do whose arguments are pictures."""
 

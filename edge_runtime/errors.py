@@ -4,10 +4,12 @@
     ├── MissingPackage              exit 1   an optional package is not installed; the message says how to install it
     ├── WouldOverwrite              exit 1   a file exists and --force was not given
     ├── VerificationFailed          exit 1   outputs for golden images differ on this device
+    ├── BoardError                  exit 1   a board cannot be reached, or refuses what was asked for
     ├── BadArgument                 exit 2   a value that a command or function does not accept
     ├── GateFailed                  exit 3   a converted model lost too much accuracy
     ├── RegressionFound             exit 3   a model is slower than in an older run
     ├── LimitsNotMet                exit 3   no model is within the given limits
+    ├── BoardsFailed                exit 3   some boards failed; a line for each has been printed
     └── InputError                  exit 4   an input could not be used
         ├── ImageError                       ... an image file or array
         ├── ModelFileError                   ... a model file
@@ -38,6 +40,14 @@ class VerificationFailed(DigitsError):
     """Outputs for golden images are not within the manifest's tolerance."""
 
 
+class BoardError(DigitsError):
+    """A board cannot be reached, or refuses what was asked for. cause: one word for programs, such as "unreachable"."""
+
+    def __init__(self, text: str, cause: str = "board") -> None:
+        super().__init__(text)
+        self.cause = cause
+
+
 class BadArgument(DigitsError, ValueError):
     """A value that is not accepted; the message lists the accepted ones."""
 
@@ -58,6 +68,12 @@ class RegressionFound(DigitsError):
 
 class LimitsNotMet(DigitsError):
     """No model is within the limits; what each limit excludes has been printed before this is raised."""
+
+    exit_code = 3
+
+
+class BoardsFailed(DigitsError):
+    """Some boards failed; a line for each has been printed before this is raised."""
 
     exit_code = 3
 

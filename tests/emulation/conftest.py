@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_runtime.boards import wheels
 from tests.conftest import made_once
 from tests.photos import invent_scene, jpeg_bytes, photograph, write_line
-from tools.release import wheelhouse
 
 from .devices import COMPARED, LINE, PHOTOS, PICTURES
 
@@ -21,7 +21,7 @@ from .devices import COMPARED, LINE, PHOTOS, PICTURES
 @pytest.fixture(scope="session")
 def project_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project's wheel, built from this checkout; by one process, since it is built in the checkout itself."""
-    (wheel,) = made_once("project-wheel", wheelhouse.build_wheel, tmp_path_factory).glob("*.whl")
+    (wheel,) = made_once("project-wheel", wheels.build_wheel, tmp_path_factory).glob("*.whl")
     return wheel
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.boards import wheels
 from tools.release import wheelhouse
 
 from .boards import CHECKOUT, HERE, Board, Machine, boot, cached_folder
@@ -34,7 +35,7 @@ PACKAGES = {
 """What stands beside the project on a 64-bit board. LiteRT in this host's version, since outputs are compared with this host's."""
 CONSTRAINTS = CHECKOUT / "constraints.txt"
 """Versions of what those need in turn, beside LiteRT."""
-_OPTIONS_64BIT = wheelhouse.pip_options(wheelhouse.TARGETS["pi64-bookworm"])
+_OPTIONS_64BIT = wheels.pip_options(wheelhouse.TARGETS["pi64-bookworm"])
 PACKAGES_32BIT = ["tflite-runtime==2.14.0", "click"]
 """On a 32-bit one, where numpy and Pillow are Debian's."""
 
@@ -93,10 +94,10 @@ def install_site(runtime: str, folder: Path, more: Sequence[str] = ()) -> None:
 
 def site_folder_32bit() -> Path:
     """The same of armv7l wheels, for a board that has Debian's numpy and Pillow."""
-    options = [*wheelhouse.pip_options(wheelhouse.TARGETS["pi32-bookworm"]), "--no-deps"]
+    options = [*wheels.pip_options(wheelhouse.TARGETS["pi32-bookworm"]), "--no-deps"]
     recipe = {"packages": PACKAGES_32BIT, "options": options}
     return cached_folder("site-tflite-armhf", recipe, lambda folder: _install(folder, options, PACKAGES_32BIT))
 
 
 def _install(folder: Path, options: list[str], packages: list[str]) -> None:
-    wheelhouse.run_python("-m", "pip", "install", "--target", str(folder), *options, *packages)
+    wheels.run_python("-m", "pip", "install", "--target", str(folder), *options, *packages)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.boards import wheels
 from tools.release import wheelhouse
 
 from .boards import CHECKOUT
@@ -45,7 +46,7 @@ def wheel(tmp_path: Path) -> Path:
 )
 def test_requirements_are_those_of_the_board(wheel: Path, board: str, expected: list[str]) -> None:
     """Markers are judged for the board, whatever Python runs this; what Debian brings there is left out."""
-    assert wheelhouse.requirements(wheel, wheelhouse.TARGETS[board]) == expected
+    assert wheels.requirements(wheel, wheelhouse.TARGETS[board]) == expected
 
 
 def test_wheels_may_be_made_for_an_older_c_library() -> None:
@@ -71,8 +72,8 @@ def test_a_failure_leaves_the_old_wheels(
 ) -> None:
     """A step that fails is exit code 1 with its message, and the folder of an earlier run stays as it was."""
 
-    def fail(target: wheelhouse.Target, wanted: Sequence[str], folder: Path) -> None:
-        raise wheelhouse.WheelhouseError("no such wheel")
+    def fail(target: wheels.Target, wanted: Sequence[str], folder: Path) -> None:
+        raise wheels.WheelsMissing("no such wheel")
 
     def build(folder: Path) -> Path:
         folder.mkdir()

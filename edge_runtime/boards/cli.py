@@ -1,0 +1,204 @@
+"""`digits boards` and `digits deploy`.
+
+A composition root: it may import any package, and nobody imports it.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge_runtime.cli_options import remote_command_option
+from edge_runtime.errors import BoardsFailed
+
+if TYPE_CHECKING:
+    from edge_runtime.boards.many import Outcome
+    from edge_runtime.boards.wheels import Target
+
+SETUP_SECONDS = 1800
+
+
+def jobs_option(command: Any) -> Any:
+    """The option --jobs."""
+    return click.option("--jobs", type=click.IntRange(1, 64), default=8, show_default=True, help="Boards at a time.")(command)
+
+
+def hosts_argument(command: Any) -> Any:
+    """The arguments HOST."""
+    return click.argument("hosts", nargs=-1, required=True, metavar="HOST|GROUP...")(command)
+
+
+def json_option(command: Any) -> Any:
+    """The option --json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object with a record of each board.")(command)
+
+
+@click.group("boards", epilog="Example: digits boards setup pi@raspberrypi.local")
+def boards_command() -> None:
+    """Boards that are reached over SSH: set them up, see what is on them, remove it.
+
+    A HOST is what ssh takes: pi@raspberrypi.local, an alias of ~/.ssh/config, or ssh://pi@host:2222. OpenSSH's configuration, agent and
+    known_hosts are used. A GROUP is one of boards.toml in ~/.config/edge-digits (or where EDGE_DIGITS_BOARDS says):
+
+    \b
+    [groups]
+    lab = ["pi@pi4.local", "pi5"]
+    [remote-commands]            # for boards that have digits already
+    pi5 = "/opt/digits/bin/digits"
+    """
+
+
+@boards_command.command("setup", epilog="Example: digits boards setup pi@raspberrypi.local")
+@hosts_argument
+@click.option(
+    "--extra",
+    "extras",
+    multiple=True,
+    metavar="NAME",
+    help="Install this extra too, such as bench; repeatable. Default: serve alone.",
+)
+@click.option(
+    "--wheels",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Take the wheels of this folder, as make wheelhouse fills it: without a network here.",
+)
+@click.option(
+    "--owner-key",
+    type=click.Path(path_type=Path),
+    metavar="KEY.pub",
+    help="From now on the board takes only models signed with this key.",
+)
+@click.option("--timeout", type=click.FloatRange(1), default=SETUP_SECONDS, show_default=True, help="Seconds for each board.")
+@jobs_option
+def setup_command(
+    hosts: tuple[str, ...], extras: tuple[str, ...], wheels: Path | None, owner_key: Path | None, timeout: float, jobs: int
+) -> None:
+    """Install or upgrade digits on boards, over SSH, and verify it there.
+
+    A board needs Python 3.11 and a shell: no network, no compiler, no root. The wheels are gathered here. They are installed in
+    ~/.local/share/digits, beside what was there, and switched to once digits verify has passed. A setup that was interrupted is finished
+    by the next one. The exit code is 3 if a board failed.
+    """
+    from edge_runtime.boards.hosts import Board, find_boards
+    from edge_runtime.boards.installation import install, owner_line
+    from edge_runtime.boards.many import on_each
+
+    boards, owner = find_boards(hosts), owner_line(owner_key)
+    with tempfile.TemporaryDirectory() as folder:
+        wheels_for = _Wheels(Path(folder), extras, wheels)
+
+        def work(board: Board) -> str:
+            return install(board, wheels_for, owner, timeout, lambda stage: _show(f"{board.host}: {stage}"))
+
+        _report(on_each(boards, work, jobs), str)
+
+
+class _Wheels:
+    """Gathers wheels, once for each kind of board, while others wait."""
+
+    def __init__(self, folder: Path, extras: tuple[str, ...], given: Path | None) -> None:
+        self._folder, self._extras, self._given = folder, extras, given
+        self._gathered: dict[Target, tuple[Path, str]] = {}
+        self._lock = Lock()
+
+    def __call__(self, target: "Target") -> tuple[Path, str]:
+        """The folder, and what pip has to install from it."""
+        from edge_runtime.boards.wheels import gather, requirement
+
+        if self._given:
+            return self._given, requirement(target, self._extras)
+        with self._lock:
+            if target not in self._gathered:
+                folder = self._folder / str(len(self._gathered))
+                extras = tuple(dict.fromkeys(("serve", *self._extras)))
+                gather(target, extras, folder)
+                self._gathered[target] = folder, requirement(target, extras)
+            return self._gathered[target]
+
+
+@boards_command.command("remove", epilog="Example: digits boards remove pi@raspberrypi.local")
+@hosts_argument
+@jobs_option
+def remove_command(hosts: tuple[str, ...], jobs: int) -> None:
+    """Remove from boards everything that setup and deploy put there: environments, models, keys. The exit code is 3 if a board failed."""
+    from edge_runtime.boards.hosts import find_boards
+    from edge_runtime.boards.installation import remove
+    from edge_runtime.boards.many import on_each
+
+    _report(on_each(find_boards(hosts), remove, jobs), lambda removed: "removed" if removed else "nothing was there")
+
+
+@boards_command.command("status", epilog="Example: digits boards status lab --json")
+@hosts_argument
+@remote_command_option
+@json_option
+@jobs_option
+def status_command(hosts: tuple[str, ...], remote_command: str, as_json: bool, jobs: int) -> None:
+    """Show which model is on which board: by hash, proven when and by which runtime. The exit code is 3 if a board cannot be reached."""
+    from edge_runtime.boards.hosts import find_boards
+    from edge_runtime.boards.installation import status
+    from edge_runtime.boards.many import on_each
+    from edge_runtime.common.text_table import text_table
+
+    boards = find_boards(hosts, remote_command)
+    found = sorted(on_each(boards, status, jobs), key=lambda outcome: boards.index(outcome.board))
+    if as_json:
+        records = [{"host": outcome.board.host, "reachable": not outcome.error, **_record(outcome)} for outcome in found]
+        click.echo(json.dumps({"boards": records}))
+    else:
+        header = ("board", "digits", "model", "file SHA-256", "proven (UTC)", "by runtime", "signed")
+        click.echo(text_table(header, [row for outcome in found for row in _status_rows(outcome)]))
+    _raise_if_failed(found)
+
+
+def _status_rows(outcome: "Outcome[dict[str, Any]]") -> list[tuple[str, ...]]:
+    host, found = outcome.board.host, outcome.value
+    if found is None:
+        return [(host, f"not reachable: {outcome.error}", "", "", "", "", "")]
+    version = found["version"] or found["problem"]
+    if not found["models"]:
+        return [(host, version, "none", "", "", "", "")]
+    return [
+        (
+            host,
+            version,
+            model["name"],
+            model["file_sha256"][:12] if model["sound"] else "damaged",
+            model["proven"] or "",
+            model["runtime"] or "",
+            "yes" if model["signed"] else "no",
+        )
+        for model in found["models"]
+    ]
+
+
+def _record(outcome: "Outcome[dict[str, Any]]") -> dict[str, Any]:
+    return {"cause": outcome.cause, "error": outcome.error} if outcome.value is None else outcome.value
+
+
+def _show(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _report(outcomes: "Iterable[Outcome[Any]]", describe: Callable[[Any], str]) -> None:
+    """Print a line for each board as it ends.
+
+    Raises:
+        BoardsFailed: one of them failed.
+    """
+    found = []
+    for outcome in outcomes:
+        found.append(outcome)
+        click.echo(f"{outcome.board.host}: {outcome.error or describe(outcome.value)}", err=bool(outcome.error))
+    _raise_if_failed(found)
+
+
+def _raise_if_failed(outcomes: "list[Outcome[Any]]") -> None:
+    failed = [outcome.board.host for outcome in outcomes if outcome.error]
+    if failed:
+        names = ", ".join(failed[:5]) + (", ..." if len(failed) > 5 else "")
+        raise BoardsFailed(f"{len(failed)} of {len(outcomes)} boards failed: {names}")
