@@ -17,6 +17,7 @@ from benchmarks.runner.progress import command_line, run_with_progress
 from benchmarks.system.info import default_board_name
 from benchmarks.worker.client import check_pinned
 from edge_runtime.cli_options import ModelCommand
+from edge_runtime.cli_remote import runs_on_boards
 from edge_runtime.common.atomic_files import refuse_to_overwrite
 from edge_runtime.errors import DataError
 from edge_runtime.model.model_file import find_model
@@ -48,6 +49,7 @@ SHIPPED = tuple(map(Path, ("nano", "small", "base", "base-fp32")))
 """The models that every installation has."""
 
 
+@runs_on_boards(inputs=("models", "data_path", "keras"), outputs=("out",), measures=True)
 @click.command("bench", cls=ModelCommand, epilog="Example: digits bench runs/cnn/*.tflite --threads 1 --out results/")
 @click.argument("models", nargs=-1, type=click.Path(path_type=Path), metavar="[MODEL.tflite...]")
 @click.option(

@@ -23,6 +23,7 @@ ONE_MODULE = {
     "click": {
         "edge_runtime.cli",
         "edge_runtime.cli_options",
+        "edge_runtime.cli_remote",
         "train.cli_options",
         "train.runs.summary",
     },  # and every other cli module

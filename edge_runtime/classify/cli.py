@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_runtime.cli_options import explanation_page, model_option, warn_of_model
+from edge_runtime.cli_remote import runs_on_boards
 from edge_runtime.errors import BadArgument, InputError, ModelFileError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from edge_runtime.inputs.files import Item
 
 
+@runs_on_boards(inputs=("inputs", "model"), outputs=("out", "explain"))
 @click.command("classify", epilog="Example: digits classify seven.jpg scans/ --explain how.png")
 @click.argument("inputs", nargs=-1, metavar="[FILE|FOLDER|PATTERN|-]...")
 @model_option

@@ -10,12 +10,14 @@ from pathlib import Path
 import click
 
 from edge_runtime.cli_options import ModelCommand, interpreter_options, model_option
+from edge_runtime.cli_remote import runs_on_boards
 from edge_runtime.errors import BadArgument, DigitsError, InputError, VerificationFailed
 
 LINES = "lines"
 """The name of the line model."""
 
 
+@runs_on_boards(inputs=("model", "data"), outputs=("receipt",))
 @click.command("verify", cls=ModelCommand, epilog="Example: digits verify cnn-int8.tflite --receipt receipt.json")
 @click.argument("model", type=click.Path(path_type=Path), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the receipt as one JSON object.")
@@ -117,6 +119,7 @@ def receipts_command(files: tuple[Path, ...], as_json: bool) -> None:
         raise VerificationFailed(f"{len(found)} contradiction{'s' * (len(found) > 1)}, such as: {found[0]}")
 
 
+@runs_on_boards(inputs=("model",))
 @click.command("doctor", epilog="Example: digits doctor --json")
 @model_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all findings.")
@@ -155,6 +158,7 @@ def _minimum_runtime(model: Path | None) -> dict[str, str]:
     return file.manifest.minimum_runtime if file.manifest else minimum_runtime(file.graph)
 
 
+@runs_on_boards(inputs=("model",), measures=True)
 @click.command("tune", epilog="Example: digits tune --model base")
 @model_option
 @click.option("--backend", metavar="NAME", help="Interpreter: litert, tflite or tensorflow. Default: the first installed one.")

@@ -6,11 +6,13 @@ from pathlib import Path
 import click
 
 from edge_runtime.cli_options import ModelCommand
+from edge_runtime.cli_remote import runs_on_boards
 from edge_runtime.errors import BadArgument
 
 DEFAULT_MODELS = ("small", "nano", "base")
 
 
+@runs_on_boards(inputs=("models", "cert", "key", "token_file"))
 @click.command("serve", cls=ModelCommand, epilog="Example: digits serve small runs/cnn/cnn-int8.tflite --port 8000")
 @click.argument("models", nargs=-1, metavar="[[NAME=]MODEL]...")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address or name to listen on; 0.0.0.0 for all interfaces.")

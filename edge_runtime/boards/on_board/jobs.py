@@ -59,6 +59,7 @@ def run_command(request: dict[str, Any]) -> None:
         with ExitStack() as stack:
             # What measures inherits the lock, so that it lasts as long.
             locks = [stack.enter_context(locked("measuring", request["who"]))] if request["measures"] else []
+            reply(started=True)
             given = {"stdin": None} if request["input"] else {}
             code = run(command, watch_input=not request["input"], cwd=folder, pass_fds=locks, **given)
         keep = request["keep"]
