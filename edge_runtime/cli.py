@@ -43,6 +43,7 @@ COMMANDS = {
     "choose": ("benchmarks.comparison.cli", "litert", "Choose a model from results of bench, by limits."),
     "serve": ("edge_runtime.serving.cli", "litert,serve", "Serve a drawing page and HTTP inference."),
     "boards": ("edge_runtime.boards.cli", "boards", "Set up boards over SSH; see what is on them."),
+    "deploy": ("edge_runtime.boards.cli", "litert", "Deploy models to boards: proven there, then switched to; roll back."),
     "pipeline": ("benchmarks.pipeline.cli", "train,bench", "Train, convert, verify and benchmark models, and report."),
 }
 

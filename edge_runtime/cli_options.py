@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_runtime.errors import BadArgument
+
 if TYPE_CHECKING:
     from edge_runtime.explanation import Page
     from edge_runtime.inference.classifier import Classifier
@@ -44,6 +46,26 @@ class ModelCommand(click.Command):
                 word = before.pop(0)
             found.append(word.removeprefix("--model="))
         return super().parse_args(ctx, found)
+
+
+def name_models(words: tuple[str, ...]) -> dict[str, Path]:
+    """Model files by the name to serve or deploy them under: from NAME=FILE, or a file name without .tflite.
+
+    Raises:
+        BadArgument: a name occurs twice, or is not allowed in a URL.
+    """
+    from edge_runtime.common.atomic_files import check_name
+
+    named: dict[str, Path] = {}
+    for word in words:
+        before, equals, after = word.partition("=")
+        with_name = equals and "/" not in before  # a name has no slash, and the folder of a learning rate an equals sign
+        path = Path(after if with_name else word)
+        name = check_name(before if with_name else path.name.removesuffix(".tflite"))
+        if name in named:
+            raise BadArgument(f"two models are named {name!r}; give one another name, such as {name}-2={path}")
+        named[name] = path
+    return named
 
 
 def explanation_page(path: Path | None, force: bool) -> "Page | None":

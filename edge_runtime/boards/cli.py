@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_runtime.cli_options import remote_command_option
-from edge_runtime.errors import BoardsFailed
+from edge_runtime.cli_options import name_models, remote_command_option
+from edge_runtime.errors import BadArgument, BoardsFailed
 
 if TYPE_CHECKING:
+    from edge_runtime.boards.calls import Reply
     from edge_runtime.boards.many import Outcome
     from edge_runtime.boards.wheels import Target
 
-SETUP_SECONDS = 1800
+SETUP_SECONDS, DEPLOY_SECONDS = 1800, 300
 
 
 def jobs_option(command: Any) -> Any:
@@ -142,42 +143,93 @@ def status_command(hosts: tuple[str, ...], remote_command: str, as_json: bool, j
     from edge_runtime.boards.hosts import find_boards
     from edge_runtime.boards.installation import status
     from edge_runtime.boards.many import on_each
-    from edge_runtime.common.text_table import text_table
+    from edge_runtime.boards.reports import status_records, status_table
 
     boards = find_boards(hosts, remote_command)
     found = sorted(on_each(boards, status, jobs), key=lambda outcome: boards.index(outcome.board))
     if as_json:
-        records = [{"host": outcome.board.host, "reachable": not outcome.error, **_record(outcome)} for outcome in found]
-        click.echo(json.dumps({"boards": records}))
+        click.echo(json.dumps({"boards": status_records(found)}))
     else:
-        header = ("board", "digits", "model", "file SHA-256", "proven (UTC)", "by runtime", "signed")
-        click.echo(text_table(header, [row for outcome in found for row in _status_rows(outcome)]))
+        click.echo(status_table(found))
     _raise_if_failed(found)
 
 
-def _status_rows(outcome: "Outcome[dict[str, Any]]") -> list[tuple[str, ...]]:
-    host, found = outcome.board.host, outcome.value
-    if found is None:
-        return [(host, f"not reachable: {outcome.error}", "", "", "", "", "")]
-    version = found["version"] or found["problem"]
-    if not found["models"]:
-        return [(host, version, "none", "", "", "", "")]
-    return [
-        (
-            host,
-            version,
-            model["name"],
-            model["file_sha256"][:12] if model["sound"] else "damaged",
-            model["proven"] or "",
-            model["runtime"] or "",
-            "yes" if model["signed"] else "no",
-        )
-        for model in found["models"]
-    ]
+@click.command("deploy", epilog="Example: digits deploy cnn-int8.tflite --on lab --canary 2")
+@click.argument("models", nargs=-1, metavar="[[NAME=]MODEL]...")
+@click.option("--on", "hosts", multiple=True, required=True, metavar="HOST", help="A host, or a group of boards.toml; repeatable.")
+@remote_command_option
+@click.option("--canary", type=click.IntRange(0), default=0, help="Try this many boards first, and the others only if those pass.")
+@click.option(
+    "--max-latency-us",
+    "--max-latency",
+    "max_latency_us",
+    type=click.FloatRange(0, min_open=True),
+    help="Refuse a model whose median time of an image on the board is longer, in microseconds.",
+)
+@click.option(
+    "--sign",
+    type=click.Path(path_type=Path),
+    metavar="KEY",
+    help="Sign the models with this SSH key. Default: the signature beside the file, MODEL.sig, if there is one.",
+)
+@click.option("--rollback", is_flag=True, help="Switch back to the former version of the named models, or of all.")
+@click.option("--retry", is_flag=True, help="Only those boards on which these very files have failed, or were not tried.")
+@click.option("--timeout", type=click.FloatRange(1), default=DEPLOY_SECONDS, show_default=True, help="Seconds for each board.")
+@json_option
+@jobs_option
+def deploy_command(
+    models: tuple[str, ...],
+    hosts: tuple[str, ...],
+    remote_command: str,
+    canary: int,
+    max_latency_us: float | None,
+    sign: Path | None,
+    rollback: bool,
+    retry: bool,
+    timeout: float,
+    as_json: bool,
+    jobs: int,
+) -> None:
+    """Deploy models to boards that digits boards setup prepared: copy, prove by the golden images there, then switch.
 
+    MODEL is a file or a shipped model. On the board it is ~/.local/share/digits/models/NAME.tflite, a link that leads to the old version
+    or the new one at every moment; a digits serve of that path takes the new one over. A board on which a model fails keeps what it had.
+    The former version stays for --rollback. The exit code is 3 if a board failed.
+    """
+    from edge_runtime.boards.deployment import History, Limits, canaries_first, deploy_to, read_release, roll_back
+    from edge_runtime.boards.hosts import Board, find_boards
+    from edge_runtime.boards.reports import deployment_records, deployment_table, describe_deployment
 
-def _record(outcome: "Outcome[dict[str, Any]]") -> dict[str, Any]:
-    return {"cause": outcome.cause, "error": outcome.error} if outcome.value is None else outcome.value
+    if rollback and (retry or sign):
+        raise BadArgument("--rollback goes back to what was proven and signed before; leave out --retry and --sign")
+    if not models and not rollback:
+        raise click.UsageError("give a model, or --rollback")
+    boards = find_boards(hosts, remote_command)
+    limits = Limits(round(max_latency_us * 1_000) if max_latency_us else None, timeout)
+    named = name_models(models)
+    history = None
+    if rollback:
+
+        def work(board: Board) -> "list[Reply]":
+            return roll_back(board, list(named), limits, lambda stage: None)
+    else:
+        releases = [read_release(name, path, sign) for name, path in named.items()]
+        history = History(releases)
+        boards = history.failed(boards) if retry else boards
+        history.begin(boards)
+
+        def work(board: Board) -> "list[Reply]":
+            return deploy_to(board, releases, limits, lambda stage: _show(f"{board.host}: {stage}"))
+
+    found = []
+    for outcome in canaries_first(boards, canary, work, jobs):
+        found.append(outcome)
+        _show(f"{outcome.board.host}: {describe_deployment(outcome)}")
+        if history:
+            history.add(outcome)
+    found.sort(key=lambda outcome: boards.index(outcome.board))
+    click.echo(json.dumps({"boards": deployment_records(found)}) if as_json else deployment_table(found))
+    _raise_if_failed(found)
 
 
 def _show(line: str) -> None:

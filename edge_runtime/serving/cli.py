@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from edge_runtime.cli_options import ModelCommand
+from edge_runtime.cli_options import ModelCommand, name_models
 from edge_runtime.cli_remote import runs_on_boards
 from edge_runtime.errors import BadArgument
 
@@ -120,26 +120,6 @@ def _check_uds(uds: Path | None) -> None:
     given = click.get_current_context().get_parameter_source
     if uds and not {given("host"), given("port")} <= {click.core.ParameterSource.DEFAULT}:
         raise BadArgument("--uds listens on a path only; leave out --host and --port")
-
-
-def name_models(words: tuple[str, ...]) -> dict[str, Path]:
-    """Model files by the name to serve them under: from NAME=FILE, or a file name without .tflite.
-
-    Raises:
-        BadArgument: a name occurs twice, or is not allowed in a URL.
-    """
-    from edge_runtime.common.atomic_files import check_name
-
-    named: dict[str, Path] = {}
-    for word in words:
-        before, equals, after = word.partition("=")
-        with_name = equals and "/" not in before  # a name has no slash, and the folder of a learning rate an equals sign
-        path = Path(after if with_name else word)
-        name = check_name(before if with_name else path.name.removesuffix(".tflite"))
-        if name in named:
-            raise BadArgument(f"two models are named {name!r}; give one another name, such as {name}-2={path}")
-        named[name] = path
-    return named
 
 
 def _read_token(path: Path | None) -> str | None:

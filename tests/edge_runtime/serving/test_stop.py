@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_runtime.cli_options import name_models
 from edge_runtime.errors import BadArgument, DigitsError
-from edge_runtime.serving.cli import name_models
 from edge_runtime.serving.compose import Settings, allowed_hosts
 from edge_runtime.serving.http import listener as listening
 from edge_runtime.serving.http.limits import Limits
