@@ -152,12 +152,12 @@ def send_files(call: Call, files: list[Path], progress: Callable[[str], None]) -
     for reply in call.replies():
         if "stage" in reply:
             progress(reply["stage"])
-        elif "need" not in reply:
-            found.append(reply)
-        elif reply["need"] == waiting[0].stat().st_size:
+        elif "need" in reply:
+            _send_from(call, waiting[0], reply["need"])
+        elif "whole" in reply:
             waiting.pop(0)
         else:
-            _send_from(call, waiting[0], reply["need"])
+            found.append(reply)
     return found
 
 

@@ -5,7 +5,7 @@ A composition root: it may import any package, and nobody imports it.
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from edge_runtime.errors import BadArgument, BoardsFailed
 
 if TYPE_CHECKING:
     from edge_runtime.boards.calls import Reply
+    from edge_runtime.boards.hosts import Board
     from edge_runtime.boards.many import Outcome
     from edge_runtime.boards.wheels import Target
 
@@ -93,7 +94,7 @@ def setup_command(
         wheels_for = _Wheels(Path(folder), extras, wheels)
 
         def work(board: Board) -> str:
-            return install(board, wheels_for, owner, timeout, lambda stage: _show(f"{board.host}: {stage}"))
+            return install(board, wheels_for, owner, timeout, _progress(board, boards))
 
         _report(on_each(boards, work, jobs), str)
 
@@ -211,7 +212,7 @@ def deploy_command(
     if rollback:
 
         def work(board: Board) -> "list[Reply]":
-            return roll_back(board, list(named), limits, lambda stage: None)
+            return roll_back(board, list(named), limits, _progress(board, boards))
     else:
         releases = [read_release(name, path, sign) for name, path in named.items()]
         history = History(releases)
@@ -219,7 +220,7 @@ def deploy_command(
         history.begin(boards)
 
         def work(board: Board) -> "list[Reply]":
-            return deploy_to(board, releases, limits, lambda stage: _show(f"{board.host}: {stage}"))
+            return deploy_to(board, releases, limits, _progress(board, boards))
 
     found = []
     for outcome in canaries_first(boards, canary, work, jobs):
@@ -234,6 +235,11 @@ def deploy_command(
 
 def _show(line: str) -> None:
     click.echo(line, err=True)
+
+
+def _progress(board: "Board", boards: "Sequence[Board]") -> Callable[[str], None]:
+    """Shows each step on a board that is the only one; of many, the line with which each ends is enough."""
+    return (lambda stage: _show(f"{board.host}: {stage}")) if len(boards) == 1 else (lambda stage: None)
 
 
 def _report(outcomes: "Iterable[Outcome[Any]]", describe: Callable[[Any], str]) -> None:

@@ -99,7 +99,7 @@ class Connection:
             command: program and arguments, each quoted for the board's shell.
             stderr: as for `subprocess.Popen`.
         """
-        shared = [f"-S{self._folder / 's'}", "-oControlMaster=no"] if self._folder else ["-oControlPath=none"]
+        shared = [f"-S{self._folder / 's'}", "-oControlMaster=no"] if self._folder else []
         return self._ssh(shared, shlex.join(command), stderr)
 
     def _open_master(self, socket: Path) -> None:

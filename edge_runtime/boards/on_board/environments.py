@@ -95,9 +95,8 @@ def _make(home: Path, request: dict[str, Any]) -> None:
         reply(stage="verifying")
         _verify(folder)
         write_whole(folder / _FINISHED, b"")
-    former = _current()
+    write_whole(home / "former-environment", _current().encode())
     switch_link(home / "current", f"environments/{folder.name}")
-    write_whole(home / "former-environment", former.encode())
     without(wheels)
 
 

@@ -131,14 +131,14 @@ def file_hash(path: Path) -> str:
 def receive(path: Path, size: int, sha256: str) -> None:
     """Receive a file, going on where an interrupted transfer ended. It gets its name once it is whole.
 
-    The replies `need` say from which byte on the sender has to send the rest; the last one is the size.
+    The replies `need` say from which byte on the sender has to send the rest; the last one, `whole`, that it is there.
 
     Raises:
         LaptopGone: the sender ended too early; what came is kept.
         Refused: the hash is wrong after a whole transfer, or the disk is full.
     """
     if path.is_file() and file_hash(path) == sha256:
-        reply(need=size)
+        reply(whole=True)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
@@ -150,7 +150,7 @@ def receive(path: Path, size: int, sha256: str) -> None:
             sync(part)
             part.replace(path)
             sync(path.parent)
-            reply(need=size)
+            reply(whole=True)
             return
     part.unlink()
     raise Refused("damaged", "the file arrived with another hash than it was sent with; try again")
