@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edge_runtime.boards.many import Outcome
     from edge_runtime.boards.wheels import Target
 
-SETUP_SECONDS, DEPLOY_SECONDS = 1800, 300
+SETUP_SECONDS, DEPLOY_SECONDS = 1800, 120
 
 
 def jobs_option(command: Any) -> Any:
@@ -61,12 +61,12 @@ def boards_command() -> None:
     "extras",
     multiple=True,
     metavar="NAME",
-    help="Install this extra too, such as bench; repeatable. Default: serve alone.",
+    help="Install this extra beside serve, such as bench; repeatable.",
 )
 @click.option(
     "--wheels",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Take the wheels of this folder, as make wheelhouse fills it: without a network here.",
+    help="Install from this folder, as make wheelhouse fills it, with no extras but those of --extra: without a network here.",
 )
 @click.option(
     "--owner-key",

@@ -39,7 +39,7 @@ def _outcome(board: Board, future: "Future[T]") -> Outcome[T]:
     except BoardError as error:
         return Outcome(board, None, error.cause, _without_host(board, error))
     except (DigitsError, OSError) as error:
-        return Outcome(board, None, "error", str(error))
+        return Outcome(board, None, "error", " ".join(str(error).split()))
 
 
 def _without_host(board: Board, error: BoardError) -> str:

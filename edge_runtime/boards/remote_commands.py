@@ -19,13 +19,12 @@ from edge_runtime.boards.calls import Reply, calling, command_of
 from edge_runtime.boards.hosts import Board
 from edge_runtime.boards.installation import this_laptop
 from edge_runtime.boards.on_board.files import REPLY
-from edge_runtime.boards.ssh import Connection, exit_error
+from edge_runtime.boards.ssh import SSH_FAILED, Connection, exit_error
 from edge_runtime.common.atomic_files import write_file
 from edge_runtime.common.frozen_dataclass import frozen_dataclass
 from edge_runtime.errors import BoardError
 
 COPY_SECONDS = 3600.0
-_SSH_CODES = (127, 255)  # no python3 there; ssh itself failed: no exit codes of digits
 _BLOCK = 2**16
 
 Write = Callable[[bytes], object]
@@ -179,7 +178,7 @@ def _run(connection: Connection, job: str, board: Board, command: RemoteCommand,
                 stream.close()
     if "error" in refusal:
         raise BoardError(f"{board.host}: {refusal['error'].replace('HOST', board.host)}", refusal["cause"])
-    if code in _SSH_CODES or "started" not in refusal:
+    if code == SSH_FAILED or "started" not in refusal:
         raise exit_error(board.host, code, tail)
     return code
 

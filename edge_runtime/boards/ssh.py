@@ -4,7 +4,6 @@ The user's own configuration holds: aliases, agents, jump hosts, hardware keys, 
 that it does not trust: BatchMode.
 """
 
-import os
 import re
 import shlex
 import shutil
@@ -33,7 +32,8 @@ _OPTIONS = {
     "RequestTTY": "no",
 }
 _SOCKET_SECONDS = 60  # a jump host and a touch of a hardware key may be needed
-_SSH_FAILED = 255
+SSH_FAILED = 255
+"""Exit code of ssh for errors of its own."""
 _NOT_FOUND = 127
 # What OpenSSH says -> cause, and what to do about it.
 _CAUSES = (
@@ -124,7 +124,6 @@ class Connection:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env={**os.environ, "LC_ALL": "C"},  # messages in English, which are read here
             )
         except FileNotFoundError as error:
             raise MissingPackage(
@@ -147,7 +146,7 @@ def connection_error(host: str, stderr: str) -> BoardError:
 
 def exit_error(host: str, code: int, stderr: str) -> BoardError:
     """The error for a remote command that ended with an exit code and without a reply."""
-    if code == _SSH_FAILED:
+    if code == SSH_FAILED:
         return connection_error(host, stderr)
     if code == _NOT_FOUND:
         return BoardError(f"{host}: it has no python3; there: sudo apt install python3", "no-python")

@@ -3,12 +3,15 @@
 import fcntl
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge_runtime.boards.calls import ask, calling, command_of, send_files
 from edge_runtime.boards.on_board.files import SPARE_BYTES
@@ -71,6 +74,13 @@ def _request(board: Any, limit: int | None = None) -> dict[str, Any]:
 def _models(board: Any) -> dict[str, str]:
     """What a program on the board finds under each name."""
     return {path.stem: path.read_text() for path in (board.home / ".local/share/digits/models").glob("*.tflite")}
+
+
+@settings(max_examples=25)  # the code that is sent along is packed each time
+@given(st.recursive(st.text(), lambda parts: st.lists(parts) | st.dictionaries(st.text(), parts)))
+def test_no_request_is_seen_by_a_shell(request: Any) -> None:
+    """Whatever is in it: letters and digits stand for it on the command line."""
+    assert re.fullmatch("[A-Za-z0-9+/=]+", command_of("deploy", {"request": request})[-1])
 
 
 def test_models_are_switched_to_once_all_are_proven(board: Any) -> None:
