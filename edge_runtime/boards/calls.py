@@ -63,7 +63,7 @@ class Call:
         """
         for line in self.output:
             if line.startswith(REPLY.encode()):
-                reply = json.loads(line[1:])
+                reply = _printable(json.loads(line[1:]))
                 if "error" in reply:
                     raise BoardError(f"{self._host}: {reply['error'].replace('HOST', self._host)}", reply["cause"])
                 yield reply
@@ -91,6 +91,15 @@ class Call:
         if code := self._process.wait():
             self._stderr.seek(0)
             raise exit_error(self._host, code, self._stderr.read().decode(errors="replace"))
+
+
+def _printable(value: Any) -> Any:
+    """The same JSON, whose texts may be shown on a terminal, whatever a board sends."""
+    if isinstance(value, str):
+        return "".join(letter if letter.isprintable() else " " for letter in value)
+    if isinstance(value, list):
+        return [_printable(part) for part in value]
+    return {key: _printable(part) for key, part in value.items()} if isinstance(value, dict) else value
 
 
 @contextmanager

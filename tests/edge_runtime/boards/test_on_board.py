@@ -197,6 +197,12 @@ def test_a_program_is_a_path_and_no_command(board: Any, program: str) -> None:
     assert not list(board.home.iterdir())
 
 
+def test_a_board_cannot_write_to_the_terminal(board: Any) -> None:
+    """Control characters in what it replies are shown as spaces."""
+    (board.home.parent / "digits").write_text("#!/bin/sh\nprintf 'version \\033[2J\\n'\n")
+    assert ask(board, "status", _request(board), 60)["version"] == " [2J"
+
+
 def test_remove_leaves_what_was_there_before(board: Any) -> None:
     """And nothing else: folders above ours too, if they were made for it."""
     _deploy(board, a="one")
