@@ -4,6 +4,7 @@ A composition root: it may import any package, and nobody imports it.
 """
 
 import json
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from edge_runtime.boards.many import Outcome
     from edge_runtime.boards.wheels import Target
 
+_CLEAR = "\r\x1b[K"  # of a terminal's line
 SETUP_SECONDS, DEPLOY_SECONDS = 1800, 120
 
 
@@ -233,13 +235,23 @@ def deploy_command(
     _raise_if_failed(found)
 
 
-def _show(line: str) -> None:
-    click.echo(line, err=True)
+def _show(line: str, *, err: bool = True) -> None:
+    """Print a line, over the step that a terminal may be showing."""
+    if sys.stderr.isatty():
+        click.echo(_CLEAR, err=True, nl=False)
+    click.echo(line, err=err)
 
 
 def _progress(board: "Board", boards: "Sequence[Board]") -> Callable[[str], None]:
-    """Shows each step on a board that is the only one; of many, the line with which each ends is enough."""
-    return (lambda stage: _show(f"{board.host}: {stage}")) if len(boards) == 1 else (lambda stage: None)
+    """Shows each step on a board that is the only one; of many, the newest step on a terminal, until a board ends."""
+
+    def show(stage: str) -> None:
+        if len(boards) == 1:
+            _show(f"{board.host}: {stage}")
+        elif sys.stderr.isatty():
+            click.echo(f"{_CLEAR}{board.host}: {stage}", err=True, nl=False)
+
+    return show
 
 
 def _report(outcomes: "Iterable[Outcome[Any]]", describe: Callable[[Any], str]) -> None:
@@ -251,7 +263,7 @@ def _report(outcomes: "Iterable[Outcome[Any]]", describe: Callable[[Any], str]) 
     found = []
     for outcome in outcomes:
         found.append(outcome)
-        click.echo(f"{outcome.board.host}: {outcome.error or describe(outcome.value)}", err=bool(outcome.error))
+        _show(f"{outcome.board.host}: {outcome.error or describe(outcome.value)}", err=bool(outcome.error))
     _raise_if_failed(found)
 
 
