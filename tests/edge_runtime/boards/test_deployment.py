@@ -177,48 +177,48 @@ def test_too_slow_is_refused(boards: Boards, model: Path) -> None:
 
 @pytest.mark.ssh
 def test_what_fails_is_a_finding_for_that_board_alone(boards: Boards, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unreachable, wrong key, hanging, without digits, of another architecture, busy, killed: each told, and --retry takes up those."""
-    kill = 'case "$SSH_ORIGINAL_COMMAND" in python3*) { sleep 0.3; kill -9 $$; } & ;; esac\n'
-    wrong = boards.root / "wrong-architecture"
+    """Unreachable, wrong key, hanging, of another architecture, busy, killed: each told, and --retry takes up those."""
+    wrong, killing = boards.root / "wrong-architecture", boards.root / "killing"
     wrong.write_bytes(b"\x7fELF" + bytes(60))
-    wrong.chmod(0o755)
-    (boards.root / "boards.toml").write_text(
-        '[groups]\nfleet = ["f-good", "closed", "impostor", "f-hang", "f-arch", "f-busy", "f-killed"]\n'
-        f"[remote-commands]\nf-arch = {json.dumps(str(wrong))}\n"
-        + "".join(f"{name} = {json.dumps(boards.digits)}\n" for name in ("f-good", "f-hang", "f-busy", "f-killed"))
-    )
-    monkeypatch.setenv("EDGE_DIGITS_BOARDS", str(boards.root / "boards.toml"))
-    for name, before in {"f-good": "", "f-hang": "sleep 600\n", "f-arch": "", "f-busy": "", "f-killed": kill}.items():
-        boards.add(name, before)
+    killing.write_text("#!/bin/sh\nkill -9 $PPID\n")  # in the middle of the proof
+    for program in (wrong, killing):
+        program.chmod(0o755)
+    programs = {"f-good": boards.digits, "f-hang": boards.digits, "f-busy": boards.digits, "f-arch": wrong, "f-killed": killing}
+    for name in programs:
+        boards.add(name, "cat >/dev/null; exit\n" if name == "f-hang" else "")
     if not boards.home("impostor").exists():
         boards.add("impostor")
+    lines = [f"{name} = {json.dumps(str(program))}" for name, program in programs.items()]
+    fleet = json.dumps(["closed", "impostor", *programs])
+    (boards.root / "boards.toml").write_text("\n".join(["[groups]", f"fleet = {fleet}", "[remote-commands]", *lines]))
+    monkeypatch.setenv("EDGE_DIGITS_BOARDS", str(boards.root / "boards.toml"))
     folder = boards.home("f-busy") / ".local/share/digits"
     folder.mkdir(parents=True)
     with (folder / "change.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        answer = digits("deploy", model, "--on", "fleet", "--timeout", 20, "--json")
+        answer = digits("deploy", model, "--on", "fleet", "--timeout", 60, "--json")
     assert answer.code == 3
-    causes = {host: row["cause"] for host, row in _rows(answer).items()}
-    expected = {
-        "f-good": "",
+    assert {host: row["cause"] for host, row in _rows(answer).items()} == {
         "closed": "unreachable",
         "impostor": "wrong-key",
+        "f-good": "",
         "f-hang": "timeout",
-        "f-arch": "broken",
         "f-busy": "busy",
+        "f-arch": "broken",
+        "f-killed": "broken",
     }
-    assert {host: causes[host] for host in expected} == expected
-    assert causes["f-killed"]
-    assert [
-        name
-        for name in boards.home("f-good").parent.iterdir()
-        if _on_board(boards, name.name) == SMALL and name.name.startswith("f-")
-    ] == [boards.home("f-good")]
-    for name in ("f-hang", "f-killed"):
-        (boards.root / "before" / name).unlink()
-    again = digits("deploy", model, "--on", "fleet", "--retry", "--json")
-    assert "f-good" not in _rows(again)
-    assert {host for host, row in _rows(again).items() if row["passed"]} == {"f-hang", "f-busy", "f-killed"}
+    assert [name for name in programs if _on_board(boards, name) is not None] == ["f-good"]
+    (boards.root / "before" / "f-hang").unlink()
+    killing.write_text(Path(boards.digits).read_text())
+    again = _rows(digits("deploy", model, "--on", "fleet", "--retry", "--json"))
+    assert {host: row["passed"] for host, row in again.items()} == {
+        "closed": False,
+        "impostor": False,
+        "f-hang": True,
+        "f-busy": True,
+        "f-arch": False,
+        "f-killed": True,
+    }
 
 
 @pytest.fixture
