@@ -46,7 +46,7 @@ def test_the_device_tests_pass(environment: Environment, cnn_files: dict[str, Pa
     variables = {"PYTHONPATH": str(ROOT), "EDGE_DIGITS_CNN_FILES": str(cnn_files["int8"].parent), "PYTHONDONTWRITEBYTECODE": "1"}
     words = [
         "-m",
-        "not extras and not slow and not sweep",
+        "not extras and not slow and not ssh and not sweep",
         "-p",
         "no:cacheprovider",
         "--ignore",

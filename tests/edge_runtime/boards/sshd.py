@@ -26,6 +26,7 @@ cd "$HOME" || exit 1
 [ -e "$root/before/$BOARD" ] && . "$root/before/$BOARD"
 exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"
 """
+# SHLVL: bash is not to read the user's own .bashrc, as it does below sshd.
 _SERVER = """\
 ListenAddress 127.0.0.1
 Port {port}
@@ -40,6 +41,7 @@ PermitRootLogin prohibit-password
 MaxStartups 500
 MaxSessions 100
 AcceptEnv BOARD
+SetEnv SHLVL=9
 ForceCommand {root}/shell
 """
 _CLIENT = """\

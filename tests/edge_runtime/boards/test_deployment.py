@@ -262,6 +262,7 @@ def test_a_signature_of_another_purpose_is_refused(boards: Boards, owned: str, m
     assert (answer.code, _on_board(boards, owned)) == (3, None)
 
 
+@pytest.mark.ssh
 def test_a_key_that_cannot_sign_is_told(model: Path) -> None:
     """Wrong usage, in one line."""
     assert "no-key: the model cannot be signed with it" in one_line(digits("deploy", model, "--on", "x", "--sign", "no-key"), 2)
