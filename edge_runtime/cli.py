@@ -31,6 +31,7 @@ COMMANDS = {
     "search": ("train.search.cli", "train,distributed", "Search architectures by accuracy, bytes and measured latency."),
     "convert": ("convert.cli", "train", "Convert a Keras model to verified TFLite files."),
     "compare": ("convert.cli", "train", "Compare two models on real images."),
+    "export": ("convert.c_code.cli", "train", "Export a model as C for microcontrollers, proven and measured."),
     "classify": ("edge_runtime.classify.cli", "litert", "Classify the digit in each image."),
     "read": ("edge_runtime.reading.cli", "litert", "Read all digits of an image, line by line."),
     "inspect": ("edge_runtime.cli", "litert", "Show the manifest, sizes and operators of a model file."),
