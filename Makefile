@@ -11,8 +11,10 @@ PARALLEL := -n logical --maxprocesses 8 --dist worksteal
 GROUPED := -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder --randomly-dont-reorganize --timeout 3600
 LONG := --timeout 3600
 FUZZ_SECONDS := 600
+MCU_TOOLS := g++ clang cppcheck arm-none-eabi-gcc riscv64-unknown-elf-gcc qemu-system-arm qemu-system-riscv32
+MCU_PACKAGES := g++ clang libclang-rt-dev cppcheck gcc-arm-none-eabi libnewlib-arm-none-eabi gcc-riscv64-unknown-elf qemu-system-arm qemu-system-misc
 
-.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-anywhere test-browser test-ssh soak test-soak test-fuzz test-arm64 test-armv7 test-devices test-boards instructions test-instructions wheelhouse pages operators device-figures bench-proof bench-reference emulated-reference ablation clean help
+.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-anywhere test-browser test-ssh test-mcu soak test-soak test-fuzz test-arm64 test-armv7 test-devices test-boards instructions test-instructions wheelhouse pages operators device-figures bench-proof bench-reference emulated-reference ablation clean help
 
 help:           ## say what the targets do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +57,11 @@ test-browser: $(READY) ## the pages of digits serve and digits report in headles
 test-ssh: $(READY) ## boards behind a real sshd on loopback: setup, --on, deploy, and killing the laptop's side (Debian's openssh-server; installs it as root)
 	test -x /usr/sbin/sshd || { apt-get update && apt-get install --yes --no-install-recommends openssh-server; }
 	$(BIN)/python -m pytest $(LONG) -m ssh tests/edge_runtime/boards
+
+test-mcu: $(READY) ## exported C code by gcc, clang and cross compilers, sanitizers and cppcheck, and on emulated microcontrollers (Debian's packages; installs them as root)
+	for tool in $(MCU_TOOLS); do command -v $$tool >/dev/null || missing=yes; done; \
+	test -z "$$missing" || { apt-get update && apt-get install --yes --no-install-recommends $(MCU_PACKAGES); }
+	$(BIN)/python -m pytest $(LONG) -m mcu tests/convert/c_code
 
 test-fuzz: $(READY) ## thousands of examples of what the gate tries some of, then the property tests on new ones, for FUZZ_SECONDS (600); failures are kept in .found and tried first from then on
 	$(BIN)/python -m pytest $(PARALLEL) $(LONG) -m sweep

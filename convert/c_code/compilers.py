@@ -15,11 +15,11 @@ def find_compiler() -> str | None:
     return next(filter(None, map(shutil.which, (os.environ.get("CC") or "cc", "gcc", "clang"))), None)
 
 
-def call(command: Sequence[str], folder: str, content: bytes = b"") -> bytes:
+def call(command: Sequence[str], folder: str, content: bytes = b"", *, with_errors: bool = False) -> bytes:
     """Run a program in a folder, with `content` as its input.
 
     Returns:
-        What it printed.
+        What it printed; `with_errors`, its stderr too.
 
     Raises:
         DigitsError: it cannot be run, or fails.
@@ -31,4 +31,4 @@ def call(command: Sequence[str], folder: str, content: bytes = b"") -> bytes:
     if done.returncode:
         reason = " ".join(done.stderr.decode(errors="replace").split())[:300]
         raise DigitsError(f"{command[0]} failed with exit code {done.returncode} ({reason})")
-    return done.stdout
+    return done.stdout + done.stderr if with_errors else done.stdout

@@ -35,11 +35,12 @@ int {prefix}_self_test(void);
 int {prefix}_self_test(void)
 {{
     int8_t logits[{macro}_CLASSES];
-    int image, index, equal, passed = 0;
+    int image, passed = 0;
 
     for (image = 0; image < GOLDEN_IMAGES; image++) {{
+        int index, equal = 1;
+
         {prefix}_run(golden_images[image], logits);
-        equal = 1;
         for (index = 0; index < {macro}_CLASSES; index++) {{
             if (logits[index] != golden_logits[image][index]) {{
                 equal = 0;

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.pages import benchmarking, conversion, instructions, photos, readme, runtimes, scaling, serving, speed, training
+from tools.pages import benchmarking, conversion, instructions, microcontrollers, photos, readme, runtimes, scaling, serving, speed, training
 from tools.pages.models.page import models_page
 from tools.pages.models.pictures import Picture
 from tools.pages.outputs import Output, TextFile, filled
@@ -16,6 +16,7 @@ TABLES: dict[str, tuple[Callable[[Layout], str], ...]] = {
     "README.md": (readme.released,),
     "docs/results/training.md": (training.ablation, training.choices, training.quick, training.commands),
     "docs/results/conversion.md": (conversion.int8, conversion.int4, conversion.budgets, conversion.folding),
+    "docs/results/microcontrollers.md": (microcontrollers.sizes, microcontrollers.instructions),
     "docs/results/runtimes.md": (runtimes.operators,),
     "docs/results/photos.md": (
         photos.accuracy,

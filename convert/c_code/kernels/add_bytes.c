@@ -10,7 +10,7 @@ static uint32_t load_word(const void *from)
 /* sum + the products of two halves; bytes 0 and 2 of `weights` are the weights. */
 static uint32_t add_two(uint32_t sum, uint32_t weights, uint32_t values)
 {
-    return (uint32_t)__smlad((int16x2_t)__uxtb16((uint8x4_t)weights), (int16x2_t)values, (int32_t)sum);
+    return (uint32_t)__smlad((int16x2_t)(weights & 0x00FF00FFU), (int16x2_t)values, (int32_t)sum);
 }
 #endif
 

@@ -37,7 +37,6 @@ static void convolve(const digits_layer *layer, const uint8_t *source, uint8_t *
                 /* Neighbouring columns are one run; with dilation each column is a run. */
                 for (run = 0U; run < layer->runs; run++) {
                     int32_t before = 0, after = 0; /* columns of the run that are padding */
-                    const uint8_t *input;
                     int32_t bytes;
 
                     if (layer->padded != 0U) {
@@ -51,7 +50,7 @@ static void convolve(const digits_layer *layer, const uint8_t *source, uint8_t *
                     place += (uint32_t)(before * inputs) * step;
                     bytes = (run_columns - before - after) * inputs;
                     if (bytes > 0) {
-                        input = source + (y * width + x + before) * inputs;
+                        const uint8_t *input = source + (y * width + x + before) * inputs;
                         do {
                             const uint32_t value = (uint32_t)*input++; //! zeros
                             const int32_t value = (int32_t)*input++ - (int32_t)layer->source_zero; //? zeros
