@@ -18,10 +18,11 @@ def write_self_test(model: CModel, images: NDArray[np.uint8], logits: NDArray[np
     prefix, macro, count = model.prefix, model.prefix.upper(), len(images)
     sections = [
         f"""/* Golden images of {prefix}, with the logits of LiteRT's reference kernels. The program prints how many images have all
-   of them. With -DDIGITS_SELF_TEST there is no main: call {prefix}_self_test() on the chip; images take {count * images[0].size} bytes. */
+   of them. With -DDIGITS_SELF_TEST, and in a sketch, there is no main: call {prefix}_self_test() on the chip.
+   The images take {count * images[0].size} bytes of flash. */
 #include "{prefix}.h"
 
-#ifndef DIGITS_SELF_TEST
+#if !defined(DIGITS_SELF_TEST) && !defined(ARDUINO)
 #include <stdio.h>
 #endif
 
@@ -51,7 +52,7 @@ int {prefix}_self_test(void)
     return passed;
 }}
 
-#ifndef DIGITS_SELF_TEST
+#if !defined(DIGITS_SELF_TEST) && !defined(ARDUINO)
 int main(void)
 {{
     const int passed = {prefix}_self_test();
