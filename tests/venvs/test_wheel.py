@@ -72,6 +72,7 @@ def test_the_wheel_is_small_and_holds_what_it_should(wheel: Path) -> None:
     assert {name for name in names if name.endswith((".tflite", ".npz"))} - lines == models | {"benchmarks/reference.tflite"}
     wanted = {
         "benchmarks/templates/report.html.j2",
+        "convert/c_code/kernels/convolve.c",
         "convert/compatibility/proven_operators.json",
         "edge_runtime/py.typed",
         "edge_runtime/serving/page/page.html",
