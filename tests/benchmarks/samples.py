@@ -64,7 +64,8 @@ QUIET = Condition("before", 0.5, 1.0, 0.0, 1_500.0, "performance", 50.0, 0)
 
 def model_result(steady_ns: Sequence[int] | None = None, **changes: Any) -> ModelResult:
     """A model whose samples are 1, 2, ... 1,000 microseconds, with some fields changed; `steady_ns`: single calls of one process."""
-    return replace(MODEL, **({"turns": turns(steady_ns)} if steady_ns else {}), **changes)
+    timed: dict[str, Any] = {"turns": turns(steady_ns)} if steady_ns else {}
+    return replace(MODEL, **timed, **changes)
 
 
 def many_processes(medians: Sequence[int], calls: int = 100, **changes: Any) -> ModelResult:

@@ -4,7 +4,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.pages import benchmarking, conversion, instructions, microcontrollers, photos, readme, runtimes, scaling, serving, speed, training
+from tools.pages import (
+    benchmarking,
+    conversion,
+    instructions,
+    microcontrollers,
+    photos,
+    readme,
+    runtimes,
+    scaling,
+    serving,
+    speed,
+    training,
+)
 from tools.pages.models.page import models_page
 from tools.pages.models.pictures import Picture
 from tools.pages.outputs import Output, TextFile, filled
