@@ -122,11 +122,11 @@ def energies(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def reconstruction_errors(images: Batch, components: NDArray[np.float32], indices: NDArray[np.int64]) -> NDArray[np.float64]:
     """The squared norms of what the classes' principal components do not explain of images of norm 1: float64 [N], 0 to about 1."""
-    rest = downsample(images) - components[indices, 0]
-    explained = np.empty((len(images), components.shape[1] - 1), np.float32)
+    rest = (downsample(images) - components[indices, 0]).astype(np.float64)  # in float32, a batch would differ from single images
+    explained = np.empty((len(images), components.shape[1] - 1))
     for index in np.unique(indices):
-        explained[indices == index] = rest[indices == index] @ components[index, 1:].T
-    return np.asarray(np.square(rest).sum(axis=1) - np.square(explained).sum(axis=1), np.float64)
+        explained[indices == index] = rest[indices == index] @ components[index, 1:].T.astype(np.float64)
+    return np.asarray(np.square(rest).sum(axis=1) - np.square(explained).sum(axis=1))
 
 
 def downsample(images: Batch) -> NDArray[np.float32]:

@@ -196,7 +196,7 @@ def test_a_diff_takes_two_files(words: tuple[str, ...]) -> None:
         (
             ("--max-latency-us", 150, "--min-accuracy", 99, "--max-bytes", 65_536),
             "pick: small int8: 99.51 % accuracy, ",
-            "runner-up: nano int8: 99.42 % accuracy, ",
+            "runner-up: nano fp32: 99.43 % accuracy, ",
             "verify small-int8",
         ),
         (("--max-latency-us", 150, "--max-bytes", 30_000), "pick: nano int8: 99.42 % accuracy, ", "", "verify nano-int8"),
