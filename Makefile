@@ -56,7 +56,7 @@ test-browser: $(READY) ## the pages of digits serve and digits report in headles
 
 test-ssh: $(READY) ## boards behind a real sshd on loopback: setup, --on, deploy, and killing the laptop's side (Debian's openssh-server; installs it as root)
 	test -x /usr/sbin/sshd || { apt-get update && apt-get install --yes --no-install-recommends openssh-server; }
-	$(BIN)/python -m pytest $(LONG) -m ssh tests/edge_runtime/boards
+	$(BIN)/python -m pytest $(GROUPED) -m ssh tests/edge_runtime/boards
 
 test-mcu: $(READY) ## exported C code by gcc, clang and cross compilers, sanitizers and cppcheck, and on emulated microcontrollers (Debian's packages; installs them as root)
 	for tool in $(MCU_TOOLS); do command -v $$tool >/dev/null || missing=yes; done; \

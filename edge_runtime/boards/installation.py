@@ -17,6 +17,7 @@ from edge_runtime.boards.wheels import Target
 from edge_runtime.errors import BadArgument, BoardError
 
 ASK_SECONDS = 30.0
+_REMOVE_SECONDS = 300.0  # thousands of small files on a slow card
 _MIN_GLIBC = 28  # of numpy's and LiteRT's wheels
 _PYTHONS_64 = ("3.11", "3.12", "3.13")
 _MACHINES_64 = ("aarch64", "x86_64")
@@ -130,7 +131,7 @@ def remove(board: Board) -> bool:
     Raises:
         BoardError: the board cannot be reached, or a setup, a deployment or a measurement is running there.
     """
-    found = ask(Connection(board.host), "remove", {"who": f"a removal by {this_laptop()}"}, ASK_SECONDS + CONNECT_SECONDS)
+    found = ask(Connection(board.host), "remove", {"who": f"a removal by {this_laptop()}"}, _REMOVE_SECONDS)
     return bool(found["removed"])
 
 

@@ -58,7 +58,7 @@ LINE_UNSURE = 0.5
 WHOLE_LINE = 0.8
 """Least mean probability of the digits of a picture that one line fills: it is higher for 98 % of those read right, and lower for noise."""
 LINE_SURE = 0.9
-"""Least probability of a digit of such a line without a warning."""
+"""Least probability of a digit of such a line without a warning, and of a mark for which the line model is not asked."""
 ONE_LINE = (10, 160, 1.2)
 """Minimum and maximum height, in pixels, and minimum ratio of width to height of a picture that is taken for one line which fills it."""
 
@@ -147,7 +147,7 @@ class _Candidate:
     @property
     def is_doubtful(self) -> bool:
         """Whether the line model is worth asking."""
-        return bool(self.note) or self.sureness < 0 or self.confidence < decision.UNSURE
+        return bool(self.note) or self.sureness < 0 or self.confidence < LINE_SURE
 
 
 def _worst(parts: Sequence[_Candidate]) -> float:

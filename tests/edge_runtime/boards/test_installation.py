@@ -121,7 +121,8 @@ def test_a_board_is_set_up_from_nothing(boards: Boards) -> None:
     assert [(board["host"], board["reachable"], board["version"], board["models"]) for board in found] == [
         ("fresh", True, "0.1.0", [])
     ]
-    assert digits("boards", "remove", "fresh").out == "fresh: removed\n"
+    answer = digits("boards", "remove", "fresh")
+    assert (answer.out, answer.err) == ("fresh: removed\n", "")
     assert _files(home) == []
     assert digits("boards", "remove", "fresh").out == "fresh: nothing was there\n"
 
