@@ -59,9 +59,9 @@ _TOLERANCES = {
     "float32": Tolerance(0.001, "logits"),
     "float16": Tolerance(0.001, "logits"),
     "dynamic_wi8": Tolerance(0.05, "logits"),
-    "static_wi8_ai8": Tolerance(1.0, "steps"),
+    "static_wi8_ai8": Tolerance(2.0, "steps"),  # small by tflite-runtime on an emulated Cortex-A7, A53 and A72
     "static_wi8_ai16": Tolerance(1.0, "steps"),
-    "static_wi4_ai8": Tolerance(1.0, "steps"),
+    "static_wi4_ai8": Tolerance(3.0, "steps"),  # nano on an emulated Cortex-A72
 }
 RECIPES = {short: Recipe(name, short, _TOLERANCES[name]) for name, short in SHORT_NAMES.items()}
 

@@ -19,7 +19,7 @@ from edge_runtime.model.model_file import DEFAULT_MODEL, MODELS, find_model, par
 
 DATA = DEFAULT_MODEL.read_bytes()
 OFFSET, ENTRIES = unpack(DATA)
-INFINITE = ENTRIES["manifest.json"].replace(b'"amount":1.0', b'"amount":1e999')
+INFINITE = ENTRIES["manifest.json"].replace(b'"amount":2.0', b'"amount":1e999')
 MANIFEST = json.loads(ENTRIES["manifest.json"])
 
 
