@@ -51,16 +51,16 @@ test-guide: $(READY) ## every command of docs/guide.md
 	$(BIN)/python -m pytest $(LONG) -m guide tests/test_guide.py
 
 test-browser: $(READY) ## the pages of digits serve and digits report in headless Chromium (Debian's chromium and chromium-driver; installs them as root)
-	command -v chromedriver >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver; }
+	command -v chromedriver >/dev/null || sh tools/install_packages.sh chromium chromium-driver
 	$(BIN)/python -m pytest -m browser tests/edge_runtime/serving tests/benchmarks/reporting
 
 test-ssh: $(READY) ## boards behind a real sshd on loopback: setup, --on, deploy, and killing the laptop's side (Debian's openssh-server; installs it as root)
-	test -x /usr/sbin/sshd || { apt-get update && apt-get install --yes --no-install-recommends openssh-server; }
+	test -x /usr/sbin/sshd || sh tools/install_packages.sh openssh-server
 	$(BIN)/python -m pytest $(GROUPED) -m ssh tests/edge_runtime/boards
 
 test-mcu: $(READY) ## exported C code by gcc, clang and cross compilers, sanitizers and cppcheck, and on emulated microcontrollers (Debian's packages; installs them as root)
 	for tool in $(MCU_TOOLS); do command -v $$tool >/dev/null || missing=yes; done; \
-	test -z "$$missing" || { apt-get update && apt-get install --yes --no-install-recommends $(MCU_PACKAGES); }
+	test -z "$$missing" || sh tools/install_packages.sh $(MCU_PACKAGES)
 	$(BIN)/python -m pytest $(LONG) -m mcu tests/convert/c_code
 
 test-fuzz: $(READY) ## thousands of examples of what the gate tries some of, then the property tests on new ones, for FUZZ_SECONDS (600); failures are kept in .found and tried first from then on

@@ -14,6 +14,7 @@ from pathlib import Path
 PACKAGES = {"debootstrap": "debootstrap", "qemu-user-static": "qemu-aarch64-static"}
 """Debian package -> a command, or a file, that it brings."""
 
+INSTALL_PACKAGES = Path(__file__).parents[2] / "tools" / "install_packages.sh"
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 BINFMT_RULES = Path("/usr/lib/binfmt.d")
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
@@ -53,8 +54,7 @@ def ensure_host_packages(more: Mapping[str, str] | None = None) -> None:
     if missing:
         if shutil.which("apt-get") is None:
             raise EmulationError(f"install {' and '.join(missing)} first; this system has no apt-get to do it")
-        output_of(["apt-get", "update"])
-        output_of(["apt-get", "install", "--yes", "--no-install-recommends", *missing])
+        output_of(["sh", INSTALL_PACKAGES, *missing])
     for target in ("aarch64", "arm"):
         _register(f"qemu-{target}")
 
@@ -75,7 +75,7 @@ def debian_mirror() -> str:
     """Address of the Debian mirror that apt uses here, or DEBIAN_MIRROR of the environment, for hosts that are not Debian."""
     chosen = os.environ.get("DEBIAN_MIRROR") or _mirror_of_apt()
     if not chosen:
-        output_of(["apt-get", "update"])
+        output_of(["sh", INSTALL_PACKAGES])
         chosen = _mirror_of_apt()
     if not chosen:
         raise EmulationError("apt knows no Debian mirror here: set DEBIAN_MIRROR to the address of one")
