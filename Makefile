@@ -14,6 +14,9 @@ FUZZ_SECONDS := 600
 MCU_TOOLS := g++ clang cppcheck arm-none-eabi-gcc riscv64-unknown-elf-gcc qemu-system-arm qemu-system-riscv32
 MCU_PACKAGES := g++ clang libclang-rt-dev cppcheck gcc-arm-none-eabi libnewlib-arm-none-eabi gcc-riscv64-unknown-elf qemu-system-arm qemu-system-misc
 
+# Many short processes of Python: none compiles again what another has compiled, whatever a container's image says of it.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test check format test-slow test-venvs test-guide test-demo test-anywhere test-browser test-ssh test-mcu soak test-soak test-fuzz test-arm64 test-armv7 test-devices test-boards instructions test-instructions wheelhouse pages operators device-figures bench-proof bench-reference emulated-reference ablation clean help
 
 help:           ## say what the targets do

@@ -175,7 +175,8 @@ class Connection(H11Protocol):
         if idle:
             min(idle, key=lambda other: other.idle_since).drop()
         else:
-            self._close_with(ServiceUnavailable(f"{most} connections are open already; try again later"))
+            self._send_error(ServiceUnavailable(f"{most} connections are open already; try again later"))
+            self.transport.close()
 
     def drop(self) -> None:
         """Close at once, without a response."""
@@ -238,29 +239,32 @@ class Connection(H11Protocol):
             if (
                 self.conn.our_state is h11.IDLE and self.conn.trailing_data[0]
             ):  # who asked nothing, as a browser in advance, gets nothing
-                self._close_with(RequestTimeout(f"no complete request within {self.limits.header_seconds:g} s"))
+                self._send_error(RequestTimeout(f"no complete request within {self.limits.header_seconds:g} s"))
             self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not valid HTTP; uvicorn calls this."""
         self.on_cut("invalid")
-        self._close_with(RequestError(msg))
+        if self._answering:  # the error is in the body of a request, which ends here
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self._send_error(RequestError(msg))
+        self.transport.linger()
 
-    def _close_with(self, error: RequestError) -> None:
-        """Answer an error outside of any request, and close the connection."""
+    def _send_error(self, error: RequestError) -> None:
+        """Answer an error outside of any request; the connection has to end then."""
         response = error_response(error)
         headers = [*response.raw_headers(), CLOSE_HEADER]
         head = h11.Response(status_code=response.status, headers=headers, reason=STATUS_PHRASES[response.status])
         for event in (head, h11.Data(data=response.body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event))
-        self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
         """Ignore upgrades to WebSocket without uvicorn's advice in the log on what to install."""
 
     @property
     def _answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        return not self.transport.lingering and self.cycle is not None and not self.cycle.response_complete
 
 
 def counted_address(text: str) -> str:
