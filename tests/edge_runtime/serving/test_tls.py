@@ -65,10 +65,18 @@ def test_requests_are_answered_over_tls(version: ssl.TLSVersion, port: int, file
             assert received(connection, 1).startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_refusal_of_a_body_under_way_arrives(port: int, files: tuple[Path, Path]) -> None:
+@pytest.mark.parametrize(
+    "begun",
+    [
+        http_request("POST", "/draw", bytes(1_000), Transfer_Encoding="chunked"),  # two lengths
+        b"POST /draw HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n",
+    ],
+    ids=["refused", "invalid"],
+)
+def test_a_refusal_of_a_body_under_way_arrives(begun: bytes, port: int, files: tuple[Path, Path]) -> None:
     """Over TLS a connection cannot be half closed; the server reads on instead."""
     with _connected(port, files[0]) as connection:
-        connection.sendall(http_request("POST", "/draw", bytes(1_000), Transfer_Encoding="chunked"))
+        connection.sendall(begun)
         first = connection.recv(1)  # the answer is there
         for _ in range(10):  # a closed connection is noticed by what is sent after the first packet to it
             connection.sendall(bytes(100_000))
