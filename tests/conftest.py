@@ -43,6 +43,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are processors: for a sixth of their time, tests wait for servers, other processes and deadlines."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Every test finds Python's and numpy's own generators as it does alone, whatever ran before it; Keras draws its seeds from them."""

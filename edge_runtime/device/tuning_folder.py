@@ -11,13 +11,20 @@ if TYPE_CHECKING:
 
 
 def tuning_folder() -> Path:
-    """The folder, in the user's cache; it may not exist yet."""
+    """The folder, in the user's cache; it may not exist yet.
+
+    Raises:
+        RuntimeError: the user has no home folder, as a service of systemd may have none.
+    """
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-digits"
 
 
 def saved_tuning(model: "ModelFile", backend: "Backend") -> "Tuning | None":
     """What `digits tune` found for this model on this device, if it was run."""
-    if not tuning_folder().is_dir():
+    try:
+        if not tuning_folder().is_dir():
+            return None
+    except RuntimeError:
         return None
     from edge_runtime.device.tuning import load_tuning
 
