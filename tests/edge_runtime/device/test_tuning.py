@@ -13,6 +13,7 @@ from edge_runtime import Classifier
 from edge_runtime.device import tuning
 from edge_runtime.device.system import cores
 from edge_runtime.device.tuning import Timing, load_tuning, save_tuning, tune
+from edge_runtime.device.tuning_folder import saved_tuning
 from edge_runtime.errors import BadArgument, ImageError
 from edge_runtime.inference.interpreter import BACKENDS
 from edge_runtime.model.model_file import read_model_file
@@ -61,6 +62,17 @@ def test_what_is_remembered_is_of_this_device(cache: Path, monkeypatch: pytest.M
         assert damaged != content
         path.write_text(damaged)
         assert load_tuning(model, LITERT) is None, damaged[:80]
+
+
+def test_without_a_home_folder_nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service of systemd may have none: models are loaded as on a device that was never tuned."""
+
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    assert saved_tuning(read_model_file(), LITERT) is None
 
 
 @pytest.mark.parametrize(
