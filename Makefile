@@ -4,9 +4,9 @@ PYTHON ?= # the first of 3.11 to 3.13 that works; or name one: make PYTHON=/path
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# As many tests at once as there are processors, each process with a TensorFlow of its own in memory; or whole files, whose tests share
-# environments or boards (xdist_group does not group under pytest 9), the longest first. A test that takes longer than LONG hangs: no wish
-# for speed, on no machine.
+# One test more at once than there are processors (tests/conftest.py), each process with a TensorFlow of its own in memory; or whole files,
+# whose tests share environments or boards (xdist_group does not group under pytest 9), the longest first. A test that takes longer than
+# LONG hangs: no wish for speed, on no machine.
 PARALLEL := -n logical --maxprocesses 8 --dist worksteal
 GROUPED := -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder --randomly-dont-reorganize --timeout 3600
 LONG := --timeout 3600
@@ -17,7 +17,7 @@ MCU_PACKAGES := g++ clang libclang-rt-dev cppcheck gcc-arm-none-eabi libnewlib-a
 # Many short processes of Python: none compiles again what another has compiled, whatever a container's image says of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-anywhere test-browser test-ssh test-mcu soak test-soak test-fuzz test-arm64 test-armv7 test-devices test-boards instructions test-instructions wheelhouse pages operators device-figures bench-proof bench-reference emulated-reference ablation clean help
+.PHONY: demo test check format test-slow test-venvs test-guide test-demo test-anywhere test-browser test-ssh test-mcu test-machine soak test-soak test-fuzz test-arm64 test-armv7 test-devices test-boards instructions test-instructions wheelhouse pages operators device-figures bench-proof bench-reference emulated-reference ablation clean help
 
 help:           ## say what the targets do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -95,6 +95,9 @@ instructions: $(READY) ## count the instructions a picture of the shipped models
 
 test-instructions: $(READY) ## count them again: none takes over 1 % more than committed (Debian, root)
 	$(BIN)/python -m pytest $(LONG) -m instructions tests/emulation
+
+test-machine: $(READY) ## an emulated Raspberry Pi as a whole machine, by SSH: setup, --on, deployments, the service of systemd, power cuts (Debian, root); some minutes
+	$(BIN)/python -m pytest $(LONG) -m machine tests/emulation
 
 wheelhouse: $(READY) ## gather the wheels for a board without network: make wheelhouse BOARD=...
 	$(BIN)/python -m tools.release.wheelhouse $(BOARD)

@@ -35,7 +35,7 @@ HOST = f"{USER}@{HOST_ALIAS}"
 INSTALLED = f"/home/{USER}/.local/share/digits/current/bin"
 DEPLOYED = f"/home/{USER}/.local/share/digits/models"
 PICTURES = 4
-CUTS = 3
+CUTS = 2
 LIBRARY = "/usr/lib/aarch64-linux-gnu/libstdc++.so.6"
 
 

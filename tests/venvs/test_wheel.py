@@ -84,7 +84,7 @@ def test_the_wheel_is_small_and_holds_what_it_should(wheel: Path) -> None:
 
 
 def test_next_to_nothing_is_installed(device: Path) -> None:
-    """No TensorFlow, no matplotlib, no scipy. (LiteRT itself brings tqdm.)"""
+    """No TensorFlow, no matplotlib, no scipy; LiteRT itself brings tqdm."""
     names = installed(device / "python")
     assert {"edge-digits", "numpy", "click", "pillow"} <= names
     assert not names & {"tensorflow", "keras", "matplotlib", "scipy", "psutil", "jinja2"}
