@@ -43,6 +43,7 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.hookimpl(optionalhook=True)  # devices have no pytest-xdist
 def pytest_xdist_auto_num_workers() -> int:
     """One process more than there are processors: for a sixth of their time, tests wait for servers, other processes and deadlines."""
     return len(os.sched_getaffinity(0)) + 1

@@ -35,7 +35,7 @@ HOST = f"{USER}@{HOST_ALIAS}"
 INSTALLED = f"/home/{USER}/.local/share/digits/current/bin"
 DEPLOYED = f"/home/{USER}/.local/share/digits/models"
 PICTURES = 4
-CUTS = 2
+CUTS = 1
 LIBRARY = "/usr/lib/aarch64-linux-gnu/libstdc++.so.6"
 
 
@@ -64,31 +64,35 @@ def machine(project_wheel: Path, pictures: Path, tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The laptop's home folder."""
-    return tmp_path_factory.mktemp("laptop")
-
-
-@pytest.fixture
-def laptop(machine: VirtualMachine, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A laptop whose ssh knows the machine as pi@raspberrypi."""
-    (home / "bin").mkdir(exist_ok=True)
+def laptop(machine: VirtualMachine, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Variables of a laptop whose ssh knows the machine as pi@raspberrypi, with a home folder of its own; those of the user are empty."""
+    home = tmp_path_factory.mktemp("laptop")
+    (home / "bin").mkdir()
     ssh = home / "bin" / "ssh"
     ssh.write_text(f'#!/bin/sh\nexec {shutil.which("ssh", path="/usr/bin:/bin")} -F "{machine.ssh_config}" "$@"\n')
     ssh.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{home / 'bin'}:/usr/bin:/bin")
-    monkeypatch.setenv("HOME", str(home))
-    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "EDGE_DIGITS_BOARDS"):
-        monkeypatch.delenv(name, raising=False)
+    empty = dict.fromkeys(("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "EDGE_DIGITS_BOARDS"), "")
+    return {**empty, "PATH": f"{home / 'bin'}:/usr/bin:/bin", "HOME": str(home)}
+
+
+@pytest.fixture(scope="session")
+def prepared(machine: VirtualMachine, laptop: dict[str, str]) -> VirtualMachine:
+    """The machine after `digits boards setup`."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in laptop.items():
+            patch.setenv(name, value)
+        answer = digits("boards", "setup", HOST, "--timeout", 3000)
+    assert answer.code == 0, answer.err
+    assert answer.out.startswith(f"{HOST}: passed: "), answer.out
+    return machine
 
 
 @pytest.fixture
-def board(machine: VirtualMachine, laptop: None) -> VirtualMachine:
-    """The machine after `digits boards setup`, which takes a second once it was done."""
-    answer = digits("boards", "setup", HOST, "--timeout", 3000)
-    assert answer.code == 0, answer.err
-    assert answer.out.startswith(f"{HOST}: "), answer.out
-    return machine
+def board(prepared: VirtualMachine, laptop: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> VirtualMachine:
+    """The same, for a test on the laptop."""
+    for name, value in laptop.items():
+        monkeypatch.setenv(name, value)
+    return prepared
 
 
 def _json(*words: object) -> Any:
@@ -137,7 +141,7 @@ def _deployed(machine: VirtualMachine) -> str:
 
 
 @pytest.mark.parametrize("ends", ["power cut", "reboot"])
-def test_a_deployment_that_the_board_does_not_survive(ends: str, board: VirtualMachine, home: Path) -> None:
+def test_a_deployment_that_the_board_does_not_survive(ends: str, board: VirtualMachine) -> None:
     """At some moment of it the board goes: afterwards it has the old version or the new one, whole, and the next deployment passes."""
     old, new = (MODELS / f"{name}-int8.tflite" for name in ("nano", "base"))
     assert digits("deploy", f"cut={old}", "--on", HOST).code == 0
@@ -170,7 +174,7 @@ def test_a_missing_system_library_is_named(board: VirtualMachine) -> None:
     finally:
         board.run(["mv", f"{LIBRARY}.away", LIBRARY])
     (numpy,) = [found for found in json.loads(doctor.out)["findings"] if found["subject"] == "numpy"]
-    assert (numpy["level"], numpy["remedy"]) == ("problem", "sudo apt install libstdc++6")
+    assert (numpy["level"], numpy["mend"]) == ("problem", "sudo apt install libstdc++6")
     assert verify.code == 1
     assert "numpy is installed but cannot be imported (libstdc++.so.6: " in verify.err
     assert "sudo apt install libstdc++6" in verify.err
@@ -237,6 +241,7 @@ def test_a_power_cut_leaves_whole_files(machine: VirtualMachine) -> None:
     assert labels.count("\n") == 1 + PICTURES
     machine.run(["rm", "-rf", "/root/replaced"])
     machine.copy(HERE / "replace_files.py", "/root/")
+    machine.run(["sync"])
     command = machine.command([f"{VENV}/bin/python", "/root/replace_files.py", "/root/replaced"])
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as writing:
         assert writing.stdout is not None
