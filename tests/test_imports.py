@@ -35,6 +35,7 @@ ONE_MODULE = {
     "prometheus_client": {"edge_runtime.serving.metrics"},
     "ai_edge_litert": set(),  # named in edge_runtime.inference.interpreter and imported by that name alone
     "tflite_runtime": set(),
+    "tflite_micro": set(),  # runs in processes of its own
     "dask": {"edge_runtime.distributed.cluster"},
     "distributed": {"edge_runtime.distributed.cluster"},
     "pyarrow": {"edge_runtime.inputs.parquet"},

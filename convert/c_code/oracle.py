@@ -1,4 +1,4 @@
-"""Exact outputs of a model by LiteRT's reference kernels (BUILTIN_REF), which the C code has to reproduce."""
+"""Exact outputs of a model, which the C code has to reproduce: by LiteRT's reference kernels (BUILTIN_REF), or by TFLite Micro."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -6,9 +6,23 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from convert.integer_layers.lowering import Rounding
+from convert.tflite_micro.interpreter import run_micro
 from edge_runtime.inference.interpreter import find_backend, make_interpreter
 
+ORACLES: dict[Rounding, str] = {"litert": "LiteRT's reference kernels", "tflm": "TFLite Micro"}
+"""Who has the logits that C code with a rounding must give."""
 _IMAGES_AT_ONCE = 10
+
+
+def exact_logits(flatbuffer: bytes, images: NDArray[np.uint8], rounding: Rounding) -> NDArray[np.int8]:
+    """Outputs int8 [N, classes] of an int8 model for uint8 [N, 28, 28] images, by the oracle of a rounding.
+
+    Raises:
+        MissingPackage: LiteRT or TFLite Micro is not installed.
+        ModelFileError: TFLite Micro does not take the model.
+    """
+    return reference_logits(flatbuffer, images) if rounding == "litert" else run_micro(flatbuffer, images).outputs
 
 
 def reference_logits(flatbuffer: bytes, images: NDArray[np.uint8]) -> NDArray[np.int8]:

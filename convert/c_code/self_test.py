@@ -1,9 +1,10 @@
-"""Write the self-test of a model: golden images with the logits that LiteRT's reference kernels give for them."""
+"""Write the self-test of a model: golden images with the logits that LiteRT's reference kernels, or TFLite Micro, give for them."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convert.c_code.c_text import array
+from convert.c_code.oracle import ORACLES
 from convert.c_code.source import CModel
 
 
@@ -13,11 +14,11 @@ def write_self_test(model: CModel, images: NDArray[np.uint8], logits: NDArray[np
     Args:
         model: the model as C.
         images: uint8 [N, 28, 28].
-        logits: int8 [N, classes], of the reference kernels.
+        logits: int8 [N, classes], of the oracle of the model's rounding.
     """
     prefix, macro, count = model.prefix, model.prefix.upper(), len(images)
     sections = [
-        f"""/* Golden images of {prefix}, with the logits of LiteRT's reference kernels. The program prints how many images have all
+        f"""/* Golden images of {prefix}, with the logits of {ORACLES[model.rounding]}. The program prints how many images have all
    of them. With -DDIGITS_SELF_TEST, and in a sketch, there is no main: call {prefix}_self_test() on the chip.
    The images take {count * images[0].size} bytes of flash. */
 #include "{prefix}.h"

@@ -9,7 +9,7 @@ import numpy as np
 from convert.c_code.c_text import array, chosen_lines, comment_text, identifier, string
 from convert.integer_layers.arena import place_outputs
 from convert.integer_layers.layers import Layer
-from convert.integer_layers.lowering import make_layers
+from convert.integer_layers.lowering import Rounding, make_layers
 from convert.integer_layers.operators import read_operators
 from edge_runtime.errors import ModelFileError
 from edge_runtime.model.model_file import ModelFile
@@ -26,7 +26,7 @@ class CModel:
 
     prefix: of its functions and files, such as digits_nano.
     layers: what it computes. offsets: of their outputs in the memory. memory_bytes: for all feature maps.
-    header, source: the texts of its files.
+    header, source: the texts of its files. rounding: whose roundings it has.
     """
 
     prefix: str
@@ -36,6 +36,7 @@ class CModel:
     memory_bytes: int
     header: str
     source: str
+    rounding: Rounding = "litert"
 
     @property
     def multiply_adds(self) -> int:
@@ -48,24 +49,25 @@ class CModel:
         return sum(len(_stored_weights(layer)) + 4 * _blocks(layer) * BLOCK + 5 * len(layer.rescalings) for layer in self.layers)
 
 
-def write_c(model: ModelFile, name: str | None = None) -> CModel:
+def write_c(model: ModelFile, name: str | None = None, rounding: Rounding = "litert") -> CModel:
     """Write a model as C.
 
     Args:
         model: a checked model file with int8 activations, and int8 or int4 weights.
         name: in file names and identifiers; None for the model's own.
+        rounding: as `convert.integer_layers.lowering.make_layers` takes it.
 
     Raises:
         ModelFileError: it has an operator, a type or an option that C code is not written for.
         BadArgument: the name gives no C identifier.
     """
     prefix = identifier(model.name if name is None else name)
-    layers = make_layers(read_operators(model.flatbuffer))
+    layers = make_layers(read_operators(model.flatbuffer), rounding)
     for layer in layers:
         if layer.kind == "convolution" and layer.weights[0].size * BLOCK >= _MAX_PLACE:
             raise ModelFileError(f"has a layer of {layer.weights[0].size:,} inputs for each output, expected at most 16,383")
     offsets, memory_bytes = place_outputs(layers)
-    facts = _facts(model)
+    facts = _facts(model, rounding)
     return CModel(
         prefix,
         model.labels,
@@ -74,23 +76,31 @@ def write_c(model: ModelFile, name: str | None = None) -> CModel:
         memory_bytes,
         _header(prefix, model, layers, memory_bytes, facts),
         _source(prefix, model, layers, offsets, memory_bytes, facts),
+        rounding,
     )
 
 
-def _facts(model: ModelFile) -> str:
+def _facts(model: ModelFile, rounding: Rounding) -> str:
     """A comment with the manifest's essentials."""
     lines = [f"{comment_text(model.name)}, as C by edge-digits (digits export)."]
-    if manifest := model.manifest:
-        test = manifest.accuracy[1].candidate if len(manifest.accuracy) > 1 else None
-        lines += [f"Recipe {comment_text(manifest.recipe)}."]
-        lines += [f"Test accuracy {test.correct} of {test.total} images, by the .tflite file."] if test else []
-        lines += [f"Keras model SHA-256 {comment_text(manifest.origin.keras_sha256)}."]
-    lines += [f"FlatBuffer SHA-256 {model.sha256}."]
+    lines += ["Rounds as TFLite Micro does."] if rounding == "tflm" else []
+    lines += essentials(model)
     scale, zero_point = model.output.scale, model.output.zero_point
     lines += [
         f"Logits are int8: real value = (logit - {zero_point}) * {scale:.9g}, with a minus sign in front of a negative zero point."
     ]
     return "/* " + "\n   ".join(lines) + " */\n"
+
+
+def essentials(model: ModelFile) -> list[str]:
+    """Lines of a comment: recipe, accuracy and hashes of a model file."""
+    lines = []
+    if manifest := model.manifest:
+        test = manifest.accuracy[1].candidate if len(manifest.accuracy) > 1 else None
+        lines += [f"Recipe {comment_text(manifest.recipe)}."]
+        lines += [f"Test accuracy {test.correct} of {test.total} images, by the .tflite file."] if test else []
+        lines += [f"Keras model SHA-256 {comment_text(manifest.origin.keras_sha256)}."]
+    return [*lines, f"FlatBuffer SHA-256 {model.sha256}."]
 
 
 def _header(prefix: str, model: ModelFile, layers: Sequence[Layer], memory_bytes: int, facts: str) -> str:

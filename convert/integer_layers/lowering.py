@@ -1,29 +1,39 @@
 """From operators to layers."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convert.integer_layers.layers import SHIFT, Layer, Size, Steps, Volume, Window
 from convert.integer_layers.operators import Operator, OperatorList, Tensor
-from convert.integer_layers.rescaling import convolution_rescaling, dense_rescaling, mean_rescaling
+from convert.integer_layers.rescaling import Rescaling, convolution_rescaling, dense_rescaling, mean_rescaling
 from convert.integer_layers.unfold import unfold
 from edge_runtime.common.pixels import SIDE
 from edge_runtime.errors import ModelFileError
+
+Rounding = Literal["litert", "tflm"]
+Rescale = Callable[[np.float32, np.float32, np.float32, int], Rescaling]
 
 _SAME = 0
 _NO_ACTIVATION, _RELU, _RELU_N1_TO_1, _RELU6 = range(4)
 
 
-def make_layers(graph: OperatorList) -> tuple[Layer, ...]:
+def make_layers(graph: OperatorList, rounding: Rounding = "litert") -> tuple[Layer, ...]:
     """The layers of a graph that is a chain of operators. RESHAPE moves no byte, so it is none.
+
+    Args:
+        graph: the operators.
+        rounding: "litert" for the roundings of LiteRT's reference kernels, "tflm" for those of TFLite Micro's.
 
     Raises:
         ModelFileError: the graph is no chain, its input is not pixels as they are, or it uses types, shapes or options that C code is
             not written for.
     """
     layers: list[Layer] = []
+    makers = {**_MAKERS, **_MICRO_MAKERS} if rounding == "tflm" else _MAKERS
     current = graph.input
     for place, operator in enumerate(graph.operators):
         if operator.input != current:
@@ -32,7 +42,7 @@ def make_layers(graph: OperatorList) -> tuple[Layer, ...]:
             _check_pixels(operator.source)
         _check_activations(operator)
         if operator.kind != "RESHAPE":
-            layer = _MAKERS[operator.kind](operator)
+            layer = makers[operator.kind](operator)
             layers.append(_unfolded(layer, graph.operators[max(place - 1, 0) : place], graph.operators[place + 1 : place + 2]))
         current = operator.output
     if current != graph.output or not layers:
@@ -198,7 +208,7 @@ def _depthwise(operator: Operator) -> Layer:
     return Layer("depthwise", window, steps, weights[0], bits, biases, rescalings)
 
 
-def _dense(operator: Operator) -> Layer:
+def _dense(operator: Operator, rescaling: Rescale = dense_rescaling) -> Layer:
     steps = _steps(operator)
     inputs, channels = int(np.prod(operator.source.shape)), operator.result.shape[-1]
     weights, scales, bits = _weights(operator, channels, 0, 2)
@@ -207,7 +217,7 @@ def _dense(operator: Operator) -> Layer:
     biases = _biases(operator, channels)
     largest = _largest_sums(weights, biases, steps.source_zero)
     rescalings = tuple(
-        dense_rescaling(_scale(operator.source), scale, _scale(operator.result), bound)
+        rescaling(_scale(operator.source), scale, _scale(operator.result), bound)
         for scale, bound in zip(scales, largest, strict=True)
     )
     window = Window((1, 1, inputs), (1, 1, channels))
@@ -244,3 +254,4 @@ _MAKERS: Mapping[str, Callable[[Operator], Layer]] = {
     "AVERAGE_POOL_2D": _pool,
     "MAX_POOL_2D": _pool,
 }
+_MICRO_MAKERS: Mapping[str, Callable[[Operator], Layer]] = {"FULLY_CONNECTED": partial(_dense, rescaling=convolution_rescaling)}

@@ -101,6 +101,26 @@ def test_a_logit_that_differs_fails_the_command(model_file: Path, tmp_path: Path
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("compiler", "tflite_micro")
+def test_the_rounding_of_tflite_micro_is_proven_with_it(model_file: Path, tmp_path: Path) -> None:
+    """Output, self-test and report name whose logits they are."""
+    answer = digits("export", model_file, "--out", tmp_path, "--images", 3, "--rounding", "tflm")
+    assert answer.code == 0, answer.err
+    assert "0 of 30 differ from TFLite Micro" in answer.out
+    assert "the logits of TFLite Micro" in (tmp_path / "digits_mine_test.c").read_text()
+    assert json.loads((tmp_path / "digits_mine.json").read_text())["proof"]["oracle"] == "TFLite Micro"
+
+
+def test_without_tflite_micro_its_rounding_is_not_written(
+    model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Since nothing proves it; the message says how to install it."""
+    monkeypatch.setattr("convert.tflite_micro.interpreter.installed_version", lambda: None)
+    message = one_line(digits("export", model_file, "--out", tmp_path / "out", "--images", 3, "--rounding", "tflm"), 1)
+    assert "pip install '.[tflm]'" in message
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.usefixtures("compiler")
 @pytest.mark.parametrize(("option", "what"), [("--max-flash", "flash"), ("--max-ram", "RAM")])
 def test_limits_fail_the_command(model_file: Path, tmp_path: Path, option: str, what: str) -> None:

@@ -1,4 +1,4 @@
-"""The C code gives the logits of LiteRT's reference kernels, for graphs with random weights and for released models."""
+"""The C code gives the logits of LiteRT's reference kernels, or of TFLite Micro, for graphs with random weights and for released models."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 
 from convert.c_code.oracle import reference_logits
 from convert.c_code.source import write_c
+from convert.tflite_micro.interpreter import run_micro
 from edge_runtime.model.model_file import parse_model_file, read_model_file
 from tests.conftest import ROOT
 from tests.convert.c_code.conftest import SANITIZERS, WARNINGS, run_all
@@ -92,8 +93,36 @@ def test_released_models_give_the_same_logits(compiler: str, mnist: Dataset, tmp
             assert np.array_equal(ours, theirs)
 
 
-def _random_graph(seed: int) -> bytes:
-    """A chain of one to four layers with random sizes, and a dense layer."""
+def _taken_by_micro(graphs: dict[str, bytes]) -> dict[str, bytes]:
+    """Those without what TFLite Micro refuses: dense layers of 4 bits with a scale for each channel."""
+    return {name: graph for name, graph in graphs.items() if "4 bits" not in name}
+
+
+@pytest.mark.usefixtures("tflite_micro")
+def test_graphs_give_the_logits_of_tflite_micro(compiler: str, tmp_path: Path) -> None:
+    """With its rounding; with LiteRT's, some differ."""
+    graphs = _taken_by_micro(_graphs())
+    expected = [run_micro(graph, IMAGES).outputs for graph in graphs.values()]
+    for rounding, equal in (("tflm", True), ("litert", False)):
+        models = [
+            write_c(parse_model_file(graph), f"{rounding}-{number}", rounding) for number, graph in enumerate(graphs.values())
+        ]
+        found = run_all(models, IMAGES, tmp_path, compiler, ("-O1",))
+        assert all(np.array_equal(ours, theirs) for ours, theirs in zip(found, expected, strict=True)) == equal
+
+
+@pytest.mark.usefixtures("tflite_micro")
+def test_released_models_give_the_logits_of_tflite_micro(compiler: str, mnist: Dataset, tmp_path: Path) -> None:
+    """Of int8 and int4 files."""
+    files = [read_model_file(path) for path in (Path("nano"), Path("small"), INT4 / "nano-seed0-int4.tflite")]
+    models = [write_c(file, f"{number}", "tflm") for number, file in enumerate(files)]
+    images = mnist.validation.images[:100]
+    for ours, file in zip(run_all(models, images, tmp_path, compiler, ("-O2",)), files, strict=True):
+        assert np.array_equal(ours, run_micro(file.flatbuffer, images).outputs)
+
+
+def _random_graph(seed: int, last_bits: int | None = None) -> bytes:
+    """A chain of one to four layers with random sizes, and a dense layer of other bits, if given."""
     random = np.random.default_rng(seed)
 
     def pair(low: int, high: int) -> tuple[int, int]:
@@ -122,6 +151,7 @@ def _random_graph(seed: int) -> bytes:
             graph.pool(kind, kernel, stride, padding, activation)
     if random.integers(2) or np.prod(graph.shape) > 4000:
         graph.mean(keep_dims=bool(random.integers(2)))
+    graph.bits = last_bits or graph.bits
     return graph.reshape(int(np.prod(graph.shape))).dense(int(random.integers(2, 34))).finish()
 
 
@@ -134,3 +164,15 @@ def test_random_graphs_give_the_same_logits(compiler: str, tmp_path: Path, batch
     found = run_all(models, IMAGES, tmp_path, compiler, (*WARNINGS, *SANITIZERS))
     for number, (ours, graph) in enumerate(zip(found, graphs, strict=True)):
         assert np.array_equal(ours, reference_logits(graph, IMAGES)), f"seed {50 * batch + number}"
+
+
+@pytest.mark.sweep
+@pytest.mark.usefixtures("tflite_micro")
+@pytest.mark.parametrize("batch", range(4))
+def test_random_graphs_give_the_logits_of_tflite_micro(compiler: str, tmp_path: Path, batch: int) -> None:
+    """With its rounding."""
+    graphs = [_random_graph(seed, last_bits=8) for seed in range(50 * batch, 50 * batch + 50)]
+    models = [write_c(parse_model_file(graph), f"random-{number}", "tflm") for number, graph in enumerate(graphs)]
+    found = run_all(models, IMAGES, tmp_path, compiler, ("-O1",))
+    for number, (ours, graph) in enumerate(zip(found, graphs, strict=True)):
+        assert np.array_equal(ours, run_micro(graph, IMAGES).outputs), f"seed {50 * batch + number}"
