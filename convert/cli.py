@@ -343,6 +343,13 @@ def _labels(text: str | None) -> tuple[str, ...] | None:
     show_default=True,
     help="Images to compare on. Make choices on validation; the test split is for the final verdict.",
 )
+@click.option(
+    "--runtime",
+    type=click.Choice(["litert", "tflm"]),
+    default="litert",
+    show_default=True,
+    help="What runs the candidate: LiteRT, or TFLite Micro as on a microcontroller (package tflite-micro).",
+)
 @click.option("--layers", is_flag=True, help="Also compare the output of each operator; needs two .tflite files.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def compare_command(
@@ -352,6 +359,7 @@ def compare_command(
     code: Path | None,
     data_path: Path | None,
     split: str,
+    runtime: str,
     layers: bool,
     as_json: bool,
 ) -> None:
@@ -363,6 +371,7 @@ def compare_command(
     from convert.evaluation.gate import compare
     from convert.reporting.report import layer_entry
     from convert.source.keras_files import is_keras
+    from convert.tflite_micro.interpreter import require
     from edge_runtime.model.inspection import comparison_lines
 
     paths = (model_path(reference), model_path(candidate))
@@ -372,11 +381,18 @@ def compare_command(
         )
     if (input_scale or code) and not any(map(is_keras, paths)):
         raise BadArgument("--input-scale and --code are for Keras models, and there is none; leave them out")
+    micro = runtime == "tflm"
+    version = require() if micro else None
+    if micro and (layers or is_keras(paths[1])):
+        raise BadArgument("--runtime tflm runs a .tflite file as the candidate, without --layers")
     data = load_dataset(data_path)
     images = data.test if split == "test" else data.validation
-    before, after = (predict(path, data, images, input_scale=input_scale, code=code) for path in paths)
+    before = predict(paths[0], data, images, input_scale=input_scale, code=code)
+    after = predict(paths[1], data, images, input_scale=input_scale, code=code, micro=micro)
     comparison = compare(split, images.labels, before.argmax(axis=1), after.argmax(axis=1))
     files = [file_facts(path, code) for path in paths]
+    if micro:
+        files[1]["runtime"] = f"tflite-micro {version}"
     errors = _layer_errors(*paths, images) if layers else []
     if as_json:
         entry = {**dataclasses.asdict(comparison), "files": files}

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.source.keras_files import is_keras, keras_file
+from convert.tflite_micro.interpreter import run_micro
+from edge_runtime.common.quantization import dequantize
 from edge_runtime.common.text_table import text_table
-from edge_runtime.errors import InputError
+from edge_runtime.errors import InputError, ModelFileError
 from edge_runtime.inference.classifier import Classifier
 from edge_runtime.model.inspection import Runtimes, facts
-from edge_runtime.model.model_file import find_model, read_model_file
+from edge_runtime.model.model_file import ModelFile, find_model, read_model_file
 from train.data import Dataset, Split
 
 
@@ -33,6 +35,7 @@ def predict(
     *,
     input_scale: str | None = None,
     code: Path | None = None,
+    micro: bool = False,
 ) -> NDArray[np.float32]:
     """Logits of a Keras or `.tflite` file for the images of a split: float32 [N, classes].
 
@@ -43,17 +46,19 @@ def predict(
         threads: of a `.tflite`'s interpreter.
         input_scale: pixel range of a Keras model; None to find it as `load_source` does.
         code: Python file that defines custom layers of a Keras model.
+        micro: whether TFLite Micro runs a `.tflite`, instead of LiteRT.
 
     Raises:
         ModelFileError: the file cannot be used.
+        MissingPackage: TFLite Micro is not installed.
         InputError: its number of classes is not that of the data.
         BadArgument: unknown pixel range.
     """
     if not is_keras(path):
-        classifier = Classifier.load(path, threads)
-        if len(classifier.labels) != data.classes:
-            raise InputError(f"{path}: has {len(classifier.labels)} classes, {data.source} has {data.classes}; give other --data")
-        return classifier.classify_batch(split.images).logits
+        model = read_model_file(path)
+        if len(model.labels) != data.classes:
+            raise InputError(f"{path}: has {len(model.labels)} classes, {data.source} has {data.classes}; give other --data")
+        return _micro_logits(path, model, split) if micro else Classifier.load(path, threads).classify_batch(split.images).logits
 
     from convert.source.keras_loading import OWN_SCALE, adapt, check_contract, find_scale, load_keras
     from train.model.architectures import predict_logits
@@ -65,6 +70,16 @@ def predict(
     if scale is None:
         scale = OWN_SCALE if path.with_name(RECORD).exists() else find_scale(path, model, data.validation)
     return predict_logits(adapt(path, model, scale, data.validation), split.images)
+
+
+def _micro_logits(path: Path, model: ModelFile, split: Split) -> NDArray[np.float32]:
+    try:
+        outputs = run_micro(model.flatbuffer, split.images).outputs
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from error
+    if model.output.dtype == "float32":
+        return outputs
+    return dequantize(outputs, model.output.scale, model.output.zero_point)
 
 
 def file_facts(path: Path, code: Path | None = None) -> dict[str, Any]:
@@ -95,7 +110,9 @@ def file_facts(path: Path, code: Path | None = None) -> dict[str, Any]:
 def facts_table(reference: dict[str, Any], candidate: dict[str, Any]) -> str:
     """Facts of two files side by side, one a line."""
     names = [
-        name for name in ("kind", "file_bytes", "payload_bytes", "scale_bytes", "parameters") if name in {**reference, **candidate}
+        name
+        for name in ("kind", "runtime", "file_bytes", "payload_bytes", "scale_bytes", "parameters")
+        if name in {**reference, **candidate}
     ]
     rows = [(name.replace("_", " "), _text(reference.get(name)), _text(candidate.get(name))) for name in names]
     rows += [(name, _tensor(reference[name]), _tensor(candidate[name])) for name in ("input", "output")]

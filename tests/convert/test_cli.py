@@ -180,6 +180,27 @@ def test_compare_two_files_layer_by_layer(cnn_files: dict[str, Path], mnist_slic
     assert "FULLY_CONNECTED  inf" in same.out
 
 
+def test_compare_runs_the_candidate_in_tflite_micro(
+    tflite_micro: str, cnn_files: dict[str, Path], mnist_slice: Dataset, tmp_path: Path
+) -> None:
+    """Its facts name the runtime; a float and an int8 file keep the accuracy that they have in LiteRT."""
+    data = write_npz(tmp_path / "slice.npz", arrays_of(mnist_slice))
+    for recipe in ("fp32", "int8"):
+        answer = digits("compare", cnn_files[recipe], cnn_files[recipe], "--data", data, "--runtime", "tflm", "--json")
+        assert answer.code == 0, answer.err
+        found = json.loads(answer.out)
+        assert [file.get("runtime") for file in found["files"]] == [None, f"tflite-micro {tflite_micro}"]
+        assert found["reference"]["total"] - found["agreeing"] <= 1
+
+
+@pytest.mark.usefixtures("tflite_micro")
+def test_compare_refuses_what_tflite_micro_cannot_do(cnn_files: dict[str, Path], run_folder: Path) -> None:
+    """A Keras model as the candidate, and layers."""
+    int8 = cnn_files["int8"]
+    assert "runs a .tflite file" in one_line(digits("compare", int8, run_folder / "model.keras", "--runtime", "tflm"), 2)
+    assert "without --layers" in one_line(digits("compare", int8, int8, "--runtime", "tflm", "--layers"), 2)
+
+
 @pytest.mark.slow
 def test_compare_unlike_networks(
     cnn_files: dict[str, Path], mlp_files: dict[str, Path], mnist_slice: Dataset, tmp_path: Path
