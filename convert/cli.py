@@ -117,7 +117,7 @@ code_option = click.option(
     "--runs-on",
     multiple=True,
     metavar="TARGET",
-    help="Write only files that run on 'tflite-runtime==2.14', 'ai-edge-litert>=1.4', armv7, android...; repeatable.",
+    help="Write only files that run on 'tflite-runtime==2.14', 'ai-edge-litert>=1.4', armv7, android, rp2040, tflm...; repeatable.",
 )
 @click.option(
     "--try-runtimes",
@@ -168,7 +168,7 @@ def convert_command(
 
     model = keras_file(model)
     targets = parse_targets(runs_on)
-    if try_runtimes and not targets:
+    if try_runtimes and not any(target.releases for target in targets):
         raise BadArgument("--try-runtimes has no runtime to try; name one with --runs-on")
     named = [find_recipe(recipe) for recipe in dict.fromkeys(recipes) if recipe != "all"]
     # int4 without quantisation-aware training fails the gate too often to be part of "all".

@@ -62,6 +62,16 @@ def measure_budgets(model: CModel) -> tuple[Budget, ...]:
     return tuple(budget for target in TARGETS for budget in _budgets(model, target))
 
 
+def smallest_budget(model: CModel, processor: str) -> Budget:
+    """The budget of a model on a processor of `TARGETS` that takes the least flash.
+
+    Raises:
+        DigitsError: a compiler that is installed does not compile the code.
+    """
+    (target,) = (target for target in TARGETS if target.name == processor)
+    return min(_budgets(model, target), key=lambda budget: budget.flash_bytes)
+
+
 def _budgets(model: CModel, target: Target) -> Iterator[Budget]:
     if shutil.which(target.compiler):
         yield from (_compiled(model, target, level) for level in LEVELS)

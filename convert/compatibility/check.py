@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from convert.compatibility.microcontrollers import TFLM, reasons_against, try_golden
 from convert.compatibility.operator_support import Obstacle, State, obstacles
 from convert.compatibility.runtime_environments import RuntimeCheck, check_file, is_installed
-from convert.compatibility.targets import Target, oldest_and_newest, releases_of
+from convert.compatibility.targets import Target, devices_of, oldest_and_newest, releases_of
 from convert.quantization.recipes import RECIPES, Recipe
 from edge_runtime.errors import DigitsError, InputError
-from edge_runtime.model.graph import read_graph
 from edge_runtime.model.model_file import parse_model_file
 
 Build = Callable[[Recipe], bytes]
@@ -91,22 +91,27 @@ def check_compatibility(content: bytes, targets: Sequence[Target], *, try_runtim
     """Check a self-describing file against the operator table, and run it in the releases that are available.
 
     These are the targets' releases that are installed here; with `try_runtimes`, the oldest and the newest release of each target and those
-    in which an operator is unproven, in environments made for it.
+    in which an operator is unproven, in environments made for it. TFLite Micro runs it where its package is installed.
     """
-    against = obstacles(parse_model_file(content).graph, releases_of(targets))
+    model = parse_model_file(content)
+    against = obstacles(model.graph, releases_of(targets))
     unproven = [release for obstacle in against if obstacle.state is State.UNPROVEN for release in obstacle.releases]
     wanted = dict.fromkeys([*oldest_and_newest(targets), *unproven]) if try_runtimes else filter(is_installed, releases_of(targets))
     trials = {release: check_file(content, release) for release in wanted}
     passed = {release for release, trial in trials.items() if trial.passed}
-    failed = [f"on {trial.release}: {trial.message}" for trial in trials.values() if trial.passed is False]
+    on_devices = [reason for device in devices_of(targets) for reason in reasons_against(model, device)]
+    micro = try_golden(model) if TFLM in devices_of(targets) and not on_devices else None
+    tried = (*trials.values(), *((micro,) if micro else ()))
+    failed = [f"on {trial.release}: {trial.message}" for trial in tried if trial.passed is False]
     return CompatibilityReport(
         tuple(target.text for target in targets),
         tuple(map(str, releases_of(targets))),
         (
             *(str(obstacle) for obstacle in against if obstacle.state is State.REFUSED or not passed.issuperset(obstacle.releases)),
+            *on_devices,
             *failed,
         ),
-        tuple(trials.values()),
+        tried,
     )
 
 
@@ -120,11 +125,13 @@ class _Preview:
 
 def _preview(recipe: Recipe, build: Build, targets: Sequence[Target], try_runtimes: bool) -> _Preview:
     try:
-        graph = read_graph(build(recipe))
+        model = parse_model_file(build(recipe))
     except DigitsError as error:  # the recipe cannot be applied to this model
         return _Preview((str(error),), 0)
-    against = obstacles(graph, releases_of(targets))
-    return _Preview(tuple(_reason(obstacle) for obstacle in against if _is_final(obstacle, try_runtimes)), graph.payload_bytes)
+    against = obstacles(model.graph, releases_of(targets))
+    reasons = [_reason(obstacle) for obstacle in against if _is_final(obstacle, try_runtimes)]
+    reasons += [reason for device in devices_of(targets) for reason in reasons_against(model, device)]
+    return _Preview(tuple(reasons), model.graph.payload_bytes)
 
 
 def _is_final(obstacle: Obstacle, try_runtimes: bool) -> bool:

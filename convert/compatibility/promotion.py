@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+from convert.compatibility.microcontrollers import TFLM
 from convert.compatibility.operator_support import State, obstacles, uses
-from convert.compatibility.targets import parse_targets, releases_of
+from convert.compatibility.targets import devices_of, parse_targets, releases_of
 from convert.flatbuffer.float_model import FloatModel
 from convert.quantization.activation_ranges import Range
 from convert.quantization.quantizer import WeightBits, quantize, with_more_bits
+from convert.tflite_micro.operators import INT4_REFUSED
 from edge_runtime.model.graph import read_graph
 
 
@@ -28,8 +30,10 @@ def promote_unsupported(
     """
     model = FloatModel(floats)
     graph = read_graph(quantize(floats, ranges, bits))
-    against = obstacles(graph, releases_of(parse_targets(runs_on)))
+    targets = parse_targets(runs_on)
+    against = obstacles(graph, releases_of(targets))
     kinds = {obstacle.use.operator for obstacle in against if obstacle.state is not State.RUNS and "int4" in obstacle.use.inputs}
+    kinds |= {INT4_REFUSED} if TFLM in devices_of(targets) else set()
     promoted = [operation.output for operation in model.operations if operation.kind in kinds and bits(operation) == 4]
     higher = with_more_bits(bits, promoted)
     if not promoted or not any("int4" in use.inputs for use in uses(read_graph(quantize(floats, ranges, higher)))):

@@ -1,4 +1,7 @@
-"""Targets of a file: a requirement on a runtime, or a board. Each stands for the releases that must all run the file."""
+"""Targets of a file: a requirement on a runtime, or a board. Each stands for the releases that must all run the file.
+
+Microcontrollers and TFLite Micro have no releases: `convert.compatibility.microcontrollers` checks these.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +9,7 @@ from dataclasses import dataclass
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from convert.compatibility.microcontrollers import MICROCONTROLLERS, TFLM, TFLM_NOTE
 from convert.compatibility.operator_support import Release, known, proven
 from edge_runtime.errors import BadArgument
 
@@ -37,13 +41,19 @@ BOARDS = {
 
 @dataclass(frozen=True)
 class Target:
-    """Where files must run. text: as requested. releases: all of these must run them, the oldest first."""
+    """Where files must run. text: as requested. releases: all of these must run them, the oldest first.
+
+    device: of a microcontroller or TFLite Micro, the name in `convert.compatibility.microcontrollers`; it has no releases.
+    """
 
     text: str
     releases: tuple[Release, ...]
     note: str = ""
+    device: str = ""
 
     def __str__(self) -> str:
+        if self.device:
+            return f"{self.text}: {self.note}"
         first, last = self.releases[0], self.releases[-1]
         several = f" to {last.version}" if last != first else ""
         note = f"; {self.note}" if self.note else ""
@@ -66,11 +76,22 @@ def releases_of(targets: Sequence[Target]) -> tuple[Release, ...]:
 
 def oldest_and_newest(targets: Sequence[Target]) -> tuple[Release, ...]:
     """The oldest and the newest release of each target."""
-    return tuple(dict.fromkeys(release for target in targets for release in (target.releases[0], target.releases[-1])))
+    ends = (release for target in targets if target.releases for release in (target.releases[0], target.releases[-1]))
+    return tuple(dict.fromkeys(ends))
+
+
+def devices_of(targets: Sequence[Target]) -> tuple[str, ...]:
+    """Microcontrollers, and TFLite Micro, of the targets, each once."""
+    return tuple(dict.fromkeys(target.device for target in targets if target.device))
 
 
 def _parse(text: str) -> Target:
-    board = BOARDS.get(text.strip().lower())
+    name = text.strip().lower()
+    if name == TFLM:
+        return Target(text, (), TFLM_NOTE, name)
+    if name in MICROCONTROLLERS:
+        return Target(text, (), MICROCONTROLLERS[name].note, name)
+    board = BOARDS.get(name)
     if board:
         return Target(text, _matching(board.requirement), board.note)
     return Target(text, _matching(text))
@@ -92,4 +113,4 @@ def _matching(text: str) -> tuple[Release, ...]:
 
 def _known() -> str:
     releases = "; ".join(f"{package} {', '.join(versions)}" for package, versions in proven().releases.items())
-    return f"known are {releases}, with ==, >= and the like, and {', '.join(BOARDS)}"
+    return f"known are {releases}, with ==, >= and the like, and {', '.join((*BOARDS, *MICROCONTROLLERS, TFLM))}"

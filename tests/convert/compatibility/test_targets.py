@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convert.compatibility.operator_support import Release, known
-from convert.compatibility.targets import BOARDS, oldest_and_newest, parse_targets, releases_of
+from convert.compatibility.targets import BOARDS, devices_of, oldest_and_newest, parse_targets, releases_of
 from edge_runtime.errors import BadArgument
 from tests.commands import digits, one_line
 
@@ -49,6 +49,16 @@ def test_a_board_says_what_is_not_claimed() -> None:
     assert "Google Play services" in str(target)
 
 
+@pytest.mark.parametrize("text", ["rp2040", "RP2350", "stm32f4", "tflm"])
+def test_microcontrollers_have_no_releases_and_say_what_they_mean(text: str) -> None:
+    """Together with a board that has some, only the board's are tried."""
+    targets = parse_targets([text, "armv7"])
+    assert devices_of(targets) == (text.lower(),)
+    assert releases_of(targets) == oldest_and_newest(targets) == (Release("tflite-runtime", "2.14.0"),)
+    assert str(targets[0]).startswith(f"{text}: ")
+    assert ("TFLite Micro" if text == "tflm" else "KB of RAM") in str(targets[0])
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -71,11 +81,13 @@ def test_an_unknown_target_is_exit_2_with_the_known_ones(text: str) -> None:
     assert ascii(text) in error
     assert "tflite-runtime 2.14.0" in error
     assert ", ".join(BOARDS) in error
+    assert "rp2040" in error
 
 
 def test_trying_needs_to_know_where() -> None:
     """--try-runtimes alone is wrong usage."""
     assert "name one with --runs-on" in one_line(digits("convert", "none.keras", "--try-runtimes"), 2)
+    assert "name one with --runs-on" in one_line(digits("convert", "none.keras", "--try-runtimes", "--runs-on", "rp2040"), 2)
 
 
 @given(st.text(max_size=30) | st.from_regex(r"(ai-edge-litert|tflite-runtime)[<>=!~]{1,2}[0-9.*]{1,6}", fullmatch=True))
@@ -86,4 +98,4 @@ def test_any_text_is_a_target_with_releases_or_a_bad_argument(text: str) -> None
     except BadArgument:
         return
     assert target.text == text
-    assert target.releases
+    assert target.releases or target.device
