@@ -61,7 +61,7 @@ test-ssh: $(READY) ## boards behind a real sshd on loopback: setup, --on, deploy
 	test -x /usr/sbin/sshd || sh tools/install_packages.sh openssh-server
 	$(BIN)/python -m pytest $(GROUPED) -m ssh tests/edge_runtime/boards
 
-test-mcu: $(READY) ## exported C code by gcc, clang and cross compilers, sanitizers and cppcheck, and on emulated microcontrollers (Debian's packages; installs them as root)
+test-mcu: $(READY) ## exported C code by gcc, clang and cross compilers, sanitizers, libFuzzer and cppcheck, and on emulated microcontrollers (Debian's packages; installs them as root)
 	for tool in $(MCU_TOOLS); do command -v $$tool >/dev/null || missing=yes; done; \
 	test -z "$$missing" || sh tools/install_packages.sh $(MCU_PACKAGES)
 	$(BIN)/python -m pytest $(LONG) -m mcu tests/convert/c_code
