@@ -1,12 +1,22 @@
 """Tables of docs/results/microcontrollers.md: flash, RAM and instructions of exported C code."""
 
+from collections.abc import Iterator
+
 from benchmarks.reporting.tables import as_markdown
 from edge_runtime.common.json_codec import read_json
 from tools.release.layout import Layout
-from tools.studies.conversion import microcontrollers
+from tools.studies.conversion import microcontrollers, same_logits
 from tools.studies.conversion.microcontrollers import ExportedModel, MicrocontrollerResult, OnBoard
+from tools.studies.conversion.same_logits import SameLogitsResult
 
 PICO_MHZ = 133
+NAMES = {
+    "cortex-m0plus": "Cortex-M0+ (Raspberry Pi Pico)",
+    "cortex-m3": "Cortex-M3",
+    "cortex-m4": "Cortex-M4",
+    "cortex-m33": "Cortex-M33 (Raspberry Pi Pico 2)",
+    "rv32imac": "RISC-V, rv32imac",
+}
 _SMALLEST = "cortex-m0plus"
 
 
@@ -18,6 +28,57 @@ def sizes(layout: Layout) -> str:
 def instructions(layout: Layout) -> str:
     """Instructions of an image on each processor."""
     return instruction_table(_read(layout))
+
+
+def logits(layout: Layout) -> str:
+    """Logits that differ between C code, LiteRT's reference kernels and TFLite Micro, on all test images."""
+    return logit_table(read_json(SameLogitsResult, layout.results / same_logits.RESULT))
+
+
+def logit_table(found: SameLogitsResult) -> str:
+    """Counts of differing logits and labels as Markdown."""
+    header = (
+        "model",
+        "logits compared",
+        "C code, LiteRT's reference kernels",
+        "C code of `--rounding tflm`, TFLite Micro",
+        "LiteRT's reference kernels, TFLite Micro",
+        "labels: LiteRT's reference kernels, XNNPACK",
+        "labels: TFLite Micro, XNNPACK",
+    )
+    rows = [
+        (
+            f"`{model.name}` {model.recipe}",
+            f"{model.logits:,}",
+            f"{model.c_from_litert:,}",
+            f"{model.c_from_tflm:,}",
+            f"{model.litert_from_tflm:,}",
+            f"{model.litert_labels:,} of {model.labels:,}",
+            f"{model.tflm_labels:,} of {model.labels:,}",
+        )
+        for model in found.models
+    ]
+    largest = max(model.largest for model in found.models)
+    versions = " and ".join(f"{name} {version}" for name, version in sorted(found.versions.items()))
+    return f"{as_markdown(header, rows)}\n\nNo difference is larger than {largest} step{'s' * (largest > 1)}. {versions}."
+
+
+def card_lines(layout: Layout, sha256: str) -> Iterator[str]:
+    """Flash, RAM and instructions of a model as C, for its card; nothing if the FlatBuffer of that hash was not measured."""
+    if not (layout.results / microcontrollers.RESULT).exists():
+        return
+    for model in _read(layout).models:
+        if model.sha256 == sha256:
+            for processor in dict.fromkeys(board.processor for board in model.boards):
+                yield _card_line(*_pair(model, processor))
+
+
+def _card_line(fast: OnBoard, small: OnBoard) -> str:
+    return (
+        f"- {NAMES[fast.processor]}: {fast.flash_bytes:,} B of flash, {fast.static_bytes + fast.stack_bytes:,} B of RAM with stack, "
+        f"{_mean(fast) / 1e6:.2f} M instructions an image by `-O2`; {small.flash_bytes:,} B of flash, "
+        f"{_mean(small) / 1e6:.2f} M instructions by `-Os`."
+    )
 
 
 def _read(layout: Layout) -> MicrocontrollerResult:

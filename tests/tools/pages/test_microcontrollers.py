@@ -1,7 +1,12 @@
 """What docs/results/microcontrollers.md says of counts and sizes."""
 
-from tools.pages.microcontrollers import instruction_table, size_table
-from tools.studies.conversion.microcontrollers import ExportedModel, MicrocontrollerResult, OnBoard
+from pathlib import Path
+
+from edge_runtime.common.json_codec import to_json
+from tools.pages.microcontrollers import card_lines, instruction_table, logit_table, size_table
+from tools.release.layout import Layout
+from tools.studies.conversion.microcontrollers import RESULT, ExportedModel, MicrocontrollerResult, OnBoard
+from tools.studies.conversion.same_logits import LogitCounts, SameLogitsResult
 
 
 def _board(processor: str, level: str) -> OnBoard:
@@ -32,3 +37,25 @@ def test_instructions_are_means_and_times_are_called_estimates() -> None:
     assert "| `large` int4 | 9.00 M | does not fit | 2.66 (4.00) |" in text
     assert "20 ms for `small` int8: estimates" in text
     assert "gcc 1.2.3" in text
+
+
+def test_cards_have_the_model_of_their_hash(tmp_path: Path) -> None:
+    """A line for each processor; a model that was not measured, or has changed since, has none."""
+    layout = Layout(tmp_path)
+    assert list(card_lines(layout, "a")) == []
+    layout.results.mkdir(parents=True)
+    measured = ExportedModel(**{**vars(SMALL), "sha256": "a"})
+    (layout.results / RESULT).write_text(to_json(MicrocontrollerResult({}, (measured, LARGE))))
+    assert list(card_lines(layout, "a")) == [
+        "- Cortex-M0+ (Raspberry Pi Pico): 10,000 B of flash, 5,300 B of RAM with stack, 2.66 M instructions an image by `-O2`; "
+        "9,000 B of flash, 2.66 M instructions by `-Os`."
+    ]
+    assert list(card_lines(layout, "b")) == []
+
+
+def test_logits_that_differ_are_counted_of_all() -> None:
+    """The largest difference and the packages stand below."""
+    counts = LogitCounts("small", "int8", "", 100_000, 10_000, 0, 0, 123, 1, 2, 3)
+    text = logit_table(SameLogitsResult({"tflite-micro": "0.1"}, (counts,)))
+    assert "| `small` int8 | 100,000 | 0 | 0 | 123 | 2 of 10,000 | 3 of 10,000 |" in text
+    assert "No difference is larger than 1 step. tflite-micro 0.1." in text

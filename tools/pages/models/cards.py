@@ -13,6 +13,7 @@ from benchmarks.stats.macs import Step, read_steps
 from edge_runtime.common.intervals import Accuracy, wilson_interval
 from edge_runtime.model.inspection import comparison_line
 from edge_runtime.model.model_file import ModelFile
+from tools.pages import microcontrollers
 from tools.pages.instructions import card_lines
 from tools.pages.models.figures import over_seeds
 from tools.pages.models.pictures import MOST_SHOWN
@@ -43,6 +44,7 @@ def card(release: Released, results: Sequence[BenchResult], layout: Layout) -> s
         ("### Size", _sizes(release)),
         ("### Latency", *(_latency(release, result) for result in results)),
         *_instructions(release, layout),
+        *_microcontrollers(release, layout),
         ("### How to make it again", _commands(release)),
     )
     return "\n\n".join(paragraph for part in parts for paragraph in part)
@@ -203,6 +205,16 @@ def _instructions(release: Released, layout: Layout) -> Iterable[tuple[str, ...]
     if lines:
         what = "Instructions of one `Classifier.classify`, exact ([instructions.md](results/instructions.md)); they are no times."
         yield ("### Instructions", what, "\n".join(lines))
+
+
+def _microcontrollers(release: Released, layout: Layout) -> Iterable[tuple[str, ...]]:
+    lines = list(microcontrollers.card_lines(layout, release.files[INT8].sha256))
+    if lines:
+        what = (
+            "The int8 file as C by `digits export`, on emulated boards where it fits ([microcontrollers.md](results/microcontrollers.md)); "
+            "instructions are the mean of 16 golden images, and no times. The emulated Cortex-M0+ has 16 KB of RAM, a Pico more."
+        )
+        yield ("### On microcontrollers", what, "\n".join(lines))
 
 
 def _latency(release: Released, result: BenchResult) -> str:

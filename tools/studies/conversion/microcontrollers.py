@@ -73,11 +73,15 @@ class MicrocontrollerResult:
 def main() -> None:
     """Measure, and write benchmarks/reference/microcontrollers.json."""
     layout = Layout()
-    files = [(name, layout.models / f"{name}-int8.tflite") for name in MODELS]
-    files += [(name, layout.releases / "int4" / f"{name}-seed0-int4.tflite") for name in FOUR_BITS]
-    models = tuple(measure_model(name, path) for name, path in files)
+    models = tuple(measure_model(name, path) for name, path in released_files(layout))
     compilers = {board.compiler: _version(board.compiler) for board in BOARDS}
     write_file(layout.results / RESULT, to_json(MicrocontrollerResult(compilers, models)) + "\n", force=True)
+
+
+def released_files(layout: Layout) -> list[tuple[str, Path]]:
+    """The shipped int8 files and 4-bit files of the same networks, with their names."""
+    files = [(name, layout.models / f"{name}-int8.tflite") for name in MODELS]
+    return files + [(name, layout.releases / "int4" / f"{name}-seed0-int4.tflite") for name in FOUR_BITS]
 
 
 def measure_model(name: str, path: Path) -> ExportedModel:
