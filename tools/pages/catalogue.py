@@ -28,7 +28,7 @@ TABLES: dict[str, tuple[Callable[[Layout], str], ...]] = {
     "README.md": (readme.released,),
     "docs/results/training.md": (training.ablation, training.choices, training.quick, training.commands),
     "docs/results/conversion.md": (conversion.int8, conversion.int4, conversion.budgets, conversion.folding),
-    "docs/results/microcontrollers.md": (microcontrollers.sizes, microcontrollers.instructions),
+    "docs/results/microcontrollers.md": (microcontrollers.sizes, microcontrollers.logits, microcontrollers.instructions),
     "docs/results/runtimes.md": (runtimes.operators,),
     "docs/results/photos.md": (
         photos.accuracy,
