@@ -216,10 +216,11 @@ def test_hostile_labels_stay_text(compiler: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("compiler")
-def test_a_killed_export_leaves_no_half_file(model_file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["c", "tflm"])
+def test_a_killed_export_leaves_no_half_file(model_file: Path, tmp_path: Path, form: str) -> None:
     """At 30 moments: each file is whole or not there."""
     whole = tmp_path / "whole"
-    command = [sys.executable, "-m", "edge_runtime.cli", "export", str(model_file), "--images", "3", "--out"]
+    command = [sys.executable, "-m", "edge_runtime.cli", "export", str(model_file), "--format", form, "--images", "3", "--out"]
     start = time.monotonic()
     subprocess.run([*command, str(whole)], check=True, capture_output=True)
     duration, files = time.monotonic() - start, _read(whole)
