@@ -43,7 +43,11 @@ def test_the_device_tests_pass(environment: Environment, cnn_files: dict[str, Pa
     tests = ENVIRONMENTS[environment]
     wanted = (*DEVICE, *OF_TESTS, *(OF_FILES if tests == ALL else ()), *environment.pinned)
     python = make_environment(tmp_path / "venv", environment.python, *wanted) / "python"
-    variables = {"PYTHONPATH": str(ROOT), "EDGE_DIGITS_CNN_FILES": str(cnn_files["int8"].parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    variables = {
+        "PYTHONPATH": str(ROOT),
+        "EDGE_DIGITS_CNN_FILES": str(cnn_files["int8"].parent),
+        "PYTHONPYCACHEPREFIX": str(tmp_path / "bytecode"),
+    }
     words = [
         "-m",
         "not extras and not slow and not ssh and not sweep",

@@ -58,7 +58,7 @@ def folder(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _digits(python: Path, words: str, *options: str, cache: Path) -> "subprocess.CompletedProcess[str]":
     command = [str(python), "-m", "edge_runtime.cli", *options, *words.split()]
-    variables = {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(cache), "PYTHONDONTWRITEBYTECODE": "1"}
+    variables = {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(cache)}
     return subprocess.run(command, capture_output=True, text=True, cwd="/", env={**os.environ, **variables}, check=False)
 
 
