@@ -27,10 +27,16 @@ def pip_install() -> str:
 
 def broken_package(error: BaseException, name: str = "") -> str:
     """Say that an installed package cannot be imported, why, and what to do. Without `name`, it is the package that the errors name."""
-    name = name or next((found for cause in _chain(error) if (found := getattr(cause, "name", None))), "a package")
+    name = name or next(filter(None, map(_package_of, _chain(error))), "a package")
     cause = first_cause(error)
     remedy = shared_library_remedy(cause) or "run digits doctor"
     return f"{name.partition('.')[0]} is installed but cannot be imported ({cause}); {remedy}"
+
+
+def _package_of(error: BaseException) -> str:
+    """The package that an import error is about; empty if it does not say. An extension module has a name without its package's."""
+    found = re.search(r"/(?:site|dist)-packages/([^/]+)/", getattr(error, "path", None) or "")
+    return found[1] if found else getattr(error, "name", None) or ""
 
 
 def shared_library_remedy(message: str) -> str:

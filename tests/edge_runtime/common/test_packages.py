@@ -13,7 +13,9 @@ LIBRARY = "libstdc++.so.6: cannot open shared object file: No such file or direc
 def _numpy_without_library() -> ImportError:
     """What numpy 2 raises without libstdc++6: a page that begins with an appeal, from the error that names the library."""
     page = ImportError("\n\nIMPORTANT: PLEASE READ THIS FOR ADVICE ON HOW TO SOLVE THIS ISSUE!\n")
-    page.__cause__ = ImportError(LIBRARY, name="numpy._core._multiarray_umath")
+    module = "_multiarray_umath"
+    path = f"/opt/digits/lib/python3.11/site-packages/numpy/_core/{module}.cpython-311-aarch64-linux-gnu.so"
+    page.__cause__ = ImportError(LIBRARY, name=module, path=path)
     return page
 
 
@@ -38,6 +40,12 @@ def test_elsewhere_doctor_is_named(debian: Path) -> None:
     assert broken_package(ImportError("damaged"), "cv2") == "cv2 is installed but cannot be imported (damaged); run digits doctor"
     debian.unlink()
     assert broken_package(_numpy_without_library()).endswith(f"({LIBRARY}); run digits doctor")
+
+
+@pytest.mark.parametrize("path", [None, "/usr/lib/python3.11/lib-dynload/_x.so", "/opt/site-packages/_x.so"])
+def test_an_error_without_a_package_in_its_path_names_the_module(path: str | None) -> None:
+    """As far as the error says."""
+    assert broken_package(ImportError("damaged", name="alone.part", path=path)).startswith("alone is installed but cannot")
 
 
 def test_an_error_without_names_is_of_a_package() -> None:
