@@ -7,7 +7,7 @@ import numpy as np
 
 from convert.c_code.budget import smallest_budget
 from convert.c_code.source import write_c
-from convert.compatibility.runtime_environments import RuntimeCheck
+from convert.compatibility.runtime_environments import RuntimeCheck, golden_message
 from convert.tflite_micro.interpreter import PACKAGE, installed_version, run_micro
 from convert.tflite_micro.operators import missing_operators, refused_types
 from edge_runtime.common.pixels import SIDE
@@ -58,8 +58,9 @@ def reasons_against(model: ModelFile, device: str) -> tuple[str, ...]:
 
 
 def _of_tflm(model: ModelFile) -> Iterator[str]:
-    yield from (f"{name} is not run by TFLite Micro" for name in (*missing_operators(model.graph), *refused_types(model.graph)))
-    if installed_version() and not missing_operators(model.graph) and not refused_types(model.graph):
+    refused = (*missing_operators(model.graph), *refused_types(model.graph))
+    yield from (f"{name} is not run by TFLite Micro" for name in refused)
+    if installed_version() and not refused:
         try:
             run_micro(model.flatbuffer, np.zeros((1, SIDE, SIDE), np.uint8))
         except ModelFileError as error:
@@ -93,8 +94,6 @@ def try_golden(model: ModelFile) -> RuntimeCheck | None:
         return RuntimeCheck(release, False, str(error))
     equal = int((outputs.argmax(axis=1) == golden.outputs.argmax(axis=1)).sum())
     difference = float(np.abs(outputs - golden.outputs).max())
-    return RuntimeCheck(
-        release,
-        equal == len(outputs) and difference <= tolerance.amount,
-        f"{equal} of {len(outputs)} labels equal, largest difference {difference:g} {tolerance.unit} (allowed: {tolerance.amount:g})",
-    )
+    passed = equal == len(outputs) and difference <= tolerance.amount
+    message = golden_message(equal, len(outputs), difference if np.isfinite(difference) else None, tolerance)
+    return RuntimeCheck(release, passed, message)

@@ -19,6 +19,7 @@ from edge_runtime.common.json_codec import from_json
 from edge_runtime.device.receipts import Receipt
 from edge_runtime.errors import DigitsError
 from edge_runtime.inference.interpreter import BACKENDS
+from edge_runtime.model.manifest import Tolerance
 
 PYTHON = "3.11"  # all releases have wheels for it; tflite-runtime has none for newer ones
 NEEDS = {"tflite-runtime": ("numpy<2",)}
@@ -121,12 +122,14 @@ def _verified(path: Path, release: Release, python: Path) -> RuntimeCheck:
         passed = None if done.returncode == _NO_RUNTIME else False
         return RuntimeCheck(str(release), passed, _last_line(done.stderr).replace(f"{path}: ", ""))
     receipt = from_json(Receipt, done.stdout)
-    difference = "not a number of" if receipt.largest_difference is None else f"{receipt.largest_difference:g}"
-    message = (
-        f"{receipt.labels_equal} of {receipt.images} labels equal, largest difference {difference} {receipt.tolerance.unit} "
-        f"(allowed: {receipt.tolerance.amount:g})"
-    )
+    message = golden_message(receipt.labels_equal, receipt.images, receipt.largest_difference, receipt.tolerance)
     return RuntimeCheck(str(release), receipt.passed, message)
+
+
+def golden_message(equal: int, images: int, difference: float | None, tolerance: Tolerance) -> str:
+    """What a check says of golden images. difference: the largest; None for one that is not a number."""
+    largest = "not a number of" if difference is None else f"{difference:g}"
+    return f"{equal} of {images} labels equal, largest difference {largest} {tolerance.unit} (allowed: {tolerance.amount:g})"
 
 
 def _install(release: Release, place: Path) -> None:

@@ -58,7 +58,13 @@ def predict(
         model = read_model_file(path)
         if len(model.labels) != data.classes:
             raise InputError(f"{path}: has {len(model.labels)} classes, {data.source} has {data.classes}; give other --data")
-        return _micro_logits(path, model, split) if micro else Classifier.load(path, threads).classify_batch(split.images).logits
+        try:
+            if micro:
+                return _micro_logits(model, split)
+            classifier = Classifier(model, threads)
+        except ModelFileError as error:
+            raise ModelFileError(f"{path}: {error}") from error
+        return classifier.classify_batch(split.images).logits
 
     from convert.source.keras_loading import OWN_SCALE, adapt, check_contract, find_scale, load_keras
     from train.model.architectures import predict_logits
@@ -72,11 +78,8 @@ def predict(
     return predict_logits(adapt(path, model, scale, data.validation), split.images)
 
 
-def _micro_logits(path: Path, model: ModelFile, split: Split) -> NDArray[np.float32]:
-    try:
-        outputs = run_micro(model.flatbuffer, split.images).outputs
-    except ModelFileError as error:
-        raise ModelFileError(f"{path}: {error}") from error
+def _micro_logits(model: ModelFile, split: Split) -> NDArray[np.float32]:
+    outputs = run_micro(model.flatbuffer, split.images).outputs
     if model.output.dtype == "float32":
         return outputs
     return dequantize(outputs, model.output.scale, model.output.zero_point)

@@ -1,5 +1,6 @@
 """Boards on loopback: one real sshd, in which each host name is a board with a home folder of its own."""
 
+import fcntl
 import getpass
 import os
 import shutil
@@ -85,6 +86,16 @@ class Boards:
     def home(self, name: str) -> Path:
         """The home folder of a board."""
         return self.root / "homes" / name
+
+
+def is_free(lock: Path) -> bool:
+    """Whether no process holds the lock of a board."""
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def _executable(path: Path, text: str) -> None:

@@ -1,6 +1,5 @@
 """The laptop's side killed at random moments of setup and deploy: a second run finishes, and nothing half or unproven is in use."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -18,7 +17,7 @@ from tests.commands import digits
 from tests.conftest import ROOT
 from tools.support.waiting import until
 
-from .sshd import Boards
+from .sshd import Boards, is_free
 from .wheels import stub_wheel
 
 pytestmark = pytest.mark.ssh
@@ -37,17 +36,8 @@ def _kill_at(seconds: float, lock: Path, *words: object) -> bool:
     if running:
         os.killpg(laptop.pid, signal.SIGKILL)
     laptop.wait()
-    until(lambda: not lock.exists() or _is_free(lock))
+    until(lambda: not lock.exists() or is_free(lock))
     return running
-
-
-def _is_free(path: Path) -> bool:
-    with path.open() as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
 
 
 def _seconds(*words: object) -> float:

@@ -19,7 +19,7 @@ from edge_runtime.preprocessing.image_files import png_bytes
 from tests.commands import digits, one_line
 from tests.conftest import ROOT, draw_digit
 
-from .sshd import Boards
+from .sshd import Boards, is_free
 
 HOSTILE = (
     "two words.png",
@@ -233,16 +233,7 @@ def test_a_laptop_that_dies_leaves_no_measurement_and_no_lock(boards: Boards, en
     while Path(f"/proc/{number}").exists():
         time.sleep(0.02)
     lock = home / ".local/share/digits/measuring.lock"
-    while not _free(lock):
+    while not is_free(lock):
         time.sleep(0.02)
     while (home / ".local/share/digits/jobs").exists():
         time.sleep(0.02)
-
-
-def _free(path: Path) -> bool:
-    with path.open() as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
